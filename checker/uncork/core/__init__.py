@@ -1,0 +1,1 @@
+"""The one language: expressions, systems, properties, traces and verdicts, as inert data."""

@@ -1,0 +1,349 @@
+"""Expressions over typed variables, built by operator overloading and read by every engine and exporter.
+
+A node is inert: an operator, its arguments, a sort. Slips that Python would let pass in silence (`and`, `if`, a missing
+parenthesis, a misspelt name) raise `SlipError` while the model is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NoReturn
+
+from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Scalar, SlipError, Sort, Value, did_you_mean
+
+
+class Expr:
+    """One node of an expression.
+
+    `op` is `const` or `var` (with `value`: the plain value, or the variable's name), or an operator over `args`:
+    `+ - == < <= & | ~ ite`, `wrap` (an integer modulo the size of the node's ring; as a `Range`, a distance on a ring),
+    `select` (array, position) and `store` (array, position, element).
+    """
+
+    __slots__ = ("args", "op", "sort", "value")
+
+    def __init__(self, op: str, args: tuple[Expr, ...], sort: Sort, value: Value | None = None) -> None:
+        self.op, self.args, self.sort, self.value = op, args, sort, value
+
+    # -- arithmetic ------------------------------------------------------------------------------------------------
+    def __add__(self, other: Expr | int) -> Expr:
+        left, right = self, _number(other, "+")
+        if isinstance(right.sort, Ring):
+            left, right = right, left
+        if isinstance(left.sort, Ring) and isinstance(right.sort, Range):
+            return _wrap(_sum(left, right), left.sort)
+        if isinstance(left.sort, Range) and isinstance(right.sort, Range):
+            return _sum(left, right)
+        raise SlipError(f"{text(self)} + {text(right)}: two positions cannot be added; subtract them for a distance")
+
+    def __radd__(self, other: int) -> Expr:
+        return self + other
+
+    def __sub__(self, other: Expr | int) -> Expr:
+        right = _number(other, "-")
+        if isinstance(self.sort, Ring) and isinstance(right.sort, Ring):
+            if self.sort != right.sort:
+                raise SlipError(f"{text(self)} - {text(right)}: positions on rings of different sizes")
+            return _wrap(_difference(self, right), Range(0, self.sort.size - 1), self.sort.size)
+        if isinstance(self.sort, Ring) and isinstance(right.sort, Range):
+            return _wrap(_difference(self, right), self.sort)
+        if isinstance(self.sort, Range) and isinstance(right.sort, Range):
+            return _difference(self, right)
+        raise SlipError(f"{text(self)} - {text(right)}: a position cannot be taken from a number")
+
+    def __rsub__(self, other: int) -> Expr:
+        return _number(other, "-") - self
+
+    # -- comparison ------------------------------------------------------------------------------------------------
+    def __eq__(self, other: object) -> Expr:  # type: ignore[override]  # builds a node, as in every such language
+        right = lift(other, self.sort)
+        if _const(self) and _const(right):
+            return boolean(self.value == right.value)
+        return Expr("==", (self, right), Bool())
+
+    def __ne__(self, other: object) -> Expr:  # type: ignore[override]  # builds a node, as in every such language
+        return ~(self == other)
+
+    __hash__ = object.__hash__
+
+    def __lt__(self, other: Expr | int) -> Expr:
+        return _ordered("<", self, other)
+
+    def __le__(self, other: Expr | int) -> Expr:
+        return _ordered("<=", self, other)
+
+    def __gt__(self, other: Expr | int) -> Expr:
+        return _ordered("<", _number(other, ">"), self)
+
+    def __ge__(self, other: Expr | int) -> Expr:
+        return _ordered("<=", _number(other, ">="), self)
+
+    def among(self, *names: str) -> Expr:
+        """Whether an enumeration is one of these names."""
+        return any_of(self == name for name in names)
+
+    # -- logic -----------------------------------------------------------------------------------------------------
+    def __and__(self, other: Expr | bool) -> Expr:
+        return _logic("&", self, other, absorbing=False)
+
+    __rand__ = __and__
+
+    def __or__(self, other: Expr | bool) -> Expr:
+        return _logic("|", self, other, absorbing=True)
+
+    __ror__ = __or__
+
+    def __invert__(self) -> Expr:
+        if not isinstance(self.sort, Bool):
+            raise SlipError(f"~ needs a Bool, and {text(self)} is {self.sort}")
+        if _const(self):
+            return boolean(not self.value)
+        return self.args[0] if self.op == "~" else Expr("~", (self,), Bool())
+
+    def __bool__(self) -> NoReturn:
+        raise SlipError(
+            f"the value of ({text(self)}) is not known while the model is built: write & | ~ for and or not, "
+            "ite(condition, a, b) for if, and split a chained comparison in two"
+        )
+
+    # -- arrays ----------------------------------------------------------------------------------------------------
+    def __getitem__(self, position: Expr) -> Expr:
+        array, index = _element(self, position)
+        return Expr("select", (self, index), array.element)
+
+    def __iter__(self) -> Iterator[Expr]:
+        raise SlipError(f"{text(self)} cannot be walked through: index it with a position of its ring")
+
+    def store(self, position: Expr, element: Expr | Value) -> Expr:
+        """This array with one element replaced."""
+        array, index = _element(self, position)
+        return Expr("store", (self, index, lift(element, array.element)), array)
+
+    def __repr__(self) -> str:
+        return f"<{text(self)}: {self.sort}>"
+
+
+def boolean(value: bool) -> Expr:
+    """The constant true or false."""
+    return Expr("const", (), Bool(), value)
+
+
+def number(value: int) -> Expr:
+    """A constant number."""
+    return Expr("const", (), Range(value, value), value)
+
+
+def lift(value: object, sort: Sort) -> Expr:
+    """`value` as an expression that can be compared with, or assigned to, one of this sort.
+
+    Raises `SlipError` if it is of another sort; a number is fit for any range (engines check what is assigned).
+    """
+    if isinstance(value, Expr):
+        if value.sort == sort or (isinstance(value.sort, Range) and isinstance(sort, Range)):
+            return value
+        raise SlipError(f"{text(value)} is {value.sort}, where {sort} is needed")
+    match sort:
+        case Bool() if isinstance(value, bool):
+            return boolean(value)
+        case Range() if type(value) is int:
+            return number(value)
+        case Ring(size) if type(value) is int and 0 <= value < size:
+            return Expr("const", (), sort, value)
+        case Enum(names) if isinstance(value, str):
+            if value not in names:
+                raise SlipError(f"no such name: {value!r}{did_you_mean(value, names)}")
+            return Expr("const", (), sort, value)
+    raise SlipError(f"{value!r} is not of the sort {sort} that is needed")
+
+
+def ite(condition: Expr, then: Expr | Value, otherwise: Expr | Value) -> Expr:
+    """`then` where the condition holds, else `otherwise`; at least one of the two is an expression or a number."""
+    condition = lift(condition, Bool())
+    if not isinstance(then, Expr) and not isinstance(otherwise, Expr):
+        then = _number(then, "ite")  # type: ignore[arg-type]  # _number says what is wrong with it
+    if isinstance(then, Expr):
+        otherwise = lift(otherwise, then.sort)
+    else:
+        assert isinstance(otherwise, Expr)
+        then = lift(then, otherwise.sort)
+    if _const(condition):
+        return then if condition.value else otherwise
+    sort = then.sort
+    if isinstance(sort, Range) and isinstance(otherwise.sort, Range):
+        sort = Range(min(sort.low, otherwise.sort.low), max(sort.high, otherwise.sort.high))
+    return Expr("ite", (condition, then, otherwise), sort)
+
+
+def minimum(a: Expr | int, b: Expr | int) -> Expr:
+    """The lesser of two numbers."""
+    left, right = _number(a, "minimum"), _number(b, "minimum")
+    return ite(left <= right, left, right)
+
+
+def maximum(a: Expr | int, b: Expr | int) -> Expr:
+    """The greater of two numbers."""
+    left, right = _number(a, "maximum"), _number(b, "maximum")
+    return ite(left <= right, right, left)
+
+
+def all_of(conditions: Iterable[Expr]) -> Expr:
+    """Whether every condition holds (true of none)."""
+    result = boolean(True)
+    for condition in conditions:
+        result = result & condition
+    return result
+
+
+def any_of(conditions: Iterable[Expr]) -> Expr:
+    """Whether some condition holds (false of none)."""
+    result = boolean(False)
+    for condition in conditions:
+        result = result | condition
+    return result
+
+
+def count(conditions: Iterable[Expr]) -> Expr:
+    """How many of the conditions hold."""
+    return total(ite(condition, 1, 0) for condition in conditions)
+
+
+def total(numbers: Iterable[Expr]) -> Expr:
+    """The sum of some numbers (0 of none)."""
+    result = number(0)
+    for each in numbers:
+        result = each if _const(result) and result.value == 0 else result + each
+    return result
+
+
+def conjuncts(condition: Expr) -> list[Expr]:
+    """The conditions that are joined by & at the top of this one."""
+    if condition.op != "&":
+        return [condition]
+    return [part for arg in condition.args for part in conjuncts(arg)]
+
+
+def variables(expression: Expr) -> list[Expr]:
+    """The variables an expression reads, each once, in the order of reading."""
+    found: dict[Value | None, Expr] = {}
+
+    def visit(node: Expr) -> None:
+        if node.op == "var":
+            found.setdefault(node.value, node)
+        for arg in node.args:
+            visit(arg)
+
+    visit(expression)
+    return list(found.values())
+
+
+# -- how an expression reads -------------------------------------------------------------------------------------------
+_BINDS = {"|": 1, "&": 2, "~": 3, "==": 4, "<": 4, "<=": 4, "+": 5, "-": 5}
+_INFIX: dict[str, Callable[[str, str], str]] = {
+    op: (lambda a, b, op=op: f"{a} {op} {b}") for op in ("|", "&", "==", "<", "<=", "+", "-")
+}  # fmt: skip
+
+
+def text(expression: Expr, outer: int = 0) -> str:
+    """The expression in a few words; positions wrap without saying so."""
+    op, args = expression.op, expression.args
+    if op == "wrap":
+        return text(args[0], outer)
+    if op in ("const", "var"):
+        return str(expression.value)
+    if op == "ite":
+        return f"(if {text(args[0])} then {text(args[1])} else {text(args[2])})"
+    if op == "select":
+        return f"{text(args[0])}[{text(args[1])}]"
+    if op == "store":
+        return f"{text(args[0])} with [{text(args[1])}] = {text(args[2])}"
+    if op == "~" and args[0].op == "==":
+        inner = f"{text(args[0].args[0], 5)} != {text(args[0].args[1], 5)}"
+        return f"({inner})" if outer >= _BINDS["=="] else inner
+    if op == "~":
+        return f"~{text(args[0], 4)}"
+    binds = _BINDS[op]
+    inner = _INFIX[op](text(args[0], binds if op not in ("==", "<", "<=") else 5), text(args[1], binds + (op == "-")))
+    return f"({inner})" if outer > binds or (outer == binds and op in ("==", "<", "<=")) else inner
+
+
+# -- construction ------------------------------------------------------------------------------------------------------
+def _const(node: Expr) -> bool:
+    return node.op == "const"
+
+
+def _number(value: Expr | int, op: str) -> Expr:
+    if isinstance(value, Expr):
+        if isinstance(value.sort, Range | Ring):
+            return value
+        raise SlipError(f"{op} needs numbers or positions, and {text(value)} is {value.sort}")
+    if type(value) is int:
+        return number(value)
+    raise SlipError(f"{op} needs numbers or positions, not {value!r}")
+
+
+def _bounds(node: Expr) -> tuple[int, int]:
+    sort = node.sort
+    if isinstance(sort, Ring):
+        return 0, sort.size - 1
+    assert isinstance(sort, Range)
+    return sort.low, sort.high
+
+
+def _sum(left: Expr, right: Expr) -> Expr:
+    if _const(right) and right.value == 0 and isinstance(left.sort, Range):
+        return left
+    (a, b), (c, d) = _bounds(left), _bounds(right)
+    return _fold("+", left, right, Range(a + c, b + d))
+
+
+def _difference(left: Expr, right: Expr) -> Expr:
+    (a, b), (c, d) = _bounds(left), _bounds(right)
+    return _fold("-", left, right, Range(a - d, b - c))
+
+
+def _fold(op: str, left: Expr, right: Expr, sort: Range) -> Expr:
+    if _const(left) and _const(right):
+        return Expr("const", (), sort, sort.low)  # both constant: the range is the one value
+    return Expr(op, (left, right), sort)
+
+
+def _wrap(inner: Expr, sort: Ring | Range, size: int = 0) -> Expr:
+    size = sort.size if isinstance(sort, Ring) else size
+    if _const(inner):
+        assert isinstance(inner.value, int)
+        return Expr("const", (), sort, inner.value % size)
+    return Expr("wrap", (inner,), sort, size)
+
+
+def _ordered(op: str, left: Expr, other: Expr | int) -> Expr:
+    right = _number(other, op)
+    if not isinstance(left.sort, Range) or not isinstance(right.sort, Range):
+        raise SlipError(f"{text(left)} {op} {text(right)}: only numbers have an order; compare distances of positions")
+    if _const(left) and _const(right):
+        a, b = left.sort.low, right.sort.low
+        return boolean(a < b if op == "<" else a <= b)
+    return Expr(op, (left, right), Bool())
+
+
+def _logic(op: str, left: Expr, other: Expr | bool, *, absorbing: bool) -> Expr:
+    if not isinstance(left.sort, Bool) or not (isinstance(other, bool) or isinstance(getattr(other, "sort", None), Bool)):
+        shown = text(other) if isinstance(other, Expr) else repr(other)
+        raise SlipError(f"{op} joins Bools, not {text(left)} and {shown}: put each comparison in parentheses")
+    right = lift(other, Bool())
+    for one, another in ((left, right), (right, left)):
+        if _const(one):
+            return boolean(absorbing) if one.value is absorbing else another
+    return Expr(op, (left, right), Bool())
+
+
+def _element(array: Expr, position: Expr) -> tuple[Array, Expr]:
+    if not isinstance(array.sort, Array):
+        raise SlipError(f"{text(array)} is {array.sort}, which has no elements")
+    return array.sort, lift(position, Ring(array.sort.size))
+
+
+def scalar(sort: Sort) -> Scalar:
+    """The sort, which must not be an array."""
+    if isinstance(sort, Array):
+        raise SlipError("an array cannot stand here")
+    return sort

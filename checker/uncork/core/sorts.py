@@ -1,0 +1,136 @@
+"""The finite sorts that variables and expressions have."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeAlias
+
+Value: TypeAlias = "bool | int | str | tuple[Value, ...]"
+"""A plain value: what interpreters compute with and traces store."""
+
+
+class SlipError(TypeError):
+    """A mistake in a model, caught while the model is built; the message says what to write."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint " (did you mean 'x'?)" if some known name is close to `word`, else the known names."""
+    names = list(known)
+    close = difflib.get_close_matches(word, names, 1)
+    return f" (did you mean {close[0]!r}?)" if close else f" (one of: {', '.join(names)})"
+
+
+@dataclass(frozen=True)
+class Bool:
+    """True or false."""
+
+    def values(self) -> Iterator[Value]:
+        """Every value of the sort, the default first."""
+        yield from (False, True)
+
+    def __str__(self) -> str:
+        return "Bool"
+
+
+@dataclass(frozen=True)
+class Range:
+    """The whole numbers from `low` to `high`. Arithmetic widens the range and so never overflows."""
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise SlipError(f"an empty range {self.low}..{self.high}")
+
+    def values(self) -> Iterator[Value]:
+        """Every value of the sort, the default first."""
+        yield from range(self.low, self.high + 1)
+
+    def __str__(self) -> str:
+        return f"{self.low}..{self.high}"
+
+
+def Nat(high: int) -> Range:  # noqa: N802 - reads as a sort
+    """The numbers 0..high."""
+    return Range(0, high)
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A position on a ring of `size` slots.
+
+    Positions are not numbers. Position plus or minus a number is a position, and wraps; position minus position is the
+    distance walked forward from the second to the first, a number in 0..size-1; positions have no order.
+    """
+
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 2:
+            raise SlipError(f"a ring needs at least 2 slots, not {self.size}")
+
+    def values(self) -> Iterator[Value]:
+        """Every value of the sort, the default first."""
+        yield from range(self.size)
+
+    def __str__(self) -> str:
+        return f"Ring({self.size})"
+
+
+@dataclass(frozen=True)
+class Enum:
+    """One of some names, the default first."""
+
+    names: tuple[str, ...]
+
+    def values(self) -> Iterator[Value]:
+        """Every value of the sort, the default first."""
+        yield from self.names
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(self.names) + "}"
+
+
+Scalar: TypeAlias = Bool | Range | Ring | Enum
+
+
+@dataclass(frozen=True)
+class Array:
+    """One element for each slot of a ring."""
+
+    size: int
+    element: Scalar
+
+    def values(self) -> Iterator[Value]:
+        """Every value of the sort, the default first."""
+        yield from product(*([tuple(self.element.values())] * self.size))
+
+    def __str__(self) -> str:
+        return f"{self.element}[{self.size}]"
+
+
+Sort: TypeAlias = Scalar | Array
+
+
+def default(sort: Sort) -> Value:
+    """The first value of a sort: what a variable starts at unless it says otherwise."""
+    return next(sort.values())
+
+
+def contains(sort: Sort, value: Value) -> bool:
+    """Whether a plain value is one of the sort's."""
+    match sort:
+        case Bool():
+            return isinstance(value, bool)
+        case Range(low, high):
+            return type(value) is int and low <= value <= high
+        case Ring(size):
+            return type(value) is int and 0 <= value < size
+        case Enum(names):
+            return isinstance(value, str) and value in names
+        case Array(size, element):
+            return isinstance(value, tuple) and len(value) == size and all(contains(element, v) for v in value)

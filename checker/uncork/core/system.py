@@ -1,0 +1,260 @@
+"""A system: typed variables and guarded actions, each action with an actor, a meaning and a fairness."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, ParamSpec
+
+from uncork.core.evaluate import State, evaluate, holds
+from uncork.core.expr import Expr, lift, text
+from uncork.core.sorts import Bool, Range, SlipError, Sort, Value, contains, default, did_you_mean
+
+
+class Fairness(enum.Enum):
+    """What a fair run owes an action: nothing; or to take it if it stays enabled; or if it is enabled again and again."""
+
+    NONE = "none"
+    WEAK = "weak"
+    STRONG = "strong"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A state variable: its name, sort, first value and meaning."""
+
+    name: str
+    sort: Sort
+    initial: Value
+    doc: str
+
+
+class Declared(NamedTuple):
+    """A variable that has no name yet; see `var`."""
+
+    sort: Sort
+    doc: str
+    initial: Value
+
+
+def var(sort: Sort, doc: str, initial: Value | None = None) -> Declared:
+    """Declares a variable of a `Record`; it starts at the first value of its sort unless `initial` says otherwise."""
+    return Declared(sort, doc, default(sort) if initial is None else initial)
+
+
+class NoSuchVariable(SlipError, AttributeError):
+    """A variable's name is misspelt (an `AttributeError` too, so that `getattr` with a default works)."""
+
+
+class Updates(dict[str, Expr]):
+    """Next-state values by variable name."""
+
+
+class Record:
+    """A named group of variables. `record.field` reads one; `record(field=value)` gives next-state values.
+
+    Raises `SlipError` for a field that does not exist and for a value of another sort.
+    """
+
+    def __init__(self, name: str, **fields: Declared) -> None:
+        self._name = name
+        self._declared = {
+            field: Variable(f"{name}.{field}", declared.sort, declared.initial, declared.doc)
+            for field, declared in fields.items()
+        }
+        self._vars = {field: Expr("var", (), v.sort, v.name) for field, v in self._declared.items()}
+
+    @property
+    def name(self) -> str:
+        """The name that all its variables start with."""
+        return self._name
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables of this record, in the order of declaration."""
+        return tuple(self._declared.values())
+
+    def __getattr__(self, field: str) -> Expr:
+        if field.startswith("_"):
+            raise AttributeError(field)
+        try:
+            return self._vars[field]
+        except KeyError:
+            raise NoSuchVariable(f"{self._name} has no variable {field!r}{did_you_mean(field, self._vars)}") from None
+
+    def __call__(self, **values: Expr | Value) -> Updates:
+        updates = Updates()
+        for field, value in values.items():
+            sort = getattr(self, field).sort
+            lifted = lift(value, sort)
+            if isinstance(sort, Range) and isinstance(lifted.sort, Range):
+                low, high = max(sort.low, lifted.sort.low), min(sort.high, lifted.sort.high)
+                if low > high:
+                    raise SlipError(f"{self._name}.{field} is {sort} and can never become {text(lifted)}")
+            updates[f"{self._name}.{field}"] = lifted
+        return updates
+
+
+@dataclass(frozen=True)
+class Saying:
+    """A sentence with blanks, filled in from a state."""
+
+    template: str
+    blanks: tuple[Expr, ...] = ()
+
+    def on(self, state: State) -> str:
+        """The sentence as it reads in `state`."""
+        return self.template.format(*(evaluate(blank, state) for blank in self.blanks))
+
+
+def say(template: str, *blanks: Expr) -> Saying:
+    """A sentence in `str.format` style with one `{}` for each expression."""
+    return Saying(template, blanks)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A guarded command: when it may happen, what changes, and how a trace tells it."""
+
+    guard: Expr
+    updates: Mapping[str, Expr]
+    told: Saying | None = None
+
+    def says(self, template: str, *blanks: Expr) -> Guarded:
+        """The same command, told in a trace by this sentence (read in the state before)."""
+        return Guarded(self.guard, self.updates, say(template, *blanks))
+
+
+def when(guard: Expr, *updates: Mapping[str, Expr]) -> Guarded:
+    """The command that may happen where `guard` holds and then makes all the updates at once."""
+    merged = Updates()
+    for part in updates:
+        twice = merged.keys() & part.keys()
+        if twice:
+            raise SlipError(f"{', '.join(sorted(twice))}: two next values in one step")
+        merged.update(part)
+    return Guarded(lift(guard, Bool()), merged)
+
+
+@dataclass(frozen=True)
+class Action:
+    """A guarded command with a name, an actor, a meaning and a fairness.
+
+    `family` is the name without its arguments: `consume` of `consume(SQ1)`.
+    """
+
+    name: str
+    family: str
+    actor: str
+    guard: Expr
+    updates: Mapping[str, Expr]
+    fairness: Fairness
+    doc: str
+    told: Saying
+
+    @property
+    def fair(self) -> bool:
+        """Whether a fair run owes this action anything."""
+        return self.fairness is not Fairness.NONE
+
+
+_P = ParamSpec("_P")
+
+
+def step(
+    role: str, fairness: Fairness = Fairness.STRONG
+) -> Callable[[Callable[_P, Guarded]], Callable[_P, Action]]:
+    """Makes an action of a function that returns a guarded command; the function is run once for each action.
+
+    The action is named after the function and those of its arguments that have a `label` or a `note` or are whole numbers;
+    its actor is the `role`, with the labels in place of `{}`. The docstring is its meaning.
+    """
+
+    def decorate(function: Callable[_P, Guarded]) -> Callable[_P, Action]:
+        if not function.__doc__:
+            raise SlipError(f"the step {function.__name__} has no docstring; say what it does")
+        family, doc = function.__name__, " ".join(function.__doc__.split())
+
+        @functools.wraps(function)
+        def make(*args: _P.args, **kwargs: _P.kwargs) -> Action:
+            command = function(*args, **kwargs)
+            labels = [label for a in args if (label := getattr(a, "label", ""))]
+            notes = [str(a) if type(a) is int else note for a in args if (note := getattr(a, "note", "")) or type(a) is int]
+            name = f"{family}({', '.join([*labels, *notes])})" if labels or notes else family
+            actor = role.format(" ".join(labels))
+            told = command.told or say(doc.split(". ")[0].rstrip("."))
+            return Action(name, family, actor, command.guard, command.updates, fairness, doc, told)
+
+        return make
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class RingPicture:
+    """How to draw a ring: a title, the marks on it (label and variable), and the array of what its slots hold."""
+
+    title: str
+    size: int
+    marks: tuple[tuple[str, str], ...]
+    slots: str | None = None
+
+
+@dataclass(frozen=True)
+class System:
+    """Variables, actions and how to draw them: all that an engine, exporter or printer may know."""
+
+    name: str
+    variables: tuple[Variable, ...]
+    actions: tuple[Action, ...]
+    pictures: tuple[RingPicture, ...] = ()
+
+    def __post_init__(self) -> None:
+        for kind, names in (
+            ("variable", [v.name for v in self.variables]),
+            ("action", [a.name for a in self.actions]),
+        ):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise SlipError(f"{self.name}: two {kind}s named {', '.join(sorted(twice))}")
+        known = {v.name for v in self.variables}
+        for action in self.actions:
+            unknown = action.updates.keys() - known
+            if unknown:
+                raise SlipError(f"{action.name} changes what {self.name} does not have: {', '.join(sorted(unknown))}")
+
+    @property
+    def initial(self) -> dict[str, Value]:
+        """The first state."""
+        return {v.name: v.initial for v in self.variables}
+
+    def action(self, name: str) -> Action:
+        """The action of this name; raises `KeyError`."""
+        for action in self.actions:
+            if action.name == name:
+                return action
+        raise KeyError(name)
+
+    def enabled(self, state: State) -> list[Action]:
+        """The actions that may happen in `state`, in the order of declaration."""
+        return [action for action in self.actions if holds(action.guard, state)]
+
+    def after(self, state: State, action: Action) -> dict[str, Value]:
+        """The state that `action` leads to; the caller has checked the guard. Values may leave their sorts."""
+        return {**state, **{name: evaluate(value, state) for name, value in action.updates.items()}}
+
+    def strays(self, state: State) -> list[str]:
+        """The variables whose value in `state` is outside their sort."""
+        return [v.name for v in self.variables if not contains(v.sort, state[v.name])]
+
+    def fingerprint(self, also: Iterable[str] = ()) -> str:
+        """A hash of everything that decides behaviour; equal for systems that differ in name and wording only."""
+        lines = [f"{v.name}: {v.sort} = {v.initial}" for v in self.variables]
+        for action in self.actions:
+            lines.append(f"{action.name} {action.fairness.value}: {text(action.guard)}")
+            lines.extend(f"  {name}' = {text(value)}" for name, value in action.updates.items())
+        return hashlib.sha256("\n".join([*lines, *also]).encode()).hexdigest()
+

@@ -1,0 +1,132 @@
+"""Traces as plain values, and the replay that re-derives one from the system with no engine in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from uncork.core.evaluate import holds
+from uncork.core.property import Always, InRange, NotForever, Property
+from uncork.core.sorts import Value
+from uncork.core.system import Action, Fairness, System
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A run: its states, the names of the actions between them, and where it loops back to.
+
+    `loop` is the index of the state that the run returns to for ever, or None for a finite run. If it loops, the last
+    action leads from the last state back to it, and there are as many steps as states; a *stuck* run stays in its last
+    state, in which nothing fair is enabled, and has one step less than states.
+    """
+
+    states: tuple[Mapping[str, Value], ...]
+    steps: tuple[str, ...]
+    loop: int | None = None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the run ends by staying in its last state for ever."""
+        return self.loop is not None and len(self.steps) < len(self.states)
+
+    @property
+    def stem(self) -> int:
+        """The number of steps before the loop (of all steps, in a finite run)."""
+        return len(self.steps) if self.loop is None else self.loop
+
+    @property
+    def loop_steps(self) -> int:
+        """The number of steps in the loop; 0 for a stuck run and for a finite one."""
+        return len(self.steps) - self.stem
+
+
+class ReplayError(Exception):
+    """A trace that is not a run of the system, or does not show what it claims to; the message says where and why."""
+
+
+def owed(system: System, trace: Trace) -> Iterable[tuple[Action, str]]:
+    """For each fair action, what became of it in the loop of `trace`.
+
+    One of `taken`, `disabled` (nowhere in the loop enabled), `interrupted` (enabled somewhere and disabled somewhere, never
+    taken), `starved` (enabled throughout, never taken).
+    """
+    assert trace.loop is not None
+    loop, taken = trace.states[trace.loop :], set(trace.steps[trace.loop :])
+    for action in system.actions:
+        if not action.fair:
+            continue
+        enabled = [holds(action.guard, state) for state in loop]
+        if action.name in taken:
+            yield action, "taken"
+        elif not any(enabled):
+            yield action, "disabled"
+        else:
+            yield action, "starved" if all(enabled) else "interrupted"
+
+
+def replay(system: System, trace: Trace, prop: Property | None = None) -> None:
+    """Checks that `trace` is a run of `system`, fair for ever if it loops, and that it violates `prop`.
+
+    Strong fairness admits a loop only if each action is taken in it or enabled nowhere in it; weak fairness also if it is
+    disabled somewhere. Raises `ReplayError`.
+    """
+    _follow(system, trace)
+    if trace.loop is not None:
+        for action, fate in owed(system, trace):
+            if fate == "starved" or (fate == "interrupted" and action.fairness is Fairness.STRONG):
+                raise ReplayError(f"the loop is not fair to {action.name}: it is enabled there and never taken")
+    if prop is not None:
+        _violates(system, trace, prop)
+
+
+def _follow(system: System, trace: Trace) -> None:
+    if not trace.states:
+        raise ReplayError("the trace has no state")
+    missing = len(trace.states) - len(trace.steps)
+    if missing not in ((1,) if trace.loop is None else (0, 1)):
+        raise ReplayError(f"{len(trace.steps)} steps do not join {len(trace.states)} states")
+    if trace.loop is not None and not 0 <= trace.loop < len(trace.states):
+        raise ReplayError(f"the loop starts at state {trace.loop}, which the trace does not have")
+    if trace.stuck and trace.loop != len(trace.states) - 1:
+        raise ReplayError("a run that stays in its last state has to loop there")
+    if dict(trace.states[0]) != system.initial:
+        raise ReplayError(f"state 0 is not the first state of the system: {_differences(system.initial, trace.states[0])}")
+    for number, name in enumerate(trace.steps):
+        try:
+            action = system.action(name)
+        except KeyError:
+            raise ReplayError(f"step {number + 1}: the system has no action {name!r}") from None
+        before = trace.states[number]
+        if strays := system.strays(before):
+            raise ReplayError(f"state {number}: {', '.join(strays)} out of range before the last state")
+        if not holds(action.guard, before):
+            raise ReplayError(f"step {number + 1}: {name} is not enabled")
+        claimed = trace.states[number + 1 if number + 1 < len(trace.states) else trace.loop or 0]
+        derived = system.after(before, action)
+        if derived != dict(claimed):
+            raise ReplayError(f"step {number + 1}: {name} leads elsewhere: {_differences(derived, claimed)}")
+
+
+def _violates(system: System, trace: Trace, prop: Property) -> None:
+    last = trace.states[-1]
+    match prop:
+        case InRange():
+            if not system.strays(last):
+                raise ReplayError("every variable is in range in the last state")
+        case Always():
+            if holds(prop.condition, last):
+                raise ReplayError(f"{prop.name} holds in the last state")
+        case NotForever():
+            if trace.loop is None:
+                raise ReplayError(f"{prop.name} is about what lasts for ever, and the trace ends")
+            for number, state in enumerate(trace.states[trace.loop :], trace.loop):
+                if not holds(prop.condition, state):
+                    raise ReplayError(f"state {number} is in the loop, and {prop.name} is satisfied there")
+            if ended := prop.without.intersection(trace.steps[trace.loop :]):
+                raise ReplayError(f"the loop takes {', '.join(sorted(ended))}, which satisfies {prop.name}")
+
+
+def _differences(expected: Mapping[str, Value], found: Mapping[str, Value]) -> str:
+    names = [*expected, *(name for name in found if name not in expected)]
+    pairs = [(name, expected.get(name), found.get(name)) for name in names if expected.get(name) != found.get(name)]
+    return "; ".join(f"{name} is {is_}, and the trace says {says}" for name, is_, says in pairs)

@@ -1,0 +1,37 @@
+"""Verdicts: a closed sum. A search that finds nothing to some depth is `Open`, never a pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from uncork.core.trace import Trace
+
+
+@dataclass(frozen=True)
+class Proved:
+    """The property holds of every run at the stated sizes; `how` it is known."""
+
+    how: str
+
+
+@dataclass(frozen=True)
+class Refuted:
+    """A run violates the property; the trace has been replayed.
+
+    `shortest` is whether no run enters such a loop at a lesser depth, and none that enters there has a shorter loop.
+    """
+
+    trace: Trace
+    shortest: bool = True
+
+
+@dataclass(frozen=True)
+class Open:
+    """Not known: why the search stopped, and the depth up to which all runs were looked at."""
+
+    reason: str
+    depth: int
+
+
+Verdict: TypeAlias = Proved | Refuted | Open

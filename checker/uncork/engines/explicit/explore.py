@@ -1,0 +1,171 @@
+"""Breadth-first exploration of all reachable states into one graph on arrays."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncork.core.sorts import Value
+from uncork.core.system import System
+from uncork.engines import Budget, Progress, Report, Stop
+from uncork.engines.explicit import kernel
+from uncork.engines.explicit.native import FAULT, Native
+
+_CHUNK = 1 << 16  # states expanded between two looks at the clock: a few hundredths of a second
+
+
+@dataclass
+class Graph:
+    """The states found, numbered in breadth-first order, and the steps between them.
+
+    `states` (count x words, u64) are packed; `parents` (i32) is the state that each was first reached from, -1 for the first;
+    the edges of state i are `targets` (i32) and `labels` (index of the action) at `offsets[i] .. offsets[i + 1]`. The first
+    `expanded` states have all their edges; `levels[d]` is the number of states at depth d or less (all of them: later levels may be unfinished). `fault` is a
+    state and an action that leads out of a variable's sort; `stopped` is why the search ended early.
+    """
+
+    system: System
+    native: Native
+    states: NDArray[np.uint64]
+    parents: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    targets: NDArray[np.int32]
+    labels: NDArray[np.unsignedinteger]
+    expanded: int
+    levels: list[int]
+    fault: tuple[int, int] | None = None
+    stopped: str | None = None
+    interrupted: bool = False
+
+    @property
+    def count(self) -> int:
+        """The number of states."""
+        return len(self.states)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every reachable state is here with all its steps."""
+        return self.expanded == self.count and self.fault is None
+
+    @property
+    def depth(self) -> int:
+        """The greatest depth whose states were all found."""
+        return len(self.levels) - 1
+
+    def state(self, index: int) -> dict[str, Value]:
+        """A state as plain values."""
+        return self.native.layout.unpack(self.states[index].tolist())
+
+    def edges(self, index: int) -> list[tuple[int, int]]:
+        """The steps from a state, as (action, target), in the order of the actions."""
+        span = slice(self.offsets[index], self.offsets[index + 1])
+        return list(zip(self.labels[span].tolist(), self.targets[span].tolist(), strict=True))
+
+    def path(self, index: int) -> list[tuple[int, int]]:
+        """A shortest way from the first state to a state: (action, state reached) for each step."""
+        steps: list[tuple[int, int]] = []
+        while (parent := int(self.parents[index])) >= 0:
+            steps.append((next(a for a, target in self.edges(parent) if target == index), index))
+            index = parent
+        return steps[::-1]
+
+    def where(self, predicate: int) -> NDArray[np.bool_]:
+        """For each state, whether a predicate of the native code holds."""
+        answers: NDArray[np.bool_] = kernel.ask(self.native.predicates[predicate], self.states, self.count)
+        return answers
+
+
+def explore(system: System, native: Native, budget: Budget, report: Report) -> Graph:
+    """All states reachable in `system`, or as many as the budget allows; deterministic."""
+    return _Search(system, native, budget, report).run()
+
+
+class _Search:
+    def __init__(self, system: System, native: Native, budget: Budget, report: Report) -> None:
+        self.system, self.native, self.budget, self.report = system, native, budget, report
+        self.room = len(system.actions)
+        if self.room >= FAULT:
+            raise ValueError(f"{self.room} actions are more than labels can number")
+        words = native.layout.words
+        size = max(1 << 10, 2 * self.room)
+        self.states = np.empty((size, words), np.uint64)
+        self.parents = np.empty(size, np.int32)
+        self.offsets = np.zeros(size + 1, np.int64)
+        self.targets = np.empty(4 * size, np.int32)
+        self.labels = np.empty(4 * size, np.uint8 if self.room <= 256 else np.uint16)
+        self.table = np.full(4 * size, kernel.EMPTY, np.int32)
+        self.started = time.monotonic()
+
+    def run(self) -> Graph:
+        self.parents[0] = -1
+        self.states[0] = self.native.layout.pack(self.system.initial)
+        kernel.fill(self.table, self.states, 1)
+        out = np.empty((self.room, self.native.layout.words), np.uint64)
+        out_labels = np.empty(self.room, np.uint16)
+        levels, fault, stopped, interrupted = [1], None, None, False
+        first, count, edges = 0, 1, 0
+        try:
+            while first < count:
+                last = min(levels[-1], first + _CHUNK)
+                why, first, count, edges, action = kernel.expand(
+                    self.native.successors, self.states, self.parents, self.table, self.offsets, self.targets,
+                    self.labels, out, out_labels, first, last, count, edges,
+                )  # fmt: skip
+                if why == kernel.FAULTED:
+                    fault, stopped = (first - 1, action), "a variable left its range"
+                    break
+                if first == levels[-1] and first < count:
+                    levels.append(count)
+                seconds = time.monotonic() - self.started
+                self.report(Progress(count, edges, len(levels) - 1, count - first, self._bytes(), seconds))
+                stopped = self._spent(count, first, seconds)
+                if stopped:
+                    break
+                if why == kernel.FULL:
+                    self._grow(count, edges)
+        except Stop as stop:
+            stopped, interrupted = str(stop), True
+        expanded = first if fault is None else fault[0]  # the state at fault lacks a step
+        return Graph(
+            self.system, self.native, self.states[:count], self.parents[:count], self.offsets[: first + 1],
+            self.targets[:edges], self.labels[:edges], expanded, levels, fault, stopped, interrupted,
+        )  # fmt: skip
+
+    def _bytes(self) -> int:
+        arrays = (self.states, self.parents, self.offsets, self.targets, self.labels, self.table)
+        return sum(array.nbytes for array in arrays)
+
+    def _spent(self, count: int, first: int, seconds: float) -> str | None:
+        if first >= count:
+            return None
+        if self.budget.states is not None and count >= self.budget.states:
+            return f"the budget of {self.budget.states:,} states is spent"
+        if self.budget.seconds is not None and seconds >= self.budget.seconds:
+            return f"the budget of {self.budget.seconds:g} seconds is spent"
+        if self.budget.memory is not None and self._bytes() >= self.budget.memory:
+            return f"the budget of {self.budget.memory / 2**20:,.0f} MiB is spent"
+        return None
+
+    def _grow(self, count: int, edges: int) -> None:
+        if count + self.room > len(self.states):
+            size = 2 * len(self.states) + self.room
+            self.states = _longer(self.states, size)
+            self.parents = _longer(self.parents, size)
+            self.offsets = _longer(self.offsets, size + 1)
+        if edges + self.room > self.targets.size:
+            self.targets = _longer(self.targets, 2 * self.targets.size + self.room)
+            self.labels = _longer(self.labels, self.targets.size)
+        if 2 * (count + self.room) > self.table.size:
+            self.table = np.full(2 * self.table.size, kernel.EMPTY, np.int32)
+            kernel.fill(self.table, self.states, count)
+
+
+def _longer(array: Any, size: int) -> Any:
+    """A copy with room for `size` rows; what is beyond the old end is not set."""
+    longer = np.empty((size, *array.shape[1:]), array.dtype)
+    longer[: len(array)] = array
+    return longer

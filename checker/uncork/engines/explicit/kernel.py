@@ -1,0 +1,127 @@
+"""The hot loops, in machine code: expand states breadth first into a hash table, and ask a predicate of every state.
+
+Nothing here depends on the system, which is called through the address of its compiled functions: numba compiles this file
+once and keeps it between runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from uncork.engines.explicit.native import FAULT
+
+EMPTY = -1
+DONE, FULL, FAULTED = 0, 1, 2
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _call(_context: Any, address: Any, state: Any, out: Any, labels: Any) -> Any:
+    """Calls `i64 f(ptr, ptr, ptr)` at an address."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        word = ir.IntType(64)
+        function = builder.inttoptr(arguments[0], ir.FunctionType(word, [word, word, word]).as_pointer())
+        return builder.call(function, arguments[1:])
+
+    return types.int64(types.intp, types.intp, types.intp, types.intp), generate
+
+
+@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+def _slot(table: Any, states: Any, words: Any) -> Any:
+    """The slot of the table where a state is, or where it would go."""
+    mask = np.uint64(table.size - 1)
+    h = np.uint64(0x9E3779B97F4A7C15)
+    for word in words:
+        h = (h ^ word) * np.uint64(0xFF51AFD7ED558CCD)
+        h ^= h >> np.uint64(32)
+    h *= np.uint64(0xC4CEB9FE1A85EC53)
+    h ^= h >> np.uint64(29)
+    slot = h & mask
+    while True:
+        index = table[slot]
+        if index == EMPTY:
+            return slot
+        same = True
+        for k in range(words.size):
+            if states[index, k] != words[k]:
+                same = False
+                break
+        if same:
+            return slot
+        slot = (slot + np.uint64(1)) & mask
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def fill(table: Any, states: Any, count: int) -> None:
+    """Enters the first `count` states into an empty table."""
+    for index in range(count):
+        table[_slot(table, states, states[index])] = index
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def expand(
+    successors: int,
+    states: Any,
+    parents: Any,
+    table: Any,
+    offsets: Any,
+    targets: Any,
+    labels: Any,
+    out: Any,
+    out_labels: Any,
+    first: int,
+    last: int,
+    count: int,
+    edges: int,
+) -> tuple[int, int, int, int, int]:
+    """Expands states `first .. last - 1`.
+
+    Returns why it stopped (`DONE`; `FULL`: an array has to grow; `FAULTED`: an action leaves a variable's sort), the first state that
+    is not expanded, the numbers of states and of edges, and the action at fault. A faulty edge is left out.
+    """
+    room, fault, fault_action = out.shape[0], -1, -1
+    for index in range(first, last):
+        if (
+            count + room > states.shape[0]
+            or edges + room > targets.size
+            or 2 * (count + room) > table.size
+        ):
+            return FULL, index, count, edges, -1
+        found = _call(successors, states.ctypes.data + index * states.shape[1] * 8, out.ctypes.data, out_labels.ctypes.data)
+        for k in range(found):
+            label = out_labels[k]
+            if label & FAULT:
+                if fault < 0:
+                    fault, fault_action = index, label & ~FAULT
+                continue
+            slot = _slot(table, states, out[k])
+            target = table[slot]
+            if target == EMPTY:
+                target = count
+                table[slot] = count
+                for w in range(states.shape[1]):
+                    states[count, w] = out[k, w]
+                parents[count] = index
+                count += 1
+            targets[edges] = target
+            labels[edges] = label
+            edges += 1
+        offsets[index + 1] = edges
+        if fault >= 0:
+            return FAULTED, index + 1, count, edges, fault_action
+    return DONE, last, count, edges, -1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def ask(predicate: int, states: Any, count: int) -> Any:
+    """For each of the first `count` states, whether a compiled predicate holds."""
+    answers = np.empty(count, np.bool_)
+    for index in range(count):
+        address = states.ctypes.data + index * states.shape[1] * 8
+        answers[index] = _call(predicate, address, 0, 0) != 0
+    return answers

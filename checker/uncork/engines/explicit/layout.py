@@ -1,0 +1,108 @@
+"""Where each variable lies in a packed state: a bit field in one of its 64-bit words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Scalar, Value
+from uncork.core.system import System
+
+
+@dataclass(frozen=True)
+class Field:
+    """Bits `shift .. shift + width - 1` of word `word` hold the value's code: value - low, or the index of a name."""
+
+    word: int
+    shift: int
+    width: int
+    sort: Scalar
+
+    @property
+    def mask(self) -> int:
+        """As many ones as the field has bits, at the right."""
+        return (1 << self.width) - 1
+
+
+def cardinality(sort: Scalar) -> int:
+    """How many values a scalar sort has."""
+    match sort:
+        case Bool():
+            return 2
+        case Range(low, high):
+            return high - low + 1
+        case Ring(size):
+            return size
+        case Enum(names):
+            return len(names)
+
+
+def low(sort: Scalar) -> int:
+    """What is subtracted from a number to get its code."""
+    return sort.low if isinstance(sort, Range) else 0
+
+
+def encode(sort: Scalar, value: Value) -> int:
+    """The code of a value."""
+    if isinstance(sort, Enum):
+        assert isinstance(value, str)
+        return sort.names.index(value)
+    assert isinstance(value, int)
+    return int(value) - low(sort)
+
+
+def decode(sort: Scalar, code: int) -> Value:
+    """The value of a code."""
+    match sort:
+        case Bool():
+            return bool(code)
+        case Enum(names):
+            return names[code]
+        case _:
+            return code + low(sort)
+
+
+class Layout:
+    """The fields of a system's variables (one a scalar, one for each element of an array) and the number of words.
+
+    Fields are placed in the order of declaration; one that does not fit in the rest of a word starts the next.
+    """
+
+    def __init__(self, system: System) -> None:
+        self.fields: dict[str, tuple[Field, ...]] = {}
+        self._array: set[str] = set()
+        word = shift = 0
+        for variable in system.variables:
+            sort = variable.sort
+            if isinstance(sort, Array):
+                self._array.add(variable.name)
+                parts: list[Scalar] = [sort.element] * sort.size
+            else:
+                parts = [sort]
+            placed = []
+            for part in parts:
+                width = (cardinality(part) - 1).bit_length()
+                if shift + width > 64:
+                    word, shift = word + 1, 0
+                placed.append(Field(word, shift, width, part))
+                shift += width
+            self.fields[variable.name] = tuple(placed)
+        self.words = word + 1
+
+    def pack(self, state: Mapping[str, Value]) -> list[int]:
+        """The words of a state."""
+        words = [0] * self.words
+        for name, fields in self.fields.items():
+            value = state[name]
+            elements = value if isinstance(value, tuple) else (value,)
+            for place, element in zip(fields, elements, strict=True):
+                words[place.word] |= encode(place.sort, element) << place.shift
+        return words
+
+    def unpack(self, words: Sequence[int]) -> dict[str, Value]:
+        """The state of some words."""
+        state: dict[str, Value] = {}
+        for name, fields in self.fields.items():
+            elements = tuple(decode(f.sort, (int(words[f.word]) >> f.shift) & f.mask) for f in fields)
+            state[name] = elements if name in self._array else elements[0]
+        return state

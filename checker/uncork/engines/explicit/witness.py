@@ -1,0 +1,179 @@
+"""From the graph to a trace: a shortest way to the earliest fair part, and a fair loop from there.
+
+The loop is a shortest one wherever an exact search ends within a bound. To find a shortest walk that takes every action it meets is hard
+in general (it contains the travelling salesman's problem); beyond the bound the loop is short, and the verdict says so.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncork.core.system import Fairness
+from uncork.core.trace import Trace
+from uncork.engines.explicit.explore import Graph
+
+_NODES = 50_000
+"""Nodes of the exact search for a shortest loop; a tenth of a second."""
+_ENTRIES = 16
+"""Entries of equal depth that are tried."""
+
+_Steps = list[tuple[int, int]]
+"""A walk: the action and the state reached, for each step."""
+
+
+def finite(graph: Graph, index: int, last: int | None = None) -> Trace:
+    """The run to a state; with `last`, one more action from there, out of some variable's sort."""
+    steps = graph.path(index)
+    states = [graph.state(0), *(graph.state(reached) for _, reached in steps)]
+    names = [graph.system.actions[action].name for action, _ in steps]
+    if last is not None:
+        action = graph.system.actions[last]
+        states.append(graph.system.after(states[-1], action))
+        names.append(action.name)
+    return Trace(tuple(states), tuple(names))
+
+
+def lasso(graph: Graph, parts: NDArray[np.int32], without: frozenset[str]) -> tuple[Trace, bool]:
+    """The run into the fair part that is reached first and round a fair loop, and whether that loop is a shortest.
+
+    Of several entries at the same least depth, the one with the shortest loop (of those, the first found).
+    """
+    fair = np.flatnonzero(parts >= 0)
+    level = next(last for last in [*graph.levels, graph.count] if last > fair[0])
+    entries = fair[fair < level].tolist()
+    loops = [_Loops(graph, parts, without, entry).find() for entry in entries[:_ENTRIES]]
+    chosen = min(range(len(loops)), key=lambda k: len(loops[k][0]))
+    entry, (loop, _) = entries[chosen], loops[chosen]
+    shortest = not loop or (len(entries) <= _ENTRIES and all(exact for _, exact in loops))
+    stem = graph.path(entry)
+    steps = [*stem, *loop]
+    states = [graph.state(0), *(graph.state(reached) for _, reached in steps)]
+    if loop:
+        states.pop()  # the loop's last step leads back to the entry
+    return Trace(tuple(states), tuple(graph.system.actions[a].name for a, _ in steps), len(stem)), shortest
+
+
+@dataclass(frozen=True)
+class _Debt:
+    """What a walk has met: actions enabled somewhere, enabled in every state, and taken (as sets of bits)."""
+
+    seen: int
+    throughout: int
+    taken: int
+
+
+class _Loops:
+    """Fair loops through one state of a fair part."""
+
+    def __init__(self, graph: Graph, parts: NDArray[np.int32], without: frozenset[str], entry: int) -> None:
+        actions = graph.system.actions
+        self.graph, self.parts, self.entry = graph, parts, entry
+        self.part = int(parts[entry])
+        self.strong = sum(1 << k for k, a in enumerate(actions) if a.fairness is Fairness.STRONG)
+        self.weak = sum(1 << k for k, a in enumerate(actions) if a.fairness is Fairness.WEAK)
+        self.forbidden = {k for k, a in enumerate(actions) if a.name in without}
+        self.edges: dict[int, _Steps] = {}
+        self.enabled: dict[int, int] = {}
+
+    def find(self) -> tuple[_Steps, bool]:
+        """A fair loop, and whether it is a shortest; empty where nothing fair is enabled, so that to stay is a loop."""
+        self._look(self.entry)
+        start = _Debt(self.enabled[self.entry] & self.strong, self.enabled[self.entry] & self.weak, 0)
+        if not self._owed(start):
+            return [], True
+        exact = self._search(start)
+        return (exact, True) if exact is not None else (self._shortened(self._greedy(start)), False)
+
+    def _look(self, state: int) -> _Steps:
+        if state not in self.edges:
+            steps = self.graph.edges(state)
+            self.enabled[state] = sum(1 << a for a, _ in steps)
+            self.edges[state] = [
+                (a, t) for a, t in steps if self.parts[t] == self.part and a not in self.forbidden
+            ]
+        return self.edges[state]
+
+    def _owed(self, debt: _Debt) -> int:
+        return (debt.seen | debt.throughout) & ~debt.taken
+
+    def _pay(self, debt: _Debt, action: int, target: int) -> _Debt:
+        self._look(target)
+        enabled = self.enabled[target]
+        taken = debt.taken | 1 << action & (self.strong | self.weak)
+        return _Debt(debt.seen | enabled & self.strong, debt.throughout & enabled, taken)
+
+    def _search(self, start: _Debt) -> _Steps | None:
+        """A shortest fair loop, breadth first over (state, debt); None beyond the bound."""
+        first = (self.entry, start)
+        came: dict[tuple[int, _Debt], tuple[tuple[int, _Debt], int] | None] = {first: None}
+        queue = deque([first])
+        while queue and len(came) < _NODES:
+            node = queue.popleft()
+            for action, target in self._look(node[0]):
+                following = (target, self._pay(node[1], action, target))
+                if following in came:
+                    continue
+                came[following] = (node, action)
+                if target == self.entry and not self._owed(following[1]):
+                    steps: _Steps = []
+                    back: tuple[int, _Debt] = following
+                    while (before := came[back]) is not None:
+                        steps.append((before[1], back[0]))
+                        back = before[0]
+                    return steps[::-1]
+                queue.append(following)
+        return None
+
+    def _greedy(self, debt: _Debt) -> _Steps:
+        """Always to the nearest action that is owed; home when none is, and on if the way home met another."""
+        walk: _Steps = []
+        here = self.entry
+        while self._owed(debt) or here != self.entry:
+            owed = self._owed(debt)
+            way = self._way(here, lambda a, t, owed=owed: bool(owed >> a & 1) if owed else t == self.entry)
+            for action, target in way:
+                debt = self._pay(debt, action, target)
+            walk += way
+            here = walk[-1][1]
+        return walk
+
+    def _way(self, here: int, wanted: Callable[[int, int], bool]) -> _Steps:
+        came: dict[int, tuple[int, int] | None] = {here: None}
+        queue = deque([here])
+        while queue:
+            state = queue.popleft()
+            for action, target in self._look(state):
+                if wanted(action, target):
+                    steps = [(action, target)]
+                    while (before := came[state]) is not None:
+                        steps.append((before[1], state))
+                        state = before[0]
+                    return steps[::-1]
+                if target not in came:
+                    came[target] = (state, action)
+                    queue.append(target)
+        raise AssertionError("a strongly connected part that is not connected")
+
+    def _shortened(self, walk: _Steps) -> _Steps:
+        """The walk without the detours (from a state back to itself) that fairness does not need, longest first."""
+        at = 0
+        while at < len(walk):
+            here = walk[at - 1][1] if at else self.entry
+            for end in range(len(walk) - 1, at, -1):
+                shorter = walk[:at] + walk[end:]
+                if walk[end - 1][1] == here and not self._owed(self._total(shorter)):
+                    walk = shorter
+                    break
+            at += 1
+        return walk
+
+    def _total(self, walk: _Steps) -> _Debt:
+        debt = _Debt(self.enabled[self.entry] & self.strong, self.enabled[self.entry] & self.weak, 0)
+        for action, target in walk:
+            debt = self._pay(debt, action, target)
+        return debt

@@ -1,0 +1,115 @@
+"""What varies between devices and guests: each a named choice with its values and meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from uncork.core.sorts import did_you_mean
+
+YES, NO = "yes", "no"
+Choice: TypeAlias = str | int
+
+
+class ChoiceError(ValueError):
+    """A choice or value that does not exist; the message lists what does."""
+
+
+def _choice(meaning: str, *values: str, number: bool = False) -> Any:
+    """A choice, its default first."""
+    default: Choice = values[0] if values else 1
+    return field(default=default, metadata={"meaning": meaning, "values": values, "number": number})
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One value for every choice. A device or guest names those that differ from the defaults.
+
+    Numbers are 1 or more. The next two that belong here are `memory` (x86-TSO, with each fence present or left out) and `kick_on_release` (a permit
+    given back by a completion whose queue is gone); neither is modelled yet: memory is sequentially consistent, and
+    queues live for ever.
+    """
+
+    post_order: str = _choice(
+        "the two steps after a CQE is written: read the CQ shadow head, and arm (write CQ EventIdx)",
+        "read-then-arm", "arm-then-read",
+    )  # fmt: skip
+    cork: str = _choice(
+        "an SQ that finds no permit is parked at once; or EventIdx is written as the policy says at a cork, then a "
+        "full fence, then the CQ shadow head is read again, and the SQ is parked only if there is still no room",
+        "park", "arm-recheck",
+    )  # fmt: skip
+    kick_on_doorbell: str = _choice("the CQ doorbell wakes the corked SQs", YES, NO)
+    kick_on_post: str = _choice("so does a read of the CQ shadow head after a post that frees room", NO, YES)
+    kick_on_reserve: str = _choice("so does one before a permit is taken (its re-check included)", NO, YES)
+    kick_on_remit: str = _choice("so does a permit given back by a worker that found its SQ empty", NO, YES)
+    kick_size: str = _choice(
+        "a kick wakes every corked SQ, or any of them, as many as there are permits available", "all", "room"
+    )
+    backend: str = _choice(
+        "a worker runs the command it took, posts its completion and looks at its SQ again; or completions come from "
+        "elsewhere in any order and nobody looks again; or from elsewhere, and the SQ's worker is notified after each",
+        "in-worker", "detached", "detached-repoll",
+    )  # fmt: skip
+    workers: int = _choice("workers of each SQ; the SQ's lock serialises their pops", number=True)
+    doorbell_buffer: str = _choice("off: every move of an index rings its doorbell register", "on", "off")
+    early_free: str = _choice("guest: a consumed CQE's command slot is reusable before the CQ head is published", YES, NO)
+    drain: Choice = _choice(
+        "guest: CQEs consumed before the CQ head is published: to the end, any number, at most so many",
+        "all", "any", number=True,
+    )  # fmt: skip
+    need_event: str = _choice(
+        "guest: ring if EventIdx is in [old, new) (NVMe 2.x B.5.1), or in [old, new] (the example of B.5.2)",
+        "strict", "closed",
+    )  # fmt: skip
+    submit_batch: int = _choice("guest: most SQEs in one move of the SQ shadow tail", number=True)
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            _check(each, getattr(self, each.name))
+
+    def replace(self, values: Mapping[str, Choice]) -> Choices:
+        """These choices but for some; raises `ChoiceError` for a name or value that does not exist."""
+        for name in values:
+            _named(name)
+        return dataclasses.replace(self, **values)  # type: ignore[arg-type]  # checked by __post_init__
+
+    def items(self) -> dict[str, Choice]:
+        """Every choice and its value."""
+        return dataclasses.asdict(self)
+
+
+def parse(assignment: str) -> tuple[str, Choice]:
+    """`name=value` as a choice and its value; raises `ChoiceError`."""
+    name, equals, value = assignment.partition("=")
+    if not equals:
+        raise ChoiceError(f"{assignment!r} is not of the form name=value")
+    each = _named(name.strip())
+    value = value.strip()
+    parsed: Choice = int(value) if each.metadata["number"] and value.isdecimal() else value
+    _check(each, parsed)
+    return each.name, parsed
+
+
+def describe() -> list[tuple[str, list[str], str]]:
+    """Every choice: its name, its values (the default first) and its meaning."""
+    return [(f.name, _values(f), f.metadata["meaning"]) for f in dataclasses.fields(Choices)]
+
+
+def _values(each: dataclasses.Field[Any]) -> list[str]:
+    return [*each.metadata["values"], *(["1, 2, ..."] if each.metadata["number"] else [])]
+
+
+def _named(name: str) -> dataclasses.Field[Any]:
+    known = {f.name: f for f in dataclasses.fields(Choices)}
+    if name not in known:
+        raise ChoiceError(f"there is no choice {name!r}{did_you_mean(name, known)}")
+    return known[name]
+
+
+def _check(each: dataclasses.Field[Any], value: Choice) -> None:
+    if value in each.metadata["values"] or (each.metadata["number"] and type(value) is int and value >= 1):
+        return
+    raise ChoiceError(f"{each.name} cannot be {value!r}: it is one of {', '.join(_values(each))}")

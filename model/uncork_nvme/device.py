@@ -1,0 +1,344 @@
+"""The device: workers that pop SQs, a backend that posts completions, and the doorbell handler.
+
+Queue positions, permits and the corked set are as in Oxide Propolis, lib/propolis/src/hw/nvme/queue.rs. The SQ lock
+and the CQ lock that a pop starts with are taken in one step: nobody who holds the CQ lock waits for an SQ lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uncork.core.expr import Expr, boolean
+from uncork.core.system import Action, Guarded, Updates, step, when
+from uncork_nvme.choices import YES
+from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Worker, notified
+from uncork_nvme.policies import CQView, EventIdx
+
+
+def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
+    """What the policy writes to CQ EventIdx, from what the device knows now."""
+    cq = m.cq
+    corked = boolean(True) if corking else m.corked
+    view = CQView(cq.head, cq.tail, cq.occupied, cq.available, corked, cq.size, len(m.sqs))
+    return m.policy.event_idx(view, corking=corking)
+
+
+def _written(value: Expr | None, cq: CQ) -> Updates:
+    return Updates() if value is None else cq(event=value)
+
+
+# -- pop, by a worker --------------------------------------------------------------------------------------------------
+@step("worker {}")
+def wake(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Answers a notification: goes to look at its SQ."""
+    return when((w.at == "asleep") & (q.wakeups > 0), w(at="reserve"), q(wakeups=q.wakeups - 1)).says("wakes up")
+
+
+def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
+    return (w.at == "reserve") & ~q.locked & ~m.cq.locked
+
+
+@step("worker {}")
+def reserve(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Takes a permit, which is a free CQ slot, before it looks at its SQ."""
+    cq = m.cq
+    return when(
+        _may_reserve(m, q, w) & (cq.available > 0),
+        cq(available=cq.available - 1),
+        q(locked=True),
+        w(at="fetch"),
+    ).says("takes a permit, {} left", cq.available - 1)
+
+
+@step("worker {}")
+def refresh(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
+    """Finds no permit, reads the CQ shadow head, credits what it freed, and takes a permit of that."""
+    cq = m.cq
+    return when(
+        _may_reserve(m, q, w) & (cq.available == 0) & (cq.freed > 0) & kick.possible(cq.freed - 1),
+        cq(head=cq.shadow, available=cq.freed - 1),
+        q(locked=True),
+        w(at="fetch"),
+        *kick.updates(),
+    ).says("no permit; reads shadow head {}: {} freed, takes one", cq.shadow, cq.freed)
+
+
+def _no_room(m: Machine) -> Expr:
+    return m.cq.available + m.cq.freed == 0 if m.buffered else m.cq.available == 0
+
+
+@step("worker {}")
+def cork(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Finds no permit, and none freed by the CQ shadow head: the SQ is recorded as corked, and the worker sleeps."""
+    return when(_may_reserve(m, q, w) & _no_room(m), q(corked=True), w(at="asleep")).says(
+        f"no permit, none freed: {q.label} is CORKED, worker sleeps"
+    )
+
+
+@step("worker {}")
+def start_cork(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Finds no permit, and none freed by the CQ shadow head: keeps both locks and arms before it corks."""
+    at = "cork arm" if m.policy.at_cork else "cork recheck"
+    return when(_may_reserve(m, q, w) & _no_room(m), m.cq(locked=True), q(locked=True), w(at=at)).says(
+        "no permit, none freed: about to cork"
+    )
+
+
+@step("worker {}")
+def cork_arm(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Writes CQ EventIdx as the policy says at a cork; a full fence follows."""
+    armed = event_idx(m, corking=True)
+    return when((w.at == "cork arm") & armed.written, _written(armed.value, m.cq), w(at="cork recheck")).says(
+        "arms: CQ EventIdx {} -> {}", m.cq.event, armed.value if armed.value is not None else m.cq.event
+    )
+
+
+@step("worker {}")
+def cork_leave(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Leaves CQ EventIdx as it is, as the policy says at this cork."""
+    return when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
+
+
+@step("worker {}")
+def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
+    """Reads the CQ shadow head again and finds room after all: credits it and takes a permit."""
+    cq = m.cq
+    return when(
+        (w.at == "cork recheck") & (cq.freed > 0) & kick.possible(cq.available + cq.freed - 1),
+        cq(head=cq.shadow, available=cq.available + cq.freed - 1, locked=False),
+        w(at="fetch"),
+        *kick.updates(),
+    ).says("re-reads shadow head {}: {} freed, takes a permit", cq.shadow, cq.freed)
+
+
+@step("worker {}")
+def cork_park(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Reads the CQ shadow head again and finds no room: the SQ is recorded as corked, and the worker sleeps."""
+    return when(
+        (w.at == "cork recheck") & (m.cq.freed == 0),
+        m.cq(locked=False),
+        q(locked=False, corked=True),
+        w(at="asleep"),
+    ).says("re-reads shadow head {}: " + f"no room, {q.label} is CORKED, worker sleeps", m.cq.shadow)
+
+
+def _known_tail(m: Machine, q: SQ) -> Expr:
+    return q.shadow if m.buffered else q.tail
+
+
+@step("worker {}")
+def fetch(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Reads the SQ shadow tail and takes the entry at the head; the command is in flight and holds the permit."""
+    tail = _known_tail(m, q)
+    taken = q(tail=tail, head=q.head + 1, in_flight=q.in_flight + 1)
+    onward = w(at="arm") if m.buffered else Updates({**_popped(m, w), **q(locked=False)})
+    return when((w.at == "fetch") & (tail != q.head), taken, onward).says("takes the entry in slot {}", q.head)
+
+
+def _popped(m: Machine, w: Worker) -> Updates:
+    """After a pop: the worker runs the command, or looks for another where completions come from elsewhere."""
+    return w(at="run" if m.choices.backend == "in-worker" else "reserve")
+
+
+@step("worker {}")
+def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Reads the SQ shadow tail and finds the SQ empty: still holds a permit, which it has to give back."""
+    tail = _known_tail(m, q)
+    return when((w.at == "fetch") & (tail == q.head), q(tail=tail, locked=False), w(at="remit")).says(
+        "finds its SQ empty (tail {})", tail
+    )
+
+
+@step("worker {}")
+def arm_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
+    return when(w.at == "arm", q(event=q.head), w(at="reread")).says("SQ EventIdx {} -> {}", q.event, q.head)
+
+
+@step("worker {}")
+def reread_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
+    return when(w.at == "reread", q(tail=q.shadow, locked=False), _popped(m, w)).says("re-reads SQ tail {}", q.shadow)
+
+
+@step("worker {}")
+def remit(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
+    """Gives back the permit that it found no command for, and sleeps."""
+    cq = m.cq
+    return when(
+        (w.at == "remit") & ~cq.locked & kick.possible(cq.available + 1),
+        cq(available=cq.available + 1),
+        w(at="asleep"),
+        *kick.updates(),
+    ).says("gives its permit back, {} available; sleeps", cq.available + 1)
+
+
+# -- post, by the backend ----------------------------------------------------------------------------------------------
+def _post_sequence(m: Machine) -> list[str]:
+    """The steps after a CQE is written, by where the poster stands; the CQ lock is held until the last is done."""
+    if not m.buffered:
+        return []
+    arm = [] if event_idx(m).value is None else ["post arm"]
+    return ["post read", *arm] if m.choices.post_order == "read-then-arm" else [*arm, "post read"]
+
+
+def _onward(m: Machine, q: SQ, p: Worker | Completer, done: str | None, kick: Kick | None = None) -> list[Updates]:
+    """To the next step of the post sequence after `done`; or the end of it, when whoever looks next is told."""
+    sequence = _post_sequence(m)
+    left = sequence if done is None else sequence[sequence.index(done) + 1 :]
+    woken = kick.updates() if kick else []
+    if left:
+        return [p(at=left[0]), m.cq(locked=True), *woken]
+    rest = p(at="reserve" if isinstance(p, Worker) else "run")
+    if m.choices.backend == "detached-repoll":
+        woken = kick.updates(also=q) if kick else [notified(q, boolean(True))]
+    return [rest, m.cq(locked=False), *woken]
+
+
+@step("backend {}")
+def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+    """A command completes: its CQE is written at the CQ tail, visible to the guest at once; its permit is used up."""
+    cq = m.cq
+    return when(
+        (p.at == "run") & (q.in_flight > 0) & ~cq.locked,
+        cq(slots=cq.slots.store(cq.tail, q.label), tail=cq.tail + 1),
+        q(in_flight=q.in_flight - 1),
+        *_onward(m, q, p, None),
+    ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
+
+
+@step("backend {}")
+def post_read(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+    """Reads the CQ shadow head, which has not moved."""
+    return when((p.at == "post read") & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
+        "reads shadow head {}: nothing freed", m.cq.shadow
+    )
+
+
+@step("backend {}")
+def post_credit(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded:
+    """Reads the CQ shadow head and credits the permits that it freed."""
+    cq = m.cq
+    room = cq.available + cq.freed
+    return when(
+        (p.at == "post read") & (cq.freed > 0) & kick.possible(room),
+        cq(head=cq.shadow, available=room),
+        *_onward(m, q, p, "post read", kick),
+    ).says("reads shadow head {}: {} freed", cq.shadow, cq.freed)
+
+
+@step("backend {}")
+def post_arm(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+    """Writes CQ EventIdx as the policy says."""
+    armed = event_idx(m)
+    return when((p.at == "post arm") & armed.written, _written(armed.value, m.cq), *_onward(m, q, p, "post arm")).says(
+        "CQ EventIdx {} -> {}", m.cq.event, armed.value if armed.value is not None else m.cq.event
+    )
+
+
+@step("backend {}")
+def post_leave(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+    """Leaves CQ EventIdx as it is, as the policy says here."""
+    return when((p.at == "post arm") & ~event_idx(m).written, *_onward(m, q, p, "post arm")).says(
+        "leaves CQ EventIdx at {}", m.cq.event
+    )
+
+
+# -- the doorbell handler, in the guest's trap -------------------------------------------------------------------------
+@step("doorbell handler {}")
+def notify_tail(m: Machine, q: SQ) -> Guarded:
+    """Takes the SQ tail that the doorbell carries."""
+    return when((q.submitter == "notify tail") & ~q.locked, q(tail=q.shadow, submitter="notify")).says(
+        "learns the SQ tail {}", q.shadow
+    )
+
+
+@step("doorbell handler {}")
+def notify(m: Machine, q: SQ) -> Guarded:
+    """Notifies the SQ's workers."""
+    return when(q.submitter == "notify", q(submitter="idle"), notified(q, boolean(True))).says(
+        f"notifies the worker of {q.label}"
+    )
+
+
+@step("doorbell handler")
+def notify_head(m: Machine) -> Guarded:
+    """Takes the CQ head that the doorbell carries and credits the permits that it freed."""
+    cq = m.cq
+    onward = "kick" if m.choices.kick_on_doorbell == YES else "poll"
+    return when(
+        (cq.consumer == "notify head") & ~cq.locked & (cq.freed <= cq.occupied),
+        cq(head=cq.shadow, available=cq.available + cq.freed, consumer=onward),
+    ).says("learns the CQ head {}: {} freed", cq.shadow, cq.freed)
+
+
+@step("doorbell handler")
+def reject_head(m: Machine) -> Guarded:
+    """Refuses a CQ head that frees more than is occupied; the handler ends without a kick."""
+    cq = m.cq
+    return when((cq.consumer == "notify head") & ~cq.locked & (cq.freed > cq.occupied), cq(consumer="poll")).says(
+        "refuses CQ head {}: {} freed of {}", cq.shadow, cq.freed, cq.occupied
+    )
+
+
+@step("doorbell handler")
+def kick(m: Machine, kick: Kick) -> Guarded:
+    """Empties the corked set and notifies every SQ in it (or as many as there is room for)."""
+    cq = m.cq
+    return when(
+        (cq.consumer == "kick") & ~cq.locked & kick.possible(cq.available), cq(consumer="poll"), *kick.updates()
+    ).says("kicks the corked SQs")
+
+
+def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
+    yield wake(m, q, w)
+    yield reserve(m, q, w)
+    if m.buffered and m.choices.cork == "arm-recheck":
+        yield start_cork(m, q, w)
+        if m.policy.at_cork:
+            yield cork_arm(m, q, w)
+            if event_idx(m, corking=True).written.op != "const":
+                yield cork_leave(m, q, w)
+        for each in m.kicks("kick_on_reserve"):
+            yield cork_saved(m, q, w, each)
+        yield cork_park(m, q, w)
+    else:
+        yield cork(m, q, w)
+    if m.buffered:
+        for each in m.kicks("kick_on_reserve"):
+            yield refresh(m, q, w, each)
+    yield fetch(m, q, w)
+    if m.buffered:
+        yield arm_sq(m, q, w)
+        yield reread_sq(m, q, w)
+    yield find_empty(m, q, w)
+    for each in m.kicks("kick_on_remit"):
+        yield remit(m, q, w, each)
+
+
+def _post(m: Machine, q: SQ, p: Worker | Completer) -> Iterator[Action]:
+    yield post(m, q, p)
+    if m.buffered:
+        yield post_read(m, q, p)
+        for each in m.kicks("kick_on_post"):
+            yield post_credit(m, q, p, each)
+    if "post arm" in _post_sequence(m):
+        yield post_arm(m, q, p)
+        if event_idx(m).written.op != "const":
+            yield post_leave(m, q, p)
+
+
+def actions(m: Machine) -> Iterator[Action]:
+    """All the device's steps."""
+    for q in m.sqs:
+        for w in q.workers:
+            yield from _pop(m, q, w)
+        for p in q.posters:
+            yield from _post(m, q, p)
+        yield notify_tail(m, q)
+        yield notify(m, q)
+    yield notify_head(m)
+    yield reject_head(m)
+    if m.choices.kick_on_doorbell == YES:
+        for each in m.kicks("kick_on_doorbell"):
+            yield kick(m, each)

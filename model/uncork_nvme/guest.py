@@ -1,0 +1,136 @@
+"""The guest: a submitter for each SQ and a consumer for the CQ, with the shadow-doorbell rule between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uncork.core.expr import Expr, boolean
+from uncork.core.system import Action, Fairness, Guarded, step, when
+from uncork_nvme.choices import YES
+from uncork_nvme.machine import CQ, SQ, Machine
+
+
+def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
+    """Whether the last move of a shadow index, from `old` to `new`, passed EventIdx.
+
+    The specification and Linux write (u16)(new - EventIdx - 1) < (u16)(new - old); for indices on the ring that is EventIdx in the
+    circular interval [old, new), and with <= and without the 1, [old, new] (NVMe 2.x Annex B.5.1 and the example of B.5.2).
+    """
+    old = ring.shadow - ring.moved
+    if machine.choices.need_event == "strict":
+        return ring.event - old < ring.moved
+    return ring.event - old <= ring.moved
+
+
+@step("submitter {}", Fairness.NONE)
+def submit(m: Machine, q: SQ, entries: int) -> Guarded:
+    """Writes SQEs and moves the SQ shadow tail past them. A guest is never obliged to."""
+    return when(
+        (q.submitter == "idle") & (q.outstanding <= q.capacity - entries),
+        q(shadow=q.shadow + entries, outstanding=q.outstanding + entries),
+        q(moved=entries, submitter="check") if m.buffered else q(submitter="ring"),
+    ).says(f"submits {entries}: shadow tail " + "{} -> {}", q.shadow, q.shadow + entries)
+
+
+@step("submitter {}")
+def need_sq(m: Machine, q: SQ) -> Guarded:
+    """Reads SQ EventIdx and finds it passed: a doorbell is due."""
+    return when((q.submitter == "check") & crossed(m, q), q(submitter="ring", moved=0)).says(
+        "SQ EventIdx {}: passed by {} -> {}, must ring", q.event, q.shadow - q.moved, q.shadow
+    )
+
+
+@step("submitter {}")
+def elide_sq(m: Machine, q: SQ) -> Guarded:
+    """Reads SQ EventIdx and finds it not passed: no doorbell."""
+    return when((q.submitter == "check") & ~crossed(m, q), q(submitter="idle", moved=0)).says(
+        "SQ EventIdx {}: not passed by {} -> {}, silent", q.event, q.shadow - q.moved, q.shadow
+    )
+
+
+@step("submitter {}")
+def ring_sq(m: Machine, q: SQ) -> Guarded:
+    """Writes the SQ tail doorbell: a trap to the device."""
+    return when(q.submitter == "ring", q(submitter="notify tail")).says("rings the SQ doorbell with {}", q.shadow)
+
+
+@step("consumer")
+def consume(m: Machine, q: SQ) -> Guarded:
+    """Sees a new CQE by its phase tag and takes it. With early free its command slot is reusable at once."""
+    cq, drain = m.cq, m.choices.drain
+    early = m.choices.early_free == YES
+    return when(
+        (cq.consumer == "poll")
+        & (cq.slots[cq.cursor] == q.label)
+        & (cq.consumed < drain if isinstance(drain, int) else boolean(True)),
+        cq(slots=cq.slots.store(cq.cursor, "none"), cursor=cq.cursor + 1),
+        q(outstanding=q.outstanding - 1) if early else q(unfreed=q.unfreed + 1),
+    ).says(f"takes the CQE of {q.label} " + "in slot {}", cq.cursor)
+
+
+@step("consumer")
+def leave_loop(m: Machine) -> Guarded:
+    """Has consumed something and stops: it sees no new CQE, has taken as many as it may, or just stops (drain any)."""
+    cq, drain = m.cq, m.choices.drain
+    enough = boolean(True) if drain == "any" else ~cq.visible
+    if isinstance(drain, int):
+        enough = enough | (cq.consumed >= drain)
+    return when((cq.consumer == "poll") & (cq.consumed > 0) & enough, cq(consumer="publish")).says(
+        "has consumed {}, leaves its loop", cq.consumed
+    )
+
+
+@step("consumer")
+def publish(m: Machine) -> Guarded:
+    """Moves the CQ shadow head to where it has consumed. Without early free the command slots are reusable now."""
+    cq = m.cq
+    freed = [q(outstanding=q.outstanding - q.unfreed, unfreed=0) for q in m.sqs if m.choices.early_free != YES]
+    return when(
+        cq.consumer == "publish",
+        cq(shadow=cq.cursor),
+        cq(moved=cq.consumed, consumer="check") if m.buffered else cq(consumer="ring"),
+        *freed,
+    ).says("publishes: shadow head {} -> {}", cq.shadow, cq.cursor)
+
+
+@step("consumer")
+def need_cq(m: Machine) -> Guarded:
+    """Reads CQ EventIdx and finds it passed: a doorbell is due."""
+    cq = m.cq
+    return when((cq.consumer == "check") & crossed(m, cq), cq(consumer="ring", moved=0)).says(
+        "CQ EventIdx {}: passed by {} -> {}, must ring", cq.event, cq.shadow - cq.moved, cq.shadow
+    )
+
+
+@step("consumer")
+def elide_cq(m: Machine) -> Guarded:
+    """Reads CQ EventIdx and finds it not passed: no doorbell."""
+    cq = m.cq
+    return when((cq.consumer == "check") & ~crossed(m, cq), cq(consumer="poll", moved=0)).says(
+        "CQ EventIdx {}: not passed by {} -> {}, silent", cq.event, cq.shadow - cq.moved, cq.shadow
+    )
+
+
+@step("consumer")
+def ring_cq(m: Machine) -> Guarded:
+    """Writes the CQ head doorbell: a trap to the device."""
+    return when(m.cq.consumer == "ring", m.cq(consumer="notify head")).says("rings the CQ doorbell with {}", m.cq.shadow)
+
+
+def actions(m: Machine) -> Iterator[Action]:
+    """All the guest's steps."""
+    for q in m.sqs:
+        for entries in range(1, min(m.choices.submit_batch, q.capacity) + 1):
+            yield submit(m, q, entries)
+        if m.buffered:
+            yield need_sq(m, q)
+            yield elide_sq(m, q)
+        yield ring_sq(m, q)
+    for q in m.sqs:
+        yield consume(m, q)
+    yield leave_loop(m)
+    yield publish(m)
+    if m.buffered:
+        yield need_cq(m)
+        yield elide_cq(m)
+    yield ring_cq(m)

@@ -1,0 +1,161 @@
+"""An instance: device x guest x policy x number of SQs x sizes, with a name from which it can be made again."""
+
+from __future__ import annotations
+
+import importlib.util
+import linecache
+import re
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from uncork.core.sorts import did_you_mean
+from uncork.core.system import System
+from uncork_nvme import device, guest
+from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
+from uncork_nvme.choices import Choice, ChoiceError, Choices, parse
+from uncork_nvme.machine import Machine
+from uncork_nvme.policies import POLICIES, Policy, policy
+
+MAX_SIZE = 65536
+"""The largest queue that NVMe knows."""
+
+_SHAPE = re.compile(r"n(\d+)-sq(\d+)-cq(\d+)")
+
+
+class InstanceError(ValueError):
+    """Something that was asked for does not exist or does not work; the message says what to write instead."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One machine to check. `overrides` are choices that differ from the device's and the guest's."""
+
+    device: str
+    guest: str
+    policy: str
+    sqs: int
+    sq_size: int
+    cq_size: int
+    overrides: Mapping[str, Choice] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        look_up(DEVICES, self.device, "device")
+        look_up(GUESTS, self.guest, "guest")
+        if self.sqs < 1:
+            raise InstanceError(f"a CQ needs at least 1 SQ, not {self.sqs}")
+        for what, size in (("SQ", self.sq_size), ("CQ", self.cq_size)):
+            if not 2 <= size <= MAX_SIZE:
+                raise InstanceError(f"an {what} has 2 to {MAX_SIZE} entries, not {size}")
+
+    @property
+    def name(self) -> str:
+        """`device/guest/policy/n1-sq3-cq3`, with the overrides at the end."""
+        shape = f"n{self.sqs}-sq{self.sq_size}-cq{self.cq_size}"
+        changed = ",".join(f"{name}={value}" for name, value in sorted(self.overrides.items()))
+        parts = [self.device, self.guest, self.policy.replace("/", "\\"), shape, *([changed] if changed else [])]
+        return "/".join(parts)
+
+    @property
+    def choices(self) -> Choices:
+        """What is chosen: the device's, the guest's, and the overrides over them."""
+        base = {**DEVICES[self.device].choices, **GUESTS[self.guest].choices, **self.overrides}
+        return Choices().replace(base)
+
+    @cached_property
+    def machine(self) -> Machine:
+        """The state and choices that the actions and properties are built from."""
+        return Machine(self.choices, find_policy(self.policy), self.sqs, self.sq_size, self.cq_size)
+
+    @cached_property
+    def system(self) -> System:
+        """The machine as an engine reads it; raises `InstanceError` for a mistake in a policy of the user's own."""
+        machine = self.machine
+        try:
+            actions = (*guest.actions(machine), *device.actions(machine))
+        except Exception as error:
+            raise _in_policy_file(self.policy, error) from error
+        variables = tuple(v for record in machine.records for v in record.variables)
+        return System(self.name, variables, actions, machine.pictures())
+
+
+def from_name(name: str) -> Instance:
+    """The instance of a name such as `propolis-2025/linux/tail/n1-sq3-cq3`; raises `InstanceError`."""
+    parts = name.split("/")
+    if len(parts) not in (4, 5):
+        raise InstanceError(f"{name!r} is not an instance: write device/guest/policy/n1-sq3-cq3, and overrides after another /")
+    shape = _SHAPE.fullmatch(parts[3])
+    if shape is None:
+        raise InstanceError(f"{parts[3]!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
+    try:
+        overrides = dict(parse(each) for each in parts[4].split(",")) if len(parts) == 5 else {}
+    except ChoiceError as error:
+        raise InstanceError(str(error)) from None
+    sqs, sq_size, cq_size = map(int, shape.groups())
+    chosen = parts[2].replace("\\", "/")
+    find_policy(chosen)
+    return Instance(parts[0], parts[1], chosen, sqs, sq_size, cq_size, overrides)
+
+
+def look_up(known: Mapping[str, Device] | Mapping[str, Guest], name: str, kind: str) -> Device | Guest:
+    """The device or guest of a name; raises `InstanceError` with the nearest name."""
+    if name not in known:
+        raise InstanceError(f"there is no {kind} {name!r}{did_you_mean(name, known)}")
+    return known[name]
+
+
+def find_policy(name: str) -> Policy:
+    """The policy of a name, or of `path/to/file.py:function`; raises `InstanceError`."""
+    if ":" in name:
+        return _load(name)
+    if name not in POLICIES:
+        raise InstanceError(
+            f"there is no policy {name!r}{did_you_mean(name, POLICIES)}; one of your own is named path/to/file.py:function"
+        )
+    return POLICIES[name]
+
+
+_LOADED: dict[str, Policy] = {}
+
+
+def _load(name: str) -> Policy:
+    if name in _LOADED:
+        return _LOADED[name]
+    path, _, function = name.rpartition(":")
+    if not Path(path).is_file():
+        raise InstanceError(f"policy {name}: there is no file {path}")
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise InstanceError(f"policy {name}: {path} is not a Python file (its name has to end in .py)")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise _in_policy_file(name, error) from error
+    found = getattr(module, function, None)
+    made = [n for n, value in vars(module).items() if isinstance(value, Policy) or getattr(value, "__module__", "") == spec.name]
+    if found is None:
+        raise InstanceError(f"policy {name}: {path} has no {function!r}{did_you_mean(function, made)}")
+    if not isinstance(found, Policy):
+        if not callable(found):
+            raise InstanceError(f"policy {name}: {function} is not a function")
+        found = policy(found)
+    _LOADED[name] = Policy(name, found.doc, found.formula, path, found.at_cork)
+    return _LOADED[name]
+
+
+def _in_policy_file(name: str, error: BaseException) -> Exception:
+    """The error with the line of the user's file that it comes from; the error itself if it comes from elsewhere."""
+    path = name.rpartition(":")[0]
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return InstanceError(f"{path}:{error.lineno}: {error.msg}\n    {(error.text or '').strip()}")
+    lines = [f for f in traceback.extract_tb(error.__traceback__) if path and f.filename == path]
+    if lines:
+        last = lines[-1]
+        source = linecache.getline(path, last.lineno or 0).strip()
+        return InstanceError(f"{path}:{last.lineno}: {error}\n    {source}")
+    if path:
+        return InstanceError(f"{name}: {error}")
+    return error if isinstance(error, Exception) else RuntimeError(str(error))

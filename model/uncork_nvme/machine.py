@@ -1,0 +1,232 @@
+"""The state: what guest and device share, and what each keeps to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, maximum, minimum, total
+from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
+from uncork.core.system import Record, RingPicture, Updates, var
+from uncork_nvme.choices import NO, YES, Choices
+from uncork_nvme.policies import Policy
+
+IN_POST = ("post read", "post arm")
+"""Where an actor stands while it posts and holds the CQ lock."""
+
+
+class Worker(Record):
+    """A device worker of one SQ. With the in-worker backend it also runs the command it took, and posts."""
+
+    def __init__(self, sq: str, number: int, of: int) -> None:
+        self.label = f"worker {number}" if of > 1 else ""
+        super().__init__(
+            f"{sq}.worker{number if of > 1 else ''}",
+            at=var(
+                Enum(("asleep", "reserve", "cork arm", "cork recheck", "fetch", "arm", "reread", "remit", "run", *IN_POST)),
+                "what the worker does next",
+            ),
+        )
+
+    @property
+    def asleep(self) -> Expr:
+        """Whether it sleeps until notified."""
+        return self.at == "asleep"
+
+
+class Completer(Record):
+    """The backend of one SQ, where completions do not come from its workers."""
+
+    label = ""
+
+    def __init__(self, sq: str) -> None:
+        super().__init__(f"{sq}.backend", at=var(Enum(("run", *IN_POST)), "what the backend does next"))
+
+
+class SQ(Record):
+    """A submission queue: its shared words, its guest submitter, and what the device knows of it."""
+
+    def __init__(self, number: int, size: int, cq_size: int, choices: Choices) -> None:
+        self.label = f"SQ{number}"
+        self.size, self.capacity = size, size - 1
+        name = f"sq{number}"
+        late = {"unfreed": var(Nat(cq_size - 1), "commands consumed whose slots wait for the CQ head to be published")}
+        super().__init__(
+            name,
+            shadow=var(Ring(size), "SQ shadow tail: the guest has published entries up to here"),
+            event=var(Ring(size), "SQ EventIdx: the guest rings when its tail moves past this"),
+            submitter=var(Enum(("idle", "check", "ring", "notify tail", "notify")), "what the submitter does next"),
+            moved=var(Nat(size - 1), "how far the shadow tail moved and EventIdx was not looked at since"),
+            outstanding=var(Nat(size - 1), "command slots in use"),
+            **(late if choices.early_free == NO else {}),
+            locked=var(Bool(), "the device's lock of this SQ is held"),
+            head=var(Ring(size), "the next entry that the device takes"),
+            tail=var(Ring(size), "the SQ tail as the device last saw it"),
+            in_flight=var(Nat(min(size, cq_size) - 1), "commands taken and not posted; each holds a permit"),
+            corked=var(Bool(), "recorded as waiting for a CQ kick"),
+            wakeups=var(Nat(choices.workers), "notifications that no worker has answered yet"),
+        )
+        self.workers = [Worker(name, k, choices.workers) for k in range(choices.workers)]
+        self.posters: Sequence[Worker | Completer] = (
+            self.workers if choices.backend == "in-worker" else [Completer(name)]
+        )
+
+    @property
+    def pending(self) -> Expr:
+        """Published entries that the device has not taken."""
+        return self.shadow - self.head
+
+    @property
+    def asleep(self) -> Expr:
+        """Whether every worker of this SQ sleeps."""
+        return all_of(worker.asleep for worker in self.workers)
+
+    @property
+    def permits(self) -> Expr:
+        """Permits held for this SQ: by commands in flight, and by workers that hold one without a command."""
+        return self.in_flight + count(worker.at.among("fetch", "remit") for worker in self.workers)
+
+    @property
+    def records(self) -> list[Record]:
+        """This SQ's variables and its actors'."""
+        return [self, *self.workers, *(p for p in self.posters if isinstance(p, Completer))]
+
+
+class CQ(Record):
+    """The completion queue: its shared words, its guest consumer, and what the device knows of it."""
+
+    def __init__(self, size: int, sqs: Sequence[SQ]) -> None:
+        self.size, self.capacity = size, size - 1
+        super().__init__(
+            "cq",
+            shadow=var(Ring(size), "CQ shadow head: the guest has consumed entries up to here, and said so"),
+            event=var(Ring(size), "CQ EventIdx: the guest rings when its head moves past this"),
+            slots=var(
+                Array(size, Enum(("none", *(q.label for q in sqs)))),
+                "CQ entries as the phase tag shows them to the guest: whose completion, or none that is new",
+            ),
+            consumer=var(
+                Enum(("poll", "publish", "check", "ring", "notify head", "kick")), "what the consumer does next"
+            ),
+            cursor=var(Ring(size), "the next CQ entry that the guest looks at"),
+            moved=var(Nat(size - 1), "how far the shadow head moved and EventIdx was not looked at since"),
+            locked=var(Bool(), "the device's lock of the CQ is held"),
+            head=var(Ring(size), "the CQ head as the device last saw it"),
+            tail=var(Ring(size), "the next CQ slot that the device writes"),
+            available=var(Nat(size - 1), "permits that may be taken", initial=size - 1),
+        )
+
+    @property
+    def occupied(self) -> Expr:
+        """CQ entries that the device does not know to be consumed."""
+        return self.tail - self.head
+
+    @property
+    def freed(self) -> Expr:
+        """Entries that a read of the shadow head would free."""
+        return self.shadow - self.head
+
+    @property
+    def consumed(self) -> Expr:
+        """Entries consumed and not published."""
+        return self.cursor - self.shadow
+
+    @property
+    def visible(self) -> Expr:
+        """Whether the guest sees a new entry at its cursor."""
+        return self.slots[self.cursor] != "none"
+
+
+@dataclass(frozen=True)
+class Kick:
+    """A kick of corked SQs: all of them, some chosen ones, or none (a site that does not kick)."""
+
+    machine: Machine
+    chosen: tuple[SQ, ...] | None
+    """None: every corked SQ."""
+    site: bool = True
+
+    @property
+    def note(self) -> str:
+        """Names the choice, where there is one."""
+        if not self.site or self.chosen is None:
+            return ""
+        return "wakes " + ("+".join(q.label for q in self.chosen) or "none")
+
+    def possible(self, room: Expr) -> Expr:
+        """Whether this kick is a right one where `room` permits are available after the step."""
+        if not self.site or self.chosen is None:
+            return boolean(True)
+        sqs = self.machine.sqs
+        due = minimum(room, count(q.corked for q in sqs))
+        return all_of(q.corked for q in self.chosen) & (due == len(self.chosen))
+
+    def updates(self, also: SQ | None = None) -> list[Updates]:
+        """What changes for each SQ; `also` is one that is notified whether corked or not."""
+        changed = []
+        for q in self.machine.sqs:
+            kicked = self.site and (self.chosen is None or q in self.chosen)
+            if kicked or q is also:
+                changed.append(notified(q, boolean(True) if q is also else q.corked))
+            if kicked:
+                changed.append(q(corked=False))
+        return changed
+
+
+def notified(q: SQ, condition: Expr) -> Updates:
+    """Notifies an SQ where the condition holds: wakes as many workers as there are known entries, at least one."""
+    wanted = minimum(maximum(q.tail - q.head, 1), len(q.workers)) if len(q.workers) > 1 else 1
+    return q(wakeups=ite(condition, maximum(q.wakeups, wanted), q.wakeups))
+
+
+class Machine:
+    """One CQ and its SQs, under some choices and a policy."""
+
+    def __init__(self, choices: Choices, policy: Policy, sqs: int, sq_size: int, cq_size: int) -> None:
+        self.choices, self.policy = choices, policy
+        self.sqs = [SQ(number, sq_size, cq_size, choices) for number in range(sqs)]
+        self.cq = CQ(cq_size, self.sqs)
+
+    @property
+    def buffered(self) -> bool:
+        """Whether the doorbell buffer is on."""
+        return self.choices.doorbell_buffer == "on"
+
+    @property
+    def records(self) -> list[Record]:
+        """All variables: the CQ's, then each SQ's."""
+        return [self.cq, *(record for q in self.sqs for record in q.records)]
+
+    @property
+    def corked(self) -> Expr:
+        """Whether any SQ is corked."""
+        return any_of(q.corked for q in self.sqs)
+
+    @property
+    def held(self) -> Expr:
+        """Permits held by commands in flight and by workers."""
+        return total(q.permits for q in self.sqs)
+
+    def kicks(self, site: str) -> Iterator[Kick]:
+        """The kicks that may happen at a site (the name of a choice): one that kicks nobody if the site does not kick."""
+        if self.choices.items()[site] != YES:
+            yield Kick(self, (), site=False)
+        elif self.choices.kick_size == "all":
+            yield Kick(self, None)
+        else:
+            for size in range(len(self.sqs) + 1):
+                for chosen in combinations(self.sqs, size):
+                    yield Kick(self, chosen)
+
+    def pictures(self) -> tuple[RingPicture, ...]:
+        """The rings, with their indices."""
+        marks = (("shadow", "S"), ("event", "E"), ("head", "h"), ("tail", "t"))
+        sqs = [
+            RingPicture(q.label, q.size, tuple((mark, f"{q.name}.{field}") for field, mark in marks)) for q in self.sqs
+        ]
+        cq = (*marks, ("cursor", "g"))
+        return (
+            RingPicture("CQ", self.cq.size, tuple((mark, f"cq.{field}") for field, mark in cq), "cq.slots"),
+            *sqs,
+        )

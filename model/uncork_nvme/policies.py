@@ -1,0 +1,173 @@
+"""EventIdx policies: what the device writes to CQ EventIdx after it has posted, and where it arms before it corks.
+
+A policy is one function from what the device knows of the CQ to a position on it, or `LEAVE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import overload
+
+from uncork.core.expr import Expr, boolean, ite, lift, maximum, minimum
+from uncork.core.sorts import Bool, Ring, SlipError
+
+
+@dataclass(frozen=True)
+class CQView:
+    """What a policy may look at: the device's own knowledge, with the post in progress counted.
+
+    `head`, `tail`: positions. `occupied`, `permits`: numbers (entries not known to be consumed; permits available, that
+    is capacity - occupied - permits held). `corked`: whether any SQ is corked (true where an SQ is about to be).
+    `size`, `capacity` (size - 1) and `sqs` are plain integers.
+    """
+
+    head: Expr
+    tail: Expr
+    occupied: Expr
+    permits: Expr
+    corked: Expr
+    size: int
+    sqs: int
+
+    @property
+    def capacity(self) -> int:
+        """How many entries the CQ can hold."""
+        return self.size - 1
+
+
+@dataclass(frozen=True)
+class EventIdx:
+    """A value for EventIdx and the condition under which it is written at all."""
+
+    value: Expr | None
+    written: Expr
+
+
+LEAVE = EventIdx(None, boolean(False))
+"""EventIdx is left as it is."""
+
+
+def leave_if(condition: Expr, value: Expr) -> EventIdx:
+    """EventIdx is left as it is where the condition holds, else becomes `value`."""
+    return EventIdx(value, ~lift(condition, Bool()))
+
+
+Formula = Callable[[CQView], Expr | EventIdx]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A named policy: `formula` is used after a post; at a cork too if `at_cork`, else EventIdx is left there."""
+
+    name: str
+    doc: str
+    formula: Formula
+    source: str = ""
+    at_cork: bool = False
+
+    def event_idx(self, view: CQView, *, corking: bool = False) -> EventIdx:
+        """What this policy writes; raises `SlipError` if the formula does not give a position on the CQ."""
+        if corking and not self.at_cork:
+            return LEAVE
+        result = self.formula(view)
+        if isinstance(result, EventIdx):
+            result = EventIdx(result.value, result.written)
+        elif isinstance(result, Expr):
+            result = EventIdx(result, boolean(True))
+        else:
+            raise SlipError(f"policy {self.name} gives {result!r}: return a position such as cq.tail - 1, or LEAVE")
+        if result.value is not None and result.value.sort != Ring(view.size):
+            raise SlipError(
+                f"policy {self.name} gives a number ({result.value.sort}), and EventIdx is a position: start from cq.head or "
+                "cq.tail, as in cq.head + 1"
+            )
+        return result
+
+
+POLICIES: dict[str, Policy] = {}
+"""The policies by name."""
+
+
+@overload
+def policy(formula: Formula) -> Policy: ...
+@overload
+def policy(*, source: str = "", at_cork: bool = False) -> Callable[[Formula], Policy]: ...
+
+
+def policy(
+    formula: Formula | None = None, *, source: str = "", at_cork: bool = False
+) -> Policy | Callable[[Formula], Policy]:
+    """Makes a `Policy` of a function: named after it, explained by its docstring."""
+
+    def make(function: Formula) -> Policy:
+        name = function.__name__.replace("_", "-")
+        return Policy(name, " ".join((function.__doc__ or "").split()), function, source, at_cork)
+
+    return make(formula) if formula is not None else make
+
+
+def _known(*, source: str, at_cork: bool = False) -> Callable[[Formula], Policy]:
+    def register(function: Formula) -> Policy:
+        made = policy(source=source, at_cork=at_cork)(function)
+        POLICIES[made.name] = made
+        return made
+
+    return register
+
+
+@_known(source="Oxide Propolis before PR #1026 (6dae4dc3)")
+def tail(cq: CQView) -> Expr:
+    """The tail: the guest never rings for entries that it consumes up to there."""
+    return cq.tail
+
+
+@_known(source="Oxide Propolis since PR #1026 (e25e56ee)")
+def tail_lag(cq: CQView) -> EventIdx:
+    """One behind the tail, left alone while at most one entry is unread."""
+    return leave_if(cq.occupied <= 1, cq.tail - 1)
+
+
+@_known(source="Oxide Propolis PR #1026, without its early return")
+def tail_1(cq: CQView) -> Expr:
+    """One behind the tail, always."""
+    return cq.tail - 1
+
+
+@_known(source="QEMU hw/nvme")
+def head(cq: CQView) -> Expr:
+    """The head as the device knows it: the guest rings for the next move it publishes."""
+    return cq.head
+
+
+@_known(source='the "more careful treatment" of Oxide Propolis PR #1026 and issue #1043, counting capacity')
+def reserve_slots(cq: CQView) -> Expr:
+    """As far as the tail, but never so far that less than one entry per SQ is left: head + (capacity - n) at most."""
+    return cq.head + minimum(cq.occupied, max(cq.capacity - cq.sqs, 0))
+
+
+@_known(source="Oxide Propolis issue #1043, in its own words: head + (size - n)")
+def reserve_slots_size(cq: CQView) -> Expr:
+    """The same counting the ring's size: head + (size - n) at most. For one SQ this is the tail."""
+    return cq.head + minimum(cq.occupied, max(cq.size - cq.sqs, 0))
+
+
+@_known(source="Oxide Propolis issue #1043, counting permits")
+def reserve_permits(cq: CQView) -> Expr:
+    """The tail while there is a permit for every SQ, else the head."""
+    return ite(cq.permits >= cq.sqs, cq.tail, cq.head)
+
+
+@_known(source="the arm-when-full of QEMU and OpenVMM (since #1582)", at_cork=True)
+def arm_on_cork(cq: CQView) -> Expr:
+    """The head if any SQ is corked, else the tail. A device that arms when it corks writes the head there."""
+    return ite(cq.corked, cq.head, cq.tail)
+
+
+@_known(source="QEMU 7.1 (3f7fe8de3d49), fixed by fa5db2aa168b")
+def never(_: CQView) -> EventIdx:
+    """EventIdx is never written: it keeps the value that the guest's page came with."""
+    return LEAVE
+
+
+__all__ = ["LEAVE", "POLICIES", "CQView", "EventIdx", "Policy", "ite", "leave_if", "maximum", "minimum", "policy"]

@@ -1,0 +1,1 @@
+"""What must hold of the machine, and the expected verdicts as data."""

@@ -1,0 +1,155 @@
+"""The properties of a machine: safety, the three livenesses for each SQ, and covers that show that it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from uncork.core.expr import Expr, any_of
+from uncork.core.property import Always, InRange, NotForever, Property, Sometimes, always
+from uncork.core.system import System, say
+from uncork_nvme.machine import SQ, Machine
+
+ROWS = {
+    "safety": "Indices in range, permits conserved, the CQ never overflows, no CQE is overwritten unread, and no doorbell "
+    "of a conforming guest carries a bad index.",
+    "uncorked": "An SQ with published entries whose workers sleep does not stay so for ever.",
+    "drains": "If the guest stops submitting, every published command completes and its CQE is consumed.",
+    "progress": "A published entry is eventually fetched, even while other SQs keep submitting.",
+}
+"""The properties that have a verdict each, over all SQs, by name."""
+
+_WAKERS = ("need_sq", "elide_sq", "notify", "need_cq", "elide_cq", "kick", "refresh", "post_credit", "cork_saved", "remit")
+
+
+def properties(machine: Machine, system: System) -> list[Property]:
+    """Everything that must hold, in the order of `ROWS`."""
+    return [*_safety(machine, system), *(prop for row in _LIVENESS for prop in row(machine, system))]
+
+
+def _where(system: System, *families: str) -> Expr:
+    """Whether an action of these families may happen."""
+    return any_of(action.guard for action in system.actions if action.family in families)
+
+
+def _safety(m: Machine, system: System) -> Iterator[Property]:
+    cq = m.cq
+    yield InRange("indices and counters in range", "safety", "Every variable keeps to its sort.")
+    yield always(
+        "permits conserved",
+        "safety",
+        cq.available + cq.occupied + m.held == cq.capacity,
+        say("{} permits available, {} entries occupied and {} permits held do not add up to " + str(cq.capacity),
+            cq.available, cq.occupied, m.held),
+    )  # fmt: skip
+    posting = _where(system, "post")
+    yield always(
+        "the CQ never overflows",
+        "safety",
+        ~(posting & (cq.occupied == cq.capacity)),
+        say("a command completes into a CQ whose {} entries are all occupied", cq.occupied),
+    )
+    yield always(
+        "no CQE is overwritten unread",
+        "safety",
+        ~(posting & (cq.slots[cq.tail] != "none")),
+        say("a command completes into CQ slot {}, where an unread CQE stands", cq.tail),
+    )
+    yield always(
+        "notify_head never sees a bad index",
+        "safety",
+        ~_where(system, "reject_head"),
+        say("the CQ doorbell carries {}, which frees {} of {} entries", cq.shadow, cq.freed, cq.occupied),
+    )
+    for q in m.sqs:
+        yield always(
+            f"notify_tail never sees a bad index ({q.label})",
+            "safety",
+            ~((q.submitter == "notify tail") & (q.shadow - q.head < q.tail - q.head)),
+            say(f"{q.label}'s doorbell carries " + "{}, behind the tail {} that the device knows", q.shadow, q.tail),
+        )
+
+
+def _uncorked(m: Machine, _: System) -> Iterator[Property]:
+    for q in m.sqs:
+        yield NotForever(
+            f"uncorked {q.label}",
+            "uncorked",
+            ROWS["uncorked"],
+            (q.pending > 0) & q.asleep,
+            say(
+                f"{q.label} has published entries waiting ({{}}), its worker sleeps, and nobody will ever wake it "
+                "(corked: {}; CQ: {} unread, {} permits available to the device, {} more freed by the shadow head)",
+                q.pending, q.corked, m.cq.tail - m.cq.cursor, m.cq.available, m.cq.freed,
+            ),
+            wakers=_WAKERS,
+        )  # fmt: skip
+
+
+def _unfinished(q: SQ) -> Expr:
+    return (q.pending > 0) | (q.in_flight > 0) | (q.outstanding > 0)
+
+
+def _drains(m: Machine, system: System) -> Iterator[Property]:
+    for q in m.sqs:
+        yield NotForever(
+            f"drains {q.label}",
+            "drains",
+            ROWS["drains"],
+            _unfinished(q),
+            say(
+                f"the guest submits no more, and {q.label} never finishes: {{}} entries published and not taken, {{}} "
+                "commands in flight, {} slots in use (corked: {})",
+                q.pending, q.in_flight, q.outstanding, q.corked,
+            ),
+            without=frozenset(a.name for a in system.actions if a.family == "submit"),
+            wakers=_WAKERS,
+        )  # fmt: skip
+
+
+def _progress(m: Machine, system: System) -> Iterator[Property]:
+    for q in m.sqs:
+        fetches = {a.name for a in system.actions if a.family == "fetch" and f"{q.name}.head" in a.updates}
+        yield NotForever(
+            f"progress {q.label}",
+            "progress",
+            ROWS["progress"],
+            q.pending > 0,
+            say(
+                f"the entry at {q.label}'s head is never fetched ({{}} published entries; worker asleep: {{}}; corked: {{}})",
+                q.pending, q.asleep, q.corked,
+            ),
+            without=frozenset(fetches),
+            wakers=_WAKERS,
+        )  # fmt: skip
+
+
+_LIVENESS: tuple[Callable[[Machine, System], Iterator[Property]], ...] = (_uncorked, _drains, _progress)
+
+
+def covers(m: Machine, system: System) -> list[Sometimes]:
+    """What some run of the machine must show, or a proof about it is empty."""
+    cq = m.cq
+
+    def some(name: str, condition: Expr) -> Sometimes:
+        return Sometimes(name, condition, name)
+
+    found = [
+        some("corks an SQ", _where(system, "cork", "cork_park")),
+        some("uncorks an SQ", _uncorking(m, system)),
+        some("wraps the CQ", _where(system, "post") & (cq.tail == cq.size - 1)),
+        some("wraps an SQ", any_of(_where(system, "fetch") & (q.head == q.size - 1) for q in m.sqs)),
+        some("fills the CQ", cq.occupied == cq.capacity),
+        some("rings a doorbell", _where(system, "ring_sq", "ring_cq")),
+        some("remits a permit", _where(system, "remit")),
+    ]
+    if m.buffered:
+        found.append(some("elides a doorbell", _where(system, "elide_sq", "elide_cq")))
+    return found
+
+
+def _uncorking(m: Machine, system: System) -> Expr:
+    """Whether a step that takes an SQ out of the corked set may happen."""
+    return any_of(
+        action.guard & q.corked for action in system.actions for q in m.sqs if f"{q.name}.corked" in action.updates
+        and action.family not in ("cork", "cork_park")
+    )  # fmt: skip
