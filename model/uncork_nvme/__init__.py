@@ -5,6 +5,7 @@ Oxide Propolis's (permit, corked, kick). This package knows no engine.
 """
 
 from uncork.core.expr import ite, maximum, minimum
+
 from uncork_nvme.policies import LEAVE, CQView, leave_if, policy
 
 __all__ = ["LEAVE", "CQView", "ite", "leave_if", "maximum", "minimum", "policy"]

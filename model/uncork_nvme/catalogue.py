@@ -40,7 +40,8 @@ DEVICES = {
     for device in (
         Device(
             "propolis-2025",
-            "Propolis before PR #1026. Only a CQ doorbell kicks, and EventIdx is the tail: a guest that drains the CQ rings none.",
+            "Propolis before PR #1026. Only a CQ doorbell kicks, and EventIdx is the tail: a guest that drains "
+            "the CQ rings none.",
             "oxidecomputer/propolis 6dae4dc3, lib/propolis/src/hw/nvme/queue.rs",
             policy="tail",
             choices=_PROPOLIS,
@@ -61,7 +62,8 @@ DEVICES = {
         ),
         Device(
             "arm-recheck",
-            "Arms and looks again before it corks, kicks wherever a permit comes back, and writes EventIdx before it reads "
+            "Arms and looks again before it corks, kicks wherever a permit comes back, and writes EventIdx "
+            "before it reads "
             "the shadow: what virtio, Xen and io_uring prescribe, on Propolis's workers.",
             "a design, not a device: the arm-when-full of QEMU and OpenVMM with every kick",
             policy="arm-on-cork",
@@ -84,21 +86,24 @@ GUESTS = {
     for guest in (
         Guest(
             "linux",
-            "Drains the CQ to its end, then publishes and checks once; a command slot is reusable before that; the SQ tail "
+            "Drains the CQ to its end, then publishes and checks once; a command slot is reusable before that; "
+            "the SQ tail "
             "may move by as many entries as fit.",
             "Linux drivers/nvme/host/pci.c: nvme_poll_cq, nvme_write_sq_db, nvme_dbbuf_need_event",
             choices={"drain": "all", "early_free": YES, "need_event": "strict", "submit_batch": 65535},
         ),
         Guest(
             "spdk",
-            "Polls, and publishes after at most so many CQEs (here one: a caller's least maximum, and a quarter of any CQ "
+            "Polls, and publishes after at most so many CQEs (here one: a caller's least maximum, and a "
+            "quarter of any CQ "
             "of up to seven entries); callbacks submit before that; rings also if EventIdx is just reached.",
             "SPDK lib/nvme/nvme_pcie_common.c: nvme_pcie_qpair_process_completions, nvme_pcie_qpair_need_event",
             choices={"drain": 1, "early_free": YES, "need_event": "closed", "submit_batch": 1},
         ),
         Guest(
             "lazy",
-            "Publishes after any number of CQEs, whether more are waiting or not: every guest that follows the strict rule "
+            "Publishes after any number of CQEs, whether more are waiting or not: every guest that follows the "
+            "strict rule "
             "and frees a slot when it consumes the CQE is one of its runs.",
             "libvfn's explicit publish, taken to the extreme",
             choices={"drain": "any", "early_free": YES, "need_event": "strict", "submit_batch": 65535},

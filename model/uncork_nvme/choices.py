@@ -27,9 +27,9 @@ def _choice(meaning: str, *values: str, number: bool = False) -> Any:
 class Choices:
     """One value for every choice. A device or guest names those that differ from the defaults.
 
-    Numbers are 1 or more. The next two that belong here are `memory` (x86-TSO, with each fence present or left out) and `kick_on_release` (a permit
-    given back by a completion whose queue is gone); neither is modelled yet: memory is sequentially consistent, and
-    queues live for ever.
+    Numbers are 1 or more. The next two that belong here are `memory` (x86-TSO, with each fence present or left out)
+    and `kick_on_release` (a permit given back by a completion whose queue is gone); neither is modelled yet: memory is
+    sequentially consistent, and queues live for ever.
     """
 
     post_order: str = _choice(
@@ -55,7 +55,9 @@ class Choices:
     )  # fmt: skip
     workers: int = _choice("workers of each SQ; the SQ's lock serialises their pops", number=True)
     doorbell_buffer: str = _choice("off: every move of an index rings its doorbell register", "on", "off")
-    early_free: str = _choice("guest: a consumed CQE's command slot is reusable before the CQ head is published", YES, NO)
+    early_free: str = _choice(
+        "guest: a consumed CQE's command slot is reusable before the CQ head is published", YES, NO
+    )
     drain: Choice = _choice(
         "guest: CQEs consumed before the CQ head is published: to the end, any number, at most so many",
         "all", "any", number=True,

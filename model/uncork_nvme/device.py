@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from uncork.core.expr import Expr, boolean
 from uncork.core.system import Action, Guarded, Updates, step, when
+
 from uncork_nvme.choices import YES
 from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Worker, notified
 from uncork_nvme.policies import CQView, EventIdx

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from uncork.core.expr import Expr, boolean
 from uncork.core.system import Action, Fairness, Guarded, step, when
+
 from uncork_nvme.choices import YES
 from uncork_nvme.machine import CQ, SQ, Machine
 
@@ -13,8 +14,9 @@ from uncork_nvme.machine import CQ, SQ, Machine
 def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
     """Whether the last move of a shadow index, from `old` to `new`, passed EventIdx.
 
-    The specification and Linux write (u16)(new - EventIdx - 1) < (u16)(new - old); for indices on the ring that is EventIdx in the
-    circular interval [old, new), and with <= and without the 1, [old, new] (NVMe 2.x Annex B.5.1 and the example of B.5.2).
+    The specification and Linux write (u16)(new - EventIdx - 1) < (u16)(new - old); for indices on the ring that is
+    EventIdx in the circular interval [old, new), and with <= and without the 1, [old, new] (NVMe 2.x Annex B.5.1 and
+    the example of B.5.2).
     """
     old = ring.shadow - ring.moved
     if machine.choices.need_event == "strict":
@@ -114,7 +116,9 @@ def elide_cq(m: Machine) -> Guarded:
 @step("consumer")
 def ring_cq(m: Machine) -> Guarded:
     """Writes the CQ head doorbell: a trap to the device."""
-    return when(m.cq.consumer == "ring", m.cq(consumer="notify head")).says("rings the CQ doorbell with {}", m.cq.shadow)
+    return when(m.cq.consumer == "ring", m.cq(consumer="notify head")).says(
+        "rings the CQ doorbell with {}", m.cq.shadow
+    )
 
 
 def actions(m: Machine) -> Iterator[Action]:

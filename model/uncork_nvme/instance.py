@@ -13,6 +13,7 @@ from pathlib import Path
 
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import System
+
 from uncork_nvme import device, guest
 from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
 from uncork_nvme.choices import Choice, ChoiceError, Choices, parse
@@ -85,7 +86,9 @@ def from_name(name: str) -> Instance:
     """The instance of a name such as `propolis-2025/linux/tail/n1-sq3-cq3`; raises `InstanceError`."""
     parts = name.split("/")
     if len(parts) not in (4, 5):
-        raise InstanceError(f"{name!r} is not an instance: write device/guest/policy/n1-sq3-cq3, and overrides after another /")
+        raise InstanceError(
+            f"{name!r} is not an instance: write device/guest/policy/n1-sq3-cq3, and overrides after another /"
+        )
     shape = _SHAPE.fullmatch(parts[3])
     if shape is None:
         raise InstanceError(f"{parts[3]!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
@@ -112,7 +115,8 @@ def find_policy(name: str) -> Policy:
         return _load(name)
     if name not in POLICIES:
         raise InstanceError(
-            f"there is no policy {name!r}{did_you_mean(name, POLICIES)}; one of your own is named path/to/file.py:function"
+            f"there is no policy {name!r}{did_you_mean(name, POLICIES)}; one of your own is named "
+            f"path/to/file.py:function"
         )
     return POLICIES[name]
 
@@ -135,7 +139,11 @@ def _load(name: str) -> Policy:
     except (Exception, SystemExit) as error:
         raise _in_policy_file(name, error) from error
     found = getattr(module, function, None)
-    made = [n for n, value in vars(module).items() if isinstance(value, Policy) or getattr(value, "__module__", "") == spec.name]
+    made = [
+        n
+        for n, value in vars(module).items()
+        if isinstance(value, Policy) or getattr(value, "__module__", "") == spec.name
+    ]
     if found is None:
         raise InstanceError(f"policy {name}: {path} has no {function!r}{did_you_mean(function, made)}")
     if not isinstance(found, Policy):

@@ -9,6 +9,7 @@ from itertools import combinations
 from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, maximum, minimum, total
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Record, RingPicture, Updates, var
+
 from uncork_nvme.choices import NO, YES, Choices
 from uncork_nvme.policies import Policy
 
@@ -24,7 +25,20 @@ class Worker(Record):
         super().__init__(
             f"{sq}.worker{number if of > 1 else ''}",
             at=var(
-                Enum(("asleep", "reserve", "cork arm", "cork recheck", "fetch", "arm", "reread", "remit", "run", *IN_POST)),
+                Enum(
+                    (
+                        "asleep",
+                        "reserve",
+                        "cork arm",
+                        "cork recheck",
+                        "fetch",
+                        "arm",
+                        "reread",
+                        "remit",
+                        "run",
+                        *IN_POST,
+                    )
+                ),
                 "what the worker does next",
             ),
         )
@@ -209,7 +223,10 @@ class Machine:
         return total(q.permits for q in self.sqs)
 
     def kicks(self, site: str) -> Iterator[Kick]:
-        """The kicks that may happen at a site (the name of a choice): one that kicks nobody if the site does not kick."""
+        """The kicks that may happen at a site (the name of a choice).
+
+        One that kicks nobody if the site does not kick.
+        """
         if self.choices.items()[site] != YES:
             yield Kick(self, (), site=False)
         elif self.choices.kick_size == "all":

@@ -79,7 +79,8 @@ class Policy:
             raise SlipError(f"policy {self.name} gives {result!r}: return a position such as cq.tail - 1, or LEAVE")
         if result.value is not None and result.value.sort != Ring(view.size):
             raise SlipError(
-                f"policy {self.name} gives a number ({result.value.sort}), and EventIdx is a position: start from cq.head or "
+                f"policy {self.name} gives a number ({result.value.sort}), and EventIdx is a position: start "
+                f"from cq.head or "
                 "cq.tail, as in cq.head + 1"
             )
         return result

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from uncork.core.expr import Expr, any_of
-from uncork.core.property import Always, InRange, NotForever, Property, Sometimes, always
+from uncork.core.property import InRange, NotForever, Property, Sometimes, always
 from uncork.core.system import System, say
 from uncork_nvme.machine import SQ, Machine
 
 ROWS = {
-    "safety": "Indices in range, permits conserved, the CQ never overflows, no CQE is overwritten unread, and no doorbell "
+    "safety": "Indices in range, permits conserved, the CQ never overflows, no CQE is overwritten unread, and "
+    "no doorbell "
     "of a conforming guest carries a bad index.",
     "uncorked": "An SQ with published entries whose workers sleep does not stay so for ever.",
     "drains": "If the guest stops submitting, every published command completes and its CQE is consumed.",
@@ -18,7 +19,18 @@ ROWS = {
 }
 """The properties that have a verdict each, over all SQs, by name."""
 
-_WAKERS = ("need_sq", "elide_sq", "notify", "need_cq", "elide_cq", "kick", "refresh", "post_credit", "cork_saved", "remit")
+_WAKERS = (
+    "need_sq",
+    "elide_sq",
+    "notify",
+    "need_cq",
+    "elide_cq",
+    "kick",
+    "refresh",
+    "post_credit",
+    "cork_saved",
+    "remit",
+)
 
 
 def properties(machine: Machine, system: System) -> list[Property]:
@@ -115,7 +127,8 @@ def _progress(m: Machine, system: System) -> Iterator[Property]:
             ROWS["progress"],
             q.pending > 0,
             say(
-                f"the entry at {q.label}'s head is never fetched ({{}} published entries; worker asleep: {{}}; corked: {{}})",
+                f"the entry at {q.label}'s head is never fetched ({{}} published entries; worker asleep: {{}}; "
+                f"corked: {{}})",
                 q.pending, q.asleep, q.corked,
             ),
             without=frozenset(fetches),

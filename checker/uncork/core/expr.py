@@ -6,7 +6,7 @@ parenthesis, a misspelt name) raise `SlipError` while the model is built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Scalar, SlipError, Sort, Value, did_you_mean
@@ -117,7 +117,8 @@ class Expr:
     def store(self, position: Expr, element: Expr | Value) -> Expr:
         """This array with one element replaced."""
         array, index = _element(self, position)
-        return Expr("store", (self, index, lift(element, array.element)), array)
+        stored = lift(element, array.element)
+        return Expr("store", (self, index, stored), _either(array, Array(array.size, scalar(stored.sort))))
 
     def __repr__(self) -> str:
         return f"<{text(self)}: {self.sort}>"
@@ -139,9 +140,8 @@ def lift(value: object, sort: Sort) -> Expr:
     Raises `SlipError` if it is of another sort; a number is fit for any range (engines check what is assigned).
     """
     if isinstance(value, Expr):
-        if value.sort == sort or (isinstance(value.sort, Range) and isinstance(sort, Range)):
-            return value
-        raise SlipError(f"{text(value)} is {value.sort}, where {sort} is needed")
+        _either(value.sort, sort, value)
+        return value
     match sort:
         case Bool() if isinstance(value, bool):
             return boolean(value)
@@ -168,10 +168,7 @@ def ite(condition: Expr, then: Expr | Value, otherwise: Expr | Value) -> Expr:
         then = lift(then, otherwise.sort)
     if _const(condition):
         return then if condition.value else otherwise
-    sort = then.sort
-    if isinstance(sort, Range) and isinstance(otherwise.sort, Range):
-        sort = Range(min(sort.low, otherwise.sort.low), max(sort.high, otherwise.sort.high))
-    return Expr("ite", (condition, then, otherwise), sort)
+    return Expr("ite", (condition, then, otherwise), _either(then.sort, otherwise.sort))
 
 
 def minimum(a: Expr | int, b: Expr | int) -> Expr:
@@ -238,9 +235,6 @@ def variables(expression: Expr) -> list[Expr]:
 
 # -- how an expression reads -------------------------------------------------------------------------------------------
 _BINDS = {"|": 1, "&": 2, "~": 3, "==": 4, "<": 4, "<=": 4, "+": 5, "-": 5}
-_INFIX: dict[str, Callable[[str, str], str]] = {
-    op: (lambda a, b, op=op: f"{a} {op} {b}") for op in ("|", "&", "==", "<", "<=", "+", "-")
-}  # fmt: skip
 
 
 def text(expression: Expr, outer: int = 0) -> str:
@@ -253,16 +247,19 @@ def text(expression: Expr, outer: int = 0) -> str:
     if op == "ite":
         return f"(if {text(args[0])} then {text(args[1])} else {text(args[2])})"
     if op == "select":
-        return f"{text(args[0])}[{text(args[1])}]"
+        return f"{text(args[0], 6)}[{text(args[1])}]"
     if op == "store":
-        return f"{text(args[0])} with [{text(args[1])}] = {text(args[2])}"
+        inner = f"{text(args[0])} with [{text(args[1])}] = {text(args[2])}"
+        return f"({inner})" if outer else inner
     if op == "~" and args[0].op == "==":
         inner = f"{text(args[0].args[0], 5)} != {text(args[0].args[1], 5)}"
         return f"({inner})" if outer >= _BINDS["=="] else inner
     if op == "~":
         return f"~{text(args[0], 4)}"
     binds = _BINDS[op]
-    inner = _INFIX[op](text(args[0], binds if op not in ("==", "<", "<=") else 5), text(args[1], binds + (op == "-")))
+    left = text(args[0], binds if op not in ("==", "<", "<=") else 5)
+    right = text(args[1], binds + (op == "-" or args[1].op == "wrap"))  # k + (a - b): the distance wraps by itself
+    inner = f"{left} {op} {right}"
     return f"({inner})" if outer > binds or (outer == binds and op in ("==", "<", "<=")) else inner
 
 
@@ -281,7 +278,24 @@ def _number(value: Expr | int, op: str) -> Expr:
     raise SlipError(f"{op} needs numbers or positions, not {value!r}")
 
 
+def _either(one: Sort, other: Sort, value: Expr | None = None) -> Sort:
+    """The sort of what may be of either: ranges widen, in arrays too.
+
+    `SlipError` (about `value`) if they do not mix.
+    """
+    if isinstance(one, Range) and isinstance(other, Range):
+        return Range(min(one.low, other.low), max(one.high, other.high))
+    if isinstance(one, Array) and isinstance(other, Array) and one.size == other.size and one.element != other.element:
+        return Array(one.size, scalar(_either(one.element, other.element, value)))
+    if one != other:
+        raise SlipError(f"{text(value) if value is not None else one} is {one}, where {other} is needed")
+    return one
+
+
 def _bounds(node: Expr) -> tuple[int, int]:
+    if _const(node):
+        assert isinstance(node.value, int)
+        return node.value, node.value
     sort = node.sort
     if isinstance(sort, Ring):
         return 0, sort.size - 1
@@ -320,13 +334,15 @@ def _ordered(op: str, left: Expr, other: Expr | int) -> Expr:
     if not isinstance(left.sort, Range) or not isinstance(right.sort, Range):
         raise SlipError(f"{text(left)} {op} {text(right)}: only numbers have an order; compare distances of positions")
     if _const(left) and _const(right):
-        a, b = left.sort.low, right.sort.low
+        (a, _), (b, _) = _bounds(left), _bounds(right)
         return boolean(a < b if op == "<" else a <= b)
     return Expr(op, (left, right), Bool())
 
 
 def _logic(op: str, left: Expr, other: Expr | bool, *, absorbing: bool) -> Expr:
-    if not isinstance(left.sort, Bool) or not (isinstance(other, bool) or isinstance(getattr(other, "sort", None), Bool)):
+    if not isinstance(left.sort, Bool) or not (
+        isinstance(other, bool) or isinstance(getattr(other, "sort", None), Bool)
+    ):
         shown = text(other) if isinstance(other, Expr) else repr(other)
         raise SlipError(f"{op} joins Bools, not {text(left)} and {shown}: put each comparison in parentheses")
     right = lift(other, Bool())

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import NamedTuple, ParamSpec
 
 from uncork.core.evaluate import State, evaluate, holds
-from uncork.core.expr import Expr, lift, text
+from uncork.core.expr import Expr, lift, text, variables
 from uncork.core.sorts import Bool, Range, SlipError, Sort, Value, contains, default, did_you_mean
 
 
 class Fairness(enum.Enum):
-    """What a fair run owes an action: nothing; or to take it if it stays enabled; or if it is enabled again and again."""
+    """What a fair run owes an action: nothing.
+
+    Or to take it if it stays enabled; or if it is enabled again and again.
+    """
 
     NONE = "none"
     WEAK = "weak"
@@ -30,6 +33,10 @@ class Variable:
     sort: Sort
     initial: Value
     doc: str
+
+    def __post_init__(self) -> None:
+        if not contains(self.sort, self.initial):
+            raise SlipError(f"{self.name} is {self.sort} and cannot start at {self.initial!r}")
 
 
 class Declared(NamedTuple):
@@ -56,8 +63,12 @@ class Updates(dict[str, Expr]):
 class Record:
     """A named group of variables. `record.field` reads one; `record(field=value)` gives next-state values.
 
-    Raises `SlipError` for a field that does not exist and for a value of another sort.
+    Raises `SlipError` for a field that does not exist and for a value of another sort. `label` is how an action's name
+    tells the record it is about (see `step`).
     """
+
+    label = ""
+    note = ""
 
     def __init__(self, name: str, **fields: Declared) -> None:
         self._name = name
@@ -86,6 +97,7 @@ class Record:
             raise NoSuchVariable(f"{self._name} has no variable {field!r}{did_you_mean(field, self._vars)}") from None
 
     def __call__(self, **values: Expr | Value) -> Updates:
+        """Next-state values for some of the variables."""
         updates = Updates()
         for field, value in values.items():
             sort = getattr(self, field).sort
@@ -164,13 +176,11 @@ class Action:
 _P = ParamSpec("_P")
 
 
-def step(
-    role: str, fairness: Fairness = Fairness.STRONG
-) -> Callable[[Callable[_P, Guarded]], Callable[_P, Action]]:
+def step(role: str, fairness: Fairness = Fairness.STRONG) -> Callable[[Callable[_P, Guarded]], Callable[_P, Action]]:
     """Makes an action of a function that returns a guarded command; the function is run once for each action.
 
-    The action is named after the function and those of its arguments that have a `label` or a `note` or are whole numbers;
-    its actor is the `role`, with the labels in place of `{}`. The docstring is its meaning.
+    The action is named after the function and those of its arguments that have a `label` or a `note` or are whole
+    numbers; its actor is the `role`, with the labels in place of `{}`. The docstring is its meaning.
     """
 
     def decorate(function: Callable[_P, Guarded]) -> Callable[_P, Action]:
@@ -182,7 +192,9 @@ def step(
         def make(*args: _P.args, **kwargs: _P.kwargs) -> Action:
             command = function(*args, **kwargs)
             labels = [label for a in args if (label := getattr(a, "label", ""))]
-            notes = [str(a) if type(a) is int else note for a in args if (note := getattr(a, "note", "")) or type(a) is int]
+            notes = [
+                str(a) if type(a) is int else note for a in args if (note := getattr(a, "note", "")) or type(a) is int
+            ]
             name = f"{family}({', '.join([*labels, *notes])})" if labels or notes else family
             actor = role.format(" ".join(labels))
             told = command.told or say(doc.split(". ")[0].rstrip("."))
@@ -195,12 +207,16 @@ def step(
 
 @dataclass(frozen=True)
 class RingPicture:
-    """How to draw a ring: a title, the marks on it (label and variable), and the array of what its slots hold."""
+    """How to draw a ring: a title, the marks on it (label and variable), and the array of what its slots hold.
+
+    `empty` is the element of a slot in which nothing is drawn.
+    """
 
     title: str
     size: int
     marks: tuple[tuple[str, str], ...]
     slots: str | None = None
+    empty: str = "none"
 
 
 @dataclass(frozen=True)
@@ -225,6 +241,11 @@ class System:
             unknown = action.updates.keys() - known
             if unknown:
                 raise SlipError(f"{action.name} changes what {self.name} does not have: {', '.join(sorted(unknown))}")
+            read = {str(v.value) for part in (action.guard, *action.updates.values()) for v in variables(part)}
+            if read - known:
+                raise SlipError(
+                    f"{action.name} reads what {self.name} does not have: {', '.join(sorted(read - known))}"
+                )
 
     @property
     def initial(self) -> dict[str, Value]:
@@ -257,4 +278,3 @@ class System:
             lines.append(f"{action.name} {action.fairness.value}: {text(action.guard)}")
             lines.extend(f"  {name}' = {text(value)}" for name, value in action.updates.items())
         return hashlib.sha256("\n".join([*lines, *also]).encode()).hexdigest()
-

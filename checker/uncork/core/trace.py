@@ -47,8 +47,8 @@ class ReplayError(Exception):
 def owed(system: System, trace: Trace) -> Iterable[tuple[Action, str]]:
     """For each fair action, what became of it in the loop of `trace`.
 
-    One of `taken`, `disabled` (nowhere in the loop enabled), `interrupted` (enabled somewhere and disabled somewhere, never
-    taken), `starved` (enabled throughout, never taken).
+    One of `taken`, `disabled` (nowhere in the loop enabled), `interrupted` (enabled somewhere and disabled somewhere,
+    never taken), `starved` (enabled throughout, never taken).
     """
     assert trace.loop is not None
     loop, taken = trace.states[trace.loop :], set(trace.steps[trace.loop :])
@@ -67,8 +67,8 @@ def owed(system: System, trace: Trace) -> Iterable[tuple[Action, str]]:
 def replay(system: System, trace: Trace, prop: Property | None = None) -> None:
     """Checks that `trace` is a run of `system`, fair for ever if it loops, and that it violates `prop`.
 
-    Strong fairness admits a loop only if each action is taken in it or enabled nowhere in it; weak fairness also if it is
-    disabled somewhere. Raises `ReplayError`.
+    Strong fairness admits a loop only if each action is taken in it or enabled nowhere in it; weak fairness also if it
+    is disabled somewhere. Raises `ReplayError`.
     """
     _follow(system, trace)
     if trace.loop is not None:
@@ -90,7 +90,9 @@ def _follow(system: System, trace: Trace) -> None:
     if trace.stuck and trace.loop != len(trace.states) - 1:
         raise ReplayError("a run that stays in its last state has to loop there")
     if dict(trace.states[0]) != system.initial:
-        raise ReplayError(f"state 0 is not the first state of the system: {_differences(system.initial, trace.states[0])}")
+        raise ReplayError(
+            f"state 0 is not the first state of the system: {_differences(system.initial, trace.states[0])}"
+        )
     for number, name in enumerate(trace.steps):
         try:
             action = system.action(name)
@@ -109,6 +111,8 @@ def _follow(system: System, trace: Trace) -> None:
 
 def _violates(system: System, trace: Trace, prop: Property) -> None:
     last = trace.states[-1]
+    if not isinstance(prop, InRange) and (strays := system.strays(last)):
+        raise ReplayError(f"the last state is none of the system's: {', '.join(strays)} out of range")
     match prop:
         case InRange():
             if not system.strays(last):

@@ -48,8 +48,8 @@ def quiet(_: Progress) -> None:
 class Outcome:
     """What an engine found out about one system: a verdict for each property and the size of the search.
 
-    `unreached` names the covers that no run reaches; it is None where the search did not end. `stopped` is the message of a
-    `Stop`, if the search was ended by one.
+    `unreached` names the covers that no run reaches; it is None where the search did not end. `stopped` is the message
+    of a `Stop`, if the search was ended by one.
     """
 
     engine: str

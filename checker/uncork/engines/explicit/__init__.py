@@ -63,9 +63,10 @@ def _decide(graph: Graph, prop: Property, number: dict[int, int]) -> Verdict:
             parts = fair_states(graph, graph.where(number[id(prop.condition)]), prop.without)
             if (parts >= 0).any():
                 trace, shortest = lasso(graph, parts, prop.without)
+                shortest = shortest and graph.complete
     if trace is not None:
         replay(graph.system, trace, prop)
-        return Refuted(trace, shortest and graph.complete)
+        return Refuted(trace, shortest)
     if not graph.complete:
         return Open(graph.stopped or "the search ended early", graph.depth)
     return Proved(f"all {graph.count:,} reachable states")

@@ -22,10 +22,11 @@ _CHUNK = 1 << 16  # states expanded between two looks at the clock: a few hundre
 class Graph:
     """The states found, numbered in breadth-first order, and the steps between them.
 
-    `states` (count x words, u64) are packed; `parents` (i32) is the state that each was first reached from, -1 for the first;
-    the edges of state i are `targets` (i32) and `labels` (index of the action) at `offsets[i] .. offsets[i + 1]`. The first
-    `expanded` states have all their edges; `levels[d]` is the number of states at depth d or less (all of them: later levels may be unfinished). `fault` is a
-    state and an action that leads out of a variable's sort; `stopped` is why the search ended early.
+    `states` (count x words, u64) are packed; `parents` (i32) is the state that each was first reached from, -1 for the
+    first; the edges of state i are `targets` (i32) and `labels` (index of the action) at `offsets[i] .. offsets[i +
+    1]`. The first `expanded` states have all their edges; `levels[d]` is the number of states at depth d or less (all
+    of them: later levels may be unfinished). `fault` is a state and an action that leads out of a variable's sort;
+    `stopped` is why the search ended early.
     """
 
     system: System
@@ -34,7 +35,7 @@ class Graph:
     parents: NDArray[np.int32]
     offsets: NDArray[np.int64]
     targets: NDArray[np.int32]
-    labels: NDArray[np.unsignedinteger]
+    labels: NDArray[np.unsignedinteger[Any]]
     expanded: int
     levels: list[int]
     fault: tuple[int, int] | None = None
@@ -96,8 +97,9 @@ class _Search:
         self.parents = np.empty(size, np.int32)
         self.offsets = np.zeros(size + 1, np.int64)
         self.targets = np.empty(4 * size, np.int32)
+        self.labels: NDArray[np.unsignedinteger[Any]]
         self.labels = np.empty(4 * size, np.uint8 if self.room <= 256 else np.uint16)
-        self.table = np.full(4 * size, kernel.EMPTY, np.int32)
+        self.table = np.full(4 << (size - 1).bit_length(), kernel.EMPTY, np.int32)  # a power of two
         self.started = time.monotonic()
 
     def run(self) -> Graph:

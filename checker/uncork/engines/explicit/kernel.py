@@ -1,7 +1,7 @@
 """The hot loops, in machine code: expand states breadth first into a hash table, and ask a predicate of every state.
 
-Nothing here depends on the system, which is called through the address of its compiled functions: numba compiles this file
-once and keeps it between runs.
+Nothing here depends on the system, which is called through the address of its compiled functions: numba compiles this
+file once and keeps it between runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EMPTY = -1
 DONE, FULL, FAULTED = 0, 1, 2
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _call(_context: Any, address: Any, state: Any, out: Any, labels: Any) -> Any:
     """Calls `i64 f(ptr, ptr, ptr)` at an address."""
 
@@ -31,7 +31,7 @@ def _call(_context: Any, address: Any, state: Any, out: Any, labels: Any) -> Any
     return types.int64(types.intp, types.intp, types.intp, types.intp), generate
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, inline="always")
 def _slot(table: Any, states: Any, words: Any) -> Any:
     """The slot of the table where a state is, or where it would go."""
     mask = np.uint64(table.size - 1)
@@ -56,14 +56,14 @@ def _slot(table: Any, states: Any, words: Any) -> Any:
         slot = (slot + np.uint64(1)) & mask
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def fill(table: Any, states: Any, count: int) -> None:
     """Enters the first `count` states into an empty table."""
     for index in range(count):
         table[_slot(table, states, states[index])] = index
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def expand(
     successors: int,
     states: Any,
@@ -81,18 +81,17 @@ def expand(
 ) -> tuple[int, int, int, int, int]:
     """Expands states `first .. last - 1`.
 
-    Returns why it stopped (`DONE`; `FULL`: an array has to grow; `FAULTED`: an action leaves a variable's sort), the first state that
-    is not expanded, the numbers of states and of edges, and the action at fault. A faulty edge is left out.
+    Returns why it stopped (`DONE`; `FULL`: an array has to grow; `FAULTED`: an action leaves a variable's sort), the
+    first state that is not expanded, the numbers of states and of edges, and the action at fault. A faulty edge is
+    left out.
     """
     room, fault, fault_action = out.shape[0], -1, -1
     for index in range(first, last):
-        if (
-            count + room > states.shape[0]
-            or edges + room > targets.size
-            or 2 * (count + room) > table.size
-        ):
+        if count + room > states.shape[0] or edges + room > targets.size or 2 * (count + room) > table.size:
             return FULL, index, count, edges, -1
-        found = _call(successors, states.ctypes.data + index * states.shape[1] * 8, out.ctypes.data, out_labels.ctypes.data)
+        found = _call(
+            successors, states.ctypes.data + index * states.shape[1] * 8, out.ctypes.data, out_labels.ctypes.data
+        )
         for k in range(found):
             label = out_labels[k]
             if label & FAULT:
@@ -117,7 +116,7 @@ def expand(
     return DONE, last, count, edges, -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def ask(predicate: int, states: Any, count: int) -> Any:
     """For each of the first `count` states, whether a compiled predicate holds."""
     answers = np.empty(count, np.bool_)

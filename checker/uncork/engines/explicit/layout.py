@@ -82,7 +82,7 @@ class Layout:
             placed = []
             for part in parts:
                 width = (cardinality(part) - 1).bit_length()
-                if shift + width > 64:
+                if shift + max(width, 1) > 64:  # a field of no bits cannot start beyond the last bit either
                     word, shift = word + 1, 0
                 placed.append(Field(word, shift, width, part))
                 shift += width

@@ -1,9 +1,9 @@
 """Fair loops, decided exactly on the graph.
 
-A set of states holds a fair loop exactly if some strongly connected part of it takes, or never enables, each strongly fair action,
-and takes, or somewhere disables, each weakly fair one. States that stand against that are removed and the parts
-are formed anew until nothing changes: the recursion of Emerson and Lei (1987) and of Lichtenstein and Pnueli (1985) for
-strong fairness, over all parts at once.
+A set of states holds a fair loop exactly if some strongly connected part of it takes, or never enables, each strongly
+fair action, and takes, or somewhere disables, each weakly fair one. States that stand against that are removed and the
+parts are formed anew until nothing changes: the recursion of Emerson and Lei (1987) and of Lichtenstein and Pnueli
+(1985) for strong fairness, over all parts at once.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from uncork.engines.explicit.explore import Graph
 def fair_states(graph: Graph, allowed: NDArray[np.bool_], without: frozenset[str]) -> NDArray[np.int32]:
     """For each state, the fair part it belongs to, or -1.
 
-    A fair part is a strongly connected set of `allowed` states, joined by steps that are not `without`, all of which a fair run can visit for ever: a state in
-    which nothing fair is enabled is one by itself. Only expanded states count, so a part found in an unfinished graph is real.
+    A fair part is a strongly connected set of `allowed` states, joined by steps that are not `without`, all of which a
+    fair run can visit for ever: a state in which nothing fair is enabled is one by itself. Only expanded states count,
+    so a part found in an unfinished graph is real.
     """
     actions = graph.system.actions
     alive = allowed.copy()
@@ -66,7 +67,7 @@ def _throughout(
     keys: NDArray[np.int64],
     starved: NDArray[np.intp],
 ) -> NDArray[np.bool_]:
-    """For each starved edge, whether its action is enabled in every state of its part (an action has one edge a state)."""
+    """For each starved edge, whether its action is enabled all over its part (an action has one edge a state)."""
     sizes = np.bincount(parts[alive], minlength=int(parts.max()) + 1)
     distinct, inverse, enabled = np.unique(keys[starved], return_inverse=True, return_counts=True)
     throughout: NDArray[np.bool_] = (enabled == sizes[distinct // len(graph.system.actions)])[inverse]

@@ -1,8 +1,8 @@
 """From expressions to machine code: a system's successor function, and its predicates, through LLVM.
 
 The text of the code is made anew for each system and compiled in memory, so there is no cache that could go stale; a
-system of some thirty actions takes a few hundredths of a second. The search itself (`kernel`) is the same for all systems and calls
-this code through its address.
+system of some thirty actions takes a few hundredths of a second. The search itself (`kernel`) is the same for all
+systems and calls this code through its address.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ class Native:
         )
         self._engine = _compile(source)
         self.successors: int = self._engine.get_function_address("successors")
-        self.predicates: list[int] = [
-            self._engine.get_function_address(f"holds{k}") for k in range(len(predicates))
-        ]
+        self.predicates: list[int] = [self._engine.get_function_address(f"holds{k}") for k in range(len(predicates))]
 
 
 class _Writer:
@@ -114,8 +112,7 @@ class _Writer:
         if op == "ite":
             condition = self.scalar(args[0])
             pairs = zip(self.value(args[1]), self.value(args[2]), strict=True)
-            element = node.sort.element if isinstance(node.sort, Array) else node.sort
-            return [self._choose(condition, then, otherwise, element) for then, otherwise in pairs]
+            return [self._choose(condition, then, otherwise, node.sort) for then, otherwise in pairs]
         if op == "==":
             kind = _type(args[0].sort)
             pairs = zip(self.value(args[0]), self.value(args[1]), strict=True)
@@ -241,6 +238,7 @@ def _write_successor(writer: _Writer, index: int, updates: list[tuple[str, Expr]
 
 def _strays(writer: _Writer, place: Field, sort: Sort, operand: str) -> list[str]:
     """Tests of whether a value leaves its variable's range; none where its own range rules that out."""
+    sort = sort.element if isinstance(sort, Array) else sort
     if not isinstance(place.sort, Range) or not isinstance(sort, Range):
         assert not isinstance(place.sort, Ring) or not isinstance(sort, Range)
         return []

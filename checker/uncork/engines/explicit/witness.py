@@ -1,7 +1,8 @@
 """From the graph to a trace: a shortest way to the earliest fair part, and a fair loop from there.
 
-The loop is a shortest one wherever an exact search ends within a bound. To find a shortest walk that takes every action it meets is hard
-in general (it contains the travelling salesman's problem); beyond the bound the loop is short, and the verdict says so.
+The loop is a shortest one wherever an exact search ends within a bound. To find a shortest walk that takes every
+action it meets is hard in general (it contains the travelling salesman's problem); beyond the bound the loop is short,
+and the verdict says so.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +95,7 @@ class _Loops:
         if state not in self.edges:
             steps = self.graph.edges(state)
             self.enabled[state] = sum(1 << a for a, _ in steps)
-            self.edges[state] = [
-                (a, t) for a, t in steps if self.parts[t] == self.part and a not in self.forbidden
-            ]
+            self.edges[state] = [(a, t) for a, t in steps if self.parts[t] == self.part and a not in self.forbidden]
         return self.edges[state]
 
     def _owed(self, debt: _Debt) -> int:
@@ -130,17 +130,24 @@ class _Loops:
         return None
 
     def _greedy(self, debt: _Debt) -> _Steps:
-        """Always to the nearest action that is owed; home when none is, and on if the way home met another."""
+        """Always to the nearest step that pays a debt; home when nothing is owed, and on if the way home met more."""
         walk: _Steps = []
         here = self.entry
         while self._owed(debt) or here != self.entry:
-            owed = self._owed(debt)
-            way = self._way(here, lambda a, t, owed=owed: bool(owed >> a & 1) if owed else t == self.entry)
+            wanted: Callable[[int, int], bool] = partial(self._pays, debt) if self._owed(debt) else self._returns
+            way = self._way(here, wanted)
             for action, target in way:
                 debt = self._pay(debt, action, target)
             walk += way
             here = walk[-1][1]
         return walk
+
+    def _returns(self, _: int, target: int) -> bool:
+        return target == self.entry
+
+    def _pays(self, debt: _Debt, action: int, target: int) -> bool:
+        """Whether a step takes an action that is owed, or leads to where one owed for lasting is disabled."""
+        return bool(self._owed(debt) & ~self._owed(self._pay(debt, action, target)))
 
     def _way(self, here: int, wanted: Callable[[int, int], bool]) -> _Steps:
         came: dict[int, tuple[int, int] | None] = {here: None}

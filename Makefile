@@ -1,0 +1,46 @@
+# Everything is done in a virtual environment of its own, .venv; nothing else on the machine is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+check: .venv/installed ## check the default matrix against what is expected, and print the verdicts
+	$(BIN)/uncork check
+
+test: .venv/installed-tests ## tests, lint, types and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n auto
+
+counterexamples: .venv/installed ## make the folder counterexamples/ anew
+	$(BIN)/python -m uncork.counterexamples counterexamples
+
+expectations: .venv/installed ## record today's verdicts as the expected ones, here and in the README
+	$(BIN)/uncork check --json .venv/rows.json || true
+	$(BIN)/python -m uncork_properties.expected < .venv/rows.json > .venv/expected.csv
+	mv .venv/expected.csv properties/uncork_properties/expected.csv
+	$(BIN)/python -m uncork_properties.readme README.md
+
+format: .venv/installed-tests ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what was made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "uncork needs Python 3.11 or later; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-tests: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+.PHONY: help check test counterexamples expectations format clean

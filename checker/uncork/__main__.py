@@ -1,0 +1,5 @@
+"""`python -m uncork` is `uncork`."""
+
+from uncork.cli import main
+
+main()

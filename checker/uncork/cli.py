@@ -1,0 +1,331 @@
+"""The command line. What is heavy (engines, rich) is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from uncork_nvme.choices import ChoiceError
+from uncork_nvme.instance import Instance, InstanceError, from_name
+from uncork_properties.catalogue import ROWS, properties
+from uncork_properties.expected import ExpectationError
+
+from uncork import __version__
+from uncork.core.sorts import SlipError
+from uncork.gate import Exit
+
+if TYPE_CHECKING:
+    from uncork.core.trace import Trace
+    from uncork.engines import Budget
+    from uncork.runner import Checked, Row
+
+
+class _List(click.ParamType[list[Any]]):
+    """Values separated by commas."""
+
+    def __init__(self, element: type = str) -> None:
+        self.element, self.name = element, f"{element.__name__},..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
+        if isinstance(value, list):
+            return value
+        try:
+            return [self.element(each.strip()) for each in value.split(",") if each.strip()]
+        except ValueError:
+            self.fail(f"{value!r}: whole numbers, separated by commas", param, ctx)
+
+
+_NAMES, _NUMBERS = _List(), _List(int)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="uncork")
+def cli() -> None:
+    """Can a submission queue stay corked for ever? Checks NVMe doorbell-buffer devices, guests and EventIdx policies.
+
+    An INSTANCE is named device/guest/policy/n1-sq3-cq3 (one SQ of 3 entries, a CQ of 3), with choice=value,... after
+    another slash if any is overridden.
+    """
+
+
+def main() -> None:
+    """Runs the command line and ends the process: bad input is 2, an error of our own 70, Ctrl-C 130."""
+    from uncork.core.trace import ReplayError
+
+    code: int = Exit.AS_EXPECTED
+    try:
+        code = cli.main(standalone_mode=False) or Exit.AS_EXPECTED
+    except click.ClickException as error:
+        error.show()
+        code = Exit.USAGE
+    except (InstanceError, ChoiceError, ExpectationError, SlipError) as error:
+        click.echo(f"Error: {error}", err=True)
+        code = Exit.USAGE
+    except ReplayError as error:
+        click.echo(f"Error: a trace was rejected: {error}", err=True)
+        code = Exit.REPLAY
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as head has had enough
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        click.echo("Error: this is a defect of uncork, not of your input", err=True)
+        code = Exit.INTERNAL
+    sys.exit(code)
+
+
+# -- list and show -----------------------------------------------------------------------------------------------------
+@cli.command("list")
+@click.argument("kind", required=False, type=click.Choice(["policies", "devices", "guests", "properties", "instances"]))
+def list_(kind: str | None) -> None:
+    """List what there is.
+
+    Policies, devices, guests, properties, instances of the default matrix (all but the last by default).
+    """
+    from uncork.listing import listing
+
+    listing(kind)
+
+
+@cli.command()
+@click.argument("name", required=False)
+def show(name: str | None) -> None:
+    """Explain a policy, device, guest, property, choice, step or instance: what it is, its source, its steps.
+
+    Without NAME: every choice that --set can override, with its values.
+    """
+    from uncork.listing import explain
+
+    explain(name)
+
+
+# -- check -------------------------------------------------------------------------------------------------------------
+def _budgeted(command: Any) -> Any:
+    for option in (
+        click.option("--max-seconds", type=click.FloatRange(min=0), help="Stop an instance after so many seconds."),
+        click.option(
+            "--max-memory", type=click.IntRange(min=1), help="MiB for an instance. Default: 3/4 of what there is."
+        ),
+        click.option("--max-states", type=click.IntRange(min=1), help="Stop an instance after so many states."),
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@click.option("--policy", type=_NAMES, help="Policies; your own is path/to/file.py:function.")
+@click.option("--device", type=_NAMES, help="Devices.")
+@click.option("--guest", type=_NAMES, help="Guests.")
+@click.option("--property", "property_", type=_NAMES, help=f"Of {', '.join(ROWS)}.")
+@click.option("--sqs", type=_NUMBERS, help="Numbers of SQs on the CQ.")
+@click.option("--sq-size", type=_NUMBERS, help="Entries of each SQ.")
+@click.option("--cq-size", type=_NUMBERS, help="Entries of the CQ.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice (see: uncork show). Repeatable."
+)
+@click.option("--expect", type=click.Path(dir_okay=False), help="Expected verdicts, a CSV file like the project's own.")
+@click.option(
+    "--json",
+    "json_",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write the verdicts as JSON; - is standard output.",
+)
+@_budgeted
+def check(
+    policy: list[str] | None,
+    device: list[str] | None,
+    guest: list[str] | None,
+    property_: list[str] | None,
+    sqs: list[int] | None,
+    sq_size: list[int] | None,
+    cq_size: list[int] | None,
+    overrides: tuple[str, ...],
+    expect: str | None,
+    json_: str | None,
+    max_states: int | None,
+    max_memory: int | None,
+    max_seconds: float | None,
+) -> int:
+    """Check the default matrix, or what the filters name, and compare with what is expected.
+
+    Filters take several values separated by commas, and may name what is outside the default matrix. What has no
+    expectation is expected to be proved.
+    """
+    from uncork_properties import expected
+
+    from uncork import runner, selection
+    from uncork.gate import as_json
+    from uncork.report import Report
+
+    filters = selection.Filters(
+        policy or (), device or (), guest or (), sqs or (), sq_size or (), cq_size or (), overrides
+    )
+    rows = selection.rows(property_ or ())
+    expectations = expected.load(expect) if expect else expected.default()
+    nothing = filters == selection.Filters()
+    instances = [each for each, _ in expectations.values()] if expect and nothing else selection.select(filters)
+    report, interrupted, found = Report(instances, rows, expectations), False, []
+    with _progress() as watch:
+        try:
+            for checked in runner.check(
+                instances, rows, _budget(max_states, max_memory, max_seconds, len(instances)), watch
+            ):
+                found.append(checked)
+        except KeyboardInterrupt:
+            interrupted = True
+    if json_:
+        _write(json_, json.dumps([row for checked in found for row in as_json(checked)], indent=1) + "\n")
+    code = report.show(found, quiet=json_ == "-", interrupted=interrupted)
+    return Exit.INTERRUPTED if interrupted else code
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Any]:
+    from uncork.render.progress import progress
+
+    with progress() as show_progress:
+        yield lambda tick: show_progress(tick.done, tick.total, tick.current, tick.progress)
+
+
+def _budget(states: int | None, mebibytes: int | None, seconds: float | None, instances: int) -> Budget:
+    from uncork.engines import Budget
+
+    if mebibytes is None:
+        jobs = min(os.cpu_count() or 1, instances)
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4 // max(jobs, 1)
+    else:
+        memory = mebibytes * 2**20
+    return Budget(states, memory, seconds)
+
+
+def _write(path: str, content: str) -> None:
+    """Writes a file whole or not at all; `-` is standard output."""
+    if path == "-":
+        click.echo(content, nl=False)
+        return
+    target = Path(path)
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False, encoding="utf-8") as file:
+            file.write(content)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, target)
+    except OSError as error:
+        raise click.FileError(path, error.strerror or str(error)) from None
+
+
+# -- trace and simulate ------------------------------------------------------------------------------------------------
+@cli.command()
+@click.argument("what", metavar="FILE|INSTANCE")
+@click.option("--property", "row", type=click.Choice(list(ROWS)), help="Default: the first that is refuted.")
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "itf", "json", "mermaid"]), default="text", show_default=True
+)
+@_budgeted
+def trace(
+    what: str, row: str | None, format_: str, max_states: int | None, max_memory: int | None, max_seconds: float | None
+) -> int:
+    """Print the shortest counterexample of an instance, or a stored one; both are replayed first."""
+    from uncork.core.trace import replay
+
+    if Path(what).is_file():
+        instance, name, shortest, run = _stored(what, row)
+        found = next((p for p in properties(instance.machine, instance.system) if p.name == name), None)
+        if found is None:
+            raise InstanceError(f"{what}: {instance.name} has no property {name!r}")
+        replay(instance.system, run, found)
+        _print_trace(instance, name, run, format_, shortest=shortest)
+        return Exit.AS_EXPECTED
+    if what.endswith((".json", ".itf")):
+        raise InstanceError(f"there is no file {what}")
+    from uncork import runner
+    from uncork.core.verdict import Refuted
+
+    instance = from_name(what)
+    with _progress() as watch:
+        budget = _budget(max_states, max_memory, max_seconds, 1)
+        checked = next(iter(runner.check([instance], [row] if row else list(ROWS), budget, watch)))
+    for each in checked.rows:
+        if isinstance(each.verdict, Refuted):
+            _print_trace(instance, each.name, each.verdict.trace, format_, shortest=each.verdict.shortest)
+            return Exit.AS_EXPECTED
+    return _no_trace(checked, checked.rows)
+
+
+def _no_trace(checked: Checked, rows: Sequence[Row]) -> int:
+    from uncork.core.verdict import Open, Proved
+
+    for row in rows:
+        match row.verdict:
+            case Proved(how):
+                click.echo(f"{checked.instance.name}: {row.property} is proved ({how}): there is no counterexample")
+            case Open(reason, depth):
+                click.echo(f"{checked.instance.name}: {row.property} is open to depth {depth}: {reason}")
+    if checked.outcome.stopped:
+        return Exit.INTERRUPTED
+    return Exit.OPEN if any(isinstance(row.verdict, Open) for row in rows) else Exit.AS_EXPECTED
+
+
+def _stored(path: str, row: str | None) -> tuple[Instance, str, bool, Trace]:
+    from uncork.render import itf
+
+    try:
+        run, meta = itf.loads(Path(path).read_text(encoding="utf-8"))
+        names = [name for name in meta["refutes"] if row is None or name.startswith(row)]
+        if not names:
+            raise InstanceError(f"{path} refutes {', '.join(meta['refutes'])}, not {row}")
+        return from_name(meta["instance"]), names[0], bool(meta.get("shortest", True)), run
+    except (itf.FormatError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise InstanceError(f"{path}: {error}") from None
+
+
+def _print_trace(instance: Instance, name: str, run: Trace, format_: str, *, shortest: bool) -> None:
+    from uncork.render import itf, mermaid, text
+
+    system = instance.system
+    prop = next(p for p in properties(instance.machine, system) if p.name == name)
+    meta = {"instance": instance.name, "refutes": [name], "shortest": shortest}
+    if format_ == "text":
+        text.show_trace(text.console(), instance.name, system, prop, run, shortest=shortest)
+    elif format_ == "itf":
+        click.echo(itf.dumps(run, meta), nl=False)
+    elif format_ == "mermaid":
+        click.echo(mermaid.chart(system, prop, run), nl=False)
+    else:
+        plain = {**meta, "steps": run.steps, "states": run.states, "loop": run.loop}
+        click.echo(json.dumps(plain, indent=1))
+
+
+@cli.command()
+@click.argument("instance")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True)
+def simulate(instance: str, seed: int, steps: int) -> None:
+    """Print a random fair run of an instance: each step is drawn from all that may happen."""
+    import random
+
+    from uncork.core.trace import Trace
+    from uncork.render import text
+
+    chosen, found = random.Random(seed), from_name(instance)
+    system = found.system
+    states: list[Mapping[str, Any]] = [system.initial]
+    names: list[str] = []
+    for _ in range(steps):
+        enabled = system.enabled(states[-1])
+        if not enabled:
+            break
+        action = chosen.choice(enabled)
+        names.append(action.name)
+        states.append(system.after(states[-1], action))
+    text.show_run(text.console(), f"{found.name}, seed {seed}", system, Trace(tuple(states), tuple(names)))

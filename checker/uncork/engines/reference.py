@@ -1,0 +1,233 @@
+"""The reference engine: a second opinion, as plain as can be, on systems of some thousands of states.
+
+It walks the system with the interpreter alone, keeps states in dictionaries, and finds fair loops with the parts that
+networkx finds. It shares nothing with the explicit engine but the definitions in `core`, so that where the two agree,
+neither packing, nor machine code, nor the arithmetic on arrays is at fault. Memory is not measured and has no budget.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import networkx as nx
+
+from uncork.core.evaluate import State, holds
+from uncork.core.expr import Expr
+from uncork.core.property import Always, InRange, NotForever, Property, Sometimes
+from uncork.core.sorts import Value
+from uncork.core.system import Action, Fairness, System
+from uncork.core.trace import Trace, replay
+from uncork.core.verdict import Open, Proved, Refuted, Verdict
+from uncork.engines import Budget, Outcome, Progress, Report, Stop, quiet
+
+Step = tuple[Action, int]
+"""An action and the number of the state that it leads to."""
+
+
+def check(
+    system: System,
+    properties: Sequence[Property],
+    covers: Sequence[Sometimes] = (),
+    budget: Budget | None = None,
+    report: Report = quiet,
+) -> Outcome:
+    """Decide every property by interpreting the system; each counterexample has been replayed.
+
+    Raises `uncork.core.trace.ReplayError` if one does not replay: a defect of this engine, never of the system.
+    """
+    run = _Run(system)
+    run.explore(budget or Budget(), report)
+    return Outcome(
+        engine="reference",
+        verdicts=tuple((prop, run.verdict(prop)) for prop in properties),
+        unreached=tuple(c.name for c in covers if run.first(c.condition) is None) if run.complete else None,
+        states=len(run.states),
+        transitions=sum(map(len, run.steps)),
+        depth=run.depth,
+        seconds=run.seconds,
+        stopped=run.stopped,
+    )
+
+
+@dataclass
+class _Run:
+    """The states in the order of their discovery, breadth first; the steps from those that were expanded."""
+
+    system: System
+    states: list[State] = field(default_factory=list)
+    origins: list[tuple[int, Action] | None] = field(default_factory=list)
+    steps: list[list[Step]] = field(default_factory=list)
+    expanded: int = 0
+    depth: int = 0
+    fault: tuple[int, Action] | None = None
+    """A state, and an action that leads out of some variable's sort there."""
+    reason: str = ""
+    stopped: str | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def complete(self) -> bool:
+        return self.expanded == len(self.states)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    # -- the states ------------------------------------------------------------------------------------------------
+    def explore(self, budget: Budget, report: Report) -> None:
+        """Find all states, level by level; on an early end, say why in `reason`."""
+        numbers = {tuple(self.system.initial.values()): 0}
+        self.states, self.origins = [self.system.initial], [None]
+        level_ends = 1
+        try:
+            while not self.complete:
+                if self.expanded == level_ends:
+                    self.depth, level_ends = self.depth + 1, len(self.states)
+                    report(self._progress())
+                self.reason = self._spent(budget)
+                if self.reason:
+                    return
+                self._expand(self.expanded, numbers)
+                if self.fault:
+                    self.reason = "a variable left its range"
+                    return
+                self.expanded += 1
+            report(self._progress())
+        except Stop as stop:
+            self.reason = self.stopped = str(stop)
+
+    def _expand(self, number: int, numbers: dict[tuple[Value, ...], int]) -> None:
+        state = self.states[number]
+        steps: list[Step] = []
+        for action in self.system.enabled(state):
+            after = self.system.after(state, action)
+            if self.system.strays(after):
+                self.fault = self.fault or (number, action)
+                continue
+            target = numbers.setdefault(tuple(after[name] for name in self.system.initial), len(self.states))
+            if target == len(self.states):
+                self.states.append(after)
+                self.origins.append((number, action))
+            steps.append((action, target))
+        self.steps.append(steps)
+
+    def _progress(self) -> Progress:
+        waiting = len(self.states) - self.expanded
+        return Progress(len(self.states), sum(map(len, self.steps)), self.depth, waiting, 0, self.seconds)
+
+    def _spent(self, budget: Budget) -> str:
+        if budget.states is not None and len(self.states) >= budget.states:
+            return f"the budget of {budget.states:,} states is spent"
+        if budget.seconds is not None and self.seconds >= budget.seconds:
+            return f"the budget of {budget.seconds:g} seconds is spent"
+        return ""
+
+    # -- the verdicts ----------------------------------------------------------------------------------------------
+    def verdict(self, prop: Property) -> Verdict:
+        """Judge one property by the states that were found."""
+        refuted: Refuted | None = None
+        match prop:
+            case InRange() if self.fault:
+                refuted = Refuted(self._way(*self.fault))
+            case Always():
+                bad = self.first(~prop.condition)
+                refuted = None if bad is None else Refuted(self._way(bad))
+            case NotForever():
+                refuted = self._lasso(prop)
+        if refuted:
+            replay(self.system, refuted.trace, prop)
+            return refuted
+        return Proved(f"all {len(self.states):,} reachable states") if self.complete else Open(self.reason, self.depth)
+
+    def first(self, condition: Expr) -> int | None:
+        """Find the first state, in the order of discovery, in which a condition holds."""
+        return next((n for n, state in enumerate(self.states) if holds(condition, state)), None)
+
+    def _way(self, number: int, last: Action | None = None) -> Trace:
+        """Lead to a state by as few steps as possible, and with `last` one further."""
+        states = [self.states[number]]
+        steps: list[str] = []
+        while origin := self.origins[number]:
+            number, action = origin
+            states.insert(0, self.states[number])
+            steps.insert(0, action.name)
+        if last:
+            states.append(self.system.after(states[-1], last))
+            steps.append(last.name)
+        return Trace(tuple(states), tuple(steps))
+
+    # -- fair loops ------------------------------------------------------------------------------------------------
+    def _lasso(self, prop: NotForever) -> Refuted | None:
+        """Go to the fair part that is found first, and round it."""
+        allowed = {n for n in range(self.expanded) if holds(prop.condition, self.states[n])}
+        parts = list(self._fair_parts(allowed, prop.without))
+        if not parts:
+            return None
+        entry = min(min(part) for part in parts)
+        tour = self._tour(entry, next(part for part in parts if entry in part), prop.without)
+        stem = self._way(entry)
+        states = [*stem.states, *(self.states[n] for _, n in tour[:-1])]
+        steps = [*stem.steps, *(action.name for action, _ in tour)]
+        # Nothing is shorter than to stay, where no shallower loop is hidden in states that were not expanded.
+        return Refuted(Trace(tuple(states), tuple(steps), len(stem.steps)), shortest=not tour and self.complete)
+
+    def _inside(self, number: int, part: set[int], without: frozenset[str]) -> list[Step]:
+        """List the steps from a state that stay in the part and are allowed."""
+        return [(a, target) for a, target in self.steps[number] if target in part and a.name not in without]
+
+    def _digraph(self, part: set[int], without: frozenset[str]) -> nx.DiGraph:
+        digraph = nx.DiGraph()
+        digraph.add_nodes_from(sorted(part))
+        digraph.add_edges_from((n, target) for n in sorted(part) for _, target in self._inside(n, part, without))
+        return digraph
+
+    def _fair_parts(self, among: set[int], without: frozenset[str]) -> Iterator[set[int]]:
+        """Find the strongly connected sets of states that a fair run can visit for ever.
+
+        One that never takes a strongly fair action has to do without the states that enable it, and what remains of it
+        is looked at anew; one that never takes a weakly fair action enabled in all its states holds no fair loop.
+        """
+        unseen = [among]
+        while unseen:
+            for part in nx.strongly_connected_components(self._digraph(unseen.pop(), without)):
+                taken = {a.name for n in part for a, _ in self._inside(n, part, without)}
+                owed = {n: {a.name: a for a, _ in self.steps[n] if a.fair and a.name not in taken} for n in part}
+                lasting = set.intersection(*(set(names) for names in owed.values()))
+                if any(self.system.action(name).fairness is Fairness.WEAK for name in lasting):
+                    continue
+                starved = {n for n in part if any(a.fairness is Fairness.STRONG for a in owed[n].values())}
+                if starved:
+                    unseen.append(part - starved)
+                else:
+                    yield part
+
+    def _tour(self, entry: int, part: set[int], without: frozenset[str]) -> list[Step]:
+        """Walk from the entry back to it, paying everything that any state of the part could be owed.
+
+        The walk takes each fair action that the part takes, and goes to where each other one is disabled. It has no
+        steps if nothing fair is enabled at the entry.
+        """
+        if not any(action.fair for action, _ in self.steps[entry]):
+            return []
+        digraph = self._digraph(part, without)
+        walk: list[Step] = []
+
+        def go(target: int) -> None:
+            here = walk[-1][1] if walk else entry
+            for n, following in pairwise(nx.shortest_path(digraph, here, target)):
+                walk.append(next(step for step in self._inside(n, part, without) if step[1] == following))
+
+        for action in self.system.actions:
+            if not action.fair:
+                continue
+            taking = [(n, step) for n in sorted(part) for step in self._inside(n, part, without) if step[0] is action]
+            if taking:
+                go(taking[0][0])
+                walk.append(taking[0][1])
+            else:
+                go(next(n for n in sorted(part) if not any(a is action for a, _ in self.steps[n])))
+        go(entry)
+        return walk

@@ -1,0 +1,146 @@
+"""The gate: what was found against what is expected, and the exit code that says so."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from uncork_properties.expected import Expected, cell
+
+from uncork.core.verdict import Open, Proved, Refuted, Verdict
+from uncork.runner import Checked
+
+
+class Exit(enum.IntEnum):
+    """Exit codes; TLC's where it has one."""
+
+    AS_EXPECTED = 0
+    USAGE = 2
+    CHANGED = 10
+    SAFETY = 12
+    LIVENESS = 13
+    VACUOUS = 20
+    DISAGREE = 22
+    REPLAY = 23
+    OPEN = 30
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+_SEVEREST = (
+    Exit.INTERRUPTED,
+    Exit.INTERNAL,
+    Exit.DISAGREE,
+    Exit.REPLAY,
+    Exit.SAFETY,
+    Exit.LIVENESS,
+    Exit.CHANGED,
+    Exit.VACUOUS,
+    Exit.OPEN,
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as expected.
+
+    Its exit code, the instance, the property (if it is about one), and a sentence.
+    """
+
+    exit: Exit
+    instance: str
+    property: str | None
+    message: str
+
+
+def worst(codes: Iterable[Exit]) -> Exit:
+    """The most severe of some exit codes."""
+    codes = set(codes)
+    return next((code for code in _SEVEREST if code in codes), Exit.AS_EXPECTED)
+
+
+def word(verdict: Verdict) -> str:
+    """A verdict in one word."""
+    match verdict:
+        case Proved():
+            return "proved"
+        case Refuted():
+            return "refuted"
+        case Open():
+            return "open"
+
+
+def judge(checked: Checked, expected: Expected | None) -> list[Finding]:
+    """What is not as expected. Without an expectation everything is expected to be proved, with every cover reached."""
+    name, found, outcome = checked.instance.name, [], checked.outcome
+    for row in checked.rows:
+        wanted = (expected.verdicts.get(row.property) if expected else None) or "proved"
+        steps, loop = trace_steps(row.verdict)
+        got = cell(word(row.verdict), steps, loop)
+        if isinstance(row.verdict, Open):
+            found.append(
+                Finding(Exit.OPEN, name, row.property, f"open to depth {row.verdict.depth}: {row.verdict.reason}")
+            )
+        elif isinstance(row.verdict, Refuted) and wanted == "proved":
+            code = Exit.SAFETY if row.property == "safety" else Exit.LIVENESS
+            found.append(Finding(code, name, row.property, f"{got} steps ({row.name}), expected {wanted}"))
+        elif isinstance(row.verdict, Proved) and wanted != "proved":
+            found.append(Finding(Exit.CHANGED, name, row.property, f"proved, expected {wanted}"))
+        elif " " in wanted and got != wanted:
+            found.append(Finding(Exit.CHANGED, name, row.property, f"{got} steps, expected {wanted}"))
+    if outcome.unreached is not None:
+        lacking = set(outcome.unreached) - (expected.unreached if expected else set())
+        if lacking:
+            message = f"vacuous: no run {', or '.join(sorted(lacking))}"
+            found.append(Finding(Exit.VACUOUS, name, None, message))
+        if expected:
+            for what, wanted_count, count in (
+                ("states", expected.states, outcome.states),
+                ("depth", expected.depth, outcome.depth),
+            ):
+                if wanted_count is not None and wanted_count != count:
+                    message = f"{count:,} {what}, expected {wanted_count:,}"
+                    found.append(Finding(Exit.CHANGED, name, None, message))
+    return found
+
+
+def trace_steps(verdict: Verdict) -> tuple[int | None, int | None]:
+    """The number of steps in a counterexample, its loop included, and in its loop; None without one."""
+    if isinstance(verdict, Refuted):
+        return len(verdict.trace.steps), verdict.trace.loop_steps
+    return None, None
+
+
+def as_json(checked: Checked) -> list[Mapping[str, Any]]:
+    """An object for each row.
+
+    `seconds` is the time for the whole instance, `unreached` is null where the search did not end.
+    """
+    instance, outcome = checked.instance, checked.outcome
+    rows: list[Mapping[str, Any]] = []
+    for row in checked.rows:
+        steps, loop = trace_steps(row.verdict)
+        rows.append(
+            {
+                "policy": instance.policy,
+                "device": instance.device,
+                "guest": instance.guest,
+                "sqs": instance.sqs,
+                "sq_size": instance.sq_size,
+                "cq_size": instance.cq_size,
+                "overrides": dict(instance.overrides),
+                "property": row.property,
+                "verdict": word(row.verdict),
+                "states": outcome.states,
+                "transitions": outcome.transitions,
+                "depth": outcome.depth,
+                "trace_steps": steps,
+                "loop_steps": loop,
+                "engine": outcome.engine,
+                "seconds": round(outcome.seconds, 3),
+                "unreached": None if outcome.unreached is None else list(outcome.unreached),
+            }
+        )
+    return rows

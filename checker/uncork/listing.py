@@ -1,0 +1,148 @@
+"""What `uncork list` and `uncork show` print."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+from rich.text import Text
+from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
+from uncork_nvme.choices import describe
+from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
+from uncork_nvme.policies import POLICIES, Policy
+from uncork_properties.catalogue import ROWS, covers
+from uncork_properties.matrix import instances
+
+from uncork.core.expr import text as expression
+from uncork.core.sorts import did_you_mean
+from uncork.core.system import Action
+from uncork.render.text import console, table
+
+
+def listing(kind: str | None) -> None:
+    """Prints what there is of a kind, or of all kinds but instances."""
+    to = console()
+    if kind == "instances":
+        for instance in instances():
+            to.print(instance.name, markup=False, soft_wrap=True)
+        return
+    kinds = {
+        "policies": {name: policy.doc for name, policy in POLICIES.items()},
+        "devices": {name: device.doc for name, device in DEVICES.items()},
+        "guests": {name: guest.doc for name, guest in GUESTS.items()},
+        "properties": ROWS,
+    }
+    for name, known in kinds.items():
+        if kind in (None, name):
+            to.print(table(name, ["name", "what it is"], known.items()))
+
+
+def explain(name: str | None) -> None:
+    """Prints what a name stands for; raises `InstanceError` if it stands for nothing."""
+    choices = {each[0]: each for each in describe()}
+    steps = _steps()
+    if name is None:
+        _show_choices(list(choices.values()))
+    elif name in DEVICES:
+        _show_device(DEVICES[name])
+    elif name in GUESTS:
+        _show_guest(GUESTS[name])
+    elif name in ROWS:
+        console().print(Text(f"{name}: {ROWS[name]}"))
+        _show_covers()
+    elif name in choices:
+        _show_choices([choices[name]])
+    elif name in POLICIES or (".py:" in name and "/" not in name.rpartition(".py:")[2]):
+        _show_policy(find_policy(name))
+    elif name in steps:
+        _show_actions(steps[name])
+    elif name.count("/") >= 3:
+        _show_instance(from_name(name))
+    else:
+        known = [*POLICIES, *DEVICES, *GUESTS, *ROWS, *choices, *steps]
+        raise InstanceError(
+            f"nothing is called {name!r}{did_you_mean(name, known)}" if len(name) > 2 else f"nothing is called {name!r}"
+        )
+
+
+def _example(device: str = "arm-recheck", guest: str = "linux") -> Instance:
+    return Instance(device, guest, DEVICES[device].policy, 1, 3, 3)
+
+
+def _steps() -> dict[str, list[Action]]:
+    """The steps of every device and of the guest, by name, as they are on a small example."""
+    found: dict[str, list[Action]] = {}
+    for device in DEVICES:
+        for action in _example(device).system.actions:
+            known = found.setdefault(action.family, [])
+            if action.name not in [each.name for each in known]:
+                known.append(action)
+    return found
+
+
+def _show_choices(choices: Sequence[tuple[str, list[str], str]]) -> None:
+    rows = [[name, "\n".join(values), meaning] for name, values, meaning in choices]
+    console().print(table(None, ["choice", "values", "meaning (the first value is the default)"], rows))
+    if len(rows) > 1:
+        console().print(
+            "Override one with --set name=value. Explain anything else with: uncork show NAME", markup=False
+        )
+
+
+def _show_device(device: Device) -> None:
+    to = console()
+    to.print(Text(f"{device.name}: {device.doc}"))
+    to.print(Text(f"Source: {device.source}. Its own policy: {device.policy}."))
+    to.print(table(None, ["choice", "value"], [(k, str(v)) for k, v in device.choices.items()]))
+    example = _example(device.name)
+    to.print(Text(f"Its steps, on {example.name}:"))
+    guest_actors = ("submitter", "consumer")
+    _show_actions([a for a in example.system.actions if not a.actor.startswith(guest_actors)])
+
+
+def _show_guest(guest: Guest) -> None:
+    to = console()
+    to.print(Text(f"{guest.name}: {guest.doc}"))
+    to.print(Text(f"Source: {guest.source}."))
+    to.print(table(None, ["choice", "value"], [(k, str(v)) for k, v in guest.choices.items()]))
+    example = _example(guest=guest.name)
+    to.print(Text(f"Its steps, on {example.name}:"))
+    _show_actions([a for a in example.system.actions if a.actor.startswith(("submitter", "consumer"))])
+
+
+def _show_policy(policy: Policy) -> None:
+    to = console()
+    to.print(Text(f"{policy.name}: {policy.doc or '(it has no docstring)'}"))
+    if policy.source:
+        to.print(Text(f"Source: {policy.source}."))
+    to.print(
+        Text("At a cork (on devices that arm there): " + ("the same formula." if policy.at_cork else "left alone."))
+    )
+    to.print()
+    to.print(Text(inspect.getsource(policy.formula).rstrip()), soft_wrap=True)
+
+
+def _show_covers() -> None:
+    example = _example()
+    names = ", ".join(cover.name for cover in covers(example.machine, example.system))
+    console().print(Text(f"With every verdict it is checked that some run: {names}."))
+
+
+def _show_instance(instance: Instance) -> None:
+    to = console()
+    to.print(Text(instance.name, style="bold"))
+    to.print(table(None, ["choice", "value"], [(k, str(v)) for k, v in instance.choices.items().items()]))
+    rows = [(v.name, str(v.sort), v.doc) for v in instance.system.variables]
+    to.print(table("variables", ["name", "values", "meaning"], rows))
+    _show_actions(instance.system.actions)
+
+
+def _show_actions(actions: Sequence[Action]) -> None:
+    to = console()
+    for action in actions:
+        to.print()
+        to.print(Text.assemble((action.name, "bold"), f"  by {action.actor}, fairness: {action.fairness.value}"))
+        to.print(Text(f"  {action.doc}"))
+        to.print(Text(f"  when {expression(action.guard)}", style="dim"))
+        for name, value in action.updates.items():
+            to.print(Text(f"  {name}' = {expression(value)}", style="dim"))

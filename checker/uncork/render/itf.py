@@ -1,0 +1,72 @@
+"""Traces as ITF JSON, Apalache's Informal Trace Format (ADR-015).
+
+`vars`, `states`, `loop`, and `#meta` for the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from uncork.core.sorts import Value
+from uncork.core.trace import Trace
+
+FORMAT = "https://apalache-mc.org/docs/adr/015adr-trace.html"
+
+
+class FormatError(ValueError):
+    """A text is not a trace; the message says why."""
+
+
+def dumps(trace: Trace, meta: Mapping[str, Any]) -> str:
+    """A trace as text, a state a line. `meta` goes under `#meta`, beside the action that leads to each state."""
+    closing = trace.steps[-1] if trace.loop is not None and not trace.stuck else None
+    head: dict[str, Any] = {"format": "ITF", "format-description": FORMAT, **meta}
+    if closing is not None:
+        head["closing"] = closing
+    lines = []
+    for index, state in enumerate(trace.states):
+        told: dict[str, Any] = {"index": index}
+        if index:
+            told["action"] = trace.steps[index - 1]
+        lines.append(json.dumps({"#meta": told, **{name: _outward(value) for name, value in state.items()}}))
+    parts = [f'"#meta": {json.dumps(head)}', f'"vars": {json.dumps(list(trace.states[0]))}']
+    parts.append('"states": [\n' + ",\n".join(lines) + "\n]")
+    if trace.loop is not None:
+        parts.append(f'"loop": {trace.loop}')
+    return "{" + ",\n".join(parts) + "}\n"
+
+
+def loads(content: str) -> tuple[Trace, dict[str, Any]]:
+    """The trace and the `#meta` of a text; raises `FormatError`.
+
+    Whether it is a run of anything is for `replay` to say.
+    """
+    try:
+        found = json.loads(content)
+        states = [{k: _inward(v) for k, v in state.items() if k != "#meta"} for state in found["states"]]
+        steps = [state["#meta"]["action"] for state in found["states"][1:]]
+        meta = dict(found["#meta"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(f"not an ITF trace of ours: {type(error).__name__}: {error}") from None
+    if "closing" in meta:
+        steps.append(meta["closing"])
+    loop = found.get("loop")
+    if not all(isinstance(step, str) for step in steps) or not (loop is None or type(loop) is int):
+        raise FormatError("not an ITF trace of ours: actions have to be names, and the loop a number")
+    return Trace(tuple(states), tuple(steps), loop), meta
+
+
+def _outward(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _inward(value: Any) -> Value:
+    if isinstance(value, list):
+        return tuple(_inward(each) for each in value)
+    if isinstance(value, dict) and set(value) == {"#bigint"}:
+        return int(value["#bigint"])
+    if not isinstance(value, bool | int | str):
+        raise TypeError(f"{value!r} is no value")
+    return value

@@ -1,0 +1,157 @@
+"""A trace as a story, in plain data: what each step did and changed, and what became of those who could have helped.
+
+Every textual form of a trace (terminal, Mermaid) is made from this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from uncork.core.evaluate import State, evaluate, holds
+from uncork.core.expr import Expr, conjuncts, text, variables
+from uncork.core.property import Always, InRange, NotForever, Property
+from uncork.core.sorts import Value
+from uncork.core.system import Action, RingPicture, System
+from uncork.core.trace import Trace, owed
+
+_DRAWN = 8
+"""Rings of up to so many slots are drawn; of larger ones the indices are told as numbers."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One step: its number, who did it, what, the rings that changed (drawn) and the other changes."""
+
+    number: int
+    actor: str
+    action: str
+    did: str
+    rings: tuple[str, ...]
+    changes: tuple[str, ...]
+    in_loop: bool
+
+
+def lines(system: System, trace: Trace) -> Iterator[Line]:
+    """The steps of a trace."""
+    for index, name in enumerate(trace.steps):
+        action = system.action(name)
+        before = trace.states[index]
+        after = trace.states[index + 1] if index + 1 < len(trace.states) else trace.states[trace.loop or 0]
+        drawn = [p for p in system.pictures if p.size <= _DRAWN]
+        shown = {variable for p in drawn for variable in _marked(p)}
+        yield Line(
+            number=index + 1,
+            actor=action.actor,
+            action=name,
+            did=action.told.on(before),
+            rings=tuple(draw(p, after) for p in drawn if any(before[v] != after[v] for v in _marked(p))),
+            changes=tuple(
+                f"{v.name} {plain(before[v.name])}→{plain(after[v.name])}"
+                for v in system.variables
+                if before[v.name] != after[v.name] and v.name not in shown
+            ),
+            in_loop=trace.loop is not None and index >= trace.loop,
+        )
+
+
+def _marked(picture: RingPicture) -> list[str]:
+    return [variable for _, variable in picture.marks] + ([picture.slots] if picture.slots else [])
+
+
+def plain(value: Value) -> str:
+    """A value as it reads in a trace."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "[" + " ".join(plain(v) for v in value) + "]"
+    return str(value)
+
+
+def draw(picture: RingPicture, state: State) -> str:
+    """A ring: its slots in order, each with the marks that stand there and a dot for each entry."""
+    slots = []
+    contents = state[picture.slots] if picture.slots else ()
+    assert isinstance(contents, tuple)
+    for position in range(picture.size):
+        marks = "".join(mark for mark, variable in picture.marks if state[variable] == position)
+        full = "•" if contents and contents[position] != picture.empty else ""
+        slots.append(f"[{marks}{full}]" if marks or full else "[ ]")
+    return f"{picture.title} " + "".join(slots)
+
+
+def legend(system: System) -> str:
+    """What the marks on the rings mean."""
+    meaning: dict[str, str] = {}
+    for picture in system.pictures:
+        for mark, variable in picture.marks:
+            meaning.setdefault(mark, variable.rpartition(".")[2])
+    marks = ", ".join(f"{mark} {name}" for mark, name in meaning.items())
+    return f"{marks}, • an entry not yet consumed"
+
+
+def headline(prop: Property, trace: Trace) -> str:
+    """What went wrong, in a sentence."""
+    last = trace.states[-1]
+    match prop:
+        case InRange():
+            return "A variable leaves its range in the last state."
+        case Always():
+            return prop.blame.on(last) + "."
+        case NotForever():
+            return prop.blame.on(trace.states[trace.loop or 0]) + "."
+
+
+def ending(trace: Trace) -> str:
+    """How the run goes on after its last step."""
+    if trace.loop is None:
+        return ""
+    if trace.stuck:
+        return "and so on for ever: nothing that must happen can happen any more"
+    return f"and so on for ever: back to the state after step {trace.loop}"
+
+
+def wakers(system: System, prop: Property, trace: Trace) -> list[Line]:
+    """The last time that each step was taken that could have ended the wait, in the order of the trace."""
+    if not isinstance(prop, NotForever):
+        return []
+    last = {line.action: line for line in lines(system, trace) if system.action(line.action).family in prop.wakers}
+    return sorted(last.values(), key=lambda line: line.number)
+
+
+def obligations(system: System, trace: Trace) -> tuple[list[Action], list[tuple[str, list[Action]]]]:
+    """The fair actions that the loop takes, and those it cannot, grouped by the condition that forbids them."""
+    if trace.loop is None:
+        return [], []
+    loop = trace.states[trace.loop :]
+    taken, reasons = [], dict[str, list[Action]]()
+    for action, fate in owed(system, trace):
+        if fate == "taken":
+            taken.append(action)
+        else:
+            reasons.setdefault(_reason(action, loop), []).append(action)
+    return taken, list(reasons.items())
+
+
+def _reason(action: Action, loop: tuple[State, ...]) -> str:
+    parts = conjuncts(action.guard)
+    for part in parts:
+        if not any(holds(part, state) for state in loop):
+            return _why_not(part, loop)
+    return "never all at once: " + text(action.guard)
+
+
+def _why_not(condition: Expr, loop: tuple[State, ...]) -> str:
+    """A condition that is false throughout, told by the values of its variables."""
+    read = variables(condition)
+    if condition.op == "==" and len(read) == 1 and condition.args[0].op == "var":
+        return f"{read[0].value} is {_values(read[0], loop)}"
+    if condition.op == "~" and condition.args[0].op == "var":
+        return f"{read[0].value} is yes"
+    told = ", ".join(f"{v.value} is {_values(v, loop)}" for v in read)
+    return f"not {text(condition)} ({told})"
+
+
+def _values(variable: Expr, loop: tuple[State, ...]) -> str:
+    distinct = dict.fromkeys(plain(evaluate(variable, state)) for state in loop)
+    return " or ".join(distinct)

@@ -1,0 +1,137 @@
+"""What people read on a terminal, or in a file: traces, tables, explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from io import StringIO
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from uncork.core.property import Property
+from uncork.core.system import System
+from uncork.core.trace import Trace
+from uncork.render import story
+
+
+_STYLES = {
+    **dict.fromkeys(("HANGS", "UNSAFE", "refuted"), "red"),
+    **dict.fromkeys(("live", "proved"), "green"),
+    "starves": "yellow",
+    "open": "magenta",
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console: colour on a terminal only, and 80 columns where there is none."""
+    made = Console(stderr=stderr, highlight=False)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=80, color_system=None)
+
+
+def table(
+    title: str | None,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[int] = (),
+    whole: Sequence[int] = (),
+) -> Table:
+    """A plain table; the columns in `numbers` are aligned to the right, the cells of those in `whole` not wrapped."""
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for index, column in enumerate(columns):
+        made.add_column(
+            column, justify="right" if index in numbers else "left", overflow="fold", no_wrap=index in whole
+        )
+    for row in rows:
+        made.add_row(*(Text(each, style=_style(each)) for each in row))
+    return made
+
+
+def _style(cell: str) -> str:
+    first = cell.split(" ")[0]
+    return _STYLES.get(first, "")
+
+
+def run(system: System, trace: Trace) -> Table:
+    """The steps of a trace: who did what, and only what changed."""
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    made.add_column("#", justify="right")
+    made.add_column("")
+    made.add_column("actor", max_width=16)
+    made.add_column("what it did", ratio=5)
+    made.add_column("what changed", ratio=4)
+    for line in story.lines(system, trace):
+        changed = Text("\n".join(line.rings), style="bold")
+        if line.rings and line.changes:
+            changed.append("\n")
+        changed.append(", ".join(line.changes), style="dim")
+        loop = "↻" if line.in_loop else " "
+        made.add_row(str(line.number), loop, Text(line.actor), Text(line.did), changed)
+    return made
+
+
+def show_trace(to: Console, name: str, system: System, prop: Property, trace: Trace, *, shortest: bool = True) -> None:
+    """Everything there is to say about a counterexample."""
+    to.print(Text(f"{name}: {prop.name} is refuted", style="bold"))
+    to.print()
+    to.print(Text(story.headline(prop, trace), style="red"))
+    to.print()
+    for picture in system.pictures:
+        to.print(Text(f"at first: {story.draw(picture, trace.states[0])}", style="dim"))
+    to.print(Text(f"({story.legend(system)}; ↻ marks the loop)", style="dim"))
+    to.print(run(system, trace))
+    if ending := story.ending(trace):
+        to.print(Text(f"     {ending}", style="bold"))
+        to.print()
+    if not shortest:
+        to.print("(The way in is a shortest one; the loop is short, not proved to be the shortest.)")
+        to.print()
+    _show_why(to, system, prop, trace)
+
+
+def _show_why(to: Console, system: System, prop: Property, trace: Trace) -> None:
+    lines = story.wakers(system, prop, trace)
+    if lines:
+        to.print(Text("Who could have woken it, and what came of it the last time", style="bold"))
+        for line in lines:
+            to.print(Padding(Text(f"step {line.number}, {line.actor}: {line.did}"), (0, 0, 0, 2)))
+        to.print()
+    taken, reasons = story.obligations(system, trace)
+    if taken:
+        to.print(Text("What goes on in the loop", style="bold"))
+        to.print(Padding(Text(", ".join(action.name for action in taken)), (0, 0, 0, 2)))
+        to.print()
+    if reasons:
+        to.print(Text("What can not happen there, and why", style="bold"))
+        for reason, actions in reasons:
+            why = Text(f"{reason}: ")
+            why.append(", ".join(action.name for action in actions), style="dim")
+            to.print(Padding(why, (0, 0, 0, 2)))
+
+
+def trace_text(name: str, system: System, prop: Property, trace: Trace, *, shortest: bool = True) -> str:
+    """The same as a text of 80 columns without colour."""
+    buffer = StringIO()
+    to = Console(file=buffer, width=80, highlight=False, color_system=None)
+    show_trace(to, name, system, prop, trace, shortest=shortest)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def show_run(to: Console, title: str, system: System, trace: Trace) -> None:
+    """A run that shows nothing in particular, with the rings at its end."""
+    to.print(Text(title, style="bold"))
+    to.print(Text(f"({story.legend(system)})", style="dim"))
+    to.print(run(system, trace))
+    for picture in system.pictures:
+        to.print(f"at the end: {story.draw(picture, trace.states[-1])}", markup=False)

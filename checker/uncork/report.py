@@ -1,0 +1,114 @@
+"""What `uncork check` prints: a table of verdicts, and what is not as expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.text import Text
+from uncork_nvme.instance import Instance
+from uncork_properties.expected import Expected, cell, word
+
+from uncork.gate import Exit, Finding, judge, trace_steps, worst
+from uncork.gate import word as one_word
+from uncork.render import text
+from uncork.runner import Checked
+
+_FEW = 6
+"""Up to so many instances are told in full."""
+_SHOWN = 20
+"""Unexpected verdicts that are told one by one."""
+
+
+class Report:
+    """Prints what was found about the instances that were asked for."""
+
+    def __init__(
+        self, instances: Sequence[Instance], rows: Sequence[str], expected: Mapping[str, tuple[Instance, Expected]]
+    ) -> None:
+        self.asked, self.rows, self.expected = instances, rows, expected
+
+    def show(self, found: Sequence[Checked], *, quiet: bool, interrupted: bool) -> Exit:
+        """Prints the table (unless `quiet`) and, on standard error, what is not as expected; gives the exit code."""
+        findings = [f for checked in found for f in judge(checked, self._expectation(checked))]
+        if not quiet:
+            to = text.console()
+            to.print(self._full(found) if len(self.asked) <= _FEW else self._matrix(found))
+            self._sum_up(to, found, findings)
+        self._complain(text.console(stderr=True), findings)
+        if interrupted:
+            left = len(self.asked) - len(found)
+            text.console(stderr=True).print(f"interrupted: {left} of {len(self.asked)} instances were not checked")
+        return worst(finding.exit for finding in findings)
+
+    def _expectation(self, checked: Checked) -> Expected | None:
+        known = self.expected.get(checked.instance.name)
+        return known[1] if known else None
+
+    def _full(self, found: Sequence[Checked]) -> object:
+        rows = []
+        for checked in found:
+            outcome = checked.outcome
+            for number, row in enumerate(checked.rows):
+                rows.append(
+                    [
+                        checked.instance.name if number == 0 else "",
+                        row.property,
+                        cell(one_word(row.verdict), *trace_steps(row.verdict)),
+                        f"{outcome.states:,}" if number == 0 else "",
+                        str(outcome.depth) if number == 0 else "",
+                        f"{outcome.seconds:.1f} s" if number == 0 else "",
+                    ]
+                )
+        return text.table(None, ["instance", "property", "verdict", "states", "depth", "time"], rows, numbers=(3, 4, 5))
+
+    def _matrix(self, found: Sequence[Checked]) -> object:
+        shapes = list(dict.fromkeys(_shape(instance) for instance in self.asked))
+        lines: dict[tuple[str, ...], dict[str, str]] = {}
+        for checked in found:
+            instance = checked.instance
+            cells = {row.property: cell(one_word(row.verdict), *trace_steps(row.verdict)) for row in checked.rows}
+            mark = "" if not judge(checked, self._expectation(checked)) else "!"
+            key = (instance.device, instance.guest, instance.policy)
+            lines.setdefault(key, {})[_shape(instance)] = word(cells) + mark
+        rows, before = [], ("", "")
+        for (device, guest, policy), cells in lines.items():
+            if (device, guest) != before:
+                rows.append([f"{device} {guest}", *[""] * len(shapes)])
+            before = device, guest
+            rows.append([f" {policy}", *(cells.get(shape, "") for shape in shapes)])
+        return text.table(None, ["device guest, policy", *shapes], rows, whole=range(len(shapes) + 1))
+
+    def _sum_up(self, to: Console, found: Sequence[Checked], findings: Sequence[Finding]) -> None:
+        if len(self.asked) > _FEW:
+            to.print(
+                "live: all is proved, for all runs at these sizes. HANGS k: some run of k steps ends with an SQ that "
+                "stays "
+                "corked, or with queues that never drain. starves k: only progress fails. ! is not as expected. "
+                "n1-sq3-cq3: one SQ of 3 entries, a CQ of 3."
+            )
+        verdicts = [one_word(row.verdict) for checked in found for row in checked.rows]
+        counts = ", ".join(f"{verdicts.count(w)} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
+        known = sum(self._expectation(checked) is not None for checked in found)
+        to.print(
+            Text(
+                f"{len(found)} instance{'s' * (len(found) != 1)} ({known} with expectations), "
+                f"{len(verdicts)} verdicts: {counts}. "
+                + ("All as expected." if not findings else f"{len(findings)} not as expected."),
+                style="bold",
+            )
+        )
+
+    def _complain(self, to: Console, findings: Sequence[Finding]) -> None:
+        for finding in findings[:_SHOWN]:
+            what = f"{finding.instance}: {finding.property}" if finding.property else finding.instance
+            to.print(Text(f"{what}: {finding.message}"), soft_wrap=True)
+        if len(findings) > _SHOWN:
+            to.print(f"... and {len(findings) - _SHOWN} more")
+        refuted = next((f for f in findings if f.exit in (Exit.SAFETY, Exit.LIVENESS)), None)
+        if refuted:
+            to.print(Text(f"See how: uncork trace '{refuted.instance}' --property {refuted.property}"), soft_wrap=True)
+
+
+def _shape(instance: Instance) -> str:
+    return f"n{instance.sqs}-sq{instance.sq_size}-cq{instance.cq_size}"

@@ -1,0 +1,227 @@
+"""Checks many instances: the same system once, on all cores, with progress, and with an orderly end on Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Any
+
+from uncork_nvme.instance import Instance
+from uncork_properties.catalogue import ROWS, covers, properties
+
+from uncork.core.property import Property, describe
+from uncork.core.verdict import Open, Proved, Refuted, Verdict
+from uncork.engines import Budget, Outcome, Progress, Stop
+
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The verdict on one property of an instance, over all SQs; `name` is the one that decided it (uncorked SQ1)."""
+
+    property: str
+    name: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found out about an instance."""
+
+    instance: Instance
+    rows: tuple[Row, ...]
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Where a run of many instances is: how many are done, and what is under way."""
+
+    done: int
+    total: int
+    current: str
+    progress: Progress | None
+
+
+Watch = Callable[[Tick], None]
+
+
+def check(
+    instances: Sequence[Instance],
+    rows: Sequence[str] = tuple(ROWS),
+    budget: Budget | None = None,
+    watch: Watch = lambda _: None,
+    jobs: int | None = None,
+) -> Iterator[Checked]:
+    """The verdicts of each instance, in order, as they come.
+
+    Instances whose systems and properties are the same are explored once. On Ctrl-C what is under way ends as open,
+    what was not begun is left out, and `KeyboardInterrupt` is raised at the end.
+    """
+    budget = budget or Budget()
+    leaders: dict[str, int] = {}
+    prints = [fingerprint(instance) for instance in instances]
+    for index, mark in enumerate(prints):
+        leaders.setdefault(mark, index)
+    order = sorted(leaders.values(), key=lambda i: -_size(instances[i]))
+    jobs = min(jobs or os.cpu_count() or 1, len(order))
+    run = _alone if jobs <= 1 else _together
+    done: dict[str, Checked] = {}
+    following = 0
+    interrupted = False
+    with contextlib.closing(run(instances, order, tuple(rows), budget, watch, jobs)) as results:
+        for index, checked in results:
+            interrupted = interrupted or checked.outcome.stopped is not None
+            done[prints[index]] = checked
+            while following < len(instances) and prints[following] in done:
+                yield replace(done[prints[following]], instance=instances[following])
+                following += 1
+    for index in range(following, len(instances)):
+        if prints[index] in done:
+            yield replace(done[prints[index]], instance=instances[index])
+        else:
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def fingerprint(instance: Instance) -> str:
+    """A hash that is equal for instances that differ in name only."""
+    found = (*properties(instance.machine, instance.system), *covers(instance.machine, instance.system))
+    return instance.system.fingerprint(describe(each) for each in found)
+
+
+def _size(instance: Instance) -> float:
+    """A guess at how long an instance takes, to begin with the longest."""
+    return float((instance.sq_size * 20) ** instance.sqs * instance.cq_size**3)
+
+
+def _one(instance: Instance, rows: tuple[str, ...], budget: Budget, report: Callable[[Progress], None]) -> Checked:
+    from uncork.engines import explicit  # heavy: numba and scipy
+
+    system = instance.system
+    wanted = [prop for prop in properties(instance.machine, system) if prop.row in rows]
+    outcome = explicit.check(system, wanted, covers(instance.machine, system), budget, report)
+    return Checked(replace(instance), tuple(_worst(row, outcome) for row in rows), replace(outcome, verdicts=()))
+
+
+def _worst(row: str, outcome: Outcome) -> Row:
+    """A refutation before what is open before a proof.
+
+    Of refutations the one that is entered first, then the shortest.
+    """
+
+    def badness(item: tuple[Property, Verdict]) -> tuple[int, int, int]:
+        verdict = item[1]
+        match verdict:
+            case Refuted(trace):
+                return 0, trace.stem, trace.loop_steps
+            case Open():
+                return 1, 0, 0
+            case Proved():
+                return 2, 0, 0
+
+    prop, verdict = min(((p, v) for p, v in outcome.verdicts if p.row == row), key=badness)
+    return Row(row, prop.name, verdict)
+
+
+# -- in this process ---------------------------------------------------------------------------------------------------
+def _alone(
+    instances: Sequence[Instance], order: Sequence[int], rows: tuple[str, ...], budget: Budget, watch: Watch, _: int
+) -> Generator[tuple[int, Checked], None, None]:
+    with _ctrl_c() as stop:
+        for number, index in enumerate(sorted(order)):
+            name = instances[index].name
+
+            def report(progress: Progress, number: int = number, name: str = name) -> None:
+                watch(Tick(number, len(order), name, progress))
+                if stop.is_set():
+                    raise Stop(INTERRUPTED)
+
+            watch(Tick(number, len(order), name, None))
+            yield index, _one(instances[index], rows, budget, report)
+            if stop.is_set():
+                return
+
+
+@contextlib.contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; a second one ends at once."""
+    stop = threading.Event()
+
+    def first(*_: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, first)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# -- in several --------------------------------------------------------------------------------------------------------
+_SHARED: list[Any] = []
+
+
+def _together(
+    instances: Sequence[Instance], order: Sequence[int], rows: tuple[str, ...], budget: Budget, watch: Watch, jobs: int
+) -> Generator[tuple[int, Checked], None, None]:
+    from uncork.engines import explicit  # noqa: F401  # compiles the kernel once, before there are several of us
+
+    context = multiprocessing.get_context("spawn")
+    stop, latest = context.Event(), context.Array("d", 7)
+    with _ctrl_c() as interrupted, ProcessPoolExecutor(jobs, context, _begin, (stop, latest)) as pool:
+        try:
+            waiting: dict[Future[Checked], int] = {
+                pool.submit(_remote, index, replace(instances[index]), rows, budget): index for index in order
+            }
+            finished = 0
+            while waiting:
+                for future in wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED).done:
+                    index = waiting.pop(future)
+                    if not future.cancelled():
+                        finished += 1
+                        yield index, future.result()
+                watch(Tick(finished, len(order), *_latest(instances, latest)))
+                if interrupted.is_set() and not stop.is_set():
+                    stop.set()
+                    for future in waiting:
+                        future.cancel()
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _latest(instances: Sequence[Instance], latest: Any) -> tuple[str, Progress | None]:
+    index, states, transitions, depth, frontier, memory, seconds = latest[:]
+    if not states:
+        return "", None
+    progress = Progress(int(states), int(transitions), int(depth), int(frontier), int(memory), seconds)
+    return instances[int(index)].name, progress
+
+
+def _begin(stop: Any, latest: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells us to stop
+    _SHARED[:] = [stop, latest]
+
+
+def _remote(index: int, instance: Instance, rows: tuple[str, ...], budget: Budget) -> Checked:
+    stop, latest = _SHARED
+
+    def report(p: Progress) -> None:
+        latest[:] = [index, p.states, p.transitions, p.depth, p.frontier, p.memory, p.seconds]
+        if stop.is_set():
+            raise Stop(INTERRUPTED)
+
+    return _one(instance, rows, budget, report)

@@ -1,0 +1,73 @@
+"""From the filters of a command to the instances they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.choices import parse
+from uncork_nvme.instance import Instance, InstanceError, find_policy, look_up
+from uncork_nvme.policies import POLICIES
+from uncork_properties import matrix
+from uncork_properties.catalogue import ROWS
+
+from uncork.core.sorts import did_you_mean
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What was asked for; an empty list is everything in the default matrix."""
+
+    policies: Sequence[str] = ()
+    devices: Sequence[str] = ()
+    guests: Sequence[str] = ()
+    sqs: Sequence[int] = ()
+    sq_sizes: Sequence[int] = ()
+    cq_sizes: Sequence[int] = ()
+    overrides: Sequence[str] = ()
+
+
+def select(filters: Filters) -> list[Instance]:
+    """The instances of the default matrix that pass; where a filter names something outside it, that is added.
+
+    Sizes that are not named are those of the matrix if it has the others, else equal to the one that is named, and
+    one SQ. Raises `InstanceError` or `ChoiceError` for what does not exist.
+    """
+    for name in filters.devices:
+        look_up(DEVICES, name, "device")
+    for name in filters.guests:
+        look_up(GUESTS, name, "guest")
+    for name in filters.policies:
+        find_policy(name)
+    overrides = dict(parse(each) for each in filters.overrides)
+    found = [
+        Instance(device, guest, policy, *shape)
+        for device in filters.devices or DEVICES
+        for guest in filters.guests or GUESTS
+        for policy in filters.policies or POLICIES
+        for shape in _shapes(filters)
+        if filters.guests or guest in matrix.guests(shape[0])
+    ]
+    return [replace(instance, overrides=overrides) for instance in found] if overrides else found
+
+
+def _shapes(filters: Filters) -> list[tuple[int, int, int]]:
+    shapes: dict[tuple[int, int, int], None] = {}
+    anything: Sequence[int | None] = [None]
+    for wanted in product(filters.sqs or anything, filters.sq_sizes or anything, filters.cq_sizes or anything):
+        known = [s for s in matrix.SHAPES if all(w is None or w == v for w, v in zip(wanted, s, strict=True))]
+        if not known:
+            sqs, sq_size, cq_size = wanted
+            known = [(sqs or 1, sq_size or cq_size or 2, cq_size or sq_size or 2)]
+        shapes.update(dict.fromkeys(known))
+    return list(shapes)
+
+
+def rows(names: Sequence[str]) -> list[str]:
+    """The properties of some names, all of them for none; raises `InstanceError`."""
+    for name in names:
+        if name not in ROWS:
+            raise InstanceError(f"there is no property {name!r}{did_you_mean(name, ROWS)}")
+    return [row for row in ROWS if row in names or not names]

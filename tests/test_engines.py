@@ -1,0 +1,366 @@
+"""Two engines that share no code, on systems with known answers and on random ones; and the replay that judges both."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toys import TOYS, Toy, act, at, draw, lasting, never, not_forever
+from uncork.core.evaluate import State, holds
+from uncork.core.expr import boolean
+from uncork.core.property import InRange, NotForever, Sometimes
+from uncork.core.sorts import Array, Bool, Nat, Range, Ring
+from uncork.core.system import Fairness, Record, System, var, when
+from uncork.core.trace import ReplayError, Trace, replay
+from uncork.core.verdict import Open, Proved, Refuted
+from uncork.engines import Budget, Engine, Outcome, Progress, Stop, explicit, reference
+from uncork.engines.explicit import witness
+
+ENGINES = {"explicit": explicit.check, "reference": reference.check}
+IN_RANGE = InRange("in range", "safety", "Every variable keeps to its sort.")
+
+
+@pytest.fixture(params=ENGINES)
+def check(request: pytest.FixtureRequest) -> Engine:
+    return ENGINES[request.param]
+
+
+def verdict(outcome: Outcome):
+    ((_, only),) = outcome.verdicts
+    return only
+
+
+# -- known answers -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("toy", TOYS, ids=lambda toy: toy.name)
+def test_toy(check: Engine, toy: Toy) -> None:
+    outcome = check(toy.system, [toy.prop])
+    assert (outcome.states, outcome.depth) == (toy.states, toy.depth)
+    found = verdict(outcome)
+    if toy.refuted is None:
+        assert isinstance(found, Proved)
+        return
+    assert isinstance(found, Refuted)
+    stem, loop = toy.refuted
+    assert found.trace.stem == stem
+    if outcome.engine == "explicit":
+        assert found.shortest
+    assert found.trace.loop_steps == loop or (not found.shortest and found.trace.loop_steps > loop)
+
+
+def test_every_toy_has_a_twin_with_the_other_verdict() -> None:
+    proved = {type(toy.prop) for toy in TOYS if toy.refuted is None}
+    refuted = {type(toy.prop) for toy in TOYS if toy.refuted is not None}
+    assert proved == refuted
+
+
+def test_covers(check: Engine) -> None:
+    system = draw("a go b", "c go a")
+    covers = [Sometimes(place, at(system, place), "") for place in "abc"]
+    assert check(system, [], covers).unreached == ("c",)
+    assert check(draw("a go b", "b go c"), [], covers).unreached == ()
+
+
+def counter(high: int, limit: int, low: int = 0) -> System:
+    """Counts up from 0 below `limit`, in a variable that holds `low` to `high`."""
+    r = Record("r", n=var(Range(low, high), "a count", 0), beside=var(Nat(1), "what an overflow would spill into"))
+    return System("counter", r.variables, (act("up", when(r.n < limit, r(n=r.n + 1))),))
+
+
+@pytest.mark.parametrize("low", [0, -5])
+def test_overflow_is_refuted_with_a_trace_that_ends_outside(check: Engine, low: int) -> None:
+    outcome = check(counter(3, 4, low), [IN_RANGE])
+    found = verdict(outcome)
+    assert isinstance(found, Refuted)
+    assert [state["r.n"] for state in found.trace.states] == [0, 1, 2, 3, 4]
+    assert found.shortest
+    assert outcome.states == 4
+    assert outcome.unreached is None
+    assert isinstance(verdict(check(counter(4, 4, low), [IN_RANGE])), Proved)
+
+
+def test_overflow_of_an_array_element(check: Engine) -> None:
+    def filling(limit: int) -> System:
+        r = Record("r", a=var(Array(2, Nat(2)), ""), i=var(Ring(2), "", 1))
+        return System("filling", r.variables, (act("up", when(r.a[r.i] < limit, r(a=r.a.store(r.i, r.a[r.i] + 1)))),))
+
+    found = verdict(check(filling(3), [IN_RANGE]))
+    assert isinstance(found, Refuted)
+    assert found.trace.states[-1]["r.a"] == (0, 3)
+    assert isinstance(verdict(check(filling(2), [IN_RANGE])), Proved)
+
+
+# -- the shape of systems ----------------------------------------------------------------------------------------------
+def test_states_of_several_words_and_fields_of_no_bits(check: Engine) -> None:
+    """64 bits fill a word; the constant has none and stands behind it; the ring starts the next word."""
+    bits = {f"b{k}": var(Bool(), "") for k in range(64)}
+    r = Record("r", **bits, five=var(Range(5, 5), ""), ring=var(Ring(3), ""))
+    system = System(
+        "wide",
+        r.variables,
+        (
+            act("all", when(~r.b0, r(five=5, **dict.fromkeys(bits, True)))),
+            act("turn", when(r.b63, r(ring=r.ring + 2))),
+        ),
+    )
+    outcome = check(system, [IN_RANGE], [Sometimes("turned", r.b7 & (r.five == 5) & (r.ring == 1), "")])
+    assert (outcome.states, outcome.transitions, outcome.depth, outcome.unreached) == (4, 4, 3, ())
+
+
+def test_more_actions_than_a_hash_table_is_wide_at_first() -> None:
+    r = Record("r", n=var(Nat(699), ""))
+    actions = (act(f"jump{k}", when(boolean(True), r(n=k))) for k in range(700))
+    outcome = explicit.check(System("many", r.variables, tuple(actions)), [IN_RANGE])
+    assert (outcome.states, outcome.transitions) == (700, 700 * 700)
+
+
+def test_no_action_at_all(check: Engine) -> None:
+    r = Record("r", b=var(Bool(), ""))
+    found = verdict(check(System("still", r.variables, ()), [lasting(~r.b)]))
+    assert isinstance(found, Refuted)
+    assert found.trace.stuck
+
+
+# -- random systems ----------------------------------------------------------------------------------------------------
+PLACES = "abcdefgh"
+NAMES = "pqrst"
+
+
+@st.composite
+def pictures(chosen: st.DrawFn):
+    size = chosen(st.integers(2, len(PLACES)))
+    places = PLACES[:size]
+    edges = chosen(
+        st.dictionaries(st.tuples(st.sampled_from(NAMES), st.sampled_from(places)), st.sampled_from(places), min_size=1)
+    )
+    kinds = chosen(st.tuples(*[st.sampled_from(["strong", "weak", "free"])] * len(NAMES)))
+    weak, free = (" ".join(n for n, kind in zip(NAMES, kinds, strict=True) if kind == k) for k in ("weak", "free"))
+    lines = [f"{source} {name} {target}" for (name, source), target in edges.items()]
+    system = draw(*lines, weak=weak, free=free)
+    known = [str(v) for v in system.variables[0].sort.values()]
+    some = " ".join(place for place in known if chosen(st.integers(0, 3)))  # most places are bad: loops are the point
+    without = chosen(st.sets(st.sampled_from(NAMES), max_size=2))
+    return system, [not_forever(system, some, without), not_forever(system, some), never(system, some), IN_RANGE]
+
+
+@settings(max_examples=400, deadline=None)
+@given(pictures())
+def test_engines_agree_on_random_systems(picture) -> None:
+    system, properties = picture
+    one, other = (engine(system, properties) for engine in ENGINES.values())
+    assert (one.states, one.transitions, one.depth) == (other.states, other.transitions, other.depth)
+    for (prop, a), (_, b) in zip(one.verdicts, other.verdicts, strict=True):
+        assert type(a) is type(b), prop
+        if isinstance(a, Refuted):
+            assert a.trace.stem == b.trace.stem
+            assert a.shortest
+            assert a.trace.loop_steps <= b.trace.loop_steps
+
+
+def shortest_fair_loop(system: System, prop: NotForever, entry: State) -> int | None:
+    """By the definition: the length of the shortest walk from `entry` back to it that owes nothing, or None."""
+    strong, weak = ({a.name for a in system.actions if a.fairness is kind} for kind in (Fairness.STRONG, Fairness.WEAK))
+
+    def met(state: State, seen: frozenset[str], throughout: frozenset[str], taken: frozenset[str]):
+        enabled = {a.name for a in system.enabled(state)}
+        return state, seen | enabled & strong, throughout & enabled, taken
+
+    walks, known, length = [met(entry, frozenset(), frozenset(weak), frozenset())], set(), 0
+    while walks:
+        if any(state == entry and not (seen | throughout) - taken for state, seen, throughout, taken in walks):
+            return length
+        length, before, walks = length + 1, walks, []
+        for state, seen, throughout, taken in before:
+            for action in system.enabled(state):
+                after = system.after(state, action)
+                if action.name in prop.without or not holds(prop.condition, after):
+                    continue
+                walk = met(after, seen, throughout, taken | {action.name})
+                if (key := (*after.values(), *walk[1:])) not in known:
+                    known.add(key)
+                    walks.append(walk)
+    return None
+
+
+def levels(system: System) -> Iterator[list[State]]:
+    """The reachable states, by depth."""
+    found = level = [system.initial]
+    while level:
+        yield level
+        following = [system.after(state, action) for state in level for action in system.enabled(state)]
+        level = [state for n, state in enumerate(following) if state not in found and state not in following[:n]]
+        found = found + level
+
+
+@settings(max_examples=150, deadline=None)
+@given(pictures())
+def test_the_loop_shown_is_a_shortest_at_the_least_depth(picture) -> None:
+    system, (prop, *_) = picture
+    loops = [
+        (depth, length)
+        for depth, level in enumerate(levels(system))
+        for state in level
+        if holds(prop.condition, state) and (length := shortest_fair_loop(system, prop, state)) is not None
+    ]
+    found = verdict(explicit.check(system, [prop]))
+    shown = [(found.trace.stem, found.trace.loop_steps)] if isinstance(found, Refuted) else []
+    assert sorted(loops)[:1] == shown
+
+
+@settings(max_examples=100, deadline=None)
+@given(pictures())
+def test_loops_found_without_the_exact_search_are_fair_too(picture) -> None:
+    """The walk that is used where the exact search would take too long: `check` replays it."""
+    system, properties = picture
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(witness, "_NODES", 0)
+        greedy = explicit.check(system, properties)
+    for (_, a), (_, b) in zip(explicit.check(system, properties).verdicts, greedy.verdicts, strict=True):
+        assert type(a) is type(b)
+        if isinstance(a, Refuted):
+            assert a.trace.loop_steps <= b.trace.loop_steps
+
+
+@given(pictures())
+@settings(max_examples=25, deadline=None)
+def test_two_runs_are_equal(picture) -> None:
+    system, properties = picture
+    for engine in ENGINES.values():
+        first, second = (dataclasses.replace(engine(system, properties), seconds=0) for _ in range(2))
+        assert repr(first) == repr(second)
+
+
+# -- budgets -----------------------------------------------------------------------------------------------------------
+LONG = counter(40_000, 40_000)
+SHALLOW = ("a go b", "a side c", "c spin c", "b go d", "d go e", "e go f")
+
+
+@pytest.mark.parametrize("budget", [Budget(states=50), Budget(seconds=0), Budget(memory=1)], ids=str)
+def test_a_spent_budget_is_open_and_never_a_pass(check: Engine, budget: Budget) -> None:
+    if check is reference.check and budget.memory:
+        pytest.skip("the reference engine does not measure memory")
+    outcome = check(LONG, [IN_RANGE], [Sometimes("never", boolean(False), "")], budget)
+    found = verdict(outcome)
+    assert isinstance(found, Open)
+    assert "budget" in found.reason
+    assert found.depth == outcome.depth < 60
+    assert (outcome.unreached, outcome.stopped) == (None, None)
+
+
+def test_a_budget_that_is_not_spent_changes_nothing(check: Engine) -> None:
+    ample = Budget(states=1000, seconds=60, memory=1 << 30)
+    assert isinstance(verdict(check(counter(9, 9), [IN_RANGE], budget=ample)), Proved)
+
+
+def test_what_is_refuted_in_an_unfinished_graph_is_refuted(check: Engine) -> None:
+    system = draw(*SHALLOW)
+    outcome = check(system, [not_forever(system, "c"), never(system, "f")], budget=Budget(states=5))
+    (_, found), (_, unknown) = outcome.verdicts
+    assert isinstance(found, Refuted)
+    assert (found.trace.stem, found.shortest) == (1, False)
+    assert isinstance(unknown, Open)
+
+
+def test_an_unexpanded_state_is_not_taken_for_a_stuck_one(check: Engine) -> None:
+    system = draw("a go b", "b go c", "c go d", "d go a")
+    assert isinstance(verdict(check(system, [not_forever(system, "c d")], budget=Budget(states=3))), Open)
+    assert isinstance(verdict(check(system, [not_forever(system, "c d")])), Proved)
+
+
+def test_a_report_may_stop_the_search(check: Engine) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.depth == 7:
+            raise Stop("enough")
+
+    outcome = check(LONG, [IN_RANGE], report=stop)
+    assert outcome.stopped == "enough"
+    assert verdict(outcome) == Open("enough", 7)
+    assert check(counter(5, 5), [IN_RANGE], report=stop).stopped is None
+
+
+# -- replay ------------------------------------------------------------------------------------------------------------
+SYSTEM = draw("a go b", "b turn c", "c back b", "c rest d", "a aside d", free="rest")
+BAD = not_forever(SYSTEM, "b c")
+GOOD = Trace(tuple({"toy.at": place} for place in "abc"), ("go", "turn", "back"), loop=1)
+
+
+def changed(**changes) -> Trace:
+    if "states" in changes:
+        changes["states"] = tuple({"toy.at": place} for place in changes["states"])
+    return dataclasses.replace(GOOD, **changes)
+
+
+def test_replay_accepts_a_good_trace() -> None:
+    replay(SYSTEM, GOOD, BAD)
+    replay(SYSTEM, changed(states="ad", steps=("aside",), loop=1), not_forever(SYSTEM, "d"))
+
+
+@pytest.mark.parametrize(
+    ("trace", "says"),
+    [
+        (changed(states="abd"), "step 2: turn leads elsewhere"),
+        (changed(states="adc"), "step 1: go leads elsewhere"),
+        (changed(steps=("go", "back", "back")), "step 2: back is not enabled"),
+        (changed(loop=0), "step 3: back leads elsewhere"),
+        (changed(loop=2), "step 3: back leads elsewhere"),
+        (changed(steps=("go", "turn", "return")), "no action 'return'"),
+        (changed(states="bc", steps=("turn", "back"), loop=0), "state 0 is not the first state"),
+        (changed(states="abc", steps=("go", "turn"), loop=1), "has to loop there"),
+        (changed(steps=("go",)), "1 steps do not join 3 states"),
+        (changed(loop=None), "3 steps do not join 3 states"),
+        (changed(loop=5), "the loop starts at state 5"),
+        (changed(states="", steps=()), "no state"),
+        (changed(steps=("go", "turn"), loop=None), "the trace ends"),
+        (changed(states="ab", steps=("go",), loop=1), "not fair to turn"),
+        (changed(states="ad", steps=("aside",), loop=1), "state 1 is in the loop, and leaves is satisfied there"),
+    ],
+)
+def test_replay_rejects_a_corrupt_one(trace: Trace, says: str) -> None:
+    with pytest.raises(ReplayError, match=says):
+        replay(SYSTEM, trace, BAD)
+
+
+@pytest.mark.parametrize(
+    ("fairness", "accepted"), [({"free": "rest"}, True), ({"weak": "rest"}, True), ({}, False)], ids=str
+)
+def test_replay_knows_what_each_fairness_owes(fairness: dict[str, str], *, accepted: bool) -> None:
+    """The loop b-c enables `rest` in c only and never takes it: interrupted, not starved."""
+    system = draw("a go b", "b turn c", "c back b", "c rest d", "a aside d", **fairness)
+    if accepted:
+        replay(system, GOOD, BAD)
+    else:
+        with pytest.raises(ReplayError, match="not fair to rest"):
+            replay(system, GOOD, BAD)
+
+
+def test_replay_rejects_a_loop_that_starves_a_weakly_fair_action() -> None:
+    system = draw("a go b", "b turn c", "c back b", "c rest d", "b rest d", weak="rest")
+    with pytest.raises(ReplayError, match="not fair to rest"):
+        replay(system, GOOD, BAD)
+
+
+def test_replay_rejects_what_does_not_violate() -> None:
+    finite = changed(states="ab", steps=("go",), loop=None)
+    replay(SYSTEM, finite, never(SYSTEM, "b"))
+    with pytest.raises(ReplayError, match="never there holds in the last state"):
+        replay(SYSTEM, finite, never(SYSTEM, "c"))
+    with pytest.raises(ReplayError, match="every variable is in range"):
+        replay(SYSTEM, finite, IN_RANGE)
+    with pytest.raises(ReplayError, match="the loop takes turn"):
+        replay(SYSTEM, GOOD, dataclasses.replace(BAD, without=frozenset({"turn"})))
+
+
+def test_replay_rejects_a_state_that_is_none() -> None:
+    one, two = ({"r.n": n, "r.beside": 0} for n in (1, 2))
+    system = counter(1, 3)
+    outside = Trace((system.initial, one, two), ("up", "up"))
+    replay(system, outside, IN_RANGE)
+    (up,) = system.actions
+    beyond = Trace((*outside.states, system.after(two, up)), ("up", "up", "up"))
+    with pytest.raises(ReplayError, match=r"state 2: r\.n out of range before the last state"):
+        replay(system, beyond, IN_RANGE)
+    stuck = dataclasses.replace(outside, loop=2)
+    with pytest.raises(ReplayError, match=r"r\.n out of range"):
+        replay(counter(1, 2), stuck, lasting(boolean(True)))

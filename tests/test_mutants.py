@@ -1,0 +1,84 @@
+"""Every part of the machine that a verdict rests on: one token changed, and a named verdict changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mutants import mutated
+from uncork.core.verdict import Proved, Refuted
+from uncork.engines import explicit
+from uncork_nvme import instance
+from uncork_properties import catalogue
+
+FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
+ARMS, TWO = "arm-recheck/linux/arm-on-cork/n1-sq3-cq3", "arm-recheck/linux/arm-on-cork/n2-sq2-cq2"
+LATE = "propolis-2026/linux/tail-lag/n1-sq4-cq3/early_free=no"
+DETACHED = "propolis-2026/linux/tail-lag/n1-sq3-cq3/backend=detached-repoll"
+
+# what is wrong, module, token, instead, instance, property, verdict before, verdict after
+MUTANTS = [
+    ("no re-read before an SQ is corked", "device", '(w.at == "cork recheck") & (m.cq.freed == 0)',
+     '(w.at == "cork recheck") & (m.cq.freed >= 0)', ARMS, "drains", "proved", "refuted"),
+    ("no arming before an SQ is corked", "device", '"cork arm" if m.policy.at_cork',
+     '"cork recheck" if m.policy.at_cork',
+     ARMS, "drains", "proved", "refuted"),
+    ("no SQ EventIdx after a fetch", "device", 'w(at="arm") if m.buffered', 'w(at="reread") if m.buffered',
+     FIXED, "drains", "proved", "refuted"),
+    ("SQ EventIdx one further", "device", "q(event=q.head)", "q(event=q.head + 1)", FIXED, "drains", "proved",
+     "refuted"),
+    ("CQ EventIdx one further", "policies", "cq.occupied <= 1, cq.tail - 1", "cq.occupied <= 1, cq.tail - 0",
+     FIXED, "uncorked", "proved", "refuted"),
+    ("the doorbell's kick dropped", "catalogue", '"kick_on_doorbell": YES,\n    "backend"',
+     '"kick_on_doorbell": "no",\n    "backend"', FIXED, "uncorked", "proved", "refuted"),
+    ("a kick that wakes nobody", "machine", "True) if q is also else q.corked", "True) if q is also else ~q.corked",
+     FIXED, "uncorked", "proved", "refuted"),
+    ("an SQ is corked and not recorded", "device", 'q(corked=True), w(at="asleep")', 'q(corked=False), w(at="asleep")',
+     FIXED, "uncorked", "proved", "refuted"),
+    ("the remit's kick dropped", "catalogue", '"kick_on_remit": YES', '"kick_on_remit": "no"', TWO, "drains",
+     "proved", "refuted"),
+    ("the SQ doorbell notifies nobody", "device", 'q(submitter="idle"), notified(q, boolean(True))',
+     'q(submitter="idle"), notified(q, boolean(False))', FIXED, "drains", "proved", "refuted"),
+    ("a completion that does not re-poll", "device", '"detached-repoll":\n        woken',
+     '"detached-x":\n        woken',
+     DETACHED, "uncorked", "proved", "refuted"),
+    ("need-event off by one, too loud", "guest", "ring.event - old < ring.moved", "ring.event - old <= ring.moved",
+     BEFORE, "uncorked", "refuted", "proved"),
+    ("need-event off by one, too quiet", "guest", "ring.event - old < ring.moved", "ring.event - old < ring.moved - 1",
+     FIXED, "uncorked", "proved", "refuted"),
+    ("early free turned off", "catalogue", '"drain": "all", "early_free": YES', '"drain": "all", "early_free": "no"',
+     BEFORE, "uncorked", "refuted", "proved"),
+    ("a permit leaked", "device", "cq(available=cq.available + 1)", "cq(available=cq.available + 0)",
+     FIXED, "safety", "proved", "refuted"),
+    ("a permit credited twice", "device", "head=cq.shadow, available=room", "head=cq.head, available=room",
+     FIXED, "safety", "proved", "refuted"),
+    ("a permit taken where there is none", "device", "(cq.available > 0)", "(cq.available >= 0)",
+     FIXED, "safety", "proved", "refuted"),
+    ("a slot freed before it is consumed", "guest", "cq(shadow=cq.cursor)", "cq(shadow=cq.cursor + 1)",
+     FIXED, "safety", "proved", "refuted"),
+    ("a command slot freed twice", "guest", "outstanding=q.outstanding - q.unfreed, unfreed=0",
+     "outstanding=q.outstanding - q.unfreed, unfreed=q.unfreed", LATE, "safety", "proved", "refuted"),
+]  # fmt: skip
+
+
+def verdict(where: Any, what: Any, name: str, row: str) -> str:
+    found = where.from_name(name)
+    wanted = [prop for prop in what.properties(found.machine, found.system) if prop.row == row]
+    verdicts = [verdict for _, verdict in explicit.check(found.system, wanted).verdicts]
+    if any(isinstance(each, Refuted) for each in verdicts):
+        return "refuted"
+    assert all(isinstance(each, Proved) for each in verdicts), verdicts
+    return "proved"
+
+
+@pytest.mark.parametrize(("name", "row", "before"), sorted({(m[4], m[5], m[6]) for m in MUTANTS}))
+def test_model_as_it_is(name: str, row: str, before: str) -> None:
+    assert verdict(instance, catalogue, name, row) == before
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[m[0] for m in MUTANTS])
+def test_mutant_is_caught(mutant: tuple[str, ...]) -> None:
+    _, module, old, new, name, row, before, after = mutant
+    assert before != after
+    with mutated(module, old, new) as (where, what):
+        assert verdict(where, what, name, row) == after
