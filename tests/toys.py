@@ -1,8 +1,8 @@
 """Toy systems, drawn as graphs, with answers worked out by hand.
 
-`draw("a go b", "b back a")` is a system of two places, in which `go` leads from a to b and `back` from b to a. The first
-place named is the first state, and actions are in the order in which they are first named. An action is strongly fair
-unless it is listed under `weak` or `free`.
+`draw("a go b", "b back a")` is a system of two places, in which `go` leads from a to b and `back` from b to a. The
+place named first is the first state, and actions are in the order in which they are first named. An action is
+strongly fair unless it is listed under `weak` or `free`.
 """
 
 from __future__ import annotations

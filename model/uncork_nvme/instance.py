@@ -157,12 +157,16 @@ def _load(name: str) -> Policy:
 def _in_policy_file(name: str, error: BaseException) -> Exception:
     """The error with the line of the user's file that it comes from; the error itself if it comes from elsewhere."""
     path = name.rpartition(":")[0]
-    if isinstance(error, SyntaxError) and error.filename == path:
+
+    def here(filename: str | None) -> bool:
+        return bool(path) and filename is not None and Path(filename).resolve() == Path(path).resolve()
+
+    if isinstance(error, SyntaxError) and here(error.filename):
         return InstanceError(f"{path}:{error.lineno}: {error.msg}\n    {(error.text or '').strip()}")
-    lines = [f for f in traceback.extract_tb(error.__traceback__) if path and f.filename == path]
+    lines = [f for f in traceback.extract_tb(error.__traceback__) if here(f.filename)]
     if lines:
         last = lines[-1]
-        source = linecache.getline(path, last.lineno or 0).strip()
+        source = linecache.getline(last.filename, last.lineno or 0).strip()
         return InstanceError(f"{path}:{last.lineno}: {error}\n    {source}")
     if path:
         return InstanceError(f"{name}: {error}")

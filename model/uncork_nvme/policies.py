@@ -6,11 +6,11 @@ A policy is one function from what the device knows of the CQ to a position on i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import overload
+from dataclasses import dataclass, fields
+from typing import NoReturn, overload
 
 from uncork.core.expr import Expr, boolean, ite, lift, maximum, minimum
-from uncork.core.sorts import Bool, Ring, SlipError
+from uncork.core.sorts import Bool, Ring, SlipError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class CQView:
     corked: Expr
     size: int
     sqs: int
+
+    def __getattr__(self, name: str) -> NoReturn:
+        known = [*(field.name for field in fields(self)), "capacity"]
+        raise AttributeError(f"a policy cannot look at {name!r}{did_you_mean(name, known)}")
 
     @property
     def capacity(self) -> int:

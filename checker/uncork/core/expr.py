@@ -27,7 +27,7 @@ class Expr:
 
     # -- arithmetic ------------------------------------------------------------------------------------------------
     def __add__(self, other: Expr | int) -> Expr:
-        left, right = self, _number(other, "+")
+        left, right = _number(self, "+"), _number(other, "+")
         if isinstance(right.sort, Ring):
             left, right = right, left
         if isinstance(left.sort, Ring) and isinstance(right.sort, Range):
@@ -40,6 +40,7 @@ class Expr:
         return self + other
 
     def __sub__(self, other: Expr | int) -> Expr:
+        _number(self, "-")
         right = _number(other, "-")
         if isinstance(self.sort, Ring) and isinstance(right.sort, Ring):
             if self.sort != right.sort:
@@ -258,7 +259,7 @@ def text(expression: Expr, outer: int = 0) -> str:
         return f"~{text(args[0], 4)}"
     binds = _BINDS[op]
     left = text(args[0], binds if op not in ("==", "<", "<=") else 5)
-    right = text(args[1], binds + (op == "-" or args[1].op == "wrap"))  # k + (a - b): the distance wraps by itself
+    right = text(args[1], binds + (op in ("+", "-")))  # k + (a - b) is not (k + a) - b where a - b wraps
     inner = f"{left} {op} {right}"
     return f"({inner})" if outer > binds or (outer == binds and op in ("==", "<", "<=")) else inner
 

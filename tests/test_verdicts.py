@@ -1,0 +1,155 @@
+"""The verdicts of the machine: those that anyone can check by reasoning, those recorded, and the stored traces."""
+
+from __future__ import annotations
+
+import filecmp
+from pathlib import Path
+
+import pytest
+from uncork import counterexamples, runner
+from uncork.core.trace import replay
+from uncork.core.verdict import Proved, Refuted
+from uncork.engines import explicit
+from uncork.engines.reference import check as check_plainly
+from uncork.gate import word
+from uncork.render import itf
+from uncork_nvme.instance import Instance, from_name
+from uncork_properties import expected, matrix, readme
+from uncork_properties.catalogue import ROWS, covers, properties
+
+ROOT = Path(__file__).parent.parent
+STORED = sorted((ROOT / "counterexamples").glob("*.itf.json"))
+
+KNOWN = {
+    # Propolis PR #1026: EventIdx at the tail is never passed by a guest that drains the CQ.
+    "propolis-2025/linux/tail/n1-sq3-cq3": {"safety": "proved", "uncorked": "refuted", "drains": "refuted"},
+    # The fix; but a CQ of two entries never holds more than one, and then EventIdx is left alone.
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3": dict.fromkeys(ROWS, "proved"),
+    "propolis-2026/linux/tail-lag/n1-sq2-cq2": {"safety": "proved", "uncorked": "refuted"},
+    # Every move rings: nothing is lost with one SQ. With two, a remit wakes nobody, unless it kicks.
+    "mmio/linux/tail/n1-sq4-cq4": dict.fromkeys(ROWS, "proved"),
+    "mmio/linux/tail/n2-sq2-cq2": {"uncorked": "refuted", "drains": "refuted"},
+    "mmio/linux/tail/n2-sq2-cq2/kick_on_remit=yes": {"uncorked": "proved", "drains": "proved"},
+    # Arm, fence, look again, and kick wherever a permit comes back.
+    "arm-recheck/linux/arm-on-cork/n1-sq3-cq3": dict.fromkeys(ROWS, "proved"),
+    "arm-recheck/linux/arm-on-cork/n2-sq2-cq2": {"uncorked": "proved", "drains": "proved", "progress": "refuted"},
+    # A slot that is not reusable before the CQ head is published: equal sizes cannot cork.
+    "propolis-2025/linux/tail/n1-sq4-cq4/early_free=no": dict.fromkeys(ROWS, "proved"),
+    "propolis-2025/linux/tail/n1-sq4-cq3/early_free=no": {"uncorked": "refuted"},
+    # Completions from elsewhere: without a look after each, a notification is all there is.
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/backend=detached": {"uncorked": "refuted"},
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/backend=detached-repoll": {"uncorked": "proved"},
+    # Several workers, and kicks of no more than there is room for.
+    "arm-recheck/linux/arm-on-cork/n1-sq3-cq3/workers=2": dict.fromkeys(ROWS, "proved"),
+    "arm-recheck/linux/arm-on-cork/n2-sq2-cq2/kick_size=room": {"safety": "proved"},
+}
+
+
+def verdicts(instance: Instance) -> dict[str, str]:
+    (checked,) = runner.check([instance])
+    return {row.property: word(row.verdict) for row in checked.rows}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_known_verdict(name: str) -> None:
+    assert KNOWN[name].items() <= verdicts(from_name(name)).items()
+
+
+REASONED = [
+    "propolis-2025/linux/tail/n1-sq2-cq2",
+    "propolis-2026/linux/tail-lag/n1-sq2-cq2",
+    "propolis-2026/spdk/tail-1/n1-sq2-cq2",
+    "propolis-2026/lazy/head/n1-sq2-cq2/early_free=no,backend=detached",
+    "mmio/linux/tail/n1-sq3-cq3",
+    "mmio/linux/tail/n1-sq2-cq3/backend=detached-repoll,workers=2",
+    "arm-recheck/linux/arm-on-cork/n1-sq2-cq2",
+    "arm-recheck/linux/never/n1-sq2-cq2/kick_size=room",
+    "arm-recheck/lazy/reserve-permits/n1-sq2-cq2/cork=park",
+]
+
+
+@pytest.mark.parametrize("name", REASONED)
+def test_two_engines_that_share_no_code_agree(name: str) -> None:
+    instance = from_name(name)
+    asked = properties(instance.machine, instance.system), covers(instance.machine, instance.system)
+    fast, plain = explicit.check(instance.system, *asked), check_plainly(instance.system, *asked)
+    assert (fast.states, fast.transitions, fast.depth) == (plain.states, plain.transitions, plain.depth)
+    assert fast.unreached == plain.unreached
+    for (prop, one), (_, other) in zip(fast.verdicts, plain.verdicts, strict=True):
+        assert type(one) is type(other), prop.name
+        if isinstance(one, Refuted) and isinstance(other, Refuted):
+            assert one.trace.stem == other.trace.stem, prop.name
+
+
+def test_the_matrix_is_recorded_whole() -> None:
+    recorded = expected.default()
+    assert list(recorded) == [instance.name for instance in matrix.instances()]
+    for _, each in recorded.values():
+        assert set(each.verdicts) == set(ROWS)
+        assert each.states and each.depth
+
+
+def test_the_matrix_can_prove_and_refute_each_liveness() -> None:
+    for row in set(ROWS) - {"safety"}:
+        words = {each.verdicts[row].split(" ")[0] for _, each in expected.default().values()}
+        assert words == {"proved", "refuted"}
+
+
+def test_a_proof_is_not_empty() -> None:
+    """Only a guest that rings when EventIdx is just reached leaves a cover: with two entries it never elides."""
+    lacking = {(i.guest, i.sq_size, each.unreached) for i, each in expected.default().values() if each.unreached}
+    assert lacking == {("spdk", 2, frozenset({"elides a doorbell"}))}
+
+
+def test_readme_shows_the_recorded_verdicts() -> None:
+    content = (ROOT / "README.md").read_text()
+    assert readme.updated(content) == content
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.name)
+def test_stored_counterexample_replays(path: Path) -> None:
+    trace, meta = itf.loads(path.read_text())
+    instance = from_name(meta["instance"])
+    known = {prop.name: prop for prop in properties(instance.machine, instance.system)}
+    for name in meta["refutes"]:
+        replay(instance.system, trace, known[name])
+    recorded = expected.default()[instance.name][1].verdicts
+    for name in meta["refutes"]:
+        assert recorded[known[name].row] == f"refuted {trace.stem}+{trace.loop_steps}"
+
+
+def test_every_refuted_row_is_stored() -> None:
+    stored = set()
+    for path in STORED:
+        meta = itf.loads(path.read_text())[1]
+        stored |= {(runner.fingerprint(from_name(meta["instance"])), name.split(" ")[0]) for name in meta["refutes"]}
+    refuted = {
+        (runner.fingerprint(instance), row)
+        for instance, each in expected.default().values()
+        for row, cell in each.verdicts.items()
+        if cell.startswith("refuted")
+    }
+    assert stored == refuted
+
+
+@pytest.mark.slow
+def test_regenerating_the_counterexamples_changes_nothing(tmp_path: Path) -> None:
+    counterexamples.generate(tmp_path / "again")
+    compared = filecmp.dircmp(ROOT / "counterexamples", tmp_path / "again", ignore=[])
+    assert not compared.left_only
+    assert not compared.right_only
+    _, different, errors = filecmp.cmpfiles(compared.left, compared.right, compared.common_files, shallow=False)
+    assert not different
+    assert not errors
+
+
+def test_same_input_same_trace() -> None:
+    name = "propolis-2026/linux/head/n2-sq2-cq2/early_free=no"
+    first, second = (runner.check([from_name(name)]) for _ in range(2))
+    assert [each.rows for each in first] == [each.rows for each in second]
+
+
+def test_proved_says_how() -> None:
+    (checked,) = runner.check([from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3")])
+    assert {type(row.verdict) for row in checked.rows} == {Proved}
+    assert checked.rows[0].verdict == Proved(f"all {checked.outcome.states:,} reachable states")
