@@ -23,7 +23,7 @@ MUTANTS = [
     ("no arming before an SQ is corked", "device", '"cork arm" if m.policy.at_cork',
      '"cork recheck" if m.policy.at_cork',
      ARMS, "drains", "proved", "refuted"),
-    ("no SQ EventIdx after a fetch", "device", 'w(at="arm") if m.buffered', 'w(at="reread") if m.buffered',
+    ("no SQ EventIdx after a fetch", "device", '[w(at="arm")] if m.buffered', '[w(at="reread")] if m.buffered',
      FIXED, "drains", "proved", "refuted"),
     ("SQ EventIdx one further", "device", "q(event=q.head)", "q(event=q.head + 1)", FIXED, "drains", "proved",
      "refuted"),

@@ -92,6 +92,7 @@ SUBMIT = ("a go b", "b submit a")
 WORK = ("a work b", "b work a")
 BEHIND = ("a go b", "b go c", "c go d", "d back c")
 TWO_LOOPS = ("a down b", "b down c", "c deep c", "a side d", "d shallow d")
+SIDE_BY_SIDE = ("a one b", "a two c", "b long d", "d long b", "c short c")
 TOUR = ("m left l", "l home m", "m right r", "r home m")
 SHORT_CUT = ("a slow b", "b slow c", "c slow d", "a quick d", "d back a", "e on e")
 
@@ -112,6 +113,8 @@ TOYS = (
     stays("the shallow loop, though the deep one is drawn first", draw(*TWO_LOOPS), "a b c d", (1, 1), (4, 2)),
     stays("the deep one where the shallow one is not bad", draw(*TWO_LOOPS), "a b c", (2, 1), (4, 2)),
     stays("neither where neither is", draw(*TWO_LOOPS), "a b", None, (4, 2)),
+    stays("the shorter of two loops of one depth, though found second", draw(*SIDE_BY_SIDE), "b c d", (1, 1), (4, 2)),
+    stays("the longer where the shorter one is not bad", draw(*SIDE_BY_SIDE), "b d", (1, 2), (4, 2)),
     stays("a bad loop behind a good place", draw(*BEHIND), "a c d", (2, 2), (4, 3)),
     stays("no loop is bad that passes a good place", draw(*BEHIND), "a c", None, (4, 3)),
     stays("a loop that takes both actions it owes", draw(*TOUR), "m l r", (0, 4), (3, 1)),

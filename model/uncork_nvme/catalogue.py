@@ -40,8 +40,8 @@ DEVICES = {
     for device in (
         Device(
             "propolis-2025",
-            "Propolis before PR #1026. Only a CQ doorbell kicks, and EventIdx is the tail: a guest that drains "
-            "the CQ rings none.",
+            "Propolis before PR #1026, each SQ with a worker of its own. Only a CQ doorbell kicks, and EventIdx is the "
+            "tail: a guest that drains the CQ rings none.",
             "oxidecomputer/propolis 6dae4dc3, lib/propolis/src/hw/nvme/queue.rs",
             policy="tail",
             choices=_PROPOLIS,

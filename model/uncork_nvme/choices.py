@@ -46,14 +46,17 @@ class Choices:
     kick_on_reserve: str = _choice("so does one before a permit is taken (its re-check included)", NO, YES)
     kick_on_remit: str = _choice("so does a permit given back by a worker that found its SQ empty", NO, YES)
     kick_size: str = _choice(
-        "a kick wakes every corked SQ, or any of them, as many as there are permits available", "all", "room"
+        "a kick wakes every corked SQ; or as many as there are permits available (perhaps none), whichever they are, "
+        "and leaves the others corked",
+        "all",
+        "room",
     )
     backend: str = _choice(
         "a worker runs the command it took, posts its completion and looks at its SQ again; or completions come from "
         "elsewhere in any order and nobody looks again; or from elsewhere, and the SQ's worker is notified after each",
         "in-worker", "detached", "detached-repoll",
     )  # fmt: skip
-    workers: int = _choice("workers of each SQ; the SQ's lock serialises their pops", number=True)
+    workers: int = _choice("workers of each SQ; one pops at a time, to the end of its remit", number=True)
     doorbell_buffer: str = _choice("off: every move of an index rings its doorbell register", "on", "off")
     early_free: str = _choice(
         "guest: a consumed CQE's command slot is reusable before the CQ head is published", YES, NO

@@ -2,6 +2,9 @@
 
 Queue positions, permits and the corked set are as in Oxide Propolis, lib/propolis/src/hw/nvme/queue.rs. The SQ lock
 and the CQ lock that a pop starts with are taken in one step: nobody who holds the CQ lock waits for an SQ lock.
+
+Where a step does one thing or another, by what it reads or whom it chooses to wake, that is several actions here, and
+fairness is owed to the step (`of`), not to each outcome: a fair run may read the unlucky value every time.
 """
 
 from __future__ import annotations
@@ -36,10 +39,10 @@ def wake(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 
 def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
-    return (w.at == "reserve") & ~q.locked & ~m.cq.locked
+    return (w.at == "reserve") & q.free_to_pop & ~q.locked & ~m.cq.locked
 
 
-@step("worker {}")
+@step("worker {}", of="reserve")
 def reserve(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Takes a permit, which is a free CQ slot, before it looks at its SQ."""
     cq = m.cq
@@ -47,11 +50,12 @@ def reserve(m: Machine, q: SQ, w: Worker) -> Guarded:
         _may_reserve(m, q, w) & (cq.available > 0),
         cq(available=cq.available - 1),
         q(locked=True),
+        q.popping_is(True),
         w(at="fetch"),
     ).says("takes a permit, {} left", cq.available - 1)
 
 
-@step("worker {}")
+@step("worker {}", of="reserve")
 def refresh(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Finds no permit, reads the CQ shadow head, credits what it freed, and takes a permit of that."""
     cq = m.cq
@@ -59,6 +63,7 @@ def refresh(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
         _may_reserve(m, q, w) & (cq.available == 0) & (cq.freed > 0) & kick.possible(cq.freed - 1),
         cq(head=cq.shadow, available=cq.freed - 1),
         q(locked=True),
+        q.popping_is(True),
         w(at="fetch"),
         *kick.updates(),
     ).says("no permit; reads shadow head {}: {} freed, takes one", cq.shadow, cq.freed)
@@ -68,7 +73,7 @@ def _no_room(m: Machine) -> Expr:
     return m.cq.available + m.cq.freed == 0 if m.buffered else m.cq.available == 0
 
 
-@step("worker {}")
+@step("worker {}", of="reserve")
 def cork(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Finds no permit, and none freed by the CQ shadow head: the SQ is recorded as corked, and the worker sleeps."""
     return when(_may_reserve(m, q, w) & _no_room(m), q(corked=True), w(at="asleep")).says(
@@ -76,16 +81,15 @@ def cork(m: Machine, q: SQ, w: Worker) -> Guarded:
     )
 
 
-@step("worker {}")
+@step("worker {}", of="reserve")
 def start_cork(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Finds no permit, and none freed by the CQ shadow head: keeps both locks and arms before it corks."""
     at = "cork arm" if m.policy.at_cork else "cork recheck"
-    return when(_may_reserve(m, q, w) & _no_room(m), m.cq(locked=True), q(locked=True), w(at=at)).says(
-        "no permit, none freed: about to cork"
-    )
+    started = [m.cq(locked=True), q(locked=True), q.popping_is(True), w(at=at)]
+    return when(_may_reserve(m, q, w) & _no_room(m), *started).says("no permit, none freed: about to cork")
 
 
-@step("worker {}")
+@step("worker {}", of="cork_arm")
 def cork_arm(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Writes CQ EventIdx as the policy says at a cork; a full fence follows."""
     armed = event_idx(m, corking=True)
@@ -94,13 +98,13 @@ def cork_arm(m: Machine, q: SQ, w: Worker) -> Guarded:
     )
 
 
-@step("worker {}")
+@step("worker {}", of="cork_arm")
 def cork_leave(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Leaves CQ EventIdx as it is, as the policy says at this cork."""
     return when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
 
 
-@step("worker {}")
+@step("worker {}", of="cork_recheck")
 def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Reads the CQ shadow head again and finds room after all: credits it and takes a permit."""
     cq = m.cq
@@ -112,13 +116,14 @@ def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     ).says("re-reads shadow head {}: {} freed, takes a permit", cq.shadow, cq.freed)
 
 
-@step("worker {}")
+@step("worker {}", of="cork_recheck")
 def cork_park(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the CQ shadow head again and finds no room: the SQ is recorded as corked, and the worker sleeps."""
     return when(
         (w.at == "cork recheck") & (m.cq.freed == 0),
         m.cq(locked=False),
         q(locked=False, corked=True),
+        q.popping_is(False),
         w(at="asleep"),
     ).says("re-reads shadow head {}: " + f"no room, {q.label} is CORKED, worker sleeps", m.cq.shadow)
 
@@ -127,21 +132,21 @@ def _known_tail(m: Machine, q: SQ) -> Expr:
     return q.shadow if m.buffered else q.tail
 
 
-@step("worker {}")
+@step("worker {}", of="fetch")
 def fetch(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail and takes the entry at the head; the command is in flight and holds the permit."""
     tail = _known_tail(m, q)
     taken = q(tail=tail, head=q.head + 1, in_flight=q.in_flight + 1)
-    onward = w(at="arm") if m.buffered else Updates({**_popped(m, w), **q(locked=False)})
-    return when((w.at == "fetch") & (tail != q.head), taken, onward).says("takes the entry in slot {}", q.head)
+    onward = [w(at="arm")] if m.buffered else [q(locked=False), *_popped(m, q, w)]
+    return when((w.at == "fetch") & (tail != q.head), taken, *onward).says("takes the entry in slot {}", q.head)
 
 
-def _popped(m: Machine, w: Worker) -> Updates:
+def _popped(m: Machine, q: SQ, w: Worker) -> list[Updates]:
     """After a pop: the worker runs the command, or looks for another where completions come from elsewhere."""
-    return w(at="run" if m.choices.backend == "in-worker" else "reserve")
+    return [q.popping_is(False), w(at="run" if m.choices.backend == "in-worker" else "reserve")]
 
 
-@step("worker {}")
+@step("worker {}", of="fetch")
 def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail and finds the SQ empty: still holds a permit, which it has to give back."""
     tail = _known_tail(m, q)
@@ -159,7 +164,9 @@ def arm_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
 @step("worker {}")
 def reread_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
-    return when(w.at == "reread", q(tail=q.shadow, locked=False), _popped(m, w)).says("re-reads SQ tail {}", q.shadow)
+    return when(w.at == "reread", q(tail=q.shadow, locked=False), *_popped(m, q, w)).says(
+        "re-reads SQ tail {}", q.shadow
+    )
 
 
 @step("worker {}")
@@ -169,6 +176,7 @@ def remit(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     return when(
         (w.at == "remit") & ~cq.locked & kick.possible(cq.available + 1),
         cq(available=cq.available + 1),
+        q.popping_is(False),
         w(at="asleep"),
         *kick.updates(),
     ).says("gives its permit back, {} available; sleeps", cq.available + 1)
@@ -208,7 +216,7 @@ def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
 
 
-@step("backend {}")
+@step("backend {}", of="post_read")
 def post_read(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     """Reads the CQ shadow head, which has not moved."""
     return when((p.at == "post read") & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
@@ -216,7 +224,7 @@ def post_read(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     )
 
 
-@step("backend {}")
+@step("backend {}", of="post_read")
 def post_credit(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded:
     """Reads the CQ shadow head and credits the permits that it freed."""
     cq = m.cq
@@ -228,7 +236,7 @@ def post_credit(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded
     ).says("reads shadow head {}: {} freed", cq.shadow, cq.freed)
 
 
-@step("backend {}")
+@step("backend {}", of="post_arm")
 def post_arm(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     """Writes CQ EventIdx as the policy says."""
     armed = event_idx(m)
@@ -237,7 +245,7 @@ def post_arm(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     )
 
 
-@step("backend {}")
+@step("backend {}", of="post_arm")
 def post_leave(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     """Leaves CQ EventIdx as it is, as the policy says here."""
     return when((p.at == "post arm") & ~event_idx(m).written, *_onward(m, q, p, "post arm")).says(
@@ -262,7 +270,7 @@ def notify(m: Machine, q: SQ) -> Guarded:
     )
 
 
-@step("doorbell handler")
+@step("doorbell handler", of="notify_head")
 def notify_head(m: Machine) -> Guarded:
     """Takes the CQ head that the doorbell carries and credits the permits that it freed."""
     cq = m.cq
@@ -273,7 +281,7 @@ def notify_head(m: Machine) -> Guarded:
     ).says("learns the CQ head {}: {} freed", cq.shadow, cq.freed)
 
 
-@step("doorbell handler")
+@step("doorbell handler", of="notify_head")
 def reject_head(m: Machine) -> Guarded:
     """Refuses a CQ head that frees more than is occupied; the handler ends without a kick."""
     cq = m.cq

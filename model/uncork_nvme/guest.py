@@ -34,7 +34,7 @@ def submit(m: Machine, q: SQ, entries: int) -> Guarded:
     ).says(f"submits {entries}: shadow tail " + "{} -> {}", q.shadow, q.shadow + entries)
 
 
-@step("submitter {}")
+@step("submitter {}", of="check")
 def need_sq(m: Machine, q: SQ) -> Guarded:
     """Reads SQ EventIdx and finds it passed: a doorbell is due."""
     return when((q.submitter == "check") & crossed(m, q), q(submitter="ring", moved=0)).says(
@@ -42,7 +42,7 @@ def need_sq(m: Machine, q: SQ) -> Guarded:
     )
 
 
-@step("submitter {}")
+@step("submitter {}", of="check")
 def elide_sq(m: Machine, q: SQ) -> Guarded:
     """Reads SQ EventIdx and finds it not passed: no doorbell."""
     return when((q.submitter == "check") & ~crossed(m, q), q(submitter="idle", moved=0)).says(
@@ -56,7 +56,7 @@ def ring_sq(m: Machine, q: SQ) -> Guarded:
     return when(q.submitter == "ring", q(submitter="notify tail")).says("rings the SQ doorbell with {}", q.shadow)
 
 
-@step("consumer")
+@step("consumer", of="poll")
 def consume(m: Machine, q: SQ) -> Guarded:
     """Sees a new CQE by its phase tag and takes it. With early free its command slot is reusable at once."""
     cq, drain = m.cq, m.choices.drain
@@ -70,7 +70,7 @@ def consume(m: Machine, q: SQ) -> Guarded:
     ).says(f"takes the CQE of {q.label} " + "in slot {}", cq.cursor)
 
 
-@step("consumer")
+@step("consumer", of="poll")
 def leave_loop(m: Machine) -> Guarded:
     """Has consumed something and stops: it sees no new CQE, has taken as many as it may, or just stops (drain any)."""
     cq, drain = m.cq, m.choices.drain
@@ -95,7 +95,7 @@ def publish(m: Machine) -> Guarded:
     ).says("publishes: shadow head {} -> {}", cq.shadow, cq.cursor)
 
 
-@step("consumer")
+@step("consumer", of="check")
 def need_cq(m: Machine) -> Guarded:
     """Reads CQ EventIdx and finds it passed: a doorbell is due."""
     cq = m.cq
@@ -104,7 +104,7 @@ def need_cq(m: Machine) -> Guarded:
     )
 
 
-@step("consumer")
+@step("consumer", of="check")
 def elide_cq(m: Machine) -> Guarded:
     """Reads CQ EventIdx and finds it not passed: no doorbell."""
     cq = m.cq

@@ -66,6 +66,7 @@ class SQ(Record):
         self.size, self.capacity = size, size - 1
         name = f"sq{number}"
         late = {"unfreed": var(Nat(cq_size - 1), "commands consumed whose slots wait for the CQ head to be published")}
+        several = {"popping": var(Bool(), "a worker is in a pop, to its end: the others of this SQ wait")}
         super().__init__(
             name,
             shadow=var(Ring(size), "SQ shadow tail: the guest has published entries up to here"),
@@ -79,6 +80,7 @@ class SQ(Record):
             tail=var(Ring(size), "the SQ tail as the device last saw it"),
             in_flight=var(Nat(min(size, cq_size) - 1), "commands taken and not posted; each holds a permit"),
             corked=var(Bool(), "recorded as waiting for a CQ kick"),
+            **(several if choices.workers > 1 else {}),
             wakeups=var(Nat(choices.workers), "notifications that no worker has answered yet"),
         )
         self.workers = [Worker(name, k, choices.workers) for k in range(choices.workers)]
@@ -95,6 +97,15 @@ class SQ(Record):
     def asleep(self) -> Expr:
         """Whether every worker of this SQ sleeps."""
         return all_of(worker.asleep for worker in self.workers)
+
+    def popping_is(self, value: bool) -> Updates:
+        """What a pop's first or last step does to the workers' turn; nothing where there is one worker."""
+        return self(popping=value) if len(self.workers) > 1 else Updates()
+
+    @property
+    def free_to_pop(self) -> Expr:
+        """Whether no other worker of this SQ is in a pop: Propolis's queue minder serialises all of it, remit too."""
+        return ~self.popping if len(self.workers) > 1 else boolean(True)
 
     @property
     def permits(self) -> Expr:
@@ -189,9 +200,11 @@ class Kick:
 
 
 def notified(q: SQ, condition: Expr) -> Updates:
-    """Notifies an SQ where the condition holds: wakes as many workers as there are known entries, at least one."""
-    wanted = minimum(maximum(q.tail - q.head, 1), len(q.workers)) if len(q.workers) > 1 else 1
-    return q(wakeups=ite(condition, maximum(q.wakeups, wanted), q.wakeups))
+    """Notifies an SQ where the condition holds: wakes as many more workers as it knows entries, at least one."""
+    if len(q.workers) == 1:
+        return q(wakeups=ite(condition, 1, q.wakeups))
+    woken = minimum(q.wakeups + maximum(q.tail - q.head, 1), len(q.workers))
+    return q(wakeups=ite(condition, woken, q.wakeups))
 
 
 class Machine:

@@ -141,7 +141,7 @@ def tail_1(cq: CQView) -> Expr:
 
 @_known(source="QEMU hw/nvme")
 def head(cq: CQView) -> Expr:
-    """The head as the device knows it: the guest rings for the next move it publishes."""
+    """The head as the device knows it (before its read, if it arms first): the guest rings for its next publish."""
     return cq.head
 
 
@@ -165,7 +165,10 @@ def reserve_permits(cq: CQView) -> Expr:
 
 @_known(source="the arm-when-full of QEMU and OpenVMM (since #1582)", at_cork=True)
 def arm_on_cork(cq: CQView) -> Expr:
-    """The head if any SQ is corked, else the tail. A device that arms when it corks writes the head there."""
+    """The head if any SQ is corked, else the tail. A device that arms when it corks writes the head there.
+
+    An SQ counts as corked until it is kicked, even if its worker found a permit since.
+    """
     return ite(cq.corked, cq.head, cq.tail)
 
 

@@ -155,7 +155,8 @@ def when(guard: Expr, *updates: Mapping[str, Expr]) -> Guarded:
 class Action:
     """A guarded command with a name, an actor, a meaning and a fairness.
 
-    `family` is the name without its arguments: `consume` of `consume(SQ1)`.
+    `family` is the name without its arguments: `consume` of `consume(SQ1)`. Fairness is owed to a step and not to its
+    outcomes: actions with the same `duty` are the outcomes of one step, and a fair run may take any of them each time.
     """
 
     name: str
@@ -166,6 +167,11 @@ class Action:
     fairness: Fairness
     doc: str
     told: Saying
+    duty: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.duty:
+            object.__setattr__(self, "duty", self.name)
 
     @property
     def fair(self) -> bool:
@@ -176,11 +182,14 @@ class Action:
 _P = ParamSpec("_P")
 
 
-def step(role: str, fairness: Fairness = Fairness.STRONG) -> Callable[[Callable[_P, Guarded]], Callable[_P, Action]]:
+def step(
+    role: str, fairness: Fairness = Fairness.STRONG, *, of: str = ""
+) -> Callable[[Callable[_P, Guarded]], Callable[_P, Action]]:
     """Makes an action of a function that returns a guarded command; the function is run once for each action.
 
     The action is named after the function and those of its arguments that have a `label` or a `note` or are whole
     numbers; its actor is the `role`, with the labels in place of `{}`. The docstring is its meaning.
+    `of` names the step that this is one outcome of, if it has others: what is read, or chosen, decides which.
     """
 
     def decorate(function: Callable[_P, Guarded]) -> Callable[_P, Action]:
@@ -198,7 +207,8 @@ def step(role: str, fairness: Fairness = Fairness.STRONG) -> Callable[[Callable[
             name = f"{family}({', '.join([*labels, *notes])})" if labels or notes else family
             actor = role.format(" ".join(labels))
             told = command.told or say(doc.split(". ")[0].rstrip("."))
-            return Action(name, family, actor, command.guard, command.updates, fairness, doc, told)
+            duty = f"{of or family} by {actor}" if fairness is not Fairness.NONE else name
+            return Action(name, family, actor, command.guard, command.updates, fairness, doc, told, duty)
 
         return make
 
@@ -247,6 +257,17 @@ class System:
                     f"{action.name} reads what {self.name} does not have: {', '.join(sorted(read - known))}"
                 )
 
+        if any(len({a.fairness for a in actions}) > 1 for actions in self.duties.values()):
+            raise SlipError(f"{self.name}: the outcomes of one step differ in fairness")
+
+    @functools.cached_property
+    def duties(self) -> dict[str, list[Action]]:
+        """The actions by duty: each list is the outcomes of one step."""
+        found: dict[str, list[Action]] = {}
+        for action in self.actions:
+            found.setdefault(action.duty, []).append(action)
+        return found
+
     @property
     def initial(self) -> dict[str, Value]:
         """The first state."""
@@ -275,6 +296,6 @@ class System:
         """A hash of everything that decides behaviour; equal for systems that differ in name and wording only."""
         lines = [f"{v.name}: {v.sort} = {v.initial}" for v in self.variables]
         for action in self.actions:
-            lines.append(f"{action.name} {action.fairness.value}: {text(action.guard)}")
+            lines.append(f"{action.name}, {action.duty}, {action.fairness.value}: {text(action.guard)}")
             lines.extend(f"  {name}' = {text(value)}" for name, value in action.updates.items())
         return hashlib.sha256("\n".join([*lines, *also]).encode()).hexdigest()

@@ -44,37 +44,38 @@ class ReplayError(Exception):
     """A trace that is not a run of the system, or does not show what it claims to; the message says where and why."""
 
 
-def owed(system: System, trace: Trace) -> Iterable[tuple[Action, str]]:
-    """For each fair action, what became of it in the loop of `trace`.
+def owed(system: System, trace: Trace) -> Iterable[tuple[list[Action], str]]:
+    """For each step that fairness is owed to, its outcomes, and what became of it in the loop of `trace`.
 
     One of `taken`, `disabled` (nowhere in the loop enabled), `interrupted` (enabled somewhere and disabled somewhere,
     never taken), `starved` (enabled throughout, never taken).
     """
     assert trace.loop is not None
     loop, taken = trace.states[trace.loop :], set(trace.steps[trace.loop :])
-    for action in system.actions:
-        if not action.fair:
+    for actions in system.duties.values():
+        if not actions[0].fair:
             continue
-        enabled = [holds(action.guard, state) for state in loop]
-        if action.name in taken:
-            yield action, "taken"
+        enabled = [any(holds(action.guard, state) for action in actions) for state in loop]
+        if any(action.name in taken for action in actions):
+            yield actions, "taken"
         elif not any(enabled):
-            yield action, "disabled"
+            yield actions, "disabled"
         else:
-            yield action, "starved" if all(enabled) else "interrupted"
+            yield actions, "starved" if all(enabled) else "interrupted"
 
 
 def replay(system: System, trace: Trace, prop: Property | None = None) -> None:
     """Checks that `trace` is a run of `system`, fair for ever if it loops, and that it violates `prop`.
 
-    Strong fairness admits a loop only if each action is taken in it or enabled nowhere in it; weak fairness also if it
+    Strong fairness admits a loop only if each step is taken in it or enabled nowhere in it; weak fairness also if it
     is disabled somewhere. Raises `ReplayError`.
     """
     _follow(system, trace)
     if trace.loop is not None:
-        for action, fate in owed(system, trace):
-            if fate == "starved" or (fate == "interrupted" and action.fairness is Fairness.STRONG):
-                raise ReplayError(f"the loop is not fair to {action.name}: it is enabled there and never taken")
+        for actions, fate in owed(system, trace):
+            if fate == "starved" or (fate == "interrupted" and actions[0].fairness is Fairness.STRONG):
+                names = " or ".join(action.name for action in actions)
+                raise ReplayError(f"the loop is not fair to {names}: it is enabled there and never taken")
     if prop is not None:
         _violates(system, trace, prop)
 

@@ -193,10 +193,10 @@ class _Run:
         unseen = [among]
         while unseen:
             for part in nx.strongly_connected_components(self._digraph(unseen.pop(), without)):
-                taken = {a.name for n in part for a, _ in self._inside(n, part, without)}
-                owed = {n: {a.name: a for a, _ in self.steps[n] if a.fair and a.name not in taken} for n in part}
-                lasting = set.intersection(*(set(names) for names in owed.values()))
-                if any(self.system.action(name).fairness is Fairness.WEAK for name in lasting):
+                taken = {a.duty for n in part for a, _ in self._inside(n, part, without)}
+                owed = {n: {a.duty: a for a, _ in self.steps[n] if a.fair and a.duty not in taken} for n in part}
+                lasting = set.intersection(*(set(duties) for duties in owed.values()))
+                if any(self.system.duties[duty][0].fairness is Fairness.WEAK for duty in lasting):
                     continue
                 starved = {n for n in part if any(a.fairness is Fairness.STRONG for a in owed[n].values())}
                 if starved:
@@ -220,14 +220,15 @@ class _Run:
             for n, following in pairwise(nx.shortest_path(digraph, here, target)):
                 walk.append(next(step for step in self._inside(n, part, without) if step[1] == following))
 
-        for action in self.system.actions:
-            if not action.fair:
+        inside = [(n, step) for n in sorted(part) for step in self._inside(n, part, without)]
+        for duty, outcomes in self.system.duties.items():
+            if not outcomes[0].fair:
                 continue
-            taking = [(n, step) for n in sorted(part) for step in self._inside(n, part, without) if step[0] is action]
+            taking = [(n, step) for n, step in inside if step[0].duty == duty]
             if taking:
                 go(taking[0][0])
                 walk.append(taking[0][1])
             else:
-                go(next(n for n in sorted(part) if not any(a is action for a, _ in self.steps[n])))
+                go(next(n for n in sorted(part) if not any(a.duty == duty for a, _ in self.steps[n])))
         go(entry)
         return walk

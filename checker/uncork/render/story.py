@@ -120,16 +120,19 @@ def wakers(system: System, prop: Property, trace: Trace) -> list[Line]:
 
 
 def obligations(system: System, trace: Trace) -> tuple[list[Action], list[tuple[str, list[Action]]]]:
-    """The fair actions that the loop takes, and those it cannot, grouped by the condition that forbids them."""
+    """The fair actions that the loop takes, and those of steps it cannot take, by the condition that forbids them."""
     if trace.loop is None:
         return [], []
     loop = trace.states[trace.loop :]
-    taken, reasons = [], dict[str, list[Action]]()
-    for action, fate in owed(system, trace):
+    taken: list[Action] = []
+    reasons: dict[str, list[Action]] = {}
+    names = set(trace.steps[trace.loop :])
+    for actions, fate in owed(system, trace):
         if fate == "taken":
-            taken.append(action)
+            taken += [action for action in actions if action.name in names]
         else:
-            reasons.setdefault(_reason(action, loop), []).append(action)
+            for action in actions:
+                reasons.setdefault(_reason(action, loop), []).append(action)
     return taken, list(reasons.items())
 
 

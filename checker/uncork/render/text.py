@@ -16,7 +16,6 @@ from uncork.core.system import System
 from uncork.core.trace import Trace
 from uncork.render import story
 
-
 _STYLES = {
     **dict.fromkeys(("HANGS", "UNSAFE", "refuted"), "red"),
     **dict.fromkeys(("live", "proved"), "green"),

@@ -28,8 +28,10 @@ def fair_states(graph: Graph, allowed: NDArray[np.bool_], without: frozenset[str
     alive = allowed.copy()
     alive[graph.expanded :] = False
     forbidden = np.array([action.name in without for action in actions], np.bool_)
-    strong = np.array([action.fairness is Fairness.STRONG for action in actions], np.bool_)
+    fair = np.array([action.fair for action in actions], np.bool_)
     weak = np.array([action.fairness is Fairness.WEAK for action in actions], np.bool_)
+    numbers = {duty: number for number, duty in enumerate(graph.system.duties)}
+    duties = np.array([numbers[action.duty] for action in actions], np.int64)
 
     # The steps that start at a living state, and of them those that a loop may take.
     offsets = graph.offsets[: graph.expanded + 1]
@@ -42,12 +44,14 @@ def fair_states(graph: Graph, allowed: NDArray[np.bool_], without: frozenset[str
         parts = _parts(graph.count, sources[inside], targets[inside])
         inside &= parts[sources] == parts[targets]
 
-        keys = parts[sources].astype(np.int64) * len(actions) + labels
+        keys = parts[sources] * np.int64(len(numbers)) + duties[labels]
         taken = np.unique(keys[inside])
-        owed = np.flatnonzero((strong | weak)[labels])
+        owed = np.flatnonzero(fair[labels])
         starved = owed[~np.isin(keys[owed], taken)]
         if weak.any():
-            starved = starved[~weak[labels[starved]] | _throughout(graph, alive, parts, keys, starved)]
+            sizes = np.bincount(parts[alive], minlength=graph.count)[parts[sources[starved]]]
+            throughout = _enabled(keys[starved], sources[starved]) == sizes
+            starved = starved[~weak[labels[starved]] | throughout]
         if not len(starved):
             parts[~alive] = -1
             return parts
@@ -60,15 +64,9 @@ def _parts(count: int, sources: NDArray[np.int32], targets: NDArray[np.int32]) -
     return parts
 
 
-def _throughout(
-    graph: Graph,
-    alive: NDArray[np.bool_],
-    parts: NDArray[np.int32],
-    keys: NDArray[np.int64],
-    starved: NDArray[np.intp],
-) -> NDArray[np.bool_]:
-    """For each starved edge, whether its action is enabled all over its part (an action has one edge a state)."""
-    sizes = np.bincount(parts[alive], minlength=int(parts.max()) + 1)
-    distinct, inverse, enabled = np.unique(keys[starved], return_inverse=True, return_counts=True)
-    throughout: NDArray[np.bool_] = (enabled == sizes[distinct // len(graph.system.actions)])[inverse]
-    return throughout
+def _enabled(keys: NDArray[np.int64], sources: NDArray[np.int32]) -> NDArray[np.int64]:
+    """For each edge, in how many states a step of its key is enabled."""
+    pairs = np.unique(np.stack((keys, sources)), axis=1)
+    distinct, counts = np.unique(pairs[0], return_counts=True)
+    enabled: NDArray[np.int64] = counts[np.searchsorted(distinct, keys)]
+    return enabled

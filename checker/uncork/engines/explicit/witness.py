@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ def lasso(graph: Graph, parts: NDArray[np.int32], without: frozenset[str]) -> tu
 
 @dataclass(frozen=True)
 class _Debt:
-    """What a walk has met: actions enabled somewhere, enabled in every state, and taken (as sets of bits)."""
+    """What a walk has met: steps enabled somewhere, enabled in every state, and taken (as sets of bits)."""
 
     seen: int
     throughout: int
@@ -76,8 +77,11 @@ class _Loops:
         actions = graph.system.actions
         self.graph, self.parts, self.entry = graph, parts, entry
         self.part = int(parts[entry])
-        self.strong = sum(1 << k for k, a in enumerate(actions) if a.fairness is Fairness.STRONG)
-        self.weak = sum(1 << k for k, a in enumerate(actions) if a.fairness is Fairness.WEAK)
+        duties = list(graph.system.duties.values())
+        self.strong = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.STRONG)
+        self.weak = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.WEAK)
+        numbers = {action.name: 1 << k for k, each in enumerate(duties) for action in each}
+        self.duty = [numbers[action.name] for action in actions]
         self.forbidden = {k for k, a in enumerate(actions) if a.name in without}
         self.edges: dict[int, _Steps] = {}
         self.enabled: dict[int, int] = {}
@@ -94,7 +98,7 @@ class _Loops:
     def _look(self, state: int) -> _Steps:
         if state not in self.edges:
             steps = self.graph.edges(state)
-            self.enabled[state] = sum(1 << a for a, _ in steps)
+            self.enabled[state] = reduce(or_, (self.duty[a] for a, _ in steps), 0)
             self.edges[state] = [(a, t) for a, t in steps if self.parts[t] == self.part and a not in self.forbidden]
         return self.edges[state]
 
@@ -104,7 +108,7 @@ class _Loops:
     def _pay(self, debt: _Debt, action: int, target: int) -> _Debt:
         self._look(target)
         enabled = self.enabled[target]
-        taken = debt.taken | 1 << action & (self.strong | self.weak)
+        taken = debt.taken | self.duty[action] & (self.strong | self.weak)
         return _Debt(debt.seen | enabled & self.strong, debt.throughout & enabled, taken)
 
     def _search(self, start: _Debt) -> _Steps | None:
