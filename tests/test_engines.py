@@ -138,7 +138,8 @@ def pictures(chosen: st.DrawFn):
     kinds = chosen(st.tuples(*[st.sampled_from(["strong", "weak", "free"])] * len(NAMES)))
     weak, free = (" ".join(n for n, kind in zip(NAMES, kinds, strict=True) if kind == k) for k in ("weak", "free"))
     lines = [f"{source} {name} {target}" for (name, source), target in edges.items()]
-    system = draw(*lines, weak=weak, free=free)
+    alike = chosen(st.sampled_from([weak.split(), free.split(), [n for n in NAMES if n not in weak + free]]))
+    system = draw(*lines, weak=weak, free=free, same=" ".join(alike[: chosen(st.integers(0, 3))]))
     known = [str(v) for v in system.variables[0].sort.values()]
     some = " ".join(place for place in known if chosen(st.integers(0, 3)))  # most places are bad: loops are the point
     without = chosen(st.sets(st.sampled_from(NAMES), max_size=2))
@@ -161,10 +162,10 @@ def test_engines_agree_on_random_systems(picture) -> None:
 
 def shortest_fair_loop(system: System, prop: NotForever, entry: State) -> int | None:
     """By the definition: the length of the shortest walk from `entry` back to it that owes nothing, or None."""
-    strong, weak = ({a.name for a in system.actions if a.fairness is kind} for kind in (Fairness.STRONG, Fairness.WEAK))
+    strong, weak = ({a.duty for a in system.actions if a.fairness is kind} for kind in (Fairness.STRONG, Fairness.WEAK))
 
     def met(state: State, seen: frozenset[str], throughout: frozenset[str], taken: frozenset[str]):
-        enabled = {a.name for a in system.enabled(state)}
+        enabled = {a.duty for a in system.enabled(state)}
         return state, seen | enabled & strong, throughout & enabled, taken
 
     walks, known, length = [met(entry, frozenset(), frozenset(weak), frozenset())], set(), 0
@@ -177,7 +178,7 @@ def shortest_fair_loop(system: System, prop: NotForever, entry: State) -> int | 
                 after = system.after(state, action)
                 if action.name in prop.without or not holds(prop.condition, after):
                     continue
-                walk = met(after, seen, throughout, taken | {action.name})
+                walk = met(after, seen, throughout, taken | {action.duty})
                 if (key := (*after.values(), *walk[1:])) not in known:
                     known.add(key)
                     walks.append(walk)

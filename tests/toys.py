@@ -2,7 +2,7 @@
 
 `draw("a go b", "b back a")` is a system of two places, in which `go` leads from a to b and `back` from b to a. The
 place named first is the first state, and actions are in the order in which they are first named. An action is
-strongly fair unless it is listed under `weak` or `free`.
+strongly fair unless it is listed under `weak` or `free`; those under `same` are the outcomes of one step.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from uncork.core.sorts import Enum
 from uncork.core.system import Action, Fairness, Guarded, Record, System, say, var, when
 
 
-def act(name: str, command: Guarded, fairness: Fairness = Fairness.STRONG) -> Action:
-    return Action(name, name, "toy", command.guard, command.updates, fairness, f"The toy's {name}.", say(name))
+def act(name: str, command: Guarded, fairness: Fairness = Fairness.STRONG, duty: str = "") -> Action:
+    return Action(name, name, "toy", command.guard, command.updates, fairness, f"The toy's {name}.", say(name), duty)
 
 
-def draw(*edges: str, weak: str = "", free: str = "") -> System:
+def draw(*edges: str, weak: str = "", free: str = "", same: str = "") -> System:
     ways: dict[str, dict[str, str]] = {}
     places: dict[str, None] = {}
     for edge in edges:
@@ -34,7 +34,12 @@ def draw(*edges: str, weak: str = "", free: str = "") -> System:
         "toy",
         toy.variables,
         tuple(
-            act(name, when(toy.at.among(*way), toy(at=_leads(toy.at, way))), fairness.get(name, Fairness.STRONG))
+            act(
+                name,
+                when(toy.at.among(*way), toy(at=_leads(toy.at, way))),
+                fairness.get(name, Fairness.STRONG),
+                "one of them" if name in same.split() else "",
+            )
             for name, way in ways.items()
         ),
     )
@@ -88,6 +93,9 @@ def stays(
 SWING = ("a swing b", "b swing a", "a leave c")
 BUSY = ("a swing b", "b swing a", "a leave c", "b leave c")
 ROUNDS = ("a p b", "b q a", "b r c", "c s b", "c leave d")
+EITHER = ("a good c", "a bad b", "b back a")
+CORNER = ("a go b", "b q c")
+SHARE = ("a swing b", "b swing a", "a p c", "b q c")
 SUBMIT = ("a go b", "b submit a")
 WORK = ("a work b", "b work a")
 BEHIND = ("a go b", "b go c", "c go d", "d back c")
@@ -104,6 +112,13 @@ TOYS = (
     stays("no fairness does not", draw(*BUSY, free="leave"), "a b", (0, 2), (3, 1)),
     stays("c goes for leave, then b for r, then a for p: three rounds", draw(*ROUNDS), "a b c", None, (4, 3)),
     stays("nothing is owed to r, and a-b remains", draw(*ROUNDS, free="r"), "a b c", (0, 2), (4, 3)),
+    # Fairness is owed to a step, not to each of its outcomes.
+    stays("two steps: each is taken some time", draw(*EITHER), "a b", None, (3, 1)),
+    stays("two outcomes of one step: one may come every time", draw(*EITHER, same="good bad"), "a b", (0, 2), (3, 1)),
+    stays("an outcome that is alone where it stands", draw(*CORNER, same="p q"), "a b", None, (3, 2)),
+    stays("and one that is not", draw(*CORNER, "b p a", same="p q"), "a b", (0, 2), (3, 2)),
+    stays("weakly, a step lasts by any of its outcomes", draw(*SHARE, weak="p q", same="p q"), "a b", None, (3, 1)),
+    stays("two weak steps take turns", draw(*SHARE, weak="p q"), "a b", (0, 2), (3, 1)),
     # A run that goes quiet.
     stays("a guest that may stop is stuck before submit", draw(*SUBMIT, free="submit"), "b", (1, 0), (2, 1)),
     stays("one that must go on is not", draw(*SUBMIT), "b", None, (2, 1)),

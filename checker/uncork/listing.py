@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from rich.text import Text
 from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
 from uncork_nvme.choices import describe
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
@@ -16,15 +15,15 @@ from uncork_properties.matrix import instances
 from uncork.core.expr import text as expression
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import Action
-from uncork.render.text import console, table
+from uncork.render.text import Page, table
 
 
 def listing(kind: str | None) -> None:
     """Prints what there is of a kind, or of all kinds but instances."""
-    to = console()
+    to = Page()
     if kind == "instances":
         for instance in instances():
-            to.print(instance.name, markup=False, soft_wrap=True)
+            to.say(instance.name, whole=True)
         return
     kinds = {
         "policies": {name: policy.doc for name, policy in POLICIES.items()},
@@ -34,7 +33,7 @@ def listing(kind: str | None) -> None:
     }
     for name, known in kinds.items():
         if kind in (None, name):
-            to.print(table(name, ["name", "what it is"], known.items()))
+            to.show(table(name, ["name", "what it is"], known.items()))
 
 
 def explain(name: str | None) -> None:
@@ -48,7 +47,7 @@ def explain(name: str | None) -> None:
     elif name in GUESTS:
         _show_guest(GUESTS[name])
     elif name in ROWS:
-        console().print(Text(f"{name}: {ROWS[name]}"))
+        Page().say(f"{name}: {ROWS[name]}")
         _show_covers()
     elif name in choices:
         _show_choices([choices[name]])
@@ -82,67 +81,63 @@ def _steps() -> dict[str, list[Action]]:
 
 def _show_choices(choices: Sequence[tuple[str, list[str], str]]) -> None:
     rows = [[name, "\n".join(values), meaning] for name, values, meaning in choices]
-    console().print(table(None, ["choice", "values", "meaning (the first value is the default)"], rows))
+    Page().show(table(None, ["choice", "values", "meaning (the first value is the default)"], rows))
     if len(rows) > 1:
-        console().print(
-            "Override one with --set name=value. Explain anything else with: uncork show NAME", markup=False
-        )
+        Page().say("Override one with --set name=value. Explain anything else with: uncork show NAME")
 
 
 def _show_device(device: Device) -> None:
-    to = console()
-    to.print(Text(f"{device.name}: {device.doc}"))
-    to.print(Text(f"Source: {device.source}. Its own policy: {device.policy}."))
-    to.print(table(None, ["choice", "value"], [(k, str(v)) for k, v in device.choices.items()]))
+    to = Page()
+    to.say(f"{device.name}: {device.doc}")
+    to.say(f"Source: {device.source}. Its own policy: {device.policy}.")
+    to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in device.choices.items()]))
     example = _example(device.name)
-    to.print(Text(f"Its steps, on {example.name}:"))
+    to.say(f"Its steps, on {example.name}:")
     guest_actors = ("submitter", "consumer")
     _show_actions([a for a in example.system.actions if not a.actor.startswith(guest_actors)])
 
 
 def _show_guest(guest: Guest) -> None:
-    to = console()
-    to.print(Text(f"{guest.name}: {guest.doc}"))
-    to.print(Text(f"Source: {guest.source}."))
-    to.print(table(None, ["choice", "value"], [(k, str(v)) for k, v in guest.choices.items()]))
+    to = Page()
+    to.say(f"{guest.name}: {guest.doc}")
+    to.say(f"Source: {guest.source}.")
+    to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in guest.choices.items()]))
     example = _example(guest=guest.name)
-    to.print(Text(f"Its steps, on {example.name}:"))
+    to.say(f"Its steps, on {example.name}:")
     _show_actions([a for a in example.system.actions if a.actor.startswith(("submitter", "consumer"))])
 
 
 def _show_policy(policy: Policy) -> None:
-    to = console()
-    to.print(Text(f"{policy.name}: {policy.doc or '(it has no docstring)'}"))
+    to = Page()
+    to.say(f"{policy.name}: {policy.doc or '(it has no docstring)'}")
     if policy.source:
-        to.print(Text(f"Source: {policy.source}."))
-    to.print(
-        Text("At a cork (on devices that arm there): " + ("the same formula." if policy.at_cork else "left alone."))
-    )
-    to.print()
-    to.print(Text(inspect.getsource(policy.formula).rstrip()), soft_wrap=True)
+        to.say(f"Source: {policy.source}.")
+    to.say("At a cork (on devices that arm there): " + ("the same formula." if policy.at_cork else "left alone."))
+    to.say()
+    to.say(inspect.getsource(policy.formula).rstrip(), whole=True)
 
 
 def _show_covers() -> None:
     example = _example()
     names = ", ".join(cover.name for cover in covers(example.machine, example.system))
-    console().print(Text(f"With every verdict it is checked that some run: {names}."))
+    Page().say(f"With every verdict it is checked that some run: {names}.")
 
 
 def _show_instance(instance: Instance) -> None:
-    to = console()
-    to.print(Text(instance.name, style="bold"))
-    to.print(table(None, ["choice", "value"], [(k, str(v)) for k, v in instance.choices.items().items()]))
+    to = Page()
+    to.say(instance.name, "bold")
+    to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in instance.choices.items().items()]))
     rows = [(v.name, str(v.sort), v.doc) for v in instance.system.variables]
-    to.print(table("variables", ["name", "values", "meaning"], rows))
+    to.show(table("variables", ["name", "values", "meaning"], rows))
     _show_actions(instance.system.actions)
 
 
 def _show_actions(actions: Sequence[Action]) -> None:
-    to = console()
+    to = Page()
     for action in actions:
-        to.print()
-        to.print(Text.assemble((action.name, "bold"), f"  by {action.actor}, fairness: {action.fairness.value}"))
-        to.print(Text(f"  {action.doc}"))
-        to.print(Text(f"  when {expression(action.guard)}", style="dim"))
+        to.say()
+        to.say(f"{action.name}  by {action.actor}, fairness: {action.fairness.value}", "bold")
+        to.say(f"  {action.doc}")
+        to.say(f"  when {expression(action.guard)}", "dim")
         for name, value in action.updates.items():
-            to.print(Text(f"  {name}' = {expression(value)}", style="dim"))
+            to.say(f"  {name}' = {expression(value)}", "dim")

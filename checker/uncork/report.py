@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-from rich.text import Text
 from uncork_nvme.instance import Instance
 from uncork_properties.expected import Expected, cell, word
 
@@ -14,6 +12,11 @@ from uncork.gate import word as one_word
 from uncork.render import text
 from uncork.runner import Checked
 
+_LEGEND = (
+    "live: all is proved, for all runs at these sizes. HANGS k: some run of k steps ends with an SQ that stays corked, "
+    "or with queues that never drain. starves k: only progress fails. ! is not as expected. n1-sq3-cq3: one SQ of 3 "
+    "entries, a CQ of 3."
+)
 _FEW = 6
 """Up to so many instances are told in full."""
 _SHOWN = 20
@@ -32,20 +35,21 @@ class Report:
         """Prints the table (unless `quiet`) and, on standard error, what is not as expected; gives the exit code."""
         findings = [f for checked in found for f in judge(checked, self._expectation(checked))]
         if not quiet:
-            to = text.console()
-            to.print(self._full(found) if len(self.asked) <= _FEW else self._matrix(found))
+            to = text.Page()
+            to.show(self._full(found) if len(self.asked) <= _FEW else self._matrix(found))
             self._sum_up(to, found, findings)
-        self._complain(text.console(stderr=True), findings)
+        errors = text.Page(stderr=True)
+        self._complain(errors, findings)
         if interrupted:
             left = len(self.asked) - len(found)
-            text.console(stderr=True).print(f"interrupted: {left} of {len(self.asked)} instances were not checked")
+            errors.say(f"interrupted: {left} of {len(self.asked)} instances were not checked")
         return worst(finding.exit for finding in findings)
 
     def _expectation(self, checked: Checked) -> Expected | None:
         known = self.expected.get(checked.instance.name)
         return known[1] if known else None
 
-    def _full(self, found: Sequence[Checked]) -> object:
+    def _full(self, found: Sequence[Checked]) -> text.Table:
         rows = []
         for checked in found:
             outcome = checked.outcome
@@ -62,7 +66,7 @@ class Report:
                 )
         return text.table(None, ["instance", "property", "verdict", "states", "depth", "time"], rows, numbers=(3, 4, 5))
 
-    def _matrix(self, found: Sequence[Checked]) -> object:
+    def _matrix(self, found: Sequence[Checked]) -> text.Table:
         shapes = list(dict.fromkeys(_shape(instance) for instance in self.asked))
         lines: dict[tuple[str, ...], dict[str, str]] = {}
         for checked in found:
@@ -79,35 +83,27 @@ class Report:
             rows.append([f" {policy}", *(cells.get(shape, "") for shape in shapes)])
         return text.table(None, ["device guest, policy", *shapes], rows, whole=range(len(shapes) + 1))
 
-    def _sum_up(self, to: Console, found: Sequence[Checked], findings: Sequence[Finding]) -> None:
+    def _sum_up(self, to: text.Page, found: Sequence[Checked], findings: Sequence[Finding]) -> None:
         if len(self.asked) > _FEW:
-            to.print(
-                "live: all is proved, for all runs at these sizes. HANGS k: some run of k steps ends with an SQ that "
-                "stays "
-                "corked, or with queues that never drain. starves k: only progress fails. ! is not as expected. "
-                "n1-sq3-cq3: one SQ of 3 entries, a CQ of 3."
-            )
+            to.say(_LEGEND)
         verdicts = [one_word(row.verdict) for checked in found for row in checked.rows]
         counts = ", ".join(f"{verdicts.count(w)} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
         known = sum(self._expectation(checked) is not None for checked in found)
-        to.print(
-            Text(
-                f"{len(found)} instance{'s' * (len(found) != 1)} ({known} with expectations), "
-                f"{len(verdicts)} verdicts: {counts}. "
-                + ("All as expected." if not findings else f"{len(findings)} not as expected."),
-                style="bold",
-            )
+        to.say(
+            f"{len(found)} instance{'s' * (len(found) != 1)} ({known} with expectations), {len(verdicts)} verdicts: "
+            f"{counts}. " + ("All as expected." if not findings else f"{len(findings)} not as expected."),
+            "bold",
         )
 
-    def _complain(self, to: Console, findings: Sequence[Finding]) -> None:
+    def _complain(self, to: text.Page, findings: Sequence[Finding]) -> None:
         for finding in findings[:_SHOWN]:
             what = f"{finding.instance}: {finding.property}" if finding.property else finding.instance
-            to.print(Text(f"{what}: {finding.message}"), soft_wrap=True)
+            to.say(f"{what}: {finding.message}", whole=True)
         if len(findings) > _SHOWN:
-            to.print(f"... and {len(findings) - _SHOWN} more")
+            to.say(f"... and {len(findings) - _SHOWN} more")
         refuted = next((f for f in findings if f.exit in (Exit.SAFETY, Exit.LIVENESS)), None)
         if refuted:
-            to.print(Text(f"See how: uncork trace '{refuted.instance}' --property {refuted.property}"), soft_wrap=True)
+            to.say(f"See how: uncork trace '{refuted.instance}' --property {refuted.property}", whole=True)
 
 
 def _shape(instance: Instance) -> str:

@@ -121,6 +121,15 @@ def default(sort: Sort) -> Value:
     return next(sort.values())
 
 
+def plain(value: Value) -> str:
+    """A value as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "[" + " ".join(plain(v) for v in value) + "]"
+    return str(value)
+
+
 def contains(sort: Sort, value: Value) -> bool:
     """Whether a plain value is one of the sort's."""
     match sort:

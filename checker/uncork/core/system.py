@@ -11,7 +11,7 @@ from typing import NamedTuple, ParamSpec
 
 from uncork.core.evaluate import State, evaluate, holds
 from uncork.core.expr import Expr, lift, text, variables
-from uncork.core.sorts import Bool, Range, SlipError, Sort, Value, contains, default, did_you_mean
+from uncork.core.sorts import Bool, Range, SlipError, Sort, Value, contains, default, did_you_mean, plain
 
 
 class Fairness(enum.Enum):
@@ -119,7 +119,7 @@ class Saying:
 
     def on(self, state: State) -> str:
         """The sentence as it reads in `state`."""
-        return self.template.format(*(evaluate(blank, state) for blank in self.blanks))
+        return self.template.format(*(plain(evaluate(blank, state)) for blank in self.blanks))
 
 
 def say(template: str, *blanks: Expr) -> Saying:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uncork.core.evaluate import State, evaluate, holds
 from uncork.core.expr import Expr, conjuncts, text, variables
 from uncork.core.property import Always, InRange, NotForever, Property
-from uncork.core.sorts import Value
+from uncork.core.sorts import plain
 from uncork.core.system import Action, RingPicture, System
 from uncork.core.trace import Trace, owed
 
@@ -57,15 +57,6 @@ def lines(system: System, trace: Trace) -> Iterator[Line]:
 
 def _marked(picture: RingPicture) -> list[str]:
     return [variable for _, variable in picture.marks] + ([picture.slots] if picture.slots else [])
-
-
-def plain(value: Value) -> str:
-    """A value as it reads in a trace."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return "[" + " ".join(plain(v) for v in value) + "]"
-    return str(value)
 
 
 def draw(picture: RingPicture, state: State) -> str:

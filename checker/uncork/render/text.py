@@ -16,6 +16,8 @@ from uncork.core.system import System
 from uncork.core.trace import Trace
 from uncork.render import story
 
+__all__ = ["Page", "Table", "console", "show_run", "show_trace", "table", "trace_text"]
+
 _STYLES = {
     **dict.fromkeys(("HANGS", "UNSAFE", "refuted"), "red"),
     **dict.fromkeys(("live", "proved"), "green"),
@@ -28,6 +30,21 @@ def console(*, stderr: bool = False) -> Console:
     """A console: colour on a terminal only, and 80 columns where there is none."""
     made = Console(stderr=stderr, highlight=False)
     return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=80, color_system=None)
+
+
+class Page:
+    """Where tables and sentences are printed; sentences are wrapped unless they are to stay `whole`."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._to = console(stderr=stderr)
+
+    def say(self, words: str = "", style: str = "", *, whole: bool = False) -> None:
+        """Prints a paragraph."""
+        self._to.print(Text(words, style), soft_wrap=whole)
+
+    def show(self, made: Table) -> None:
+        """Prints a table."""
+        self._to.print(made)
 
 
 def table(
