@@ -1,4 +1,4 @@
-"""The language: what expressions mean, that machine code agrees, what they refuse, and how they read."""
+"""The language: what expressions mean, that every reading of them agrees, what they refuse, and how they read."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from uncork.core.expr import (
 from uncork.core.sorts import Array, Bool, Enum, Nat, Range, Ring, SlipError, Sort, Value, contains
 from uncork.core.system import Record, System, Variable, say, step, var, when
 from uncork.engines.explicit.native import FAULT, Native
+from uncork.engines.python import predicate, successors
 
 COLOURS = Enum(("red", "green", "blue"))
 
@@ -75,7 +76,7 @@ def states(over: list[Variable], at_most: int) -> list[dict[str, Value]]:
 
 
 class Compiled:
-    """An expression as a variable's next value, interpreted and in machine code."""
+    """An expression as a variable's next value: interpreted, in machine code and as Python source."""
 
     def __init__(self, r: Record, expression: Expr, sort: Sort | None = None) -> None:
         out = Record("out", value=var(sort or expression.sort, "the result"))
@@ -83,6 +84,8 @@ class Compiled:
         self.update = act("set", when(boolean(True), out(value=expression)))
         self.system = System("one update", (*self.inputs, *out.variables), (self.update,))
         self.native = Native(self.system, [expression] if expression.sort == Bool() else [])
+        self.python = successors(self.system)
+        self.predicate = predicate(self.system, expression) if expression.sort == Bool() else None
 
     def states(self, at_most: int) -> list[State]:
         return [{**self.system.initial, **state} for state in states(self.inputs, at_most)]
@@ -104,10 +107,20 @@ class Compiled:
             assert bool(ask(before)) is evaluate(self.update.updates["out.value"], state)
         return None if labels[0] else layout.unpack(list(after))
 
+    def python_source(self, state: State) -> State | None:
+        before = tuple(state.values())
+        ((action, after),) = self.python(before)
+        assert action == 0
+        if self.predicate:
+            assert self.predicate(before) is evaluate(self.update.updates["out.value"], state)
+        return after and dict(zip(state, after, strict=True))
+
 
 def check_agreement(compiled: Compiled, states: list[State]) -> None:
     for state in states:
-        assert compiled.native_code(state) == compiled.interpreted(state), state
+        expected = compiled.interpreted(state)
+        assert compiled.native_code(state) == expected, state
+        assert compiled.python_source(state) == expected, state
 
 
 # -- what each operator means ------------------------------------------------------------------------------------------
@@ -195,7 +208,7 @@ def sizes(build: Callable[[Any], Expr]) -> range:
     ],
 )
 def test_operator(build: Callable[[Any], Expr], meaning: Callable[[Any, int], object], size: int) -> None:
-    """The interpreter and machine code give what Python gives on plain values; and the sort holds every value."""
+    """Every reading gives what Python gives on plain values; and the sort holds every value."""
     r = record(size)
     expression = build(r)
     compiled = Compiled(r, expression)

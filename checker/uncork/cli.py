@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import Instance, InstanceError, from_name
-from uncork_properties.catalogue import ROWS, properties
+from uncork_properties.catalogue import ROWS, covers, properties
 from uncork_properties.expected import ExpectationError
 
 from uncork import __version__
-from uncork.core.sorts import SlipError
+from uncork.core.sorts import SlipError, did_you_mean
+from uncork.export import Inexpressible
 from uncork.gate import Exit
 
 if TYPE_CHECKING:
+    from uncork.core.property import Property
     from uncork.core.trace import Trace
     from uncork.engines import Budget
     from uncork.runner import Checked, Row
@@ -65,7 +67,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = Exit.USAGE
-    except (InstanceError, ChoiceError, ExpectationError, SlipError) as error:
+    except (InstanceError, ChoiceError, ExpectationError, SlipError, Inexpressible) as error:
         click.echo(f"Error: {error}", err=True)
         code = Exit.USAGE
     except ReplayError as error:
@@ -134,6 +136,7 @@ def _budgeted(command: Any) -> Any:
 @click.option(
     "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice (see: uncork show). Repeatable."
 )
+@click.option("--reductions", type=_NAMES, help="Of rotation, permutation, dead; or none. Default: all.")
 @click.option("--expect", type=click.Path(dir_okay=False), help="Expected verdicts, a CSV file like the project's own.")
 @click.option(
     "--json",
@@ -151,6 +154,7 @@ def check(
     sq_size: list[int] | None,
     cq_size: list[int] | None,
     overrides: tuple[str, ...],
+    reductions: list[str] | None,
     expect: str | None,
     json_: str | None,
     max_states: int | None,
@@ -175,12 +179,12 @@ def check(
     expectations = expected.load(expect) if expect else expected.default()
     nothing = filters == selection.Filters()
     instances = [each for each, _ in expectations.values()] if expect and nothing else selection.select(filters)
-    report, interrupted, found = Report(instances, rows, expectations), False, []
+    reduced = selection.reductions(reductions)
+    report, interrupted, found = Report(instances, rows, expectations, reduced), False, []
+    budget = _budget(max_states, max_memory, max_seconds, len(instances))
     with _progress() as watch:
         try:
-            for checked in runner.check(
-                instances, rows, _budget(max_states, max_memory, max_seconds, len(instances)), watch
-            ):
+            for checked in runner.check(instances, rows, budget, watch, reductions=reduced):
                 found.append(checked)
         except KeyboardInterrupt:
             interrupted = True
@@ -254,7 +258,9 @@ def trace(
     instance = from_name(what)
     with _progress() as watch:
         budget = _budget(max_states, max_memory, max_seconds, 1)
-        checked = next(iter(runner.check([instance], [row] if row else list(ROWS), budget, watch)))
+        rows = [row] if row else list(ROWS)
+        # Without reductions: a loop is then a shortest one wherever that can be known.
+        checked = next(iter(runner.check([instance], rows, budget, watch, reductions=frozenset())))
     for each in checked.rows:
         if isinstance(each.verdict, Refuted):
             _print_trace(instance, each.name, each.verdict.trace, format_, shortest=each.verdict.shortest)
@@ -329,3 +335,51 @@ def simulate(instance: str, seed: int, steps: int) -> None:
         names.append(action.name)
         states.append(system.after(states[-1], action))
     text.show_run(text.console(), f"{found.name}, seed {seed}", system, Trace(tuple(states), tuple(names)))
+
+
+# -- export ------------------------------------------------------------------------------------------------------------
+@cli.command()
+@click.argument("format_", metavar="FORMAT", type=click.Choice(["tla", "promela", "dot", "json"]))
+@click.argument("instance")
+@click.option("--property", "property_", help="promela: the property to state, by its full name or the first of a row.")
+@click.option("--config", is_flag=True, help="tla: print the configuration (.cfg) and not the module.")
+def export(format_: str, instance: str, property_: str | None, config: bool) -> None:
+    """Print an instance in another tool's language.
+
+    FORMAT is tla (for TLC), promela (for SPIN: without --property, to explore), dot (for Graphviz: what a small
+    instance reaches) or json (all there is, with expressions as trees). What could not be said is told on standard
+    error; what would be wrong is refused.
+    """
+    if property_ is not None and format_ != "promela":
+        raise click.UsageError("--property is for promela: tla and json have every property, and dot has none")
+    if config and format_ != "tla":
+        raise click.UsageError("--config is for tla")
+    found = from_name(instance)
+    system = found.system
+    stated = properties(found.machine, system)
+    if format_ == "promela":
+        from uncork.export import promela
+
+        text, notes = promela.program(system, None if property_ is None else _property(stated, property_))
+        for note in notes:
+            click.echo(note, err=True)
+    elif format_ == "dot":
+        from uncork.export import dot
+
+        text = dot.graph(system)
+    elif format_ == "json":
+        from uncork.export import data
+
+        text = data.dumps(system, stated, covers(found.machine, system))
+    else:
+        from uncork.export import tla
+
+        text = tla.module(system, stated, covers(found.machine, system))[config]
+    click.echo(text, nl=False)
+
+
+def _property(stated: Sequence[Property], name: str) -> Property:
+    for prop in stated:
+        if name in (prop.name, prop.row):
+            return prop
+    raise InstanceError(f"there is no property {name!r}{did_you_mean(name, [*ROWS, *(p.name for p in stated)])}")

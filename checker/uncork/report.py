@@ -10,7 +10,7 @@ from uncork_properties.expected import Expected, cell, word
 from uncork.gate import Exit, Finding, judge, trace_steps, worst
 from uncork.gate import word as one_word
 from uncork.render import text
-from uncork.runner import Checked
+from uncork.runner import REDUCTIONS, Checked
 
 _LEGEND = (
     "live: all is proved, for all runs at these sizes. HANGS k: some run of k steps ends with an SQ that stays corked, "
@@ -27,9 +27,13 @@ class Report:
     """Prints what was found about the instances that were asked for."""
 
     def __init__(
-        self, instances: Sequence[Instance], rows: Sequence[str], expected: Mapping[str, tuple[Instance, Expected]]
+        self,
+        instances: Sequence[Instance],
+        rows: Sequence[str],
+        expected: Mapping[str, tuple[Instance, Expected]],
+        reductions: frozenset[str] = REDUCTIONS,
     ) -> None:
-        self.asked, self.rows, self.expected = instances, rows, expected
+        self.asked, self.rows, self.expected, self.reductions = instances, rows, expected, reductions
 
     def show(self, found: Sequence[Checked], *, quiet: bool, interrupted: bool) -> Exit:
         """Prints the table (unless `quiet`) and, on standard error, what is not as expected; gives the exit code."""
@@ -47,7 +51,9 @@ class Report:
 
     def _expectation(self, checked: Checked) -> Expected | None:
         known = self.expected.get(checked.instance.name)
-        return known[1] if known else None
+        if known is None:
+            return None
+        return known[1] if self.reductions == REDUCTIONS else known[1].by_verdict
 
     def _full(self, found: Sequence[Checked]) -> text.Table:
         rows = []

@@ -20,6 +20,8 @@ from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.engines import Budget, Outcome, Progress, Stop
 
 INTERRUPTED = "interrupted"
+REDUCTIONS = frozenset({"rotation", "permutation", "dead"})
+"""The reductions of the explicit engine, by name."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +55,29 @@ class Tick:
 Watch = Callable[[Tick], None]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of each instance."""
+
+    rows: tuple[str, ...]
+    budget: Budget
+    reductions: frozenset[str]
+
+
 def check(
     instances: Sequence[Instance],
     rows: Sequence[str] = tuple(ROWS),
     budget: Budget | None = None,
     watch: Watch = lambda _: None,
     jobs: int | None = None,
+    reductions: frozenset[str] = REDUCTIONS,
 ) -> Iterator[Checked]:
     """The verdicts of each instance, in order, as they come.
 
     Instances whose systems and properties are the same are explored once. On Ctrl-C what is under way ends as open,
     what was not begun is left out, and `KeyboardInterrupt` is raised at the end.
     """
-    budget = budget or Budget()
+    asked = _Asked(tuple(rows), budget or Budget(), reductions)
     leaders: dict[str, int] = {}
     prints = [fingerprint(instance) for instance in instances]
     for index, mark in enumerate(prints):
@@ -76,7 +88,7 @@ def check(
     done: dict[str, Checked] = {}
     following = 0
     interrupted = False
-    with contextlib.closing(run(instances, order, tuple(rows), budget, watch, jobs)) as results:
+    with contextlib.closing(run(instances, order, asked, watch, jobs)) as results:
         for index, checked in results:
             interrupted = interrupted or checked.outcome.stopped is not None
             done[prints[index]] = checked
@@ -103,13 +115,14 @@ def _size(instance: Instance) -> float:
     return float((instance.sq_size * 20) ** instance.sqs * instance.cq_size**3)
 
 
-def _one(instance: Instance, rows: tuple[str, ...], budget: Budget, report: Callable[[Progress], None]) -> Checked:
+def _one(instance: Instance, asked: _Asked, report: Callable[[Progress], None]) -> Checked:
     from uncork.engines import explicit  # heavy: numba and scipy
 
     system = instance.system
-    wanted = [prop for prop in properties(instance.machine, system) if prop.row in rows]
-    outcome = explicit.check(system, wanted, covers(instance.machine, system), budget, report)
-    return Checked(replace(instance), tuple(_worst(row, outcome) for row in rows), replace(outcome, verdicts=()))
+    wanted = [prop for prop in properties(instance.machine, system) if prop.row in asked.rows]
+    shown = covers(instance.machine, system)
+    outcome = explicit.check(system, wanted, shown, asked.budget, report, asked.reductions)
+    return Checked(replace(instance), tuple(_worst(row, outcome) for row in asked.rows), replace(outcome, verdicts=()))
 
 
 def _worst(row: str, outcome: Outcome) -> Row:
@@ -134,7 +147,7 @@ def _worst(row: str, outcome: Outcome) -> Row:
 
 # -- in this process ---------------------------------------------------------------------------------------------------
 def _alone(
-    instances: Sequence[Instance], order: Sequence[int], rows: tuple[str, ...], budget: Budget, watch: Watch, _: int
+    instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, _: int
 ) -> Generator[tuple[int, Checked], None, None]:
     with _ctrl_c() as stop:
         for number, index in enumerate(sorted(order)):
@@ -146,7 +159,7 @@ def _alone(
                     raise Stop(INTERRUPTED)
 
             watch(Tick(number, len(order), name, None))
-            yield index, _one(instances[index], rows, budget, report)
+            yield index, _one(instances[index], asked, report)
             if stop.is_set():
                 return
 
@@ -175,7 +188,7 @@ _SHARED: list[Any] = []
 
 
 def _together(
-    instances: Sequence[Instance], order: Sequence[int], rows: tuple[str, ...], budget: Budget, watch: Watch, jobs: int
+    instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, jobs: int
 ) -> Generator[tuple[int, Checked], None, None]:
     from uncork.engines import explicit  # noqa: F401  # compiles the kernel once, before there are several of us
 
@@ -184,7 +197,7 @@ def _together(
     with _ctrl_c() as interrupted, ProcessPoolExecutor(jobs, context, _begin, (stop, latest)) as pool:
         try:
             waiting: dict[Future[Checked], int] = {
-                pool.submit(_remote, index, replace(instances[index]), rows, budget): index for index in order
+                pool.submit(_remote, index, replace(instances[index]), asked): index for index in order
             }
             finished = 0
             while waiting:
@@ -216,7 +229,7 @@ def _begin(stop: Any, latest: Any) -> None:
     _SHARED[:] = [stop, latest]
 
 
-def _remote(index: int, instance: Instance, rows: tuple[str, ...], budget: Budget) -> Checked:
+def _remote(index: int, instance: Instance, asked: _Asked) -> Checked:
     stop, latest = _SHARED
 
     def report(p: Progress) -> None:
@@ -224,4 +237,4 @@ def _remote(index: int, instance: Instance, rows: tuple[str, ...], budget: Budge
         if stop.is_set():
             raise Stop(INTERRUPTED)
 
-    return _one(instance, rows, budget, report)
+    return _one(instance, asked, report)

@@ -14,6 +14,7 @@ from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
 from uncork.core.sorts import did_you_mean
+from uncork.runner import REDUCTIONS
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,16 @@ def _shapes(filters: Filters) -> list[tuple[int, int, int]]:
             known = [(sqs or 1, sq_size or cq_size or 2, cq_size or sq_size or 2)]
         shapes.update(dict.fromkeys(known))
     return list(shapes)
+
+
+def reductions(names: Sequence[str] | None) -> frozenset[str]:
+    """The reductions of some names, all of them for None; raises `InstanceError`."""
+    if names is None:
+        return REDUCTIONS
+    for name in names:
+        if name not in (*REDUCTIONS, "none"):
+            raise InstanceError(f"there is no reduction {name!r}{did_you_mean(name, [*sorted(REDUCTIONS), 'none'])}")
+    return frozenset(names) - {"none"}
 
 
 def rows(names: Sequence[str]) -> list[str]:

@@ -79,7 +79,8 @@ class Instance:
         except Exception as error:
             raise _in_policy_file(self.policy, error) from error
         variables = tuple(v for record in machine.records for v in record.variables)
-        return System(self.name, variables, actions, machine.pictures())
+        replicas = tuple((q.name, q.label) for q in machine.sqs)
+        return System(self.name, variables, actions, machine.pictures(), replicas)
 
 
 def from_name(name: str) -> Instance:

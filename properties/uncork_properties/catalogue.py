@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from uncork.core.expr import Expr, any_of
-from uncork.core.property import InRange, NotForever, Property, Sometimes, always
+from uncork.core.property import Cover, InRange, NotForever, Property, Repeatedly, Sometimes, always
 from uncork.core.system import System, say
 from uncork_nvme.machine import SQ, Machine
 
@@ -76,8 +76,13 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         yield always(
             f"notify_tail never sees a bad index ({q.label})",
             "safety",
-            ~((q.submitter == "notify tail") & (q.shadow - q.head < q.tail - q.head)),
-            say(f"{q.label}'s doorbell carries " + "{}, behind the tail {} that the device knows", q.shadow, q.tail),
+            ~((q.submitter == "notify tail") & (q.pending > q.outstanding)),
+            say(
+                f"{q.label}'s doorbell carries {{}}: {{}} entries not taken, of {{}} commands outstanding",
+                q.shadow,
+                q.pending,
+                q.outstanding,
+            ),
         )
 
 
@@ -139,18 +144,22 @@ def _progress(m: Machine, system: System) -> Iterator[Property]:
 _LIVENESS: tuple[Callable[[Machine, System], Iterator[Property]], ...] = (_uncorked, _drains, _progress)
 
 
-def covers(m: Machine, system: System) -> list[Sometimes]:
+def covers(m: Machine, system: System) -> list[Cover]:
     """What some run of the machine must show, or a proof about it is empty."""
     cq = m.cq
 
     def some(name: str, condition: Expr) -> Sometimes:
         return Sometimes(name, condition, name)
 
-    found = [
+    def again(name: str, family: str) -> Repeatedly:
+        """An index that moves one way wraps exactly if it moves again and again."""
+        return Repeatedly(name, frozenset(a.name for a in system.actions if a.family == family), name)
+
+    found: list[Cover] = [
         some("corks an SQ", _where(system, "cork", "cork_park")),
         some("uncorks an SQ", _uncorking(m, system)),
-        some("wraps the CQ", _where(system, "post") & (cq.tail == cq.size - 1)),
-        some("wraps an SQ", any_of(_where(system, "fetch") & (q.head == q.size - 1) for q in m.sqs)),
+        again("wraps the CQ", "post"),
+        again("wraps an SQ", "fetch"),
         some("fills the CQ", cq.occupied == cq.capacity),
         some("rings a doorbell", _where(system, "ring_sq", "ring_cq")),
         some("remits a permit", _where(system, "remit")),

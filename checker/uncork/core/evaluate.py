@@ -35,6 +35,8 @@ def evaluate(expression: Expr, state: State) -> Value:
         array = cast(tuple[Value, ...], evaluate(args[0], state))
         index = integer(args[1], state)
         return (*array[:index], evaluate(args[2], state), *array[index + 1 :])
+    if op == "array":
+        return tuple(evaluate(arg, state) for arg in args)
     if op == "wrap":
         return integer(args[0], state) % cast(int, expression.value)
     left, right = integer(args[0], state), integer(args[1], state)

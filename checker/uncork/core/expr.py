@@ -17,7 +17,7 @@ class Expr:
 
     `op` is `const` or `var` (with `value`: the plain value, or the variable's name), or an operator over `args`:
     `+ - == < <= & | ~ ite`, `wrap` (an integer modulo the size of the node's ring; as a `Range`, a distance on a ring),
-    `select` (array, position) and `store` (array, position, element).
+    `select` (array, position), `store` (array, position, element) and `array` (its elements in order; engines make it).
     """
 
     __slots__ = ("args", "op", "sort", "value")
@@ -247,6 +247,8 @@ def text(expression: Expr, outer: int = 0) -> str:
         return str(expression.value)
     if op == "ite":
         return f"(if {text(args[0])} then {text(args[1])} else {text(args[2])})"
+    if op == "array":
+        return f"[{', '.join(text(arg) for arg in args)}]"
     if op == "select":
         return f"{text(args[0], 6)}[{text(args[1])}]"
     if op == "store":

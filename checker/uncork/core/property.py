@@ -55,6 +55,18 @@ class Sometimes:
     doc: str = field(default="")
 
 
+@dataclass(frozen=True)
+class Repeatedly:
+    """A cover: some run takes one of these steps again and again, for ever."""
+
+    name: str
+    steps: frozenset[str]
+    doc: str = field(default="")
+
+
+Cover: TypeAlias = Sometimes | Repeatedly
+"""What some run has to show."""
+
 Property: TypeAlias = InRange | Always | NotForever
 """What is proved or refuted. `row` is the verdict it counts towards."""
 
@@ -64,13 +76,15 @@ def always(name: str, row: str, condition: Expr, blame: Saying | None = None) ->
     return Always(name, row, name, condition, blame or say(f"this does not hold: {name}"))
 
 
-def describe(prop: Property | Sometimes) -> str:
+def describe(prop: Property | Cover) -> str:
     """Everything that decides a property's verdict, as text: for fingerprints."""
     match prop:
         case InRange():
             return "in range"
         case NotForever():
             return f"not forever {text(prop.condition)} without {_sorted(prop.without)}"
+        case Repeatedly():
+            return f"repeatedly {_sorted(prop.steps)}"
         case Always() | Sometimes():
             return f"{type(prop).__name__} {text(prop.condition)}"
 

@@ -231,12 +231,17 @@ class RingPicture:
 
 @dataclass(frozen=True)
 class System:
-    """Variables, actions and how to draw them: all that an engine, exporter or printer may know."""
+    """Variables, actions and how to draw them: all that an engine, exporter or printer may know.
+
+    `replicas` are records that may be interchangeable, each with the name that stands for it in enumerations; an engine
+    that makes use of it has to check that they are.
+    """
 
     name: str
     variables: tuple[Variable, ...]
     actions: tuple[Action, ...]
     pictures: tuple[RingPicture, ...] = ()
+    replicas: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for kind, names in (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from uncork.core.property import Property, Sometimes
+from uncork.core.property import Cover, Property
 from uncork.core.system import System
 from uncork.core.verdict import Verdict
 
@@ -69,7 +69,7 @@ class Engine(Protocol):
         self,
         system: System,
         properties: Sequence[Property],
-        covers: Sequence[Sometimes] = (),
+        covers: Sequence[Cover] = (),
         budget: Budget = ...,
         report: Report = ...,
     ) -> Outcome:

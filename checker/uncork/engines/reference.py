@@ -1,6 +1,6 @@
-"""The reference engine: a second opinion, as plain as can be, on systems of some thousands of states.
+"""The reference engine: a second opinion, as plain as can be, on systems of some hundred thousand states.
 
-It walks the system with the interpreter alone, keeps states in dictionaries, and finds fair loops with the parts that
+It walks the system as Python source, keeps states as tuples in a dictionary, and finds fair loops with the parts that
 networkx finds. It shares nothing with the explicit engine but the definitions in `core`, so that where the two agree,
 neither packing, nor machine code, nor the arithmetic on arrays is at fault. Memory is not measured and has no budget.
 """
@@ -14,27 +14,29 @@ from itertools import pairwise
 
 import networkx as nx
 
-from uncork.core.evaluate import State, holds
+from uncork.core.evaluate import State
 from uncork.core.expr import Expr
-from uncork.core.property import Always, InRange, NotForever, Property, Sometimes
-from uncork.core.sorts import Value
+from uncork.core.property import Always, Cover, InRange, NotForever, Property, Sometimes
 from uncork.core.system import Action, Fairness, System
 from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.engines import Budget, Outcome, Progress, Report, Stop, quiet
+from uncork.engines.python import Plain, predicate, successors
 
 Step = tuple[Action, int]
 """An action and the number of the state that it leads to."""
+
+_NONE: frozenset[str] = frozenset()
 
 
 def check(
     system: System,
     properties: Sequence[Property],
-    covers: Sequence[Sometimes] = (),
+    covers: Sequence[Cover] = (),
     budget: Budget | None = None,
     report: Report = quiet,
 ) -> Outcome:
-    """Decide every property by interpreting the system; each counterexample has been replayed.
+    """Decide every property by enumerating the reachable states; each counterexample has been replayed.
 
     Raises `uncork.core.trace.ReplayError` if one does not replay: a defect of this engine, never of the system.
     """
@@ -43,9 +45,9 @@ def check(
     return Outcome(
         engine="reference",
         verdicts=tuple((prop, run.verdict(prop)) for prop in properties),
-        unreached=tuple(c.name for c in covers if run.first(c.condition) is None) if run.complete else None,
+        unreached=tuple(c.name for c in covers if not run.shows(c)) if run.complete else None,
         states=len(run.states),
-        transitions=sum(map(len, run.steps)),
+        transitions=run.transitions,
         depth=run.depth,
         seconds=run.seconds,
         stopped=run.stopped,
@@ -57,9 +59,10 @@ class _Run:
     """The states in the order of their discovery, breadth first; the steps from those that were expanded."""
 
     system: System
-    states: list[State] = field(default_factory=list)
+    states: list[Plain] = field(default_factory=list)
     origins: list[tuple[int, Action] | None] = field(default_factory=list)
     steps: list[list[Step]] = field(default_factory=list)
+    transitions: int = 0
     expanded: int = 0
     depth: int = 0
     fault: tuple[int, Action] | None = None
@@ -79,8 +82,9 @@ class _Run:
     # -- the states ------------------------------------------------------------------------------------------------
     def explore(self, budget: Budget, report: Report) -> None:
         """Find all states, level by level; on an early end, say why in `reason`."""
-        numbers = {tuple(self.system.initial.values()): 0}
-        self.states, self.origins = [self.system.initial], [None]
+        self.states, self.origins = [tuple(self.system.initial.values())], [None]
+        numbers = {self.states[0]: 0}
+        ways = successors(self.system)
         level_ends = 1
         try:
             while not self.complete:
@@ -90,7 +94,7 @@ class _Run:
                 self.reason = self._spent(budget)
                 if self.reason:
                     return
-                self._expand(self.expanded, numbers)
+                self._expand(self.expanded, ways(self.states[self.expanded]), numbers)
                 if self.fault:
                     self.reason = "a variable left its range"
                     return
@@ -99,24 +103,24 @@ class _Run:
         except Stop as stop:
             self.reason = self.stopped = str(stop)
 
-    def _expand(self, number: int, numbers: dict[tuple[Value, ...], int]) -> None:
-        state = self.states[number]
+    def _expand(self, number: int, found: list[tuple[int, Plain | None]], numbers: dict[Plain, int]) -> None:
         steps: list[Step] = []
-        for action in self.system.enabled(state):
-            after = self.system.after(state, action)
-            if self.system.strays(after):
+        for index, after in found:
+            action = self.system.actions[index]
+            if after is None:
                 self.fault = self.fault or (number, action)
                 continue
-            target = numbers.setdefault(tuple(after[name] for name in self.system.initial), len(self.states))
+            target = numbers.setdefault(after, len(self.states))
             if target == len(self.states):
                 self.states.append(after)
                 self.origins.append((number, action))
             steps.append((action, target))
         self.steps.append(steps)
+        self.transitions += len(steps)
 
     def _progress(self) -> Progress:
         waiting = len(self.states) - self.expanded
-        return Progress(len(self.states), sum(map(len, self.steps)), self.depth, waiting, 0, self.seconds)
+        return Progress(len(self.states), self.transitions, self.depth, waiting, 0, self.seconds)
 
     def _spent(self, budget: Budget) -> str:
         if budget.states is not None and len(self.states) >= budget.states:
@@ -142,17 +146,36 @@ class _Run:
             return refuted
         return Proved(f"all {len(self.states):,} reachable states") if self.complete else Open(self.reason, self.depth)
 
+    def shows(self, cover: Cover) -> bool:
+        """Whether some run shows a cover."""
+        if isinstance(cover, Sometimes):
+            return self.first(cover.condition) is not None
+        whole = self._digraph(set(range(len(self.states))), frozenset())
+        parts = {n: number for number, part in enumerate(nx.strongly_connected_components(whole)) for n in part}
+        return any(a.name in cover.steps and parts[n] == parts[target] for n in whole for a, target in self.steps[n])
+
     def first(self, condition: Expr) -> int | None:
         """Find the first state, in the order of discovery, in which a condition holds."""
-        return next((n for n, state in enumerate(self.states) if holds(condition, state)), None)
+        holds = predicate(self.system, condition)
+        return next((n for n, state in enumerate(self.states) if holds(state)), None)
+
+    def reached(self, cover: Cover) -> bool:
+        """Whether some run shows a cover: a state, or a step that some round takes."""
+        if isinstance(cover, Sometimes):
+            return self.first(cover.condition) is not None
+        parts = nx.strongly_connected_components(self._digraph(set(range(self.expanded)), _NONE))
+        return any(a.name in cover.steps for part in parts for n in part for a, _ in self._inside(n, part, _NONE))
+
+    def _state(self, number: int) -> State:
+        return dict(zip(self.system.initial, self.states[number], strict=True))
 
     def _way(self, number: int, last: Action | None = None) -> Trace:
         """Lead to a state by as few steps as possible, and with `last` one further."""
-        states = [self.states[number]]
+        states = [self._state(number)]
         steps: list[str] = []
         while origin := self.origins[number]:
             number, action = origin
-            states.insert(0, self.states[number])
+            states.insert(0, self._state(number))
             steps.insert(0, action.name)
         if last:
             states.append(self.system.after(states[-1], last))
@@ -162,14 +185,15 @@ class _Run:
     # -- fair loops ------------------------------------------------------------------------------------------------
     def _lasso(self, prop: NotForever) -> Refuted | None:
         """Go to the fair part that is found first, and round it."""
-        allowed = {n for n in range(self.expanded) if holds(prop.condition, self.states[n])}
+        holds = predicate(self.system, prop.condition)
+        allowed = {n for n in range(self.expanded) if holds(self.states[n])}
         parts = list(self._fair_parts(allowed, prop.without))
         if not parts:
             return None
         entry = min(min(part) for part in parts)
         tour = self._tour(entry, next(part for part in parts if entry in part), prop.without)
         stem = self._way(entry)
-        states = [*stem.states, *(self.states[n] for _, n in tour[:-1])]
+        states = [*stem.states, *(self._state(n) for _, n in tour[:-1])]
         steps = [*stem.steps, *(action.name for action, _ in tour)]
         # Nothing is shorter than to stay, where no shallower loop is hidden in states that were not expanded.
         return Refuted(Trace(tuple(states), tuple(steps), len(stem.steps)), shortest=not tour and self.complete)

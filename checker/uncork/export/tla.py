@@ -1,0 +1,329 @@
+"""A system as a TLA+ module, and the configuration with which TLC checks it.
+
+TLA+ knows a step by what it changes and not by its name. Two things would be told apart here and not there, and are
+refused unless a look at the few variables concerned shows that they cannot happen: a fair action that changes nothing,
+and an action that a property excepts and one that it does not, where both change just the same.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, product
+from math import prod
+
+from uncork.core.evaluate import holds
+from uncork.core.expr import Expr, conjuncts, variables
+from uncork.core.property import Always, Cover, InRange, NotForever, Property, Sometimes
+from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Sort, Value
+from uncork.core.system import Action, Fairness, System
+from uncork.export import Inexpressible
+
+_WIDTH = 110
+_FEW = 1 << 14
+"""As many valuations are tried to show that something cannot happen."""
+
+_RESERVED = frozenset(
+    "ACTION ASSUME ASSUMPTION AXIOM BOOLEAN BY CASE CHOOSE CONSTANT CONSTANTS COROLLARY DEF DEFINE DEFS DOMAIN ELSE "
+    "ENABLED EXCEPT EXTENDS FALSE HAVE HIDE IF IN INSTANCE LAMBDA LEMMA LET LOCAL MODULE NEW OBVIOUS OMITTED ONLY "
+    "OTHER PICK PROOF PROPOSITION PROVE QED RECURSIVE STATE STRING SUBSET SUFFICES TAKE TEMPORAL THEN THEOREM TRUE "
+    "UNCHANGED UNION USE VARIABLE VARIABLES WITH WITNESS Int Nat "
+    "Any JavaTime Permutations Print PrintT RandomElement SortSeq TLCEval TLCGet TLCSet ToString Assert "
+    "Fairness Init Next Spec TypeOK Unfair i vars".split()
+)
+
+_BINDS = {"&": 3, "|": 3, "~": 4, "==": 5, "<": 5, "<=": 5, "wrap": 9, "+": 10, "-": 11}
+_SPELT = {"&": "/\\", "|": "\\/", "==": "=", "<": "<", "<=": "<=", "+": "+", "-": "-"}
+_DENIED = {"==": "#", "<": ">=", "<=": ">"}
+_LOOSE, _ATOM = 1, 16
+
+
+def module_name(system: System) -> str:
+    """The name of the module, and so of the files that it and its configuration have to stand in."""
+    return _identifier(system.name)
+
+
+def module(
+    system: System, properties: Sequence[Property], covers: Sequence[Cover] = (), *, weak: bool = False
+) -> tuple[str, str]:
+    """The module, and a configuration that checks every property.
+
+    TLC's time and memory are exponential in the number of strongly fair steps. With `weak` they are weakly fair: what
+    TLC then proves is proved, and what it refutes may be refuted by an unfair run. Raises `Inexpressible`.
+    """
+    writer = _Writer(system, weak)
+    stated = [(p, "TypeOK" if isinstance(p, InRange) else writer.name(_camel(p.name))) for p in properties]
+    covered = [(c, writer.name(f"Cover{_camel(c.name)}")) for c in covers]
+    parts = [*writer.machine(), *(writer.property(p, name) for p, name in stated if not isinstance(p, InRange))]
+    if covered:
+        parts += [_COVERS, *(writer.cover(c, name) for c, name in covered)]
+        if any(not isinstance(c, Sometimes) for c in covers):
+            parts.append("Unfair == Init /\\ [][Next]_vars")
+    header = f"---- MODULE {module_name(system)} ----\n\\* {_line(system.name)}\nEXTENDS {writer.extends()}"
+    return "\n\n".join([header, *parts, "====\n"]), _configuration(stated, covered)
+
+
+_COVERS = """\
+\\* Covers: each denies what some run must show. Take one as the only invariant (or property, of the specification
+\\* Unfair): TLC must find it violated, and shows the run."""
+
+
+class _Writer:
+    def __init__(self, system: System, weak: bool) -> None:
+        if not system.variables:
+            raise Inexpressible(f"{system.name} has no variables, and a TLA+ specification needs one")
+        self.system, self.weak = system, weak
+        self.taken = {*_RESERVED, module_name(system)}
+        self.vars = {v.name: self.name(_identifier(v.name)) for v in system.variables}
+        self.actions = {a.name: self.name(_identifier(a.name)) for a in system.actions}
+        self.reads = {v.name: Expr("var", (), v.sort, v.name) for v in system.variables}
+        self.pairs = False
+        for action in system.actions:
+            if action.fair and not self.surely_changed(action):
+                raise Inexpressible(f"{action.name} may change nothing, and TLA+ does not take that for a step")
+
+    def name(self, wanted: str) -> str:
+        """An identifier that nothing else has."""
+        name, number = wanted, 1
+        while name in self.taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        self.taken.add(name)
+        return name
+
+    def extends(self) -> str:
+        """The standard modules; TLC's only where an array's elements are listed."""
+        return "Integers, TLC" if self.pairs else "Integers"
+
+    # -- the machine -----------------------------------------------------------------------------------------------
+    def machine(self) -> Iterator[str]:
+        variables = [(self.vars[v.name], v) for v in self.system.variables]
+        width = max(len(name) for name, _ in variables)
+        ends = [","] * (len(variables) - 1) + [" "]
+        yield "\n".join(
+            ["VARIABLES"]
+            + [f"    {name + end:{width + 2}} \\* {_line(v.doc)}" for (name, v), end in zip(variables, ends, strict=True)]
+        )
+        yield _tuple("vars == ", self.vars.values())
+        yield _all("TypeOK", (f"{name} \\in {_set(v.sort)}" for name, v in variables))
+        yield _all("Init", (f"{name} = {self.value(v.initial, v.sort)}" for name, v in variables))
+        yield from map(self.action, self.system.actions)
+        yield "\n".join(["Next ==", *(f"    \\/ {name}" for name in self.actions.values() or ["FALSE"])])
+        yield from self.fairness()
+
+    def action(self, action: Action) -> str:
+        guard = [self.block(part, 7) for part in conjuncts(action.guard)]
+        changed = [f"{self.vars[name]}' = {self.text(value, 6)}" for name, value in action.updates.items()]
+        kept = [name for variable, name in self.vars.items() if variable not in action.updates]
+        frame = [_tuple("UNCHANGED ", kept, 7)] if kept else []
+        comment = f"\\* {_line(action.actor)}: {_line(action.doc)}\n"
+        return comment + _all(self.actions[action.name], [*guard, *changed, *frame])
+
+    def fairness(self) -> Iterator[str]:
+        owed = []
+        for duty, actions in self.system.duties.items():
+            strong = actions[0].fairness is Fairness.STRONG and not self.weak
+            if actions[0].fair:
+                owed.append(f"{'SF' if strong else 'WF'}_vars({self.any_of(a.name for a in actions)})  \\* {_line(duty)}")
+        if not owed:
+            yield "Spec == Init /\\ [][Next]_vars"
+            return
+        comment = "\\* Fairness is owed to a step, and not to each of its outcomes.\n"
+        if self.weak and any(action.fairness is Fairness.STRONG for action in self.system.actions):
+            comment += (
+                "\\* NOTE: every strong fairness condition is weakened here, for TLC to cope. What is proved is proved;\n"
+                "\\* what is refuted may be refuted by a run that strong fairness rules out.\n"
+            )
+        yield comment + _all("Fairness", owed)
+        yield "Spec == Init /\\ [][Next]_vars /\\ Fairness"
+
+    # -- what is asked ---------------------------------------------------------------------------------------------
+    def property(self, prop: Always | NotForever, name: str) -> str:
+        head = f"\\* {_line(prop.doc)}\n{name} ==\n    "
+        if isinstance(prop, Always):
+            return head + self.block(prop.condition, 4)
+        if not prop.without:
+            return f"{head}[]<>{self.block(~prop.condition, 8, _ATOM)}"
+        return f"{head}\\/ []<>{self.block(~prop.condition, 11, _ATOM)}\n    \\/ {self.repeatedly(prop.without)}"
+
+    def cover(self, cover: Cover, name: str) -> str:
+        head = f"\\* {_line(cover.doc or cover.name)}\n{name} ==\n    "
+        if isinstance(cover, Sometimes):
+            return head + self.block(~cover.condition, 4)
+        return f"{head}~{self.repeatedly(cover.steps)}"
+
+    def repeatedly(self, names: frozenset[str]) -> str:
+        """That one of these actions is taken again and again."""
+        chosen = [action for action in self.system.actions if action.name in names]
+        for action in chosen:
+            if not self.surely_changed(action):
+                raise Inexpressible(f"{action.name} may change nothing, and TLA+ does not take that for a step")
+            for other in self.system.actions:
+                if other.name not in names and not self.distinct(action, other):
+                    raise Inexpressible(f"{action.name} and {other.name} may change just the same, and TLA+ tells no names")
+        return f"[]<><<{self.any_of(a.name for a in chosen)}>>_vars"
+
+    def any_of(self, names: Iterable[str]) -> str:
+        return " \\/ ".join(self.actions[name] for name in names) or "FALSE"
+
+    # -- what a step changes ---------------------------------------------------------------------------------------
+    def surely_changed(self, action: Action) -> set[str]:
+        """The variables that are never the same after an action, as far as is easily seen."""
+        guard = conjuncts(action.guard)
+        return {name for name, value in action.updates.items() if _never(guard, self.reads[name] == value)}
+
+    def distinct(self, one: Action, other: Action) -> bool:
+        """Whether the two actions never lead from a state to the same state, as far as is easily seen."""
+        if self.surely_changed(one) - other.updates.keys() or self.surely_changed(other) - one.updates.keys():
+            return True
+        guards = [*conjuncts(one.guard), *conjuncts(other.guard)]
+        return any(
+            _never(guards, one.updates.get(name, self.reads[name]) == other.updates.get(name, self.reads[name]))
+            for name in {**one.updates, **other.updates}
+        )
+
+    # -- expressions -----------------------------------------------------------------------------------------------
+    def block(self, node: Expr, column: int, outer: int = 0) -> str:
+        """A condition that starts at a column: on one line, or as a list of its parts if that is too long."""
+        line = self.text(node, outer)
+        if len(line) <= _WIDTH - column:
+            return line
+        if node.op == "~":
+            return f"~{self.block(node.args[0], column + 1, _ATOM)}"
+        if node.op not in ("&", "|"):
+            return line
+        if outer > _BINDS[node.op]:
+            return f"({self.block(node, column + 1)})"
+        parts = (self.block(part, column + 3) for part in _parts(node, node.op))
+        return f"\n{' ' * column}".join(f"{_SPELT[node.op]} {part}" for part in parts)
+
+    def text(self, node: Expr, outer: int = 0) -> str:
+        """An expression that may stand within an operator that binds as tightly as `outer`."""
+        op, args = node.op, node.args
+        if op == "const":
+            assert node.value is not None
+            return self.value(node.value, node.sort)
+        if op == "var":
+            return self.vars[str(node.value)]
+        if op == "select":
+            return f"{self.text(args[0], _ATOM)}[{self.text(args[1])}]"
+        if op == "store":
+            return f"[{self.text(args[0], _LOOSE)} EXCEPT ![{self.text(args[1])}] = {self.text(args[2], _LOOSE)}]"
+        if op == "array":
+            return self.listed([self.text(arg, _ATOM) for arg in args])
+        if op == "ite":
+            inner = f"IF {self.text(args[0], _LOOSE)} THEN {self.text(args[1], _LOOSE)} ELSE {self.text(args[2])}"
+            return f"({inner})" if outer else inner
+        binds = _BINDS[op]
+        if op == "wrap":
+            inner = f"{self.text(args[0], _ATOM)} % {node.value}"
+        elif op == "~" and args[0].op in _DENIED:
+            binds = _BINDS["=="]
+            inner = f" {_DENIED[args[0].op]} ".join(self.text(arg, binds + 1) for arg in args[0].args)
+        elif op == "~":
+            inner = f"~{self.text(args[0], binds + 1)}"
+        else:
+            inner = f" {_SPELT[op]} ".join(self.text(arg, self.within(op, k, arg)) for k, arg in enumerate(args))
+        return f"({inner})" if outer > binds else inner
+
+    def within(self, op: str, position: int, operand: Expr) -> int:
+        """How tightly an operand has to bind; /\\ and \\/ do not mix, and comparisons do not chain."""
+        binds = _BINDS[op]
+        if op in ("&", "|"):
+            return binds + (operand.op != op)
+        return binds + (op in ("==", "<", "<=") or (op == "-" and position == 1))
+
+    def value(self, value: Value, sort: Sort) -> str:
+        if isinstance(value, bool):
+            return "TRUE" if value else "FALSE"
+        if isinstance(value, tuple):
+            assert isinstance(sort, Array)
+            each = [self.value(v, sort.element) for v in value]
+            if len(set(each)) == 1:
+                return f"[i \\in 0..{sort.size - 1} |-> {each[0]}]"
+            return self.listed(each)
+        if isinstance(value, str):
+            return _quoted(value)
+        return str(value) if value >= 0 else f"({value})"
+
+    def listed(self, elements: Sequence[str]) -> str:
+        """An array by its elements."""
+        self.pairs = True
+        return f"({' @@ '.join(f'{k} :> {element}' for k, element in enumerate(elements))})"
+
+
+def _never(guard: Iterable[Expr], claim: Expr) -> bool:
+    """Whether a claim is false wherever a guard's conditions hold, seen by trying all values of what the claim reads.
+
+    False too if they are too many, or if it takes a condition on other variables to see it.
+    """
+    read = {str(v.value): list(islice(v.sort.values(), _FEW + 1)) for v in variables(claim)}
+    if prod(map(len, read.values())) > _FEW:
+        return False
+    conditions = [*(c for c in guard if all(v.value in read for v in variables(c))), claim]
+    states = (dict(zip(read, values, strict=True)) for values in product(*read.values()))
+    return not any(all(holds(c, state) for c in conditions) for state in states)
+
+
+def _configuration(stated: Sequence[tuple[Property, str]], covered: Sequence[tuple[Cover, str]]) -> str:
+    lasting = [name for prop, name in stated if isinstance(prop, NotForever)]
+    safe = [name for prop, name in stated if not isinstance(prop, NotForever)]
+    lines = ["SPECIFICATION Spec", "\\* A state in which nothing can happen is judged by the properties.", "CHECK_DEADLOCK FALSE"]
+    lines += [f"INVARIANT {name}" for name in dict.fromkeys(safe)]
+    lines += [f"PROPERTY {name}" for name in lasting]
+    lines += [f"\\* {'INVARIANT' if isinstance(c, Sometimes) else 'PROPERTY'} {name}" for c, name in covered]
+    return "\n".join(lines) + "\n"
+
+
+def _set(sort: Sort) -> str:
+    match sort:
+        case Bool():
+            return "BOOLEAN"
+        case Enum(names):
+            return f"{{{', '.join(map(_quoted, names))}}}"
+        case Ring(size):
+            return f"0..{size - 1}"
+        case Range(low, high):
+            if low < -(2**31) or high >= 2**31:
+                raise Inexpressible(f"TLC's numbers have 32 bits, which is too few for {sort}")
+            return f"{low}..{high}"
+        case Array(size, element):
+            return f"[0..{size - 1} -> {_set(element)}]"
+
+
+def _parts(node: Expr, op: str) -> list[Expr]:
+    return [node] if node.op != op else [part for arg in node.args for part in _parts(arg, op)]
+
+
+def _all(name: str, conditions: Iterable[str]) -> str:
+    return "\n".join([f"{name} ==", *(f"    /\\ {condition}" for condition in conditions)])
+
+
+def _tuple(head: str, names: Iterable[str], column: int = 0) -> str:
+    indent = " " * (column + len(head) + 2)
+    lines = textwrap.wrap(", ".join(names), _WIDTH - len(indent))
+    return f"{head}<<" + f"\n{indent}".join(lines) + ">>"
+
+
+def _quoted(words: str) -> str:
+    if not words.isascii() or not words.isprintable():
+        raise Inexpressible(f"TLA+ strings are of printable ASCII, and {words!r} is not")
+    return '"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _line(words: str) -> str:
+    """Words for a comment."""
+    return " ".join(words.split())
+
+
+def _identifier(words: str) -> str:
+    """Words as an identifier: one that starts with a letter, and not as fairness does."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", words).strip("_")
+    return name if re.match(r"(?!WF_|SF_)[A-Za-z]", name) else f"v_{name}"
+
+
+def _camel(words: str) -> str:
+    """Words as a name in TLA+'s style: `permits conserved` is `PermitsConserved`."""
+    name = "".join(word[0].upper() + word[1:] for word in re.findall(r"[A-Za-z0-9]+", words))
+    return name if name[:1].isalpha() else f"P{name}"
