@@ -8,6 +8,9 @@ help: ## what can be made
 check: .venv/installed ## check the default matrix against what is expected, and print the verdicts
 	$(BIN)/uncork check
 
+check-deep: .venv/installed ## two SQs of three and four entries, three SQs: what takes minutes an instance
+	$(BIN)/uncork check --expect properties/uncork_properties/deep.csv
+
 test: .venv/installed-tests ## tests, lint, types and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -22,6 +25,9 @@ expectations: .venv/installed ## record today's verdicts as the expected ones, h
 	$(BIN)/python -m uncork_properties.expected < .venv/rows.json > .venv/expected.csv
 	mv .venv/expected.csv properties/uncork_properties/expected.csv
 	$(BIN)/python -m uncork_properties.readme README.md
+
+bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
+	$(BIN)/python benchmarks/run.py
 
 format: .venv/installed-tests ## format the code
 	$(BIN)/ruff check --fix .
@@ -43,4 +49,8 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
-.PHONY: help check test counterexamples expectations format clean
+.venv/installed-bench: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+.PHONY: help check check-deep test counterexamples expectations bench format clean

@@ -22,14 +22,15 @@ from statistics import median
 import growth
 from measure import GIB, Limits, Run, measure
 from tools import TOOLS, WARM, Answer, Prepared, Spin, Task, Tool, archive
+from uncork.export import Inexpressible
 
 HERE = Path(__file__).parent
 SIZES = [
-    ("propolis-2025/linux/tail-1/n1-sq4-cq4", 5),
-    ("arm-recheck/linux/tail-1/n2-sq2-cq2", 5),
-    ("propolis-2026/spdk/tail-1/n2-sq2-cq3", 3),
+    ("propolis-2025/linux/tail-1/n1-sq4-cq4", 5, 1_000_000),
+    ("arm-recheck/linux/tail-1/n2-sq2-cq2", 5, 5_000_000),
+    ("propolis-2026/spdk/tail-1/n2-sq2-cq3", 3, 20_000_000),
 ]
-"""Instances of some 170,000, 990,000 and 6,900,000 states, and how often each is run."""
+"""Instances of some 170,000, 990,000 and 6,900,000 states, how often each is run, and how deep."""
 SMOKE = "propolis-2025/linux/tail-1/n1-sq2-cq2"
 
 _NO_MEMORY = ("MemoryError", "Unable to allocate", "bad_alloc", "OutOfMemoryError", "out of memory", "-DMEMLIM bound")
@@ -55,12 +56,19 @@ class Column:
 
 def compare(task: Task, tools: Sequence[Tool], repeat: int, limits: Limits, folder: Path) -> list[Column]:
     """Let the tools take turns at a task."""
-    columns = [Column(tool, tool.prepare(task, folder, limits)) for tool in tools if tool.applies(task)]
+    columns = [_column(tool, task, limits, folder) for tool in tools if tool.applies(task)]
     for _ in range(repeat):
         for column in columns:
             if not column.exceeded:
                 _take_turn(column, task, limits)
     return columns
+
+
+def _column(tool: Tool, task: Task, limits: Limits, folder: Path) -> Column:
+    try:
+        return Column(tool, tool.prepare(task, folder, limits))
+    except Inexpressible as refused:
+        return Column(tool, Prepared([]), exceeded=f"refused: {refused}")
 
 
 def _take_turn(column: Column, task: Task, limits: Limits) -> None:
@@ -105,8 +113,10 @@ def table(task: Task, columns: Sequence[Column]) -> Iterator[str]:
         compiling = f"{c.prepared.seconds:.1f}" if c.prepared.seconds else ""
         if c.ended and c.answer:
             figures = [f"{median(c.wall):.2f}", f"{median(c.cpu):.2f}", f"{median(c.memory) / 2**20:,.0f}"]
-        else:
+        elif c.cpu:
             figures = [c.exceeded, f"> {c.cpu[-1]:.0f}", f"> {c.memory[-1] / 2**20:,.0f}"]
+        else:
+            figures = [c.exceeded, "", ""]
         yield f"| {' | '.join([c.tool.name, *figures, compiling, c.answer.says if c.ended and c.answer else ''])} |"
     yield ""
     yield from _ahead(columns)
@@ -176,12 +186,12 @@ verifiers stand apart (uncork compiles each system within its time). `>` is a li
 - **uncork** finds its kernel in numba's cache, and **cold** has to compile it; **its search alone** is timed inside the
   process, without start, import and compilation. The reference is the same search in Python and networkx. All of them
   tell every state apart, but **reduced**, which uses each reduction that is sound for the system.
-- **SPIN** stores every state exactly and searches without partial-order reduction, depth first. Safety: it explores, and
-  asserts that values are in range; no other invariant is looked at. Liveness: one run for each property. It knows weak
-  fairness only, and so solves an easier problem: what it refutes may be an unfair run.
+- **SPIN** stores every state exactly and searches without partial-order reduction, depth first. Safety: it explores,
+  and asserts that values are in range; no other invariant is looked at. Liveness: one run for each property. It knows
+  weak fairness only, and so solves an easier problem: what it refutes may be an unfair run.
 - **TLC** stores fingerprints, with a worker for each core, and checks liveness once, at the end. It stops at the first
   violation. Weak fairness, except where strong is named; it takes time exponential in the number of strongly fair
-  steps.
+  steps. Its memory is what Java takes where it may take all.
 """
 
 
@@ -196,23 +206,22 @@ def main() -> None:
     asked = parser.parse_args()
     limits = Limits(asked.limit, int(asked.memory * GIB))
     output = asked.output or (None if asked.quick else HERE / "RESULTS.md")
-    lines = [ABOUT.format(limits=f"{asked.limit:g} s, {asked.memory:g} GiB"), *machine(), ""]
+    lines = [ABOUT.format(limits=f"{asked.limit:g} s, {asked.memory:g} GiB"), *machine()]
     tools = [tool for tool in TOOLS if tool is WARM or isinstance(tool, Spin)] if asked.quick else TOOLS
-    for tool in tools:
-        if tool.missing():
-            lines.append(f"- {tool.name} is left out: {tool.missing()} is not installed")
+    lines += [f"- {tool.name} is left out: {tool.missing()} is not installed" for tool in tools if tool.missing()]
     tools = [tool for tool in tools if not tool.missing()]
     disagreed = []
     lines += ["", "## uncork and its peers", ""]
-    for instance, repeat in [(SMOKE, 1)] if asked.quick else SIZES:
+    for instance, repeat, deep in [(SMOKE, 1, 1_000_000)] if asked.quick else SIZES:
         for liveness in [False] if asked.quick else [False, True]:
-            task = Task(instance, liveness)
+            task = Task(instance, liveness, deep)
             with tempfile.TemporaryDirectory() as folder:
                 columns = compare(task, tools, asked.repeat or repeat, limits, Path(folder))
-            lines += table(task, columns)
-            print("\n".join(lines[-len(columns) - 6 :]), file=sys.stderr)
+            part = list(table(task, columns))
+            print("\n".join(part), file=sys.stderr)
+            lines += part
             if len(counts(columns)) > 1:
-                disagreed.append(task.instance)
+                disagreed.append(instance)
     if not asked.quick:
         with tempfile.TemporaryDirectory() as folder:
             found = list(growth.points(Path(folder), limits, asked.repeat or 3))

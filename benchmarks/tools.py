@@ -27,10 +27,14 @@ WORKER = Path(__file__).with_name("worker.py")
 
 @dataclass(frozen=True)
 class Task:
-    """An instance, and what is asked about it: safety, or liveness too."""
+    """An instance, and what is asked about it: safety, or liveness too.
+
+    `deep` is as deep as a search that goes depth first gets, and so the room for its stack.
+    """
 
     instance: str
     liveness: bool
+    deep: int = 1_000_000
 
     @property
     def system(self) -> System:
@@ -154,7 +158,7 @@ class Spin(Tool):
                 ["gcc", *flags, memory, "-o", str(place / "pan"), "pan.c"],
             ):
                 seconds += _build(line, place)
-            commands.append(Command([str(place / "pan"), *options, "-m10000000", "-w26"]))
+            commands.append(Command([str(place / "pan"), *options, f"-m{task.deep}"]))
         return Prepared(commands, seconds)
 
     def read(self, task: Task, runs: Sequence[Run]) -> Answer:

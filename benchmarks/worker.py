@@ -1,4 +1,7 @@
-"""Ours, as a process to be measured: `worker.py explicit|reduced|reference|kernel INSTANCE safety|all`, answering in JSON."""
+"""Ours, as a process to be measured; it answers in JSON.
+
+`worker.py explicit|reduced|reference|kernel INSTANCE safety|all`
+"""
 
 from __future__ import annotations
 

@@ -79,6 +79,8 @@ EXITS = {
     "no such choice": (2, ["--set", "kick_on_remitt=yes"]),
     "no such value": (2, ["--set", "kick_on_remit=maybe"]),
     "no such option": (2, ["--polcy", "tail"]),
+    "no such reduction": (2, ["--reductions", "rotations"]),
+    "without reductions the verdicts are the same": (0, [*HANGS, "--reductions", "none"]),
     "no number": (2, ["--sqs", "two"]),
     "a queue of one": (2, ["--sqs", "1", "--sq-size", "1"]),
     "no expectations": (2, ["--expect", "/nonexistent.csv"]),
@@ -122,9 +124,9 @@ EXPECT = "device,guest,policy,sqs,sq_size,cq_size,uncorked,states\npropolis-2025
     ("cell", "states", "code", "message"),
     [
         ("refuted", "", 0, ""),
-        ("refuted 28+0", "40221", 0, ""),
+        ("refuted 28+0", "11449", 0, ""),
         ("refuted 27+0", "", 10, "refuted 28+0 steps, expected refuted 27+0"),
-        ("refuted", "40220", 10, "40,221 states, expected 40,220"),
+        ("refuted", "11448", 10, "11,449 states, expected 11,448"),
         ("proved", "", 13, "refuted 28+0 steps (uncorked SQ0), expected proved"),
         ("fine", "", 2, "write proved, refuted"),
     ],
@@ -216,7 +218,7 @@ def test_a_forged_trace_is_rejected(tmp_path: Path, change: tuple[str, Any], cod
 def test_no_counterexample_where_there_is_none() -> None:
     done = uncork("trace", FIXED, "--property", "uncorked")
     assert done.returncode == 0
-    assert "proved (all 70,494 reachable states)" in done.stdout
+    assert "uncorked is proved (all" in done.stdout
 
 
 def test_simulate_is_seeded() -> None:
@@ -231,7 +233,7 @@ def test_everything_that_is_listed_can_be_shown() -> None:
         assert done.returncode == 0, name
         assert done.stdout
     assert "kick_on_remit" in uncork("show").stdout
-    assert len(uncork("list", "instances").stdout.splitlines()) == 468
+    assert len(uncork("list", "instances").stdout.splitlines()) == 513
 
 
 LONG = ["check", "--device", "arm-recheck", "--guest", "linux", "--policy", "head", "--sqs", "2", "--sq-size", "3",

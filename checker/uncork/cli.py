@@ -44,6 +44,8 @@ class _List(click.ParamType[list[Any]]):
             self.fail(f"{value!r}: whole numbers, separated by commas", param, ctx)
 
 
+_SMALL = 100_000
+"""States of a reduced graph below which all states are soon told apart."""
 _NAMES, _NUMBERS = _List(), _List(int)
 
 
@@ -259,8 +261,11 @@ def trace(
     with _progress() as watch:
         budget = _budget(max_states, max_memory, max_seconds, 1)
         rows = [row] if row else list(ROWS)
-        # Without reductions: a loop is then a shortest one wherever that can be known.
-        checked = next(iter(runner.check([instance], rows, budget, watch, reductions=frozenset())))
+        checked = next(iter(runner.check([instance], rows, budget, watch)))
+        loops = [r.verdict for r in checked.rows if isinstance(r.verdict, Refuted) and not r.verdict.shortest]
+        if loops and checked.outcome.states < _SMALL:
+            # Only where all states are told apart can a loop be known to be a shortest one.
+            checked = next(iter(runner.check([instance], rows, budget, watch, reductions=frozenset())))
     for each in checked.rows:
         if isinstance(each.verdict, Refuted):
             _print_trace(instance, each.name, each.verdict.trace, format_, shortest=each.verdict.shortest)

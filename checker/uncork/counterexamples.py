@@ -37,7 +37,7 @@ def generate(folder: Path) -> None:
         made = Path(scratch) / "made"
         made.mkdir()
         instances = [instance for instance, _ in expected.default().values()]
-        (made / "README.md").write_text(_HEAD + "".join(_write(made, runner.check(instances, reductions=frozenset()))))
+        (made / "README.md").write_text(_HEAD + "".join(_write(made, runner.check(instances))))
         if folder.exists():
             shutil.move(folder, Path(scratch) / "before")
         shutil.move(made, folder)

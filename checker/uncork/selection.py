@@ -50,6 +50,7 @@ def select(filters: Filters) -> list[Instance]:
         for policy in filters.policies or POLICIES
         for shape in _shapes(filters)
         if filters.guests or guest in matrix.guests(shape[0])
+        if filters.sqs or matrix.fits(device, shape[0])
     ]
     return [replace(instance, overrides=overrides) for instance in found] if overrides else found
 

@@ -46,9 +46,9 @@ class ExpectationError(ValueError):
     """A file of expectations cannot be read; the message names the file and the line."""
 
 
-def default() -> dict[str, tuple[Instance, Expected]]:
-    """The default matrix with its expectations, by instance name."""
-    return _read(files("uncork_properties").joinpath("expected.csv").read_text(), "expected.csv")
+def default(name: str = "expected.csv") -> dict[str, tuple[Instance, Expected]]:
+    """The default matrix with its expectations, by instance name; or the deep one, `deep.csv`."""
+    return _read(files("uncork_properties").joinpath(name).read_text(), name)
 
 
 def load(path: str) -> dict[str, tuple[Instance, Expected]]:

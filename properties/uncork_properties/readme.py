@@ -27,7 +27,9 @@ def table() -> str:
     parts, titles = [], dict[str, list[str]]()
     for device in DEVICES:
         lines = [
-            f"| {policy} | " + " | ".join(_marked(words[(device, policy, *shape)]) for shape in matrix.SHAPES) + " |"
+            f"| {policy} | "
+            + " | ".join(_marked(words.get((device, policy, *shape), "")) for shape in matrix.SHAPES)
+            + " |"
             for policy in POLICIES
         ]
         if len({line.split("|", 2)[2] for line in lines}) == 1:  # no policy makes a difference
@@ -46,7 +48,9 @@ def table() -> str:
 
 
 def _marked(word: str) -> str:
-    return word if word == "live" else f"**{word}**" if word.isupper() or word.split(" ")[0].isupper() else f"*{word}*"
+    if word in ("", "live"):
+        return word
+    return f"**{word}**" if word.split(" ")[0].isupper() else f"*{word}*"
 
 
 def updated(content: str) -> str:

@@ -19,22 +19,21 @@ def graph(system: System, limit: int = LIMIT) -> str:
     """
     found: list[State] = [system.initial]
     numbers = {tuple(system.initial.values()): 0}
-    nodes, edges = [], []
+    lines = []
     for number, state in enumerate(found):  # which grows
         strays = system.strays(state)
         style = ", style=dashed" if strays else ", peripheries=2" if number == 0 else ""
-        nodes.append(f"    {number} [tooltip={_quoted(_told(system, state))}{style}]")
+        lines.append(f"    {number} [tooltip={_quoted(_told(system, state))}{style}]")
         for action in [] if strays else system.enabled(state):
             after = system.after(state, action)
             target = numbers.setdefault(tuple(after.values()), len(found))
             if target == len(found):
                 found.append(after)
             line = "" if action.fair else ", style=dashed"
-            edges.append(f"    {number} -> {target} [label={_quoted(action.name)}{line}]")
+            lines.append(f"    {number} -> {target} [label={_quoted(action.name)}{line}]")
         if len(found) > limit:
             raise Inexpressible(f"{system.name} has more than {limit:,} states: nobody can look at such a graph")
-    head = [f"digraph {_quoted(system.name)} {{", "    node [shape=box]"]
-    return "\n".join([*head, *nodes, *edges, "}"]) + "\n"
+    return "\n".join([f"digraph {_quoted(system.name)} {{", "    node [shape=box]", *lines, "}"]) + "\n"
 
 
 def _told(system: System, state: State) -> str:

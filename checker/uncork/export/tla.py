@@ -14,28 +14,30 @@ from itertools import islice, product
 from math import prod
 
 from uncork.core.evaluate import holds
-from uncork.core.expr import Expr, conjuncts, variables
+from uncork.core.expr import Expr, any_of, conjuncts, variables
 from uncork.core.property import Always, Cover, InRange, NotForever, Property, Sometimes
 from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Sort, Value
 from uncork.core.system import Action, Fairness, System
+from uncork.core.transform import mapped
 from uncork.export import Inexpressible
 
 _WIDTH = 110
 _FEW = 1 << 14
 """As many valuations are tried to show that something cannot happen."""
 
-_RESERVED = frozenset(
+_RESERVED = (
     "ACTION ASSUME ASSUMPTION AXIOM BOOLEAN BY CASE CHOOSE CONSTANT CONSTANTS COROLLARY DEF DEFINE DEFS DOMAIN ELSE "
     "ENABLED EXCEPT EXTENDS FALSE HAVE HIDE IF IN INSTANCE LAMBDA LEMMA LET LOCAL MODULE NEW OBVIOUS OMITTED ONLY "
     "OTHER PICK PROOF PROPOSITION PROVE QED RECURSIVE STATE STRING SUBSET SUFFICES TAKE TEMPORAL THEN THEOREM TRUE "
     "UNCHANGED UNION USE VARIABLE VARIABLES WITH WITNESS Int Nat "
     "Any JavaTime Permutations Print PrintT RandomElement SortSeq TLCEval TLCGet TLCSet ToString Assert "
-    "Fairness Init Next Spec TypeOK Unfair i vars".split()
+    "Fairness Init Next Spec TypeOK Unfair i vars"
 )
 
 _BINDS = {"&": 3, "|": 3, "~": 4, "==": 5, "<": 5, "<=": 5, "wrap": 9, "+": 10, "-": 11}
-_SPELT = {"&": "/\\", "|": "\\/", "==": "=", "<": "<", "<=": "<=", "+": "+", "-": "-"}
-_DENIED = {"==": "#", "<": ">=", "<=": ">"}
+_SPELT = {"&": "/\\", "|": "\\/", "==": "=", "<": "<", "<=": "<="}
+_DENIED = {"=": "#", "<": ">=", "<=": ">"}
+_TURNED = {"=": "=", "#": "#", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _LOOSE, _ATOM = 1, 16
 
 
@@ -68,20 +70,32 @@ _COVERS = """\
 \\* Covers: each denies what some run must show. Take one as the only invariant (or property, of the specification
 \\* Unfair): TLC must find it violated, and shows the run."""
 
+_FAIRNESS = """\
+\\* Fairness is owed to a step, and not to each of its outcomes. Where no other action can disable a step, WF says
+\\* the same as SF, and TLC copes with it better.
+"""
+
+_WEAKENED = """\
+\\* NOTE: the other steps, which need SF, have WF too, for TLC to cope at all. What is proved is proved; what is
+\\* refuted may be refuted by a run that strong fairness rules out.
+"""
+
 
 class _Writer:
     def __init__(self, system: System, weak: bool) -> None:
         if not system.variables:
             raise Inexpressible(f"{system.name} has no variables, and a TLA+ specification needs one")
         self.system, self.weak = system, weak
-        self.taken = {*_RESERVED, module_name(system)}
+        self.taken = {*_RESERVED.split(), module_name(system)}
         self.vars = {v.name: self.name(_identifier(v.name)) for v in system.variables}
         self.actions = {a.name: self.name(_identifier(a.name)) for a in system.actions}
+        self.groups = self.grouped()
         self.reads = {v.name: Expr("var", (), v.sort, v.name) for v in system.variables}
         self.pairs = False
+        self.changed = {action.name: self.surely_changed(action) for action in system.actions}
         for action in system.actions:
-            if action.fair and not self.surely_changed(action):
-                raise Inexpressible(f"{action.name} may change nothing, and TLA+ does not take that for a step")
+            if action.fair:
+                self.must_change(action)
 
     def name(self, wanted: str) -> str:
         """An identifier that nothing else has."""
@@ -92,6 +106,17 @@ class _Writer:
         self.taken.add(name)
         return name
 
+    def grouped(self) -> dict[str, list[str]]:
+        """The variables by record, so that what a step leaves alone is soon said; a variable alone is by itself."""
+        records: dict[str, list[str]] = {}
+        for variable, name in self.vars.items():
+            records.setdefault(variable.rpartition(".")[0], []).append(name)
+        if len(records) == 1:
+            return {name: [name] for name in self.vars.values()}
+        return {
+            names[0] if len(names) == 1 else self.name(_identifier(record)): names for record, names in records.items()
+        }
+
     def extends(self) -> str:
         """The standard modules; TLC's only where an array's elements are listed."""
         return "Integers, TLC" if self.pairs else "Integers"
@@ -99,13 +124,14 @@ class _Writer:
     # -- the machine -----------------------------------------------------------------------------------------------
     def machine(self) -> Iterator[str]:
         variables = [(self.vars[v.name], v) for v in self.system.variables]
-        width = max(len(name) for name, _ in variables)
-        ends = [","] * (len(variables) - 1) + [" "]
-        yield "\n".join(
-            ["VARIABLES"]
-            + [f"    {name + end:{width + 2}} \\* {_line(v.doc)}" for (name, v), end in zip(variables, ends, strict=True)]
-        )
-        yield _tuple("vars == ", self.vars.values())
+        width = max(len(name) for name, _ in variables) + 2
+        commas = [*("," for _ in variables[1:]), ""]
+        lines = [
+            f"    {name + comma:{width}} \\* {_line(v.doc)}" for (name, v), comma in zip(variables, commas, strict=True)
+        ]
+        yield "\n".join(["VARIABLES", *lines])
+        groups = [_tuple(f"{group} == ", names) for group, names in self.groups.items() if names != [group]]
+        yield "\n".join([*groups, _tuple("vars == ", self.groups)])
         yield _all("TypeOK", (f"{name} \\in {_set(v.sort)}" for name, v in variables))
         yield _all("Init", (f"{name} = {self.value(v.initial, v.sort)}" for name, v in variables))
         yield from map(self.action, self.system.actions)
@@ -115,27 +141,29 @@ class _Writer:
     def action(self, action: Action) -> str:
         guard = [self.block(part, 7) for part in conjuncts(action.guard)]
         changed = [f"{self.vars[name]}' = {self.text(value, 6)}" for name, value in action.updates.items()]
-        kept = [name for variable, name in self.vars.items() if variable not in action.updates]
+        assigned = {self.vars[name] for name in action.updates}
+        kept = [
+            name
+            for group, names in self.groups.items()
+            for name in ([group] if assigned.isdisjoint(names) else [each for each in names if each not in assigned])
+        ]
         frame = [_tuple("UNCHANGED ", kept, 7)] if kept else []
         comment = f"\\* {_line(action.actor)}: {_line(action.doc)}\n"
         return comment + _all(self.actions[action.name], [*guard, *changed, *frame])
 
     def fairness(self) -> Iterator[str]:
-        owed = []
+        owed, weakened = [], False
         for duty, actions in self.system.duties.items():
-            strong = actions[0].fairness is Fairness.STRONG and not self.weak
-            if actions[0].fair:
-                owed.append(f"{'SF' if strong else 'WF'}_vars({self.any_of(a.name for a in actions)})  \\* {_line(duty)}")
+            if not actions[0].fair:
+                continue
+            strong = actions[0].fairness is Fairness.STRONG and not self.lasts(actions)
+            weakened |= strong and self.weak
+            kind = "SF" if strong and not self.weak else "WF"
+            owed.append(f"{kind}_vars({self.any_of(a.name for a in actions)})  \\* {_line(duty)}")
         if not owed:
             yield "Spec == Init /\\ [][Next]_vars"
             return
-        comment = "\\* Fairness is owed to a step, and not to each of its outcomes.\n"
-        if self.weak and any(action.fairness is Fairness.STRONG for action in self.system.actions):
-            comment += (
-                "\\* NOTE: every strong fairness condition is weakened here, for TLC to cope. What is proved is proved;\n"
-                "\\* what is refuted may be refuted by a run that strong fairness rules out.\n"
-            )
-        yield comment + _all("Fairness", owed)
+        yield _FAIRNESS + (_WEAKENED if weakened else "") + _all("Fairness", owed)
         yield "Spec == Init /\\ [][Next]_vars /\\ Fairness"
 
     # -- what is asked ---------------------------------------------------------------------------------------------
@@ -157,11 +185,12 @@ class _Writer:
         """That one of these actions is taken again and again."""
         chosen = [action for action in self.system.actions if action.name in names]
         for action in chosen:
-            if not self.surely_changed(action):
-                raise Inexpressible(f"{action.name} may change nothing, and TLA+ does not take that for a step")
+            self.must_change(action)
             for other in self.system.actions:
                 if other.name not in names and not self.distinct(action, other):
-                    raise Inexpressible(f"{action.name} and {other.name} may change just the same, and TLA+ tells no names")
+                    raise Inexpressible(
+                        f"{action.name} and {other.name} may change just the same, and TLA+ knows no names"
+                    )
         return f"[]<><<{self.any_of(a.name for a in chosen)}>>_vars"
 
     def any_of(self, names: Iterable[str]) -> str:
@@ -173,14 +202,28 @@ class _Writer:
         guard = conjuncts(action.guard)
         return {name for name, value in action.updates.items() if _never(guard, self.reads[name] == value)}
 
+    def must_change(self, action: Action) -> None:
+        if not self.changed[action.name]:
+            raise Inexpressible(f"{action.name} may change nothing, and TLA+ does not take that for a step")
+
     def distinct(self, one: Action, other: Action) -> bool:
         """Whether the two actions never lead from a state to the same state, as far as is easily seen."""
-        if self.surely_changed(one) - other.updates.keys() or self.surely_changed(other) - one.updates.keys():
+        if self.changed[one.name] - other.updates.keys() or self.changed[other.name] - one.updates.keys():
             return True
         guards = [*conjuncts(one.guard), *conjuncts(other.guard)]
         return any(
             _never(guards, one.updates.get(name, self.reads[name]) == other.updates.get(name, self.reads[name]))
             for name in {**one.updates, **other.updates}
+        )
+
+    def lasts(self, actions: Sequence[Action]) -> bool:
+        """Whether a step that can be taken can be until it is, as far as is easily seen."""
+        enabled = any_of(action.guard for action in actions)
+        read = {v.value for v in variables(enabled)}
+        return all(
+            _never(conjuncts(other.guard), enabled & ~_after(enabled, other))
+            for other in self.system.actions
+            if other not in actions and read & other.updates.keys()
         )
 
     # -- expressions -----------------------------------------------------------------------------------------------
@@ -218,21 +261,23 @@ class _Writer:
         binds = _BINDS[op]
         if op == "wrap":
             inner = f"{self.text(args[0], _ATOM)} % {node.value}"
-        elif op == "~" and args[0].op in _DENIED:
-            binds = _BINDS["=="]
-            inner = f" {_DENIED[args[0].op]} ".join(self.text(arg, binds + 1) for arg in args[0].args)
+        elif op == "~" and _SPELT.get(args[0].op) in _DENIED:
+            binds, inner = _BINDS["=="], self.relation(_DENIED[_SPELT[args[0].op]], *args[0].args)
         elif op == "~":
             inner = f"~{self.text(args[0], binds + 1)}"
+        elif op in ("&", "|"):  # the two do not mix in TLA+
+            inner = f" {_SPELT[op]} ".join(self.text(arg, binds + (arg.op != op)) for arg in args)
+        elif op in ("+", "-"):
+            inner = f"{self.text(args[0], binds)} {op} {self.text(args[1], binds + (op == '-'))}"
         else:
-            inner = f" {_SPELT[op]} ".join(self.text(arg, self.within(op, k, arg)) for k, arg in enumerate(args))
+            inner = self.relation(_SPELT[op], *args)
         return f"({inner})" if outer > binds else inner
 
-    def within(self, op: str, position: int, operand: Expr) -> int:
-        """How tightly an operand has to bind; /\\ and \\/ do not mix, and comparisons do not chain."""
-        binds = _BINDS[op]
-        if op in ("&", "|"):
-            return binds + (operand.op != op)
-        return binds + (op in ("==", "<", "<=") or (op == "-" and position == 1))
+    def relation(self, sign: str, left: Expr, right: Expr) -> str:
+        """A comparison, of something with a constant and not the other way round."""
+        if left.op == "const":
+            left, right, sign = right, left, _TURNED[sign]
+        return f"{self.text(left, _BINDS['=='] + 1)} {sign} {self.text(right, _BINDS['=='] + 1)}"
 
     def value(self, value: Value, sort: Sort) -> str:
         if isinstance(value, bool):
@@ -253,23 +298,39 @@ class _Writer:
         return f"({' @@ '.join(f'{k} :> {element}' for k, element in enumerate(elements))})"
 
 
+def _after(condition: Expr, action: Action) -> Expr:
+    """What held before an action exactly if `condition` holds after it."""
+    return mapped(condition, lambda leaf: action.updates.get(str(leaf.value), leaf) if leaf.op == "var" else leaf)
+
+
 def _never(guard: Iterable[Expr], claim: Expr) -> bool:
     """Whether a claim is false wherever a guard's conditions hold, seen by trying all values of what the claim reads.
 
     False too if they are too many, or if it takes a condition on other variables to see it.
     """
     read = {str(v.value): list(islice(v.sort.values(), _FEW + 1)) for v in variables(claim)}
+    conditions = []
+    for condition in [*guard, *conjuncts(claim)]:
+        names = [str(v.value) for v in variables(condition)]
+        if len(names) == 1 and names[0] in read:
+            (name,) = names
+            read[name] = [value for value in read[name] if holds(condition, {name: value})]
+        elif all(name in read for name in names):
+            conditions.append(condition)
     if prod(map(len, read.values())) > _FEW:
         return False
-    conditions = [*(c for c in guard if all(v.value in read for v in variables(c))), claim]
     states = (dict(zip(read, values, strict=True)) for values in product(*read.values()))
-    return not any(all(holds(c, state) for c in conditions) for state in states)
+    return not any(all(holds(condition, state) for condition in conditions) for state in states)
 
 
 def _configuration(stated: Sequence[tuple[Property, str]], covered: Sequence[tuple[Cover, str]]) -> str:
     lasting = [name for prop, name in stated if isinstance(prop, NotForever)]
     safe = [name for prop, name in stated if not isinstance(prop, NotForever)]
-    lines = ["SPECIFICATION Spec", "\\* A state in which nothing can happen is judged by the properties.", "CHECK_DEADLOCK FALSE"]
+    lines = [
+        "SPECIFICATION Spec",
+        "\\* A state in which nothing can happen is judged by the properties.",
+        "CHECK_DEADLOCK FALSE",
+    ]
     lines += [f"INVARIANT {name}" for name in dict.fromkeys(safe)]
     lines += [f"PROPERTY {name}" for name in lasting]
     lines += [f"\\* {'INVARIANT' if isinstance(c, Sometimes) else 'PROPERTY'} {name}" for c, name in covered]

@@ -14,9 +14,8 @@ from uncork.core.system import System
 from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.engines import Budget, Outcome, Report, quiet
-from uncork.engines.explicit import kernel
 from uncork.engines.explicit.explore import Graph, explore, transforms
-from uncork.engines.explicit.liveness import fair_parts, unfold
+from uncork.engines.explicit.liveness import Meadow
 from uncork.engines.explicit.native import Native
 from uncork.engines.explicit.reduction import ALL, partner, reduce
 from uncork.engines.explicit.witness import finite, lasso, renamed
@@ -61,6 +60,7 @@ class _Judge:
 
     def __init__(self, graph: Graph, asked: Sequence[Property | Cover], numbers: dict[int, int]) -> None:
         self.graph, self.asked, self.numbers = graph, asked, numbers
+        self.meadow = Meadow(graph)
         self.known: dict[int, Verdict] = {}
 
     def verdict(self, prop: Property) -> Verdict:
@@ -105,10 +105,9 @@ class _Judge:
                     return Refuted(finite(graph, *min(first)))
             case NotForever():
                 allowed = [self._where(each) for each in images if isinstance(each, NotForever)]
-                meadow = unfold(graph, allowed, prop.without)
-                parts = fair_parts(meadow)
-                if (parts >= 0).any():
-                    trace, shortest = lasso(graph, meadow, parts)
+                parts = self.meadow.fair_parts(allowed, prop.without)
+                if parts.any():
+                    trace, shortest = lasso(self.meadow, parts, prop.without)
                     return Refuted(trace, shortest and graph.complete)
         if not graph.complete:
             return Open(graph.stopped or "the search ended early", graph.depth)
@@ -120,13 +119,7 @@ class _Judge:
         if any(self._where(each).any() for each in images if isinstance(each, Sometimes)):
             return True
         steps = {name for each in images if isinstance(each, Repeatedly) for name in each.steps}
-        if not steps:
-            return False
-        graph = self.graph
-        wanted = np.array([action.name in steps for action in graph.system.actions], np.bool_)
-        parts = kernel.components(graph.offsets, graph.targets)
-        sources = np.repeat(np.arange(graph.count), np.diff(graph.offsets))
-        return bool((wanted[graph.labels] & (parts[sources] == parts[graph.targets])).any())
+        return bool(steps) and self.meadow.taken_again(frozenset(steps))
 
 
 __all__ = ["ALL", "check"]

@@ -154,41 +154,55 @@ def ask(predicate: int, states: Any, count: int) -> Any:
     return answers
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _follow(graph: Any, node: int, step: int) -> tuple[int, int]:
+    """The action of a node's step as the run sees it, and the node that it leads to; see `meadow` in `liveness`."""
+    offsets, targets, labels, turns, undone, after = graph
+    ways = undone.shape[0]
+    edge, order = offsets[node // ways] + step, node % ways
+    target = np.int64(targets[edge]) * ways
+    if ways > 1:
+        target += after[order, turns[edge]]
+    return undone[order, labels[edge]], target
+
+
 @njit(cache=True, nogil=True)
-def components(offsets: Any, targets: Any) -> Any:
-    """The strongly connected part of each node of a graph in compressed sparse rows; targets below 0 lead nowhere.
+def components(graph: Any, forbidden: Any, alive: Any) -> Any:
+    """The strongly connected part, 1 or more, of each living node, over steps that are not `forbidden`; 0 of the dead.
 
     Tarjan's algorithm (1972) with a stack of its own, in the form of Pearce (2016) that keeps one number a node.
     """
-    count = offsets.size - 1
-    index = np.zeros(count, np.int32)  # 0: not seen; then the least number reached; at last the part, from the top down
-    edge = offsets[:-1].copy()
-    root = np.ones(count, np.bool_)
-    path, waiting = np.empty(count, np.int32), np.empty(count, np.int32)
-    following, part = np.int32(1), np.int32(count)
-    for start in range(count):
-        if index[start] != 0:
+    offsets, ways = graph[0], graph[4].shape[0]
+    index = np.zeros(alive.size, np.int32)  # 0: not seen; then the least number reached; at last the part, from the top
+    step = np.zeros(alive.size, np.uint16)
+    inner = np.zeros(alive.size, np.bool_)  # some step leads to a number that is less
+    path, waiting = np.empty(alive.size, np.int32), np.empty(alive.size, np.int32)
+    following, part = np.int32(1), np.int32(alive.size)
+    for start in range(alive.size):
+        if not alive[start] or index[start] != 0:
             continue
         path[0], depth, held = start, 1, 0
         index[start] = following
         following += np.int32(1)
         while depth:
             node = path[depth - 1]
-            if edge[node] < offsets[node + 1]:
-                target = targets[edge[node]]
-                if target >= 0 and index[target] == 0:
-                    index[target] = following
-                    following += np.int32(1)
-                    path[depth] = target
-                    depth += 1
-                    continue  # the same edge is looked at again when the target is done
-                if target >= 0 and index[target] < index[node]:
-                    index[node] = index[target]
-                    root[node] = False
-                edge[node] += 1
+            state = node // ways
+            if step[node] < offsets[state + 1] - offsets[state]:
+                action, target = _follow(graph, node, step[node])
+                if not forbidden[action] and alive[target]:
+                    if index[target] == 0:
+                        index[target] = following
+                        following += np.int32(1)
+                        path[depth] = target
+                        depth += 1
+                        continue  # the same step is looked at again when the target is done
+                    if index[target] < index[node]:
+                        index[node] = index[target]
+                        inner[node] = True
+                step[node] += np.uint16(1)
                 continue
             depth -= 1
-            if not root[node]:
+            if inner[node]:
                 waiting[held] = node
                 held += 1
                 continue
@@ -200,3 +214,95 @@ def components(offsets: Any, targets: Any) -> Any:
             index[node] = part
             part -= np.int32(1)
     return index
+
+
+@njit(cache=True, nogil=True)
+def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
+    """The fair part, 1 or more, of each node, or 0: `alive` loses the nodes that no fair loop can visit.
+
+    `duties` is the number of the step that each action is an outcome of, -1 if nothing is owed to it; `weak` is whether
+    it is owed to each such step only while it lasts. See `liveness` for the rule.
+    """
+    offsets, ways = graph[0], graph[4].shape[0]
+    words = weak.size // 64 + 1
+    one = np.uint64(1)
+    while True:
+        parts = components(graph, forbidden, alive)
+        first = alive.size + 1  # parts are numbered from the top down
+        for node in range(alive.size):
+            if alive[node] and parts[node] < first:
+                first = parts[node]
+        taken = np.zeros((alive.size - first + 1, words), np.uint64)
+        lasting = np.full((alive.size - first + 1, words), ~np.uint64(0))
+        enabled = np.zeros(words, np.uint64)
+        for node in range(alive.size):
+            if not alive[node]:
+                continue
+            enabled[:] = 0
+            row = parts[node] - first
+            for step in range(offsets[node // ways + 1] - offsets[node // ways]):
+                action, target = _follow(graph, node, step)
+                duty = duties[action]
+                if duty < 0:
+                    continue
+                bit = one << np.uint64(duty & 63)
+                enabled[duty >> 6] |= bit
+                if not forbidden[action] and alive[target] and parts[target] == parts[node]:
+                    taken[row, duty >> 6] |= bit
+            for w in range(words):
+                lasting[row, w] &= enabled[w]
+        removed = 0
+        for node in range(alive.size):
+            if not alive[node]:
+                continue
+            row = parts[node] - first
+            for step in range(offsets[node // ways + 1] - offsets[node // ways]):
+                duty = duties[_follow(graph, node, step)[0]]
+                if duty < 0:
+                    continue
+                bit = one << np.uint64(duty & 63)
+                if taken[row, duty >> 6] & bit or (weak[duty] and not lasting[row, duty >> 6] & bit):
+                    continue
+                alive[node] = False
+                removed += 1
+                break
+        if not removed:
+            return parts
+
+
+@njit(cache=True, nogil=True)
+def stroll(graph: Any, wanted: Any, steps: int) -> bool:
+    """Whether a walk of so many steps from the first node returns to a node and took a wanted step in between.
+
+    The walk is random and always the same. Where it finds nothing, nothing is known.
+    """
+    offsets, ways = graph[0], graph[4].shape[0]
+    at = np.full((offsets.size - 1) * ways, -1, np.int64)
+    node, last, chance = 0, -1, np.uint64(0x9E3779B97F4A7C15)
+    for now in range(steps):
+        if at[node] >= 0 and at[node] <= last:
+            return True
+        at[node] = now
+        choices = offsets[node // ways + 1] - offsets[node // ways]
+        if choices == 0:
+            return False
+        chance ^= chance << np.uint64(13)
+        chance ^= chance >> np.uint64(7)
+        chance ^= chance << np.uint64(17)
+        action, target = _follow(graph, node, np.int64((chance >> np.uint64(33)) % np.uint64(choices)))
+        if wanted[action]:
+            last = now
+        node = target
+    return False
+
+
+@njit(cache=True, nogil=True)
+def recurs(graph: Any, wanted: Any, parts: Any) -> bool:
+    """Whether some step that is wanted joins two nodes of the same part."""
+    offsets, ways = graph[0], graph[4].shape[0]
+    for node in range(parts.size):
+        for step in range(offsets[node // ways + 1] - offsets[node // ways]):
+            action, target = _follow(graph, node, step)
+            if wanted[action] and parts[target] == parts[node]:
+                return True
+    return False

@@ -9,110 +9,71 @@ parts are formed anew until nothing changes: the recursion of Emerson and Lei (1
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uncork.core.system import Fairness, System
+from uncork.core.system import Fairness
 from uncork.engines.explicit import kernel
 from uncork.engines.explicit.explore import Graph
 
+_STROLL = 1_000_000
+"""Steps of a walk that looks for a loop, before all loops are looked at."""
 
-@dataclass
+
 class Meadow:
-    """The allowed states with all their steps, permutations undone: where loops are sought.
+    """The graph with permutations undone: where loops are sought.
 
-    A node is a state of the graph (`states`, i32) as seen after a permutation (`orders`, u8): what happens there to
-    the replica at place order[i] happens to replica i of the run. Nodes are in breadth-first order. The steps of node
-    i are `labels` (the run's action) and `targets` (i32, -1 if the step leaves the meadow or may not be taken in a
-    loop) at `offsets[i] .. offsets[i + 1]`.
+    A node is a state of the graph as seen after a permutation of the replicas: node = state * ways + order. What
+    happens there to the replica at place orders[order][i] happens to replica i of the run. Nodes are in breadth-first
+    order.
     """
 
-    system: System
-    states: NDArray[np.int32]
-    orders: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
-    targets: NDArray[np.int32]
-    labels: NDArray[np.int64]
+    def __init__(self, graph: Graph) -> None:
+        reduction = graph.reduction
+        self.graph, self.ways = graph, len(reduction.orders)
+        every = range(self.ways)
+        undone = np.array([reduction.partners[reduction.inverse(order)] for order in every], np.int16)
+        after = np.array([[reduction.after(order, turn) for turn in every] for order in every], np.int64)
+        self.arrays = (graph.offsets, graph.targets, graph.labels, graph.turns, undone, after)
 
     def edges(self, node: int) -> list[tuple[int, int]]:
-        """The steps from a node, as (action, target), in the order of the graph."""
-        span = slice(self.offsets[node], self.offsets[node + 1])
-        return list(zip(self.labels[span].tolist(), self.targets[span].tolist(), strict=True))
+        """The steps from a node, as (the run's action, target)."""
+        offsets, targets, labels, turns, undone, after = self.arrays
+        state, order = divmod(node, self.ways)
+        return [
+            (
+                int(undone[order, labels[edge]]),
+                int(targets[edge]) * self.ways + (int(after[order, turns[edge]]) if self.ways > 1 else 0),
+            )
+            for edge in range(int(offsets[state]), int(offsets[state + 1]))
+        ]
 
+    def fair_parts(self, allowed: Sequence[NDArray[np.bool_]], without: frozenset[str]) -> NDArray[np.int32]:
+        """For each node, the fair part it belongs to, or 0.
 
-def unfold(graph: Graph, allowed: Sequence[NDArray[np.bool_]], without: frozenset[str]) -> Meadow:
-    """The states in which `allowed[k]` holds as seen after permutation k, with steps `without` leading nowhere.
+        A fair part is a strongly connected set of nodes all of which a fair run can visit for ever, by steps that are
+        not `without`: a node in which nothing fair is enabled is one by itself. State s is allowed after permutation k
+        if `allowed[k][s]`. Only expanded states count, so a part found in an unfinished graph is real.
+        """
+        system = self.graph.system
+        alive = np.stack(allowed, axis=1)
+        alive[self.graph.expanded :] = False
+        numbers = {duty: n for n, duty in enumerate(d for d, actions in system.duties.items() if actions[0].fair)}
+        duties = np.array([numbers.get(action.duty, -1) for action in system.actions], np.int64)
+        weak = np.array([system.duties[duty][0].fairness is Fairness.WEAK for duty in numbers], np.bool_)
+        parts: NDArray[np.int32] = kernel.fair(self.arrays, self.marked(without), duties, weak, alive.reshape(-1))
+        return parts
 
-    Only expanded states count, so a loop found in an unfinished graph is real.
-    """
-    reduction, ways = graph.reduction, len(allowed)
-    wanted = np.stack(allowed, axis=1)
-    wanted[graph.expanded :] = False
-    flat = np.flatnonzero(wanted)
-    states, orders = (flat // ways).astype(np.int32), (flat % ways).astype(np.uint8)
-    nodes = np.full(wanted.size, -1, np.int32)
-    nodes[flat] = np.arange(len(flat), dtype=np.int32)
+    def marked(self, steps: frozenset[str]) -> NDArray[np.bool_]:
+        """For each action, whether it is one of these."""
+        return np.array([action.name in steps for action in self.graph.system.actions], np.bool_)
 
-    starts = graph.offsets[states]
-    lengths = graph.offsets[states + 1] - starts
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    edges = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
-    labels, targets = graph.labels[edges].astype(np.int64), graph.targets[edges].astype(np.int64)
-    if ways > 1:
-        seen, turned = np.repeat(orders, lengths), graph.turns[edges]
-        undone = np.array([reduction.partners[reduction.inverse(k)] for k in range(ways)])
-        after = np.array([[reduction.after(k, turn) for turn in range(ways)] for k in range(ways)])
-        labels = undone[seen, labels]
-        targets = targets * ways + after[seen, turned]
-    inside = nodes[targets]
-    forbidden = np.array([action.name in without for action in graph.system.actions], np.bool_)
-    inside[forbidden[labels]] = -1
-    return Meadow(graph.system, states, orders, offsets, inside, labels)
-
-
-def fair_parts(meadow: Meadow) -> NDArray[np.int32]:
-    """For each node, the fair part it belongs to, or -1.
-
-    A fair part is a strongly connected set of nodes all of which a fair run can visit for ever: a node in which nothing
-    fair is enabled is one by itself.
-    """
-    actions = meadow.system.actions
-    fair = np.array([action.fair for action in actions], np.bool_)
-    weak = np.array([action.fairness is Fairness.WEAK for action in actions], np.bool_)
-    numbers = {duty: number for number, duty in enumerate(meadow.system.duties)}
-    duties = np.array([numbers[action.duty] for action in actions], np.int64)
-
-    count = len(meadow.states)
-    sources = np.repeat(np.arange(count, dtype=np.int32), np.diff(meadow.offsets))
-    labels, targets = meadow.labels, meadow.targets
-    alive = np.ones(count, np.bool_)
-    while True:
-        offsets = np.concatenate(([0], np.cumsum(np.bincount(sources, minlength=count))))
-        parts: NDArray[np.int32] = kernel.components(offsets, targets)
-        inside = (targets >= 0) & (parts[sources] == parts[targets])
-
-        keys = parts[sources] * np.int64(len(numbers)) + duties[labels]
-        taken = np.zeros((count + 1) * len(numbers), np.bool_)
-        taken[keys[inside]] = True
-        starved = np.flatnonzero(fair[labels] & ~taken[keys])
-        if weak.any():
-            sizes = np.bincount(parts[alive], minlength=count + 1)[parts[sources[starved]]]
-            throughout = _enabled(keys[starved], sources[starved]) == sizes
-            starved = starved[~weak[labels[starved]] | throughout]
-        if not len(starved):
-            parts[~alive] = -1
-            return parts
-        alive[sources[starved]] = False
-        kept = alive[sources]
-        sources, labels, targets = sources[kept], labels[kept], targets[kept]
-        targets = np.where((targets >= 0) & alive[targets], targets, np.int32(-1))
-
-
-def _enabled(keys: NDArray[np.int64], sources: NDArray[np.int32]) -> NDArray[np.int64]:
-    """For each edge, in how many states a step of its key is enabled."""
-    pairs = np.unique(np.stack((keys, sources)), axis=1)
-    distinct, counts = np.unique(pairs[0], return_counts=True)
-    enabled: NDArray[np.int64] = counts[np.searchsorted(distinct, keys)]
-    return enabled
+    def taken_again(self, steps: frozenset[str]) -> bool:
+        """Whether some run takes one of these steps again and again."""
+        wanted = self.marked(steps)
+        if kernel.stroll(self.arrays, wanted, _STROLL):
+            return True
+        alive = np.ones(self.graph.count * self.ways, np.bool_)
+        parts = kernel.components(self.arrays, self.marked(frozenset()), alive)
+        return bool(kernel.recurs(self.arrays, wanted, parts))

@@ -40,21 +40,21 @@ def finite(graph: Graph, index: int, order: int, last: int | None = None) -> Tra
     return Trace(tuple(states), tuple(names))
 
 
-def lasso(graph: Graph, meadow: Meadow, parts: NDArray[np.int32]) -> tuple[Trace, bool]:
+def lasso(meadow: Meadow, parts: NDArray[np.int32], without: frozenset[str]) -> tuple[Trace, bool]:
     """The run into the fair part that is reached first and round a fair loop, and whether that loop is a shortest.
 
     Of several entries at the same least depth, the one with the shortest loop (of those, the first found). Where states
     were not told apart, a loop of the graph may have to be gone round several times, and once before the run is in it,
     until the run itself returns; it is then not known to be a shortest.
     """
-    fair = np.flatnonzero(parts >= 0)
-    depth = next(last for last in [*graph.levels, graph.count] if last > meadow.states[fair[0]])
-    entries = fair[meadow.states[fair] < depth].tolist()
-    loops = [_Loops(meadow, parts, entry).find() for entry in entries[:_ENTRIES]]
+    graph, fair = meadow.graph, np.flatnonzero(parts)
+    depth = next(last for last in [*graph.levels, graph.count] if last * meadow.ways > fair[0])
+    entries = fair[fair < depth * meadow.ways].tolist()
+    loops = [_Loops(meadow, parts, without, entry).find() for entry in entries[:_ENTRIES]]
     chosen = min(range(len(loops)), key=lambda k: len(loops[k][0]))
     entry, (loop, _) = entries[chosen], loops[chosen]
     shortest = not loop or (graph.reduction.trivial and len(entries) <= _ENTRIES and all(exact for _, exact in loops))
-    names, states = _stem(graph, int(meadow.states[entry]), int(meadow.orders[entry]))
+    names, states = _stem(graph, *divmod(entry, meadow.ways))
     if not loop:
         return Trace(tuple(states), tuple(names), len(names)), shortest
     rounds = [len(names)]
@@ -108,14 +108,15 @@ class _Debt:
 class _Loops:
     """Fair loops through one node of a fair part."""
 
-    def __init__(self, meadow: Meadow, parts: NDArray[np.int32], entry: int) -> None:
+    def __init__(self, meadow: Meadow, parts: NDArray[np.int32], without: frozenset[str], entry: int) -> None:
         self.meadow, self.parts, self.entry = meadow, parts, entry
-        self.part = int(parts[entry])
-        duties = list(meadow.system.duties.values())
+        self.part, self.forbidden = int(parts[entry]), meadow.marked(without)
+        system = meadow.graph.system
+        duties = list(system.duties.values())
         self.strong = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.STRONG)
         self.weak = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.WEAK)
         numbers = {action.name: 1 << k for k, each in enumerate(duties) for action in each}
-        self.duty = [numbers[action.name] for action in meadow.system.actions]
+        self.duty = [numbers[action.name] for action in system.actions]
         self.edges: dict[int, _Steps] = {}
         self.enabled: dict[int, int] = {}
 
@@ -132,7 +133,7 @@ class _Loops:
         if state not in self.edges:
             steps = self.meadow.edges(state)
             self.enabled[state] = reduce(or_, (self.duty[a] for a, _ in steps), 0)
-            self.edges[state] = [(a, t) for a, t in steps if t >= 0 and self.parts[t] == self.part]
+            self.edges[state] = [(a, t) for a, t in steps if self.parts[t] == self.part and not self.forbidden[a]]
         return self.edges[state]
 
     def _owed(self, debt: _Debt) -> int:
