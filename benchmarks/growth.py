@@ -66,7 +66,7 @@ def law(xs: Sequence[float], ys: Sequence[float]) -> Law:
 def report(found: Sequence[Point], plot: Path | None) -> list[str]:
     """The table, the laws, and the plot if there is a place for it and matplotlib is installed."""
     lines = [
-        f"`{INSTANCE}`, every reachable state with all its steps, unreduced; seconds of CPU time of the search alone.",
+        f"`{INSTANCE}`, every reachable state and its steps, unreduced; CPU time of the search alone.",
         "",
         "| SQs | entries of each | entries of the CQ | states | steps | depth | seconds | states a second | peak MiB |",
         "|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
@@ -86,6 +86,9 @@ def report(found: Sequence[Point], plot: Path | None) -> list[str]:
         f"{states.off:.2f}. Time, from 100,000 states up: seconds = {seconds.factor:.1e} * states^{seconds.power:.2f}, "
         f"within a factor of {seconds.off:.2f}.",
     ]
+    left_out = set(SHAPES) - {(p.sqs, p.sq_size, p.cq_size) for p in found}
+    if left_out:
+        lines.append(f"Beyond a limit: {', '.join(f'n{n}-sq{sq}-cq{cq}' for n, sq, cq in sorted(left_out))}.")
     ones = {p.sq_size: p for p in found if p.sqs == 1}
     for p in found:
         if p.sqs > 1 and p.sq_size == p.cq_size:

@@ -86,7 +86,7 @@ def _take_turn(column: Column, task: Task, limits: Limits) -> None:
         try:
             column.answer = column.tool.read(task, runs)
         except ValueError as error:
-            column.exceeded = "failed"
+            column.exceeded = f"failed, exit code {runs[-1].code}"
             print(f"{column.tool.name}: {error}", file=sys.stderr)
     wall, cpu = sum(run.wall for run in runs), sum(run.cpu for run in runs)
     if column.answer and column.answer.wall is not None and column.answer.cpu is not None:
@@ -130,16 +130,16 @@ def _ahead(columns: Sequence[Column]) -> Iterator[str]:
     for c in columns:
         if not c.tool.peer or not c.ended:
             continue
-        for what, theirs, mine, unit in (
-            ("wall time", median(c.wall), median(ours.wall), "s"),
-            ("CPU time", median(c.cpu), median(ours.cpu), "s"),
-            ("memory", median(c.memory) / 2**20, median(ours.memory) / 2**20, "MiB"),
+        for what, theirs, mine, unit, digits in (
+            ("wall time", median(c.wall), median(ours.wall), "s", 2),
+            ("CPU time", median(c.cpu), median(ours.cpu), "s", 2),
+            ("memory", median(c.memory) / 2**20, median(ours.memory) / 2**20, "MiB", 0),
         ):
             if theirs < mine:
                 said = True
-                yield f"- **{c.tool.name} is ahead in {what}**: {theirs:,.2f} {unit}, and uncork {mine:,.2f}."
+                yield f"- **{c.tool.name} is ahead in {what}**: {theirs:,.{digits}f} {unit}; uncork {mine:,.{digits}f}."
     if not said:
-        yield "No peer is ahead of uncork here, in time or memory."
+        yield "No peer that ended is ahead of uncork here, in time or memory."
     yield ""
 
 
@@ -190,8 +190,8 @@ verifiers stand apart (uncork compiles each system within its time). `>` is a li
   and asserts that values are in range; no other invariant is looked at. Liveness: one run for each property. It knows
   weak fairness only, and so solves an easier problem: what it refutes may be an unfair run.
 - **TLC** stores fingerprints, with a worker for each core, and checks liveness once, at the end. It stops at the first
-  violation. Weak fairness, except where strong is named; it takes time exponential in the number of strongly fair
-  steps. Its memory is what Java takes where it may take all.
+  violation. Weak fairness, except where strong is named; it takes time exponential in the number of steps
+  that are owed that. Its memory is what Java takes where it may take all.
 """
 
 

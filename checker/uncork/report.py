@@ -38,6 +38,8 @@ class Report:
     def show(self, found: Sequence[Checked], *, quiet: bool, interrupted: bool) -> Exit:
         """Prints the table (unless `quiet`) and, on standard error, what is not as expected; gives the exit code."""
         findings = [f for checked in found for f in judge(checked, self._expectation(checked))]
+        if interrupted:  # what is open then needs no explanation
+            findings = [finding for finding in findings if finding.exit is not Exit.OPEN]
         if not quiet:
             to = text.Page()
             to.show(self._full(found) if len(self.asked) <= _FEW else self._matrix(found))

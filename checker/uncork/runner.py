@@ -190,15 +190,14 @@ _SHARED: list[Any] = []
 def _together(
     instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, jobs: int
 ) -> Generator[tuple[int, Checked], None, None]:
-    from uncork.engines import explicit  # noqa: F401  # compiles the kernel once, before there are several of us
-
     context = multiprocessing.get_context("spawn")
     stop, latest = context.Event(), context.Array("d", 7)
     with _ctrl_c() as interrupted, ProcessPoolExecutor(jobs, context, _begin, (stop, latest)) as pool:
         try:
-            waiting: dict[Future[Checked], int] = {
-                pool.submit(_remote, index, replace(instances[index]), asked): index for index in order
-            }
+            with _deaf():
+                waiting: dict[Future[Checked], int] = {
+                    pool.submit(_remote, index, replace(instances[index]), asked): index for index in order
+                }
             finished = 0
             while waiting:
                 for future in wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED).done:
@@ -216,6 +215,17 @@ def _together(
             pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignores Ctrl-C while other processes are started, so that they are born ignoring it: the parent tells them."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, before)
+
+
 def _latest(instances: Sequence[Instance], latest: Any) -> tuple[str, Progress | None]:
     index, states, transitions, depth, frontier, memory, seconds = latest[:]
     if not states:
@@ -225,7 +235,6 @@ def _latest(instances: Sequence[Instance], latest: Any) -> tuple[str, Progress |
 
 
 def _begin(stop: Any, latest: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells us to stop
     _SHARED[:] = [stop, latest]
 
 

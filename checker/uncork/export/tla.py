@@ -139,7 +139,7 @@ class _Writer:
         yield from self.fairness()
 
     def action(self, action: Action) -> str:
-        guard = [self.block(part, 7) for part in conjuncts(action.guard)]
+        guard = [self.block(part, 7) for part in conjuncts(action.guard) if part.value is not True]
         changed = [f"{self.vars[name]}' = {self.text(value, 6)}" for name, value in action.updates.items()]
         assigned = {self.vars[name] for name in action.updates}
         kept = [
@@ -147,7 +147,7 @@ class _Writer:
             for group, names in self.groups.items()
             for name in ([group] if assigned.isdisjoint(names) else [each for each in names if each not in assigned])
         ]
-        frame = [_tuple("UNCHANGED ", kept, 7)] if kept else []
+        frame = [f"UNCHANGED {kept[0]}" if len(kept) == 1 else _tuple("UNCHANGED ", kept, 7)] if kept else []
         comment = f"\\* {_line(action.actor)}: {_line(action.doc)}\n"
         return comment + _all(self.actions[action.name], [*guard, *changed, *frame])
 
