@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from toys import TOYS, Toy, act, at, draw, lasting, not_forever
+from toys import TOYS, Toy, act, draw, lasting, not_forever
 from uncork.core.expr import Expr, boolean, ite, minimum, number
 from uncork.core.property import Cover, InRange, NotForever, Property, Repeatedly, Sometimes, always
 from uncork.core.sorts import Array, Bool, Enum, Nat, Range, Ring, Value
@@ -266,7 +266,7 @@ def test_covers(tlc: Tlc, name: str) -> None:
 def test_names_do_not_clash(tlc: Tlc) -> None:
     """Neither with each other, nor with TLA+'s own, however they are spelt."""
     names = ["a.b", "a_b", "Next.", "IF", "SF_.x", "2", "i", "Nat", "vars", "TLCGet"]
-    variables = tuple(Variable(name, Nat(1), 0, f"{name}\n  ====") for name in names)
+    variables = tuple(Variable(name, Nat(1), 0, f"{name} ×\n====") for name in names)
     reads = [Expr("var", (), v.sort, v.name) for v in variables]
     actions = tuple(act(f"{read.value}!", Guarded(read == 0, {str(read.value): number(1)})) for read in reads)
     run = check(tlc, System("a b", variables, actions), [IN_RANGE, always("Init", "", boolean(True))])
@@ -286,6 +286,13 @@ def test_an_excepted_step_like_another_is_refused() -> None:
         tla.module(system, [not_forever(system, "a b", without.split())])
     with pytest.raises(Inexpressible, match="one and two may change just the same"):
         tla.module(system, [not_forever(system, "a b", ["one"])])
+
+
+def test_what_is_too_large_to_look_through_is_not_taken_for_granted() -> None:
+    r = Record("r", n=var(Nat(2**20), "a number"))
+    tla.module(System("far", r.variables, (act("up", when(r.n < 9, r(n=r.n + 1)), Fairness.NONE),)), [])
+    with pytest.raises(Inexpressible, match="up may change nothing"):
+        tla.module(System("far", r.variables, (act("up", when(r.n > 2**19, r(n=2**20))),)), [])
 
 
 def test_numbers_that_tlc_does_not_have_are_refused() -> None:
@@ -313,6 +320,7 @@ def operators() -> System:
         "gap": when((r.a - r.b <= 1) & ~(r.flag & other), r(array=r.array.store(r.a, r.a - r.b - 2), b=r.b - 2)),
         "swap": when(r.array[r.a] != here, r(array=r.array.store(r.a, here).store(r.b, r.array[r.a]), flag=~r.flag)),
         "pick": when(~(here <= r.low), r(low=ite(r.flag, here, r.low - (r.low - minimum(here, 0))), a=r.a + 4)),
+        "list": when(other, r(array=Expr("array", (here, r.array[r.a], here), Array(3, Range(-2, 2))))),
         "call": when(boolean(True), r(word=ite(r.flag == (r.low - here < -1), ite(other, r.word, "the other"), "one"))),
     }
     return System("operators", r.variables, tuple(act(k, v, Fairness.NONE) for k, v in steps.items()))
@@ -361,7 +369,8 @@ def test_weakened_fairness_says_so(tlc: Tlc) -> None:
 
 def test_all_states_of_a_machine(tlc: Tlc) -> None:
     instance = from_name("mmio/linux/tail/n1-sq2-cq2")
-    run = check(tlc, instance.system, properties(instance.machine, instance.system), dump=True)
+    asked, shown = properties(instance.machine, instance.system), covers(instance.machine, instance.system)
+    run = check(tlc, instance.system, asked, shown, dump=True)
     assert run.code == SATISFIED
     assert run.states == reachable(instance.system)
 

@@ -49,10 +49,11 @@ def module_name(system: System) -> str:
 def module(
     system: System, properties: Sequence[Property], covers: Sequence[Cover] = (), *, weak: bool = False
 ) -> tuple[str, str]:
-    """The module, and a configuration that checks every property.
+    """The module, and a configuration that checks every property; and types in any case: beyond, nothing has a meaning.
 
-    TLC's time and memory are exponential in the number of strongly fair steps. With `weak` they are weakly fair: what
-    TLC then proves is proved, and what it refutes may be refuted by an unfair run. Raises `Inexpressible`.
+    TLC's time is exponential in the number of strongly fair steps that others can disable. With `weak` these are weakly
+    fair too: what TLC then proves is proved, and what it refutes may be refuted by an unfair run. Raises
+    `Inexpressible`.
     """
     writer = _Writer(system, weak)
     stated = [(p, "TypeOK" if isinstance(p, InRange) else writer.name(_camel(p.name))) for p in properties]
@@ -223,7 +224,7 @@ class _Writer:
         return all(
             _never(conjuncts(other.guard), enabled & ~_after(enabled, other))
             for other in self.system.actions
-            if other not in actions and read & other.updates.keys()
+            if other.duty != actions[0].duty and read & other.updates.keys()
         )
 
     # -- expressions -----------------------------------------------------------------------------------------------
@@ -309,6 +310,8 @@ def _never(guard: Iterable[Expr], claim: Expr) -> bool:
     False too if they are too many, or if it takes a condition on other variables to see it.
     """
     read = {str(v.value): list(islice(v.sort.values(), _FEW + 1)) for v in variables(claim)}
+    if any(len(values) > _FEW for values in read.values()):
+        return False
     conditions = []
     for condition in [*guard, *conjuncts(claim)]:
         names = [str(v.value) for v in variables(condition)]
@@ -325,7 +328,7 @@ def _never(guard: Iterable[Expr], claim: Expr) -> bool:
 
 def _configuration(stated: Sequence[tuple[Property, str]], covered: Sequence[tuple[Cover, str]]) -> str:
     lasting = [name for prop, name in stated if isinstance(prop, NotForever)]
-    safe = [name for prop, name in stated if not isinstance(prop, NotForever)]
+    safe = ["TypeOK", *(name for prop, name in stated if not isinstance(prop, NotForever))]
     lines = [
         "SPECIFICATION Spec",
         "\\* A state in which nothing can happen is judged by the properties.",
@@ -346,7 +349,7 @@ def _set(sort: Sort) -> str:
         case Ring(size):
             return f"0..{size - 1}"
         case Range(low, high):
-            if low < -(2**31) or high >= 2**31:
+            if low <= -(2**31) or high >= 2**31:
                 raise Inexpressible(f"TLC's numbers have 32 bits, which is too few for {sort}")
             return f"{low}..{high}"
         case Array(size, element):
