@@ -21,7 +21,7 @@ from statistics import median
 
 import growth
 from measure import GIB, Limits, Run, measure
-from tools import TOOLS, WARM, Answer, Prepared, Spin, Task, Tool, archive
+from tools import COLD, TOOLS, WARM, Answer, Prepared, Spin, Task, Tool, archive
 from uncork.export import Inexpressible
 
 HERE = Path(__file__).parent
@@ -107,7 +107,8 @@ def table(task: Task, columns: Sequence[Column]) -> Iterator[str]:
     found = " / ".join(f"{count:,}" for count in sorted(counts(columns)))
     yield f"### {task.instance}: {'safety and liveness' if task.liveness else 'safety'}, {found} states"
     yield ""
-    yield "| tool | wall s | CPU s | peak MiB | compile CPU s | answer |"
+    runs = max((len(c.wall) for c in columns), default=0)
+    yield f"| median of {runs} | wall s | CPU s | peak MiB | compile CPU s | answer |"
     yield "|---|--:|--:|--:|--:|---|"
     for c in columns:
         compiling = f"{c.prepared.seconds:.1f}" if c.prepared.seconds else ""
@@ -123,7 +124,7 @@ def table(task: Task, columns: Sequence[Column]) -> Iterator[str]:
 
 
 def _ahead(columns: Sequence[Column]) -> Iterator[str]:
-    ours = next((c for c in columns if c.tool is WARM and c.ended), None)
+    ours, cold = (next((c for c in columns if c.tool is tool and c.ended), None) for tool in (WARM, COLD))
     if ours is None:
         return
     said = False
@@ -138,6 +139,13 @@ def _ahead(columns: Sequence[Column]) -> Iterator[str]:
             if theirs < mine:
                 said = True
                 yield f"- **{c.tool.name} is ahead in {what}**: {theirs:,.{digits}f} {unit}; uncork {mine:,.{digits}f}."
+        first = median(c.cpu) + c.prepared.seconds
+        if cold and first < median(cold.cpu):
+            said = True
+            yield (
+                f"- **{c.tool.name} is ahead the first time**: {first:.2f} s of CPU time with its compilation; "
+                f"uncork, cold, {median(cold.cpu):.2f}."
+            )
     if not said:
         yield "No peer that ended is ahead of uncork here, in time or memory."
     yield ""

@@ -235,10 +235,12 @@ def _build(line: Sequence[str], place: Path) -> float:
 
 WARM = Ours("uncork", "explicit")
 """What the peers are compared with."""
+COLD = Ours("uncork, cold", "explicit", warm=False)
+"""And the first time, with what they compile."""
 
 TOOLS: list[Tool] = [
     WARM,
-    Ours("uncork, cold", "explicit", warm=False),
+    COLD,
     Ours("uncork, its search alone", "kernel", only_safety=True),
     Ours("uncork, reduced", "reduced"),
     Ours("uncork's reference", "reference"),
