@@ -237,7 +237,7 @@ def test_everything_that_is_listed_can_be_shown() -> None:
 
 
 LONG = ["check", "--device", "arm-recheck", "--guest", "linux", "--policy", "head", "--sqs", "2", "--sq-size", "3",
-        "--cq-size", "3"]  # fmt: skip
+        "--cq-size", "3", "--reductions", "none"]  # fmt: skip
 
 
 def test_ctrl_c_ends_with_what_is_known(tmp_path: Path) -> None:

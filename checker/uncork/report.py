@@ -96,10 +96,11 @@ class Report:
             to.say(_LEGEND)
         verdicts = [one_word(row.verdict) for checked in found for row in checked.rows]
         counts = ", ".join(f"{verdicts.count(w)} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
+        as_expected = "What is decided is as expected." if "open" in verdicts else "All as expected."
         known = sum(self._expectation(checked) is not None for checked in found)
         to.say(
             f"{len(found)} instance{'s' * (len(found) != 1)} ({known} with expectations), {len(verdicts)} verdicts: "
-            f"{counts}. " + ("All as expected." if not findings else f"{len(findings)} not as expected."),
+            f"{counts}. " + (as_expected if not findings else f"{len(findings)} not as expected."),
             "bold",
         )
 

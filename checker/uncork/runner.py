@@ -87,10 +87,8 @@ def check(
     run = _alone if jobs <= 1 else _together
     done: dict[str, Checked] = {}
     following = 0
-    interrupted = False
-    with contextlib.closing(run(instances, order, asked, watch, jobs)) as results:
+    with contextlib.closing(run(instances, order, asked, watch, jobs)) as results, _noticed() as interrupted:
         for index, checked in results:
-            interrupted = interrupted or checked.outcome.stopped is not None
             done[prints[index]] = checked
             while following < len(instances) and prints[following] in done:
                 yield replace(done[prints[following]], instance=instances[following])
@@ -98,9 +96,7 @@ def check(
     for index in range(following, len(instances)):
         if prints[index] in done:
             yield replace(done[prints[index]], instance=instances[index])
-        else:
-            interrupted = True
-    if interrupted:
+    if interrupted.is_set():
         raise KeyboardInterrupt
 
 
@@ -161,7 +157,17 @@ def _alone(
             watch(Tick(number, len(order), name, None))
             yield index, _one(instances[index], asked, report)
             if stop.is_set():
-                return
+                raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _noticed() -> Iterator[threading.Event]:
+    """An event that is set if what is done here is interrupted."""
+    event = threading.Event()
+    try:
+        yield event
+    except KeyboardInterrupt:
+        event.set()
 
 
 @contextlib.contextmanager
@@ -210,6 +216,8 @@ def _together(
                     stop.set()
                     for future in waiting:
                         future.cancel()
+            if interrupted.is_set():
+                raise KeyboardInterrupt
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
