@@ -155,7 +155,7 @@ def machine() -> Iterator[str]:
     """The versions of everything, the processor and the date."""
     system = f"{platform.system()} {platform.release()}"
     yield f"- {date.today().isoformat()}; {_processor()}, {os.cpu_count()} cores, {_memory():.0f} GiB; {system}"
-    packages = (f"{each} {version(each)}" for each in ("uncork", "numba", "llvmlite", "numpy", "scipy", "networkx"))
+    packages = (f"{each} {version(each)}" for each in ("uncork", "numba", "llvmlite", "numpy", "networkx"))
     yield f"- Python {platform.python_version()}; {', '.join(packages)}"
     for command in (["spin", "-V"], ["gcc", "--version"], ["java", "-version"]):
         yield f"- {_first_line(command) or command[0] + ': not installed'}"

@@ -22,10 +22,10 @@ def decide(engine: str, name: str, asked: str) -> dict[str, Any]:
     if engine == "reference":
         from uncork.engines.reference import check
     elif engine == "reduced":
-        from uncork.engines.explicit import ALL
+        from uncork.engines import REDUCTIONS
         from uncork.engines.explicit import check as explicit
 
-        check = partial(explicit, reductions=ALL)
+        check = partial(explicit, reductions=REDUCTIONS)
     else:
         from uncork.engines.explicit import check
     instance = from_name(name)

@@ -15,7 +15,7 @@ from uncork.core.property import InRange, NotForever, Repeatedly, Sometimes, alw
 from uncork.core.sorts import Array, Bool, Enum, Nat, Range, Ring
 from uncork.core.system import Fairness, Record, System, say, var, when
 from uncork.core.verdict import Open, Refuted
-from uncork.engines import Budget, explicit
+from uncork.engines import REDUCTIONS, Budget, explicit
 from uncork.engines.explicit import reduction
 from uncork_nvme.instance import from_name
 from uncork_properties.catalogue import covers, properties
@@ -163,7 +163,7 @@ def test_a_policy_that_looks_at_an_absolute_index_is_not_turned(tmp_path: Path) 
     backslashed = str(tmp_path / "mine.py:absolute").replace("/", "\\")
     instance = from_name(f"propolis-2026/linux/{backslashed}/n1-sq3-cq3")
     asked = instance.system, properties(instance.machine, instance.system), covers(instance.machine, instance.system)
-    found = reduction.reduce(*asked, reduction.ALL)
+    found = reduction.reduce(*asked, REDUCTIONS)
     assert not found.normalise.keys() & {"cq.head", "cq.slots"}
     assert "sq0.head" in found.normalise
     assert any("cq.head == 0" in refusal.reason for refusal in found.refusals)
@@ -173,7 +173,7 @@ def test_a_policy_that_looks_at_an_absolute_index_is_not_turned(tmp_path: Path) 
 
 
 # -- verdicts are the same ---------------------------------------------------------------------------------------------
-def same(system, asked, shown=(), reductions=(reduction.ALL, *(frozenset({r}) for r in reduction.ALL))) -> None:
+def same(system, asked, shown=(), reductions=(REDUCTIONS, *(frozenset({r}) for r in REDUCTIONS))) -> None:
     """Verdicts, stems and stuck runs are equal with and without; every trace is of the system and has been replayed."""
     plain = explicit.check(system, asked, shown)
     for chosen in reductions:
@@ -225,7 +225,7 @@ def test_a_budget_that_runs_out_is_open_with_reductions_too() -> None:
         properties(instance.machine, instance.system),
         (),
         Budget(states=2000),
-        reductions=reduction.ALL,
+        reductions=REDUCTIONS,
     )
     assert {type(verdict) for _, verdict in found.verdicts} <= {Open, Refuted}
     assert any(isinstance(verdict, Open) for _, verdict in found.verdicts)
@@ -291,7 +291,7 @@ def machines(chosen: st.DrawFn):
 @given(machines())
 def test_random_machines(machine) -> None:
     system, asked, shown = machine
-    found = reduction.reduce(system, asked, shown, reduction.ALL)
+    found = reduction.reduce(system, asked, shown, REDUCTIONS)
     assert len(found.orders) > 1, found.refusals
     same(system, asked, shown)
 
@@ -306,7 +306,7 @@ def test_records_that_differ_are_not_permuted() -> None:
         )
         actions = tuple(dataclasses.replace(each, family="up") for each in pair)
         system = System("two", (*one.variables, *other.variables), actions, replicas=(("r0", "R0"), ("r1", "R1")))
-        return reduction.reduce(system, [], [], reduction.ALL)
+        return reduction.reduce(system, [], [], REDUCTIONS)
 
     assert len(unlike(2).orders) == 2
     assert len(unlike(1).orders) == 1

@@ -250,7 +250,7 @@ def trace(
         if found is None:
             raise InstanceError(f"{what}: {instance.name} has no property {name!r}")
         replay(instance.system, run, found)
-        _print_trace(instance, name, run, format_, shortest=shortest)
+        _print_trace(instance, found, run, format_, shortest=shortest)
         return Exit.AS_EXPECTED
     if what.endswith((".json", ".itf")):
         raise InstanceError(f"there is no file {what}")
@@ -268,7 +268,8 @@ def trace(
             checked = next(iter(runner.check([instance], rows, budget, watch, reductions=frozenset())))
     for each in checked.rows:
         if isinstance(each.verdict, Refuted):
-            _print_trace(instance, each.name, each.verdict.trace, format_, shortest=each.verdict.shortest)
+            prop = next(p for p in properties(instance.machine, instance.system) if p.name == each.name)
+            _print_trace(instance, prop, each.verdict.trace, format_, shortest=each.verdict.shortest)
             return Exit.AS_EXPECTED
     return _no_trace(checked, checked.rows)
 
@@ -300,12 +301,11 @@ def _stored(path: str, row: str | None) -> tuple[Instance, str, bool, Trace]:
         raise InstanceError(f"{path}: {error}") from None
 
 
-def _print_trace(instance: Instance, name: str, run: Trace, format_: str, *, shortest: bool) -> None:
+def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *, shortest: bool) -> None:
     from uncork.render import itf, mermaid, text
 
     system = instance.system
-    prop = next(p for p in properties(instance.machine, system) if p.name == name)
-    meta = {"instance": instance.name, "refutes": [name], "shortest": shortest}
+    meta = {"instance": instance.name, "refutes": [prop.name], "shortest": shortest}
     if format_ == "text":
         text.show_trace(text.console(), instance.name, system, prop, run, shortest=shortest)
     elif format_ == "itf":

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from uncork_nvme.instance import Instance
 from uncork_properties.expected import Expected, cell, word
 
+from uncork.engines import REDUCTIONS
 from uncork.gate import Exit, Finding, judge, trace_steps, worst
 from uncork.gate import word as one_word
 from uncork.render import text
-from uncork.runner import REDUCTIONS, Checked
+from uncork.runner import Checked
 
 _LEGEND = (
     "live: all is proved, for all runs at these sizes. HANGS k: some run of k steps ends with an SQ that stays corked, "

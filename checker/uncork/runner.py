@@ -17,11 +17,9 @@ from uncork_properties.catalogue import ROWS, covers, properties
 
 from uncork.core.property import Property, describe
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
-from uncork.engines import Budget, Outcome, Progress, Stop
+from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop
 
 INTERRUPTED = "interrupted"
-REDUCTIONS = frozenset({"rotation", "permutation", "dead"})
-"""The reductions of the explicit engine, by name."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def _size(instance: Instance) -> float:
 
 
 def _one(instance: Instance, asked: _Asked, report: Callable[[Progress], None]) -> Checked:
-    from uncork.engines import explicit  # heavy: numba and scipy
+    from uncork.engines import explicit  # heavy: numba
 
     system = instance.system
     wanted = [prop for prop in properties(instance.machine, system) if prop.row in asked.rows]

@@ -14,7 +14,7 @@ from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
 from uncork.core.sorts import did_you_mean
-from uncork.runner import REDUCTIONS
+from uncork.engines import REDUCTIONS
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from uncork.core.property import Cover, Property
 from uncork.core.system import System
 from uncork.core.verdict import Verdict
 
+REDUCTIONS = frozenset({"rotation", "permutation", "dead"})
+"""The reductions of the explicit engine, by name; see `explicit.reduction`."""
+
 
 @dataclass(frozen=True)
 class Budget:

@@ -17,7 +17,7 @@ from uncork.engines import Budget, Outcome, Report, quiet
 from uncork.engines.explicit.explore import Graph, explore, transforms
 from uncork.engines.explicit.liveness import Meadow
 from uncork.engines.explicit.native import Native
-from uncork.engines.explicit.reduction import ALL, partner, reduce
+from uncork.engines.explicit.reduction import partner, reduce
 from uncork.engines.explicit.witness import finite, lasso, renamed
 
 
@@ -31,9 +31,9 @@ def check(
 ) -> Outcome:
     """Decides every property by enumerating the reachable states; each counterexample has been replayed.
 
-    `reductions` are names of `reduction.ALL`; those that are unsound for this system are not used. Traces are of the
-    system itself in any case. Raises `uncork.core.trace.ReplayError` if one does not replay: a defect of this engine,
-    never of the system.
+    `reductions` are some of `engines.REDUCTIONS`; those that are unsound for this system are not used. Traces are of
+    the system itself in any case. Raises `uncork.core.trace.ReplayError` if one does not replay: a defect of this
+    engine, never of the system.
     """
     started = time.monotonic()
     reduction = reduce(system, properties, covers, reductions)
@@ -120,6 +120,3 @@ class _Judge:
             return True
         steps = {name for each in images if isinstance(each, Repeatedly) for name in each.steps}
         return bool(steps) and self.meadow.taken_again(frozenset(steps))
-
-
-__all__ = ["ALL", "check"]

@@ -26,9 +26,6 @@ from uncork.core.sorts import Array, Enum, Ring, Value, default
 from uncork.core.system import Action, System
 from uncork.core.transform import Renaming, normal
 
-ALL = frozenset({"rotation", "permutation", "dead"})
-"""The reductions by name."""
-
 
 @dataclass(frozen=True)
 class Refusal:
