@@ -23,7 +23,7 @@ def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
     """What the policy writes to CQ EventIdx, from what the device knows now."""
     cq = m.cq
     corked = boolean(True) if corking else m.corked
-    view = CQView(cq.head, cq.tail, cq.occupied, cq.available, corked, cq.size, len(m.sqs))
+    view = CQView(cq.head, cq.tail, cq.occupied, cq.available, corked, cq.size, m.count)
     return m.policy.event_idx(view, corking=corking)
 
 
@@ -210,7 +210,7 @@ def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     cq = m.cq
     return when(
         (p.at == "run") & (q.in_flight > 0) & ~cq.locked,
-        cq(slots=cq.slots.store(cq.tail, q.label), tail=cq.tail + 1),
+        cq.put(q),
         q(in_flight=q.in_flight - 1),
         *_onward(m, q, p, None),
     ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)

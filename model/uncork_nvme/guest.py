@@ -25,7 +25,7 @@ def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
 
 
 @step("submitter {}", Fairness.NONE)
-def submit(m: Machine, q: SQ, entries: int) -> Guarded:
+def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
     """Writes SQEs and moves the SQ shadow tail past them. A guest is never obliged to."""
     return when(
         (q.submitter == "idle") & (q.outstanding <= q.capacity - entries),
@@ -63,9 +63,9 @@ def consume(m: Machine, q: SQ) -> Guarded:
     early = m.choices.early_free == YES
     return when(
         (cq.consumer == "poll")
-        & (cq.slots[cq.cursor] == q.label)
+        & cq.shows(q)
         & (cq.consumed < drain if isinstance(drain, int) else boolean(True)),
-        cq(slots=cq.slots.store(cq.cursor, "none"), cursor=cq.cursor + 1),
+        cq.take(q),
         q(outstanding=q.outstanding - 1) if early else q(unfreed=q.unfreed + 1),
     ).says(f"takes the CQE of {q.label} " + "in slot {}", cq.cursor)
 
@@ -124,7 +124,7 @@ def ring_cq(m: Machine) -> Guarded:
 def actions(m: Machine) -> Iterator[Action]:
     """All the guest's steps."""
     for q in m.sqs:
-        for entries in range(1, min(m.choices.submit_batch, q.capacity) + 1):
+        for entries in m.batches(q):
             yield submit(m, q, entries)
         if m.buffered:
             yield need_sq(m, q)

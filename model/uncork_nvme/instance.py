@@ -7,7 +7,7 @@ import linecache
 import re
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -74,13 +74,17 @@ class Instance:
     def system(self) -> System:
         """The machine as an engine reads it; raises `InstanceError` for a mistake in a policy of the user's own."""
         machine = self.machine
-        try:
-            actions = (*guest.actions(machine), *device.actions(machine))
-        except Exception as error:
-            raise _in_policy_file(self.policy, error) from error
-        variables = tuple(v for record in machine.records for v in record.variables)
         replicas = tuple((q.name, q.label) for q in machine.sqs)
-        return System(self.name, variables, actions, machine.pictures(), replicas)
+        return replace(system(self.name, machine), pictures=machine.pictures(), replicas=replicas)
+
+
+def system(name: str, machine: Machine) -> System:
+    """The variables and steps of a machine; raises `InstanceError` for a mistake in a policy of the user's own."""
+    try:
+        actions = (*guest.actions(machine), *device.actions(machine))
+    except Exception as error:
+        raise _in_policy_file(machine.policy.name, error) from error
+    return System(name, tuple(v for record in machine.records for v in record.variables), actions)
 
 
 def from_name(name: str) -> Instance:

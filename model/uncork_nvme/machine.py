@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, maximum, minimum, total
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
-from uncork.core.system import Record, RingPicture, Updates, var
+from uncork.core.system import Declared, Record, RingPicture, Updates, var
 
 from uncork_nvme.choices import NO, YES, Choices
 from uncork_nvme.policies import Policy
@@ -78,7 +78,7 @@ class SQ(Record):
             locked=var(Bool(), "the device's lock of this SQ is held"),
             head=var(Ring(size), "the next entry that the device takes"),
             tail=var(Ring(size), "the SQ tail as the device last saw it"),
-            in_flight=var(Nat(min(size, cq_size) - 1), "commands taken and not posted; each holds a permit"),
+            in_flight=var(Nat(size - 1), "commands taken and not posted; each holds a permit"),
             corked=var(Bool(), "recorded as waiting for a CQ kick"),
             **(several if choices.workers > 1 else {}),
             wakeups=var(Nat(choices.workers), "notifications that no worker has answered yet"),
@@ -127,10 +127,7 @@ class CQ(Record):
             "cq",
             shadow=var(Ring(size), "CQ shadow head: the guest has consumed entries up to here, and said so"),
             event=var(Ring(size), "CQ EventIdx: the guest rings when its head moves past this"),
-            slots=var(
-                Array(size, Enum(("none", *(q.label for q in sqs)))),
-                "CQ entries as the phase tag shows them to the guest: whose completion, or none that is new",
-            ),
+            **self._entries(sqs),
             consumer=var(
                 Enum(("poll", "publish", "check", "ring", "notify head", "kick")), "what the consumer does next"
             ),
@@ -141,6 +138,27 @@ class CQ(Record):
             tail=var(Ring(size), "the next CQ slot that the device writes"),
             available=var(Nat(size - 1), "permits that may be taken", initial=size - 1),
         )
+
+    def _entries(self, sqs: Sequence[SQ]) -> dict[str, Declared]:
+        doc = "CQ entries as the phase tag shows them to the guest: whose completion, or none that is new"
+        return {"slots": var(Array(self.size, Enum(("none", *(q.label for q in sqs)))), doc)}
+
+    def shows(self, q: SQ) -> Expr:
+        """Whether the guest sees a new entry of this SQ at its cursor."""
+        return self.slots[self.cursor] == q.label
+
+    def take(self, q: SQ) -> Updates:
+        """The guest takes the entry at its cursor, which is one of this SQ's."""
+        return self(slots=self.slots.store(self.cursor, "none"), cursor=self.cursor + 1)
+
+    def put(self, q: SQ) -> Updates:
+        """The device writes an entry of this SQ at the tail."""
+        return self(slots=self.slots.store(self.tail, q.label), tail=self.tail + 1)
+
+    @property
+    def overwrites(self) -> Expr:
+        """Whether the next entry would be written over one that the guest has not taken."""
+        return self.slots[self.tail] != "none"
 
     @property
     def occupied(self) -> Expr:
@@ -214,6 +232,15 @@ class Machine:
         self.choices, self.policy = choices, policy
         self.sqs = [SQ(number, sq_size, cq_size, choices) for number in range(sqs)]
         self.cq = CQ(cq_size, self.sqs)
+
+    @property
+    def count(self) -> int:
+        """The number of SQs."""
+        return len(self.sqs)
+
+    def batches(self, q: SQ) -> Iterable[int | Expr]:
+        """How many entries one move of the SQ shadow tail may publish."""
+        return range(1, min(self.choices.submit_batch, q.capacity) + 1)
 
     @property
     def buffered(self) -> bool:

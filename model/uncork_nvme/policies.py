@@ -148,13 +148,13 @@ def head(cq: CQView) -> Expr:
 @_known(source='the "more careful treatment" of Oxide Propolis PR #1026 and issue #1043, counting capacity')
 def reserve_slots(cq: CQView) -> Expr:
     """As far as the tail, but never so far that less than one entry per SQ is left: head + (capacity - n) at most."""
-    return cq.head + minimum(cq.occupied, max(cq.capacity - cq.sqs, 0))
+    return cq.head + minimum(cq.occupied, maximum(cq.capacity - cq.sqs, 0))
 
 
 @_known(source="Oxide Propolis issue #1043, in its own words: head + (size - n)")
 def reserve_slots_size(cq: CQView) -> Expr:
     """The same counting the ring's size: head + (size - n) at most. For one SQ this is the tail."""
-    return cq.head + minimum(cq.occupied, max(cq.size - cq.sqs, 0))
+    return cq.head + minimum(cq.occupied, maximum(cq.size - cq.sqs, 0))
 
 
 @_known(source="Oxide Propolis issue #1043, counting permits")

@@ -63,7 +63,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
     yield always(
         "no CQE is overwritten unread",
         "safety",
-        ~(posting & (cq.slots[cq.tail] != "none")),
+        ~(posting & cq.overwrites),
         say("a command completes into CQ slot {}, where an unread CQE stands", cq.tail),
     )
     yield always(

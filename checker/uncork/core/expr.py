@@ -7,8 +7,11 @@ parenthesis, a misspelt name) raise `SlipError` while the model is built.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NoReturn
+from contextlib import suppress
+from math import inf
+from typing import Any, NoReturn
 
+from uncork.core.size import Size, Undecided
 from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Scalar, SlipError, Sort, Value, did_you_mean
 
 
@@ -17,7 +20,8 @@ class Expr:
 
     `op` is `const` or `var` (with `value`: the plain value, or the variable's name), or an operator over `args`:
     `+ - == < <= & | ~ ite`, `wrap` (an integer modulo the size of the node's ring; as a `Range`, a distance on a ring),
-    `select` (array, position), `store` (array, position, element) and `array` (its elements in order; engines make it).
+    `select` (array, position), `store` (array, position, element), `array` (its elements in order; engines make it) and
+    `gap` (see there).
     """
 
     __slots__ = ("args", "op", "sort", "value")
@@ -58,7 +62,7 @@ class Expr:
     # -- comparison ------------------------------------------------------------------------------------------------
     def __eq__(self, other: object) -> Expr:  # type: ignore[override]  # builds a node, as in every such language
         right = lift(other, self.sort)
-        if _const(self) and _const(right):
+        if _known(self) and _known(right):
             return boolean(self.value == right.value)
         return Expr("==", (self, right), Bool())
 
@@ -146,8 +150,8 @@ def lift(value: object, sort: Sort) -> Expr:
     match sort:
         case Bool() if isinstance(value, bool):
             return boolean(value)
-        case Range() if type(value) is int:
-            return number(value)
+        case Range() if type(value) is int or isinstance(value, Size):
+            return number(value)  # type: ignore[arg-type]  # a size passes for the number it stands for
         case Ring(size) if type(value) is int and 0 <= value < size:
             return Expr("const", (), sort, value)
         case Enum(names) if isinstance(value, str):
@@ -155,6 +159,17 @@ def lift(value: object, sort: Sort) -> Expr:
                 raise SlipError(f"no such name: {value!r}{did_you_mean(value, names)}")
             return Expr("const", (), sort, value)
     raise SlipError(f"{value!r} is not of the sort {sort} that is needed")
+
+
+def gap(to: Expr, since: Expr) -> Expr:
+    """How far apart two positions of a ring are if nothing ever wraps: how often each was moved on, subtracted.
+
+    Only proofs for all sizes can speak of this, which unwind a ring into positions that count for ever; no state of a
+    system tells it, so every other reading refuses it.
+    """
+    if not isinstance(to.sort, Ring) or to.sort != since.sort:
+        raise SlipError(f"gap({text(to)}, {text(since)}): two positions of one ring are needed")
+    return Expr("gap", (to, since), Range(-inf, inf))  # type: ignore[arg-type]  # bounded by no number
 
 
 def ite(condition: Expr, then: Expr | Value, otherwise: Expr | Value) -> Expr:
@@ -249,6 +264,8 @@ def text(expression: Expr, outer: int = 0) -> str:
         return f"(if {text(args[0])} then {text(args[1])} else {text(args[2])})"
     if op == "array":
         return f"[{', '.join(text(arg) for arg in args)}]"
+    if op == "gap":
+        return f"gap({text(args[0])}, {text(args[1])})"
     if op == "select":
         return f"{text(args[0], 6)}[{text(args[1])}]"
     if op == "store":
@@ -271,12 +288,17 @@ def _const(node: Expr) -> bool:
     return node.op == "const"
 
 
+def _known(node: Expr) -> bool:
+    """Whether a node is a constant, and not a size that is a symbol."""
+    return node.op == "const" and not isinstance(node.value, Size)
+
+
 def _number(value: Expr | int, op: str) -> Expr:
     if isinstance(value, Expr):
         if isinstance(value.sort, Range | Ring):
             return value
         raise SlipError(f"{op} needs numbers or positions, and {text(value)} is {value.sort}")
-    if type(value) is int:
+    if type(value) is int or isinstance(value, Size):
         return number(value)
     raise SlipError(f"{op} needs numbers or positions, not {value!r}")
 
@@ -287,7 +309,7 @@ def _either(one: Sort, other: Sort, value: Expr | None = None) -> Sort:
     `SlipError` (about `value`) if they do not mix.
     """
     if isinstance(one, Range) and isinstance(other, Range):
-        return Range(min(one.low, other.low), max(one.high, other.high))
+        return Range(_bound(min, one.low, other.low, -inf), _bound(max, one.high, other.high, inf))
     if isinstance(one, Array) and isinstance(other, Array) and one.size == other.size and one.element != other.element:
         return Array(one.size, scalar(_either(one.element, other.element, value)))
     if one != other:
@@ -295,9 +317,17 @@ def _either(one: Sort, other: Sort, value: Expr | None = None) -> Sort:
     return one
 
 
+def _bound(which: Any, one: int, other: int, beyond: float) -> Any:
+    """The lesser or greater bound; where that depends on the sizes, a bound beyond both."""
+    try:
+        return which(one, other)
+    except Undecided:
+        return beyond
+
+
 def _bounds(node: Expr) -> tuple[int, int]:
     if _const(node):
-        assert isinstance(node.value, int)
+        assert isinstance(node.value, int | Size)
         return node.value, node.value
     sort = node.sort
     if isinstance(sort, Ring):
@@ -326,7 +356,7 @@ def _fold(op: str, left: Expr, right: Expr, sort: Range) -> Expr:
 
 def _wrap(inner: Expr, sort: Ring | Range, size: int = 0) -> Expr:
     size = sort.size if isinstance(sort, Ring) else size
-    if _const(inner):
+    if _known(inner):
         assert isinstance(inner.value, int)
         return Expr("const", (), sort, inner.value % size)
     return Expr("wrap", (inner,), sort, size)
@@ -338,7 +368,8 @@ def _ordered(op: str, left: Expr, other: Expr | int) -> Expr:
         raise SlipError(f"{text(left)} {op} {text(right)}: only numbers have an order; compare distances of positions")
     if _const(left) and _const(right):
         (a, _), (b, _) = _bounds(left), _bounds(right)
-        return boolean(a < b if op == "<" else a <= b)
+        with suppress(Undecided):
+            return boolean(a < b if op == "<" else a <= b)
     return Expr(op, (left, right), Bool())
 
 

@@ -48,7 +48,8 @@ class Range:
 
     def values(self) -> Iterator[Value]:
         """Every value of the sort, the default first."""
-        yield from range(self.low, self.high + 1)
+        yield self.low
+        yield from range(self.low + 1, self.high + 1)
 
     def __str__(self) -> str:
         return f"{self.low}..{self.high}"
@@ -75,7 +76,8 @@ class Ring:
 
     def values(self) -> Iterator[Value]:
         """Every value of the sort, the default first."""
-        yield from range(self.size)
+        yield 0
+        yield from range(1, self.size)
 
     def __str__(self) -> str:
         return f"Ring({self.size})"
@@ -136,7 +138,7 @@ def contains(sort: Sort, value: Value) -> bool:
         case Bool():
             return isinstance(value, bool)
         case Range(low, high):
-            return type(value) is int and low <= value <= high
+            return not isinstance(value, bool | str | tuple) and low <= value <= high
         case Ring(size):
             return type(value) is int and 0 <= value < size
         case Enum(names):

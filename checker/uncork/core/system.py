@@ -6,11 +6,13 @@ import enum
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, ParamSpec
 
 from uncork.core.evaluate import State, evaluate, holds
 from uncork.core.expr import Expr, lift, text, variables
+from uncork.core.size import Undecided
 from uncork.core.sorts import Bool, Range, SlipError, Sort, Value, contains, default, did_you_mean, plain
 
 
@@ -103,9 +105,9 @@ class Record:
             sort = getattr(self, field).sort
             lifted = lift(value, sort)
             if isinstance(sort, Range) and isinstance(lifted.sort, Range):
-                low, high = max(sort.low, lifted.sort.low), min(sort.high, lifted.sort.high)
-                if low > high:
-                    raise SlipError(f"{self._name}.{field} is {sort} and can never become {text(lifted)}")
+                with suppress(Undecided):
+                    if max(sort.low, lifted.sort.low) > min(sort.high, lifted.sort.high):
+                        raise SlipError(f"{self._name}.{field} is {sort} and can never become {text(lifted)}")
             updates[f"{self._name}.{field}"] = lifted
         return updates
 

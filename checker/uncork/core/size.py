@@ -1,0 +1,108 @@
+"""Sizes that are symbols: a system built with them is about rings of every size at once.
+
+A `Size` is a sum of symbols and a number, such as C - 1, where each symbol stands for any whole number from its least
+value up. It adds and subtracts like the plain number it stands for, and compares where the answer is the same for all
+values; where it is not, it raises `Undecided`. It is no `int`: code that has to know the number fails at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import total_ordering
+from math import isinf
+from typing import Any, TypeGuard, cast
+
+from uncork.core.sorts import SlipError
+
+
+class Undecided(SlipError):
+    """A comparison of sizes whose answer depends on the sizes."""
+
+
+@dataclass(frozen=True, order=True)
+class Symbol:
+    """A size of which only the least value is known."""
+
+    name: str
+    least: int
+
+
+@total_ordering
+class Size:
+    """A number plus a sum of symbols, each so many times."""
+
+    __slots__ = ("number", "terms")
+
+    def __init__(self, number: int, terms: Iterable[tuple[Symbol, int]]) -> None:
+        self.number = number
+        self.terms = tuple(sorted((symbol, times) for symbol, times in terms if times))
+
+    def __add__(self, other: object) -> Any:
+        if isinstance(other, Size):
+            times = dict(self.terms)
+            for symbol, more in other.terms:
+                times[symbol] = times.get(symbol, 0) + more
+            return _plain(self.number + other.number, times)
+        if type(other) is int:
+            return Size(self.number + other, self.terms)
+        return other if _infinite(other) else NotImplemented
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Size:
+        return Size(-self.number, ((symbol, -times) for symbol, times in self.terms))
+
+    def __sub__(self, other: object) -> Any:
+        return self + -other if isinstance(other, Size | int | float) else NotImplemented
+
+    def __rsub__(self, other: object) -> Any:
+        return -self + other if isinstance(other, int | float) else NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Size):
+            return (self.number, self.terms) == (other.number, other.terms)
+        return False
+
+    def __hash__(self) -> int:
+        return hash((self.number, self.terms))
+
+    def __lt__(self, other: object) -> Any:
+        if _infinite(other):
+            return other > 0
+        if not isinstance(other, Size | int):
+            return NotImplemented
+        apart = self - other
+        if not isinstance(apart, Size):
+            return apart < 0
+        end = apart.number + sum(times * symbol.least for symbol, times in apart.terms)
+        if end < 0 and all(times < 0 for _, times in apart.terms):
+            return True
+        if end >= 0 and all(times > 0 for _, times in apart.terms):
+            return False
+        raise Undecided(f"whether {self} < {other} depends on the sizes: minimum and maximum wait until they are known")
+
+    def __str__(self) -> str:
+        shown = ""
+        for symbol, times in self.terms:
+            sign = ("-" if times < 0 else "") if not shown else (" - " if times < 0 else " + ")
+            shown += sign + (f"{abs(times)}{symbol.name}" if abs(times) > 1 else symbol.name)
+        if self.number:
+            shown += f" {'-' if self.number < 0 else '+'} {abs(self.number)}"
+        return shown
+
+    __repr__ = __str__
+
+
+def _infinite(other: object) -> TypeGuard[float]:
+    return isinstance(other, float) and isinf(other)
+
+
+def _plain(number: int, times: dict[Symbol, int]) -> Any:
+    size = Size(number, times.items())
+    return size if size.terms else number
+
+
+def symbol(name: str, least: int) -> int:
+    """A size that may be any number from `least` up. To a type checker it is the number that it stands for."""
+    return cast(int, Size(0, [(Symbol(name, least), 1)]))
