@@ -183,7 +183,7 @@ def remit(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
 
 
 # -- post, by the backend ----------------------------------------------------------------------------------------------
-def _post_sequence(m: Machine) -> list[str]:
+def post_sequence(m: Machine) -> list[str]:
     """The steps after a CQE is written, by where the poster stands; the CQ lock is held until the last is done."""
     if not m.buffered:
         return []
@@ -193,7 +193,7 @@ def _post_sequence(m: Machine) -> list[str]:
 
 def _onward(m: Machine, q: SQ, p: Worker | Completer, done: str | None, kick: Kick | None = None) -> list[Updates]:
     """To the next step of the post sequence after `done`; or the end of it, when whoever looks next is told."""
-    sequence = _post_sequence(m)
+    sequence = post_sequence(m)
     left = sequence if done is None else sequence[sequence.index(done) + 1 :]
     woken = kick.updates() if kick else []
     if left:
@@ -331,7 +331,7 @@ def _post(m: Machine, q: SQ, p: Worker | Completer) -> Iterator[Action]:
         yield post_read(m, q, p)
         for each in m.kicks("kick_on_post"):
             yield post_credit(m, q, p, each)
-    if "post arm" in _post_sequence(m):
+    if "post arm" in post_sequence(m):
         yield post_arm(m, q, p)
         if event_idx(m).written.op != "const":
             yield post_leave(m, q, p)

@@ -72,3 +72,22 @@ class Renaming:
             return Expr("const", (), each.sort, None if each.value is None else self.value(each.value))
 
         return mapped(node, leaf)
+
+
+def substituted(node: Expr, values: Mapping[str, Expr]) -> Expr:
+    """The expression with some variables replaced, each by an expression of its sort."""
+    known: dict[int, Expr] = {}
+
+    def visit(each: Expr) -> Expr:
+        if each.op == "var":
+            return values.get(str(each.value), each)
+        if not each.args:
+            return each
+        found = known.get(id(each))
+        if found is None:
+            args = tuple(visit(arg) for arg in each.args)
+            same = all(new is old for new, old in zip(args, each.args, strict=True))
+            found = known[id(each)] = each if same else Expr(each.op, args, each.sort, each.value)
+        return found
+
+    return visit(node)

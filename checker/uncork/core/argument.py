@@ -1,0 +1,79 @@
+"""What a proof for all sizes has to be told: lemmas about every reachable state, and ranks that fall.
+
+All of it is conditions and numbers in the one language, over a system whose sizes are symbols. None of it is believed:
+`uncork.engines.deductive` turns it into obligations, and what is not proved is said by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from uncork.core.expr import Expr
+from uncork.core.property import Property
+from uncork.core.system import System
+
+
+@dataclass(frozen=True)
+class Lemma:
+    """A condition of every reachable state, and in words.
+
+    One that is `needed` is a reason of the design's, and the proof fails where it does; any other is dropped in silence
+    where it is not kept, for what is left may do.
+    """
+
+    name: str
+    says: str
+    condition: Expr
+    needed: bool = False
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Why a property that asks for something not to last for ever holds.
+
+    Every step but those that satisfy the property lowers the `rank` (its parts count as digits do, the first most), no
+    part is ever below 0, and while the property waits some step that is owed fairness may happen, or `elsewhere`
+    holds: one may that the system sums up. So no run can put the property off for ever.
+    """
+
+    prop: Property
+    rank: Sequence[tuple[str, Expr]]
+    elsewhere: Expr
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that follows from the lemmas: where `given` holds, so does the condition."""
+
+    name: str
+    says: str
+    condition: Expr
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A proof to be checked: the system, its lemmas, what follows from them, and the descents.
+
+    `inputs` are variables that stand for a choice within a step; nothing is known of them but their sort. `frames` are
+    about steps and not states: for each step named, what must hold of the state before it and (by `after`) behind it.
+    """
+
+    system: System
+    inputs: frozenset[str]
+    lemmas: Sequence[Lemma]
+    safety: Sequence[Claim]
+    descents: Sequence[Descent]
+    moves: Sequence[Claim] = ()
+    frames: Sequence[Frame] = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Numbers that steps leave as they are, or do not raise: what lets a sum stand for those who are not followed."""
+
+    name: str
+    says: str
+    steps: frozenset[str]
+    kept: Sequence[Expr] = ()
+    not_raised: Sequence[Expr] = ()

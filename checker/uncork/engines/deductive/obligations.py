@@ -1,0 +1,109 @@
+"""From an argument to obligations: each an implication in the language, small, and with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from uncork.core.argument import Argument, Descent, Lemma
+from uncork.core.expr import Expr, all_of, any_of, boolean, variables
+from uncork.core.sorts import Range
+from uncork.core.system import Action, System
+from uncork.core.transform import substituted
+from uncork.engines.deductive.unwind import in_range, laps
+
+
+@dataclass(frozen=True)
+class Obligation:
+    """Where all of `given` holds, so does the `goal`.
+
+    `about` is the lemma, claim or property that it is for, `step` the action it is about, if to one.
+    """
+
+    family: str
+    about: str
+    step: str
+    given: tuple[Expr, ...]
+    goal: Expr
+
+    @property
+    def name(self) -> str:
+        """`family: about, after step`."""
+        return f"{self.family}: {self.about}" + (f", after {self.step}" if self.step else "")
+
+
+def ranges(argument: Argument) -> list[Lemma]:
+    """For each number, that it keeps to its range."""
+    return [
+        Lemma(f"{v.name} in range", f"{v.doc}: {v.sort}", all_of(in_range(v)), needed=True)
+        for v in argument.system.variables
+        if isinstance(v.sort, Range) and v.name not in argument.inputs
+    ]
+
+
+def initiation(system: System, lemmas: Iterable[Lemma]) -> Iterator[Obligation]:
+    """Each lemma holds in the first state."""
+    first = {v.name: Expr("const", (), v.sort, v.initial) for v in system.variables}
+    for lemma in lemmas:
+        yield Obligation("initiation", lemma.name, "", (), substituted(lemma.condition, first))
+
+
+def touched(action: Action, node: Expr) -> bool:
+    """Whether a step changes something that an expression reads."""
+    return any(str(v.value) in action.updates for v in variables(node))
+
+
+def consecution(action: Action, lemmas: Sequence[Lemma]) -> Iterator[Obligation]:
+    """Each lemma that a step may touch is kept by it."""
+    given = (*(lemma.condition for lemma in lemmas), action.guard)
+    for lemma in lemmas:
+        if touched(action, lemma.condition):
+            yield Obligation(
+                "consecution", lemma.name, action.name, given, substituted(lemma.condition, action.updates)
+            )
+
+
+def conclusions(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligation]:
+    """What is to be shown from lemmas that are kept: exactness, safety, moves, frames, and the descents."""
+    given = tuple(lemma.condition for lemma in lemmas)
+    for action in argument.system.actions:
+        near = laps(action.guard) & (~action.guard | all_of(laps(value) for value in action.updates.values()))
+        yield Obligation("exactness", "remainders", action.name, given, near)
+    for claim in argument.safety:
+        yield Obligation("exactness", claim.name, "", given, laps(claim.condition))
+        yield Obligation("safety", claim.name, "", given, claim.condition)
+    for claim in argument.moves:
+        yield Obligation("moves", claim.name, "", given, claim.condition)
+    yield from _frames(argument, given)
+    for descent in argument.descents:
+        yield from _descent(argument.system, descent, given)
+
+
+def _frames(argument: Argument, given: tuple[Expr, ...]) -> Iterator[Obligation]:
+    for frame in argument.frames:
+        for action in argument.system.actions:
+            if action.name not in frame.steps:
+                continue
+            goals = [substituted(n, action.updates) == n for n in frame.kept if touched(action, n)]
+            goals += [substituted(n, action.updates) <= n for n in frame.not_raised if touched(action, n)]
+            if goals:
+                yield Obligation("frame", frame.name, action.name, (*given, action.guard), all_of(goals))
+
+
+def _descent(system: System, descent: Descent, given: tuple[Expr, ...]) -> Iterator[Obligation]:
+    prop, region = descent.prop, descent.prop.condition
+    here = (*given, region)
+    yield Obligation("exactness", prop.name, "", given, laps(region))
+    for what, part in descent.rank:
+        yield Obligation("rank", f"{prop.name}: {what} is not below 0", "", here, part >= 0)
+    for action in system.actions:
+        if action.name in prop.without:
+            continue
+        lower = boolean(False)
+        for _, part in reversed(descent.rank):
+            then = substituted(part, action.updates)
+            lower = (then < part) | ((then == part) & lower)
+        left = ~substituted(region, action.updates)
+        yield Obligation("rank", prop.name, action.name, (*here, action.guard), left | lower)
+    may = any_of(action.guard for action in system.actions if action.fair)
+    yield Obligation("no dead state", prop.name, "", here, may | descent.elsewhere)

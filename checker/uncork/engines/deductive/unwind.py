@@ -1,0 +1,179 @@
+"""Rings unwound: an expression as Z3 reads it when sizes are symbols, in linear arithmetic.
+
+A position on a ring becomes a whole number that counts for ever, of which the ring shows the remainder. To add to one
+or subtract from one is then plain arithmetic. A distance or an equality of two positions is that of their remainders;
+it is exact if the two are less than two rings apart, which is for the proof to show wherever one is formed (`laps`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import z3
+
+from uncork.core.expr import Expr, any_of, boolean, gap, ite
+from uncork.core.size import Size, Symbol
+from uncork.core.sorts import Bool, Enum, Range, Ring
+from uncork.core.system import Variable
+
+LARGEST = 65536
+"""The most entries that a queue has, and the most SQs that a controller has."""
+
+
+class Unwound:
+    """Translates expressions; the same node is translated once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Any] = {}
+        self._kept: list[Expr] = []  # known by identity, which must not be reused
+
+    def __call__(self, node: Expr) -> Any:
+        """The Z3 term of an expression."""
+        known = self._known.get(id(node))
+        if known is None:
+            known = self._known[id(node)] = self._translate(node)
+            self._kept.append(node)
+        return known
+
+    def _translate(self, node: Expr) -> Any:
+        op, args = node.op, node.args
+        if op == "const":
+            return _constant(node)
+        if op == "var":
+            return variable(node)
+        if op == "wrap":
+            inner = self(args[0])
+            return inner if isinstance(node.sort, Ring) else _remainder(inner, cast(int, node.value))
+        if op == "==" and isinstance(args[0].sort, Ring):
+            return _remainder(self(args[0]) - self(args[1]), args[0].sort.size) == 0
+        terms = [self(arg) for arg in args]
+        match op:
+            case "+":
+                return terms[0] + terms[1]
+            case "-" | "gap":
+                return terms[0] - terms[1]
+            case "==":
+                return terms[0] == terms[1]
+            case "<":
+                return terms[0] < terms[1]
+            case "<=":
+                return terms[0] <= terms[1]
+            case "&":
+                return z3.And(*terms)
+            case "|":
+                return z3.Or(*terms)
+            case "~":
+                return z3.Not(terms[0])
+            case "ite":
+                return z3.If(*terms)
+        raise TypeError(f"{op}: an array has no symbol for a size")
+
+
+def variable(node: Expr) -> Any:
+    """The unknown that stands for a variable."""
+    name = str(node.value)
+    return z3.Bool(name) if isinstance(node.sort, Bool) else z3.Int(name)
+
+
+def size(of: Size | int) -> Any:
+    """A size as a term."""
+    if isinstance(of, Size):
+        return z3.Sum([z3.IntVal(of.number), *(times * z3.Int(symbol.name) for symbol, times in of.terms)])
+    return z3.IntVal(of)
+
+
+def _constant(node: Expr) -> Any:
+    if isinstance(node.sort, Bool):
+        return z3.BoolVal(bool(node.value))
+    if isinstance(node.sort, Enum):
+        return z3.IntVal(node.sort.names.index(str(node.value)))
+    return size(cast(int, node.value))
+
+
+def _remainder(difference: Any, of: int) -> Any:
+    """The remainder of a difference that is less than two rings either way."""
+    ring = size(of)
+    return z3.If(
+        difference < 0,
+        z3.If(difference < -ring, difference + 2 * ring, difference + ring),
+        z3.If(difference < ring, difference, difference - ring),
+    )
+
+
+def laps(node: Expr) -> Expr:
+    """Whether each remainder that decides the value of an expression is of less than two rings either way.
+
+    The right of an `&` or `|` counts where the left does not decide, and of an `ite` the branch that is taken.
+    """
+    op, args = node.op, node.args
+    if op in ("const", "var", "gap"):
+        return boolean(True)
+    if op == "&":
+        return laps(args[0]) & (~args[0] | laps(args[1]))
+    if op == "|":
+        return laps(args[0]) & (args[0] | laps(args[1]))
+    if op == "ite":
+        then, otherwise = laps(args[1]), laps(args[2])
+        return laps(args[0]) & (then if then is otherwise else ite(args[0], then, otherwise))
+    found = boolean(True)
+    for arg in args:
+        found = found & laps(arg)
+    if op == "wrap" and isinstance(node.sort, Range):
+        found = found & _near(args[0].args[0], args[0].args[1], cast(int, node.value))
+    if op == "==" and isinstance(args[0].sort, Ring):
+        found = found & _near(args[0], args[1], args[0].sort.size)
+    return found
+
+
+def _near(one: Expr, other: Expr, of: int) -> Expr:
+    apart = gap(one, other)
+    return (apart >= -of - of) & (apart < of + of)
+
+
+def typing(variables: Iterable[Variable], inputs: frozenset[str]) -> list[Any]:
+    """What is known of variables by their sort alone: names are numbered, and an input is any value of its sort."""
+    known = []
+    for each in variables:
+        if isinstance(each.sort, Enum):
+            known += [z3.Int(each.name) >= 0, z3.Int(each.name) < len(each.sort.names)]
+        if each.name in inputs and isinstance(each.sort, Range):
+            known += [holds for bound in in_range(each) for holds in [Unwound()(bound)]]
+    return known
+
+
+def in_range(variable: Variable) -> list[Expr]:
+    """That a number keeps to its range, bound by bound; no bound is asked where there is none."""
+    sort = variable.sort
+    assert isinstance(sort, Range)
+    node = Expr("var", (), sort, variable.name)
+    bounds = [node >= sort.low]
+    if not isinstance(sort.high, float):
+        bounds.append(node <= sort.high)
+    return bounds
+
+
+def sizes(terms: Iterable[Any], symbols: Iterable[Symbol]) -> list[Any]:
+    """The bounds of the symbols."""
+    return [z3.And(z3.Int(s.name) >= s.least, z3.Int(s.name) <= LARGEST) for s in symbols]
+
+
+def symbols(nodes: Iterable[Expr]) -> list[Symbol]:
+    """The size symbols in some expressions, constants and sorts alike, in the order of their names."""
+    found: set[Symbol] = set()
+    seen: set[int] = set()
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        held = [node.value, getattr(node.sort, "size", None)]
+        for each in held:
+            if isinstance(each, Size):
+                found.update(symbol for symbol, _ in each.terms)
+        stack.extend(node.args)
+    return sorted(found)
+
+
+__all__ = ["LARGEST", "Unwound", "any_of", "in_range", "laps", "size", "sizes", "symbols", "typing", "variable"]
