@@ -127,13 +127,16 @@ class _AnyKick(Kick):
 
 
 class AnySize(Machine):
-    """One CQ and its SQs, under some choices and a policy, whatever their sizes: one SQ, or any number from two up."""
+    """One CQ and its SQs, under some choices and a policy, whatever their sizes: one SQ, or any number from two up.
 
-    def __init__(self, choices: Choices, policy: Policy, *, several: bool) -> None:
+    `least` is the least size of the CQ that is spoken of. Raises `SlipError` for choices that this cannot say.
+    """
+
+    def __init__(self, choices: Choices, policy: Policy, *, several: bool, least: int = 2) -> None:
         if choices.kick_size != "all":
             raise SlipError("kick_size=room picks SQs, and a proof for any number of them follows but one: use all")
         self.choices, self.policy = choices, policy
-        cq_size = symbol("C", 2)
+        cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         self.sqs: list[SQ] = [AnySQ(number, size, cq_size, choices) for number, size in enumerate(sizes)]
         self.cq = AnyCQ(cq_size, self.sqs)

@@ -56,15 +56,19 @@ def ring_sq(m: Machine, q: SQ) -> Guarded:
     return when(q.submitter == "ring", q(submitter="notify tail")).says("rings the SQ doorbell with {}", q.shadow)
 
 
+def looks(m: Machine) -> Expr:
+    """Whether the consumer takes a CQE if it sees one: it polls, and has not taken as many as it may."""
+    cq, drain = m.cq, m.choices.drain
+    return (cq.consumer == "poll") & (cq.consumed < drain if isinstance(drain, int) else boolean(True))
+
+
 @step("consumer", of="poll")
 def consume(m: Machine, q: SQ) -> Guarded:
     """Sees a new CQE by its phase tag and takes it. With early free its command slot is reusable at once."""
-    cq, drain = m.cq, m.choices.drain
+    cq = m.cq
     early = m.choices.early_free == YES
     return when(
-        (cq.consumer == "poll")
-        & cq.shows(q)
-        & (cq.consumed < drain if isinstance(drain, int) else boolean(True)),
+        looks(m) & cq.shows(q),
         cq.take(q),
         q(outstanding=q.outstanding - 1) if early else q(unfreed=q.unfreed + 1),
     ).says(f"takes the CQE of {q.label} " + "in slot {}", cq.cursor)

@@ -19,6 +19,7 @@ from uncork.core.system import Action, System
 from uncork_nvme.anysize import IN_CORK, AnySize, AnySQ
 from uncork_nvme.choices import YES
 from uncork_nvme.device import post_sequence
+from uncork_nvme.guest import looks
 from uncork_nvme.machine import IN_POST
 
 from uncork_properties.catalogue import properties
@@ -151,6 +152,12 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
         "a slot in use is a published entry, a command in flight, or a CQE that the guest has not freed",
         q.outstanding == pending + q.in_flight + q.ledger.unread + unfreed,
     )
+    if m.choices.early_free != YES:
+        yield Lemma(
+            f"slots not freed of {name}",
+            "a slot that waits for the publish is one of an entry consumed",
+            q.unfreed <= gap(m.cq.cursor, m.cq.shadow),
+        )
     for who in q.actors:
         yield from _unused(who.name, who.at)
     yield from _unused(f"the submitter of {name}", q.submitter)
@@ -222,7 +229,9 @@ def _wake_up(m: AnySize) -> Expr:
 # -- why it ends -------------------------------------------------------------------------------------------------------
 def _descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Descent]:
     rest = m.rest
-    elsewhere = (rest.held > 0) | (rest.unread > 0) | (rest.at != "elsewhere") if rest else boolean(False)
+    elsewhere = boolean(False)
+    if rest:
+        elsewhere = (rest.held > 0) | (rest.at != "elsewhere") | (looks(m) & (rest.unread > 0))
     for prop in wanted:
         if prop.row == "drains" or (prop.row == "progress" and not rest):
             yield Descent(prop, _rank(m, submits=prop.row == "progress"), elsewhere)
@@ -238,11 +247,10 @@ def _rank(m: AnySize, *, submits: bool) -> list[tuple[str, Expr]]:
     phase = _weighed(cq.consumer, {"poll": 1, "check": 6, "ring": 5, "notify head": 4, "kick": 3})
     work = total([*(_work(m, q, submits=submits) for q in m.every), _times(10, gap(cq.cursor, cq.shadow)),
                   gap(cq.shadow, cq.head), phase])  # fmt: skip
-    awake = total(total([count(~w.asleep for w in q.workers), q.wakeups, ite(q.corked, 1, 0)]) for q in m.every)
     way = total([*(_way(q) for q in m.every), *([m.rest.way] if m.rest else [])])
     return [
         ("work left", work),
-        ("SQs that are awake, will be, or are corked", awake),
+        ("permits that will be remitted", total(_idle(m, q) for q in m.every)),
         ("steps to sleep or to a pop", way),
     ]
 
@@ -263,6 +271,17 @@ def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
     if m.choices.early_free != YES:
         parts.append(_times(free, q.unfreed))
     return total(parts)
+
+
+def _idle(m: AnySize, q: AnySQ) -> Expr:
+    """How often an SQ may yet give back a permit: as often as it looks before it sleeps, if it is empty.
+
+    If it has entries, who takes a permit takes an entry too, and only a worker that found it empty before gives one
+    back. A kick lets a corked SQ that is empty look once.
+    """
+    known = q.shadow if m.buffered else q.tail
+    looks = total([count(~w.asleep for w in q.workers), q.wakeups, ite(q.corked, 1, 0)])
+    return ite(gap(known, q.head) > 0, q.at("remit"), looks)
 
 
 def _way(q: AnySQ) -> Expr:
@@ -308,10 +327,9 @@ def _frames(m: AnySize, system: System) -> Iterator[Frame]:
         others = frozenset(a.name for a in system.actions) - own
         kicks = frozenset(a.name for a in system.actions if "rest.corked" in a.updates)
         counted = [q.permits, q.ledger.unread, q.at(*UNDER_CQ_LOCK), _work(m, q, submits=False)]
-        awake = total([count(~w.asleep for w in q.workers), q.wakeups, ite(q.corked, 1, 0)])
         yield Frame(f"{q.label} as the others leave it", "no step of others changes what an SQ is counted for", others,
-                    counted, [awake])  # fmt: skip
+                    counted, [_idle(m, q)])  # fmt: skip
         yield Frame(f"{q.label} unless kicked", "no step of others moves it, but for a kick", others - kicks,
-                    [ite(q.corked, 1, 0), _way(q), awake])  # fmt: skip
+                    [ite(q.corked, 1, 0), _way(q)])  # fmt: skip
 
 

@@ -105,5 +105,13 @@ def _descent(system: System, descent: Descent, given: tuple[Expr, ...]) -> Itera
             lower = (then < part) | ((then == part) & lower)
         left = ~substituted(region, action.updates)
         yield Obligation("rank", prop.name, action.name, (*here, action.guard), left | lower)
-    may = any_of(action.guard for action in system.actions if action.fair)
-    yield Obligation("no dead state", prop.name, "", here, may | descent.elsewhere)
+    may = _some([*(action.guard for action in system.actions if action.fair), descent.elsewhere])
+    yield Obligation("no dead state", prop.name, "", here, may)
+
+
+def _some(conditions: Sequence[Expr]) -> Expr:
+    """Whether one of many conditions holds, as a tree that is no deeper than it must be."""
+    if len(conditions) < 3:
+        return any_of(conditions)
+    half = len(conditions) // 2
+    return _some(conditions[:half]) | _some(conditions[half:])
