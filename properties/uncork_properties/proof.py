@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uncork.core.argument import Argument, Claim, Descent, Frame, Lemma
-from uncork.core.expr import Expr, any_of, boolean, count, gap, ite, total
+from uncork.core.argument import Argument, Claim, Descent, Elsewhere, Frame, Help, Lemma, Response
+from uncork.core.expr import Expr, boolean, count, gap, ite, total
 from uncork.core.property import Always, NotForever
 from uncork.core.sorts import Enum
-from uncork.core.system import Action, System
+from uncork.core.system import System, say
 from uncork_nvme.anysize import IN_CORK, AnySize, AnySQ
 from uncork_nvme.choices import YES
 from uncork_nvme.device import post_sequence
@@ -37,14 +37,15 @@ def implies(condition: Expr, then: Expr) -> Expr:
 def argument(m: AnySize, system: System) -> Argument:
     """The proof for a machine; whether it holds is for an engine to say."""
     stated = properties(m, system)
+    livenesses = [p for p in stated if isinstance(p, NotForever) and p.name.endswith(m.sqs[0].label)]
     safety = [Claim(p.name, p.doc, p.condition) for p in stated if isinstance(p, Always)]
     return Argument(
         system,
         frozenset(variable.name for variable in m.anything.variables),
         [*shared(m), *(lemma for q in m.every for lemma in of_sq(m, q))],
         safety,
-        [*_descents(m, system, [p for p in stated if isinstance(p, NotForever) and p.name.endswith(m.sqs[0].label)])],
-        [*_moves(m, system)],
+        [*_descents(m, system, livenesses)],
+        [*_responses(m, system, livenesses)] if m.rest else [],
         [*_frames(m, system)] if m.rest else [],
     )
 
@@ -196,6 +197,11 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
         implies(waits, q.corked & (q.at("remit") == 0)),
         needed=True,
     )
+    yield Lemma(
+        f"no permit while {name} waits",
+        "a permit that comes back wakes the SQ",
+        implies(waits, (m.cq.available == 0) | (m.cq.consumer == "kick")),
+    )
     yield Lemma(f"{HEART} of {name}", (__doc__ or "").split("*")[1], implies(waits, _wake_up(m)), needed=True)
 
 
@@ -228,13 +234,25 @@ def _wake_up(m: AnySize) -> Expr:
 
 # -- why it ends -------------------------------------------------------------------------------------------------------
 def _descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Descent]:
-    rest = m.rest
-    elsewhere = boolean(False)
-    if rest:
-        elsewhere = (rest.held > 0) | (rest.at != "elsewhere") | (looks(m) & (rest.unread > 0))
+    elsewhere = [_rest_at(m, *UNDER_CQ_LOCK), _rest_holds(m), _rest_unread(m)] if m.rest else []
     for prop in wanted:
-        if prop.row == "drains" or (prop.row == "progress" and not rest):
-            yield Descent(prop, _rank(m, submits=prop.row == "progress"), elsewhere)
+        if prop.row == "drains" or not m.rest:
+            yield Descent(prop, _rank(m, submits=prop.row != "drains"), elsewhere)
+
+
+def _rest_at(m: AnySize, *places: str) -> Elsewhere:
+    assert m.rest is not None
+    return Elsewhere(m.rest.at.among(*places), m.every[1].at(*places) > 0)
+
+
+def _rest_holds(m: AnySize) -> Elsewhere:
+    assert m.rest is not None
+    return Elsewhere(m.rest.held > 0, m.every[1].permits > 0)
+
+
+def _rest_unread(m: AnySize) -> Elsewhere:
+    assert m.rest is not None
+    return Elsewhere(looks(m) & (m.rest.unread > 0), looks(m) & (m.every[1].ledger.unread > 0))
 
 
 def _rank(m: AnySize, *, submits: bool) -> list[tuple[str, Expr]]:
@@ -258,13 +276,12 @@ def _rank(m: AnySize, *, submits: bool) -> list[tuple[str, Expr]]:
 def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
     """Weights fall along the way of a command: free (if it may be submitted), published, in flight, unread, unfreed."""
     free = 6 if submits else 0
-    stages = post_sequence(m)
     parts = [
         _times(free, q.capacity - q.outstanding),
         _times(0 if submits else 17, gap(q.shadow, q.head)),
         _times(free + 14, q.in_flight),
         _times(free + 11, q.ledger.unread),
-        *(_times(len(stages) - k, q.at(stage)) for k, stage in enumerate(stages)),
+        *_posting(m, q),
         _times(2, q.at("arm")) + q.at("reread"),
         _weighed(q.submitter, {"check": 4, "ring": 3, "notify tail": 2, "notify": 1}),
     ]
@@ -299,37 +316,94 @@ def _weighed(at: Expr, weights: dict[str, int]) -> Expr:
     return total(ite(at == name, weight, 0) for name, weight in weights.items())
 
 
+# -- why it is heard, whatever others do -------------------------------------------------------------------------------
+_WAITING = 9
+"""The stage of an SQ that waits for something else than its own doorbell or a CQ doorbell that is being handled."""
+
+
+def _responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
+    cq, q = m.cq, m.every[0]
+
+    def duties(*families: str, of: str = "") -> frozenset[str]:
+        return frozenset(a.duty for a in system.actions if a.family in families and of in a.actor)
+
+    inside = duties("cork_arm", "cork_recheck", "cork_park", "post_read", "post_arm", "post_leave")
+    held = NotForever("the CQ lock is released", "", "", cq.locked, say("the CQ lock is never released"))
+    left = total(_section(m, each) for each in m.every)
+    yield Response(held, [("steps under the lock", left)], [Help(inside, boolean(True))], [_rest_at(m, *UNDER_CQ_LOCK)])
+    rechecked = gap(cq.shadow, cq.head) > 0 if m.choices.kick_on_reserve == YES else boolean(False)
+    for prop in wanted:
+        if prop.row != "uncorked":
+            continue
+        stage = _stage(m, q)
+        waiting = stage == _WAITING
+        yield Response(
+            prop,
+            [
+                ("how near a wake-up is", stage),
+                ("permits and posts on their way", ite(waiting, total(_held(m, each) for each in m.every), 0)),
+                ("entries for the guest to consume and publish", ite(waiting, _guest_work(m), 0)),
+            ],
+            [
+                Help(duties("wake", of=q.label), q.wakeups > 0),
+                Help(duties("need_sq", "ring_sq", "notify_tail", "notify", of=q.label),
+                     (q.wakeups == 0) & _doorbell_owed(m, q)),
+                Help(duties("ring_cq", "notify_head", "kick"), (stage > 4) & (stage < _WAITING)),
+                Help(duties("consume", "publish", "need_cq"), waiting),
+                Help(duties("fetch", "arm_sq", "reread_sq", "remit", "post", "post_read", "post_arm"), waiting),
+                Help(duties("cork_saved"), waiting & rechecked),
+            ],
+            [
+                _rest_holds(m), _rest_at(m, *IN_POST), _rest_unread(m),
+                Elsewhere(rechecked & _rest_at(m, "cork recheck").condition,
+                          rechecked & _rest_at(m, "cork recheck").shown),
+            ],
+            "cq.locked",
+        )  # fmt: skip
+
+
+def _stage(m: AnySize, q: AnySQ) -> Expr:
+    """How far an SQ whose workers sleep is from waking: notified; its doorbell; the CQ's doorbell; anything else."""
+    submitter = _weighed(q.submitter, {"notify": 1, "notify tail": 2, "ring": 3, "check": 4})
+    handler = ite(m.cq.consumer == "kick", 5, ite(m.cq.consumer == "notify head", 6, 7))
+    handled = m.cq.consumer.among("ring", "notify head", "kick")
+    return ite(q.wakeups > 0, 0, ite(_doorbell_owed(m, q), submitter, ite(handled, handler, _WAITING)))
+
+
+def _held(m: AnySize, q: AnySQ) -> Expr:
+    """What is left to do for those of an SQ who hold permits, and for those who post."""
+    parts = [_times(9, q.at("fetch")), _times(4, q.at("remit")), _times(5, q.in_flight),
+             _times(2, q.at("arm")) + q.at("reread"), *_posting(m, q)]  # fmt: skip
+    return total(parts)
+
+
+def _posting(m: AnySize, q: AnySQ) -> list[Expr]:
+    """How many steps those who post have before them."""
+    stages = post_sequence(m)
+    return [_times(len(stages) - k, q.at(stage)) for k, stage in enumerate(stages)]
+
+
+def _section(m: AnySize, q: AnySQ) -> Expr:
+    """How many steps whoever holds the CQ lock has before it is released."""
+    return total([_times(2, q.at("cork arm")), q.at("cork recheck"), *_posting(m, q)])
+
+
+def _guest_work(m: AnySize) -> Expr:
+    cq = m.cq
+    phase = _weighed(cq.consumer, {"poll": 1, "check": 6})
+    return total([_times(12, gap(cq.tail, cq.cursor)), _times(10, gap(cq.cursor, cq.shadow)), phase])
+
+
 # -- what the sums stand for -------------------------------------------------------------------------------------------
-def _of(q: AnySQ, system: System) -> list[Action]:
-    return [a for a in system.actions if q.label in a.actor and a.fair]
-
-
-def _moves(m: AnySize, system: System) -> Iterator[Claim]:
-    """Who is counted among the rest can move; shown for an SQ that is followed, and so for any."""
-    for q in m.every:
-        may = any_of(action.guard for action in _of(q, system))
-        yield Claim(
-            f"{q.label} can move if it holds the CQ lock",
-            "whoever holds the CQ lock has a step to take",
-            implies(q.at(*UNDER_CQ_LOCK) > 0, may),
-        )
-        yield Claim(
-            f"{q.label} can move if it holds a permit",
-            "whoever holds a permit has a step to take, or waits for the CQ lock",
-            implies((q.permits > 0) & ~m.cq.locked, may),
-        )
-
-
 def _frames(m: AnySize, system: System) -> Iterator[Frame]:
     """What the steps of one SQ, and those of the guest's consumer, do to another."""
     for q in m.every:
         own = {a.name for a in system.actions if q.label in a.actor or (a.family == "consume" and q.label in a.name)}
         others = frozenset(a.name for a in system.actions) - own
         kicks = frozenset(a.name for a in system.actions if "rest.corked" in a.updates)
-        counted = [q.permits, q.ledger.unread, q.at(*UNDER_CQ_LOCK), _work(m, q, submits=False)]
+        counted = [q.permits, q.ledger.unread, q.at(*UNDER_CQ_LOCK), _work(m, q, submits=False), _held(m, q),
+                   _section(m, q)]  # fmt: skip
         yield Frame(f"{q.label} as the others leave it", "no step of others changes what an SQ is counted for", others,
                     counted, [_idle(m, q)])  # fmt: skip
         yield Frame(f"{q.label} unless kicked", "no step of others moves it, but for a kick", others - kicks,
                     [ite(q.corked, 1, 0), _way(q)])  # fmt: skip
-
-

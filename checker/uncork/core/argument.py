@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uncork.core.expr import Expr
-from uncork.core.property import Property
+from uncork.core.property import NotForever
 from uncork.core.system import System
 
 
@@ -29,17 +29,56 @@ class Lemma:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """A step may happen among those that the system sums up: shown for one that is followed, and so for any.
+
+    Where `shown` holds (of the one), the step that is asked for may happen, or something that was said before this.
+    """
+
+    condition: Expr
+    shown: Expr
+
+
+@dataclass(frozen=True)
 class Descent:
     """Why a property that asks for something not to last for ever holds.
 
     Every step but those that satisfy the property lowers the `rank` (its parts count as digits do, the first most), no
-    part is ever below 0, and while the property waits some step that is owed fairness may happen, or `elsewhere`
-    holds: one may that the system sums up. So no run can put the property off for ever.
+    part is ever below 0, and while the property waits some step that is owed fairness may happen, or one of `elsewhere`
+    holds. So no run can put the property off for ever.
     """
 
-    prop: Property
+    prop: NotForever
     rank: Sequence[tuple[str, Expr]]
-    elsewhere: Expr
+    elsewhere: Sequence[Elsewhere] = ()
+
+
+@dataclass(frozen=True)
+class Help:
+    """Some steps that bring nearer what a `Response` waits for, each for as long as `while_` holds.
+
+    `duties` names the steps, as fairness is owed to them.
+    """
+
+    duties: frozenset[str]
+    while_: Expr
+
+
+@dataclass(frozen=True)
+class Response:
+    """Why a property that asks for something not to last for ever holds, though others may go on for ever.
+
+    While it waits no step raises the `rank`, some step of the `helpers` may happen (but for the `lock`, if it needs
+    that; or `elsewhere` holds), stays so until it happens or the rank falls, and lowers the rank when it happens. The
+    lock is not held for ever, by another response; so strong fairness makes the rank fall, and it cannot for ever. The
+    response rule of Manna and Pnueli (Completing the temporal picture, 1991) for compassion.
+    """
+
+    prop: NotForever
+    rank: Sequence[tuple[str, Expr]]
+    helpers: Sequence[Help]
+    elsewhere: Sequence[Elsewhere] = ()
+    lock: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +103,7 @@ class Argument:
     lemmas: Sequence[Lemma]
     safety: Sequence[Claim]
     descents: Sequence[Descent]
-    moves: Sequence[Claim] = ()
+    responses: Sequence[Response] = ()
     frames: Sequence[Frame] = ()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from uncork.core.argument import Argument, Descent, Lemma
-from uncork.core.expr import Expr, all_of, any_of, boolean, variables
+from uncork.core.argument import Argument, Descent, Elsewhere, Lemma, Response
+from uncork.core.expr import Expr, all_of, any_of, boolean, text, variables
 from uncork.core.sorts import Range
 from uncork.core.system import Action, System
 from uncork.core.transform import substituted
@@ -72,11 +72,11 @@ def conclusions(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligat
     for claim in argument.safety:
         yield Obligation("exactness", claim.name, "", given, laps(claim.condition))
         yield Obligation("safety", claim.name, "", given, claim.condition)
-    for claim in argument.moves:
-        yield Obligation("moves", claim.name, "", given, claim.condition)
     yield from _frames(argument, given)
     for descent in argument.descents:
         yield from _descent(argument.system, descent, given)
+    for response in argument.responses:
+        yield from _response(argument.system, response, given)
 
 
 def _frames(argument: Argument, given: tuple[Expr, ...]) -> Iterator[Obligation]:
@@ -99,14 +99,70 @@ def _descent(system: System, descent: Descent, given: tuple[Expr, ...]) -> Itera
     for action in system.actions:
         if action.name in prop.without:
             continue
-        lower = boolean(False)
-        for _, part in reversed(descent.rank):
-            then = substituted(part, action.updates)
-            lower = (then < part) | ((then == part) & lower)
         left = ~substituted(region, action.updates)
-        yield Obligation("rank", prop.name, action.name, (*here, action.guard), left | lower)
-    may = _some([*(action.guard for action in system.actions if action.fair), descent.elsewhere])
-    yield Obligation("no dead state", prop.name, "", here, may)
+        goal = left | lowered(descent.rank, action, otherwise=False)
+        yield Obligation("rank", prop.name, action.name, (*here, action.guard), goal)
+    may = [action.guard for action in system.actions if action.fair]
+    yield from _somewhere("no dead state", prop.name, here, may, descent.elsewhere)
+
+
+def _somewhere(
+    family: str, about: str, given: tuple[Expr, ...], may: Sequence[Expr], elsewhere: Sequence[Elsewhere]
+) -> Iterator[Obligation]:
+    """Something may happen, here or elsewhere; and what is said of elsewhere is so."""
+    others = [each.condition for each in elsewhere]
+    yield Obligation(family, about, "", given, _some([*may, *others]))
+    for number, each in enumerate(elsewhere):
+        goal = _some([*may, *others[:number]])
+        yield Obligation(family, f"{about}: {text(each.condition)}", "", (*given, each.shown), goal)
+
+
+def lowered(rank: Sequence[tuple[str, Expr]], action: Action, *, otherwise: bool) -> Expr:
+    """Whether a step lowers a rank; and if it leaves all of it as it is, `otherwise`."""
+    lower = boolean(otherwise)
+    for _, part in reversed(rank):
+        then = substituted(part, action.updates)
+        if then is not part:
+            lower = (then < part) | ((then == part) & lower)
+    return lower
+
+
+def _response(system: System, response: Response, given: tuple[Expr, ...]) -> Iterator[Obligation]:
+    prop, region = response.prop, response.prop.condition
+    here = (*given, region)
+    yield Obligation("exactness", prop.name, "", given, laps(region))
+    for what, part in response.rank:
+        yield Obligation("rank", f"{prop.name}: {what} is not below 0", "", here, part >= 0)
+    for action in system.actions:
+        left = ~substituted(region, action.updates)
+        goal = left | lowered(response.rank, action, otherwise=True)
+        yield Obligation("rank not raised", prop.name, action.name, (*here, action.guard), goal)
+    helping: list[Expr] = []
+    for helper in response.helpers:
+        for duty in sorted(helper.duties):
+            may = helper.while_ & _may(system.duties[duty], response.lock)
+            helping.append(may)
+            yield from _helped(system, response, duty, may, here)
+    yield from _somewhere("helped", prop.name, here, helping, response.elsewhere)
+
+
+def _helped(system: System, response: Response, duty: str, may: Expr, here: tuple[Expr, ...]) -> Iterator[Obligation]:
+    prop, region = response.prop, response.prop.condition
+    for action in system.actions:
+        given = (*here, may, action.guard)
+        left = ~substituted(region, action.updates)
+        if action.duty == duty:
+            goal = left | lowered(response.rank, action, otherwise=False)
+            yield Obligation("rank lowered", f"{prop.name}: {duty}", action.name, given, goal)
+        elif touched(action, may):
+            goal = left | substituted(may, action.updates) | lowered(response.rank, action, otherwise=False)
+            yield Obligation("help stays", f"{prop.name}: {duty}", action.name, given, goal)
+
+
+def _may(outcomes: Sequence[Action], lock: str | None) -> Expr:
+    """Whether a step may happen, if the lock is free."""
+    free = {} if lock is None else {lock: boolean(False)}
+    return any_of(substituted(action.guard, free) for action in outcomes)
 
 
 def _some(conditions: Sequence[Expr]) -> Expr:
