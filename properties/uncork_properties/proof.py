@@ -223,8 +223,12 @@ def _wake_up(m: AnySize) -> Expr:
     if not m.buffered:
         return handled | (gap(cq.tail, cq.shadow) > 0) | held
     position = gap(cq.event, cq.shadow)
-    passed = (cq.consumer == "check") & (position < 0) & (position + cq.moved >= 0)
-    ahead = (position >= 0) & (gap(cq.tail, cq.event) >= 1)
+    if m.choices.need_event == "strict":
+        passed, ahead = position < 0, gap(cq.tail, cq.event) >= 1
+    else:
+        passed, ahead = position <= 0, gap(cq.tail, cq.shadow) >= 1
+    passed = (cq.consumer == "check") & passed & (position + cq.moved >= 0)
+    ahead = (position >= 0) & ahead
     arming = m.at(*_before_armed(m)) > 0
     kicking = [*(["post read"] if m.choices.kick_on_post == YES else []),
                *(["cork recheck"] if m.choices.kick_on_reserve == YES else [])]  # fmt: skip
@@ -327,10 +331,16 @@ def _responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator
     def duties(*families: str, of: str = "") -> frozenset[str]:
         return frozenset(a.duty for a in system.actions if a.family in families and of in a.actor)
 
-    inside = duties("cork_arm", "cork_recheck", "cork_park", "post_read", "post_arm", "post_leave")
+    def anyone(while_: Expr, *families: str) -> list[Help]:
+        """Steps of any SQ: of the one that waits, and of another that stands for the rest."""
+        one, other = (each.label for each in m.sqs)
+        others = frozenset(action.name for action in system.actions if other not in action.actor)
+        return [Help(duties(*families, of=one), while_), Help(duties(*families, of=other), while_, others)]
+
     held = NotForever("the CQ lock is released", "", "", cq.locked, say("the CQ lock is never released"))
     left = total(_section(m, each) for each in m.every)
-    yield Response(held, [("steps under the lock", left)], [Help(inside, boolean(True))], [_rest_at(m, *UNDER_CQ_LOCK)])
+    inside = anyone(boolean(True), "cork_arm", "cork_park", "post_read", "post_arm", "post_leave")
+    yield Response(held, [("steps under the lock", left)], inside, [_rest_at(m, *UNDER_CQ_LOCK)])
     rechecked = gap(cq.shadow, cq.head) > 0 if m.choices.kick_on_reserve == YES else boolean(False)
     for prop in wanted:
         if prop.row != "uncorked":
@@ -350,8 +360,8 @@ def _responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator
                      (q.wakeups == 0) & _doorbell_owed(m, q)),
                 Help(duties("ring_cq", "notify_head", "kick"), (stage > 4) & (stage < _WAITING)),
                 Help(duties("consume", "publish", "need_cq"), waiting),
-                Help(duties("fetch", "arm_sq", "reread_sq", "remit", "post", "post_read", "post_arm"), waiting),
-                Help(duties("cork_saved"), waiting & rechecked),
+                *anyone(waiting, "fetch", "arm_sq", "reread_sq", "remit", "post", "post_read", "post_arm"),
+                *anyone(waiting & rechecked, "cork_saved"),
             ],
             [
                 _rest_holds(m), _rest_at(m, *IN_POST), _rest_unread(m),
@@ -359,6 +369,7 @@ def _responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator
                           rechecked & _rest_at(m, "cork recheck").shown),
             ],
             "cq.locked",
+            held.name,
         )  # fmt: skip
 
 

@@ -57,11 +57,13 @@ class Descent:
 class Help:
     """Some steps that bring nearer what a `Response` waits for, each for as long as `while_` holds.
 
-    `duties` names the steps, as fairness is owed to them.
+    `duties` names the steps, as fairness is owed to them. Where they are those of one that stands for any, `others` are
+    the actions of those who are not the one: what is shown of them without regard to what waits holds of a third, too.
     """
 
     duties: frozenset[str]
     while_: Expr
+    others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Response:
     helpers: Sequence[Help]
     elsewhere: Sequence[Elsewhere] = ()
     lock: str | None = None
+    released: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """The deductive engine: proofs for all sizes, from lemmas and ranks, by small queries to Z3."""
 
-from uncork.engines.deductive.prove import Failure, Judgement, judge
+from uncork.engines.deductive.prove import Failure, Judgement, judge, shown
 
-__all__ = ["Failure", "Judgement", "judge"]
+__all__ = ["Failure", "Judgement", "judge", "shown"]

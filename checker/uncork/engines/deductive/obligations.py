@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from uncork.core.argument import Argument, Descent, Elsewhere, Lemma, Response
+from uncork.core.argument import Argument, Descent, Elsewhere, Help, Lemma, Response
 from uncork.core.expr import Expr, all_of, any_of, boolean, text, variables
 from uncork.core.sorts import Range
 from uncork.core.system import Action, System
@@ -17,7 +17,8 @@ from uncork.engines.deductive.unwind import in_range, laps
 class Obligation:
     """Where all of `given` holds, so does the `goal`.
 
-    `about` is the lemma, claim or property that it is for, `step` the action it is about, if to one.
+    `about` is the lemma, claim or property that it is for, `step` the action it is about, if to one. `of` is the name
+    of the property that needs it, if not all do.
     """
 
     family: str
@@ -25,6 +26,7 @@ class Obligation:
     step: str
     given: tuple[Expr, ...]
     goal: Expr
+    of: str = ""
 
     @property
     def name(self) -> str:
@@ -32,10 +34,14 @@ class Obligation:
         return f"{self.family}: {self.about}" + (f", after {self.step}" if self.step else "")
 
 
+IN_RANGE = " in range"
+"""How the names of lemmas end that say that a number keeps to its range."""
+
+
 def ranges(argument: Argument) -> list[Lemma]:
     """For each number, that it keeps to its range."""
     return [
-        Lemma(f"{v.name} in range", f"{v.doc}: {v.sort}", all_of(in_range(v)), needed=True)
+        Lemma(v.name + IN_RANGE, f"{v.doc}: {v.sort}", all_of(in_range(v)), needed=True)
         for v in argument.system.variables
         if isinstance(v.sort, Range) and v.name not in argument.inputs
     ]
@@ -63,6 +69,14 @@ def consecution(action: Action, lemmas: Sequence[Lemma]) -> Iterator[Obligation]
             )
 
 
+def everything(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligation]:
+    """All that is to be shown if these are the lemmas."""
+    yield from initiation(argument.system, lemmas)
+    for action in argument.system.actions:
+        yield from consecution(action, lemmas)
+    yield from conclusions(argument, lemmas)
+
+
 def conclusions(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligation]:
     """What is to be shown from lemmas that are kept: exactness, safety, moves, frames, and the descents."""
     given = tuple(lemma.condition for lemma in lemmas)
@@ -70,8 +84,8 @@ def conclusions(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligat
         near = laps(action.guard) & (~action.guard | all_of(laps(value) for value in action.updates.values()))
         yield Obligation("exactness", "remainders", action.name, given, near)
     for claim in argument.safety:
-        yield Obligation("exactness", claim.name, "", given, laps(claim.condition))
-        yield Obligation("safety", claim.name, "", given, claim.condition)
+        yield Obligation("exactness", claim.name, "", given, laps(claim.condition), claim.name)
+        yield Obligation("safety", claim.name, "", given, claim.condition, claim.name)
     yield from _frames(argument, given)
     for descent in argument.descents:
         yield from _descent(argument.system, descent, given)
@@ -93,15 +107,15 @@ def _frames(argument: Argument, given: tuple[Expr, ...]) -> Iterator[Obligation]
 def _descent(system: System, descent: Descent, given: tuple[Expr, ...]) -> Iterator[Obligation]:
     prop, region = descent.prop, descent.prop.condition
     here = (*given, region)
-    yield Obligation("exactness", prop.name, "", given, laps(region))
+    yield Obligation("exactness", prop.name, "", given, laps(region), prop.name)
     for what, part in descent.rank:
-        yield Obligation("rank", f"{prop.name}: {what} is not below 0", "", here, part >= 0)
+        yield Obligation("rank", f"{prop.name}: {what} is not below 0", "", here, part >= 0, prop.name)
     for action in system.actions:
         if action.name in prop.without:
             continue
         left = ~substituted(region, action.updates)
         goal = left | lowered(descent.rank, action, otherwise=False)
-        yield Obligation("rank", prop.name, action.name, (*here, action.guard), goal)
+        yield Obligation("rank", prop.name, action.name, (*here, action.guard), goal, prop.name)
     may = [action.guard for action in system.actions if action.fair]
     yield from _somewhere("no dead state", prop.name, here, may, descent.elsewhere)
 
@@ -111,10 +125,10 @@ def _somewhere(
 ) -> Iterator[Obligation]:
     """Something may happen, here or elsewhere; and what is said of elsewhere is so."""
     others = [each.condition for each in elsewhere]
-    yield Obligation(family, about, "", given, _some([*may, *others]))
+    yield Obligation(family, about, "", given, _some([*may, *others]), about)
     for number, each in enumerate(elsewhere):
         goal = _some([*may, *others[:number]])
-        yield Obligation(family, f"{about}: {text(each.condition)}", "", (*given, each.shown), goal)
+        yield Obligation(family, f"{about}: {text(each.condition)}", "", (*given, each.shown), goal, about)
 
 
 def lowered(rank: Sequence[tuple[str, Expr]], action: Action, *, otherwise: bool) -> Expr:
@@ -130,19 +144,21 @@ def lowered(rank: Sequence[tuple[str, Expr]], action: Action, *, otherwise: bool
 def _response(system: System, response: Response, given: tuple[Expr, ...]) -> Iterator[Obligation]:
     prop, region = response.prop, response.prop.condition
     here = (*given, region)
-    yield Obligation("exactness", prop.name, "", given, laps(region))
+    yield Obligation("exactness", prop.name, "", given, laps(region), prop.name)
     for what, part in response.rank:
-        yield Obligation("rank", f"{prop.name}: {what} is not below 0", "", here, part >= 0)
+        yield Obligation("rank", f"{prop.name}: {what} is not below 0", "", here, part >= 0, prop.name)
     for action in system.actions:
         left = ~substituted(region, action.updates)
         goal = left | lowered(response.rank, action, otherwise=True)
-        yield Obligation("rank not raised", prop.name, action.name, (*here, action.guard), goal)
+        yield Obligation("rank not raised", prop.name, action.name, (*here, action.guard), goal, prop.name)
     helping: list[Expr] = []
     for helper in response.helpers:
         for duty in sorted(helper.duties):
             may = helper.while_ & _may(system.duties[duty], response.lock)
             helping.append(may)
             yield from _helped(system, response, duty, may, here)
+            yield from _left_alone(system, response, helper, duty, given)
+        yield from _stays(system, response, helper, here)
     yield from _somewhere("helped", prop.name, here, helping, response.elsewhere)
 
 
@@ -153,10 +169,34 @@ def _helped(system: System, response: Response, duty: str, may: Expr, here: tupl
         left = ~substituted(region, action.updates)
         if action.duty == duty:
             goal = left | lowered(response.rank, action, otherwise=False)
-            yield Obligation("rank lowered", f"{prop.name}: {duty}", action.name, given, goal)
+            yield Obligation("rank lowered", f"{prop.name}: {duty}", action.name, given, goal, prop.name)
         elif touched(action, may):
             goal = left | substituted(may, action.updates) | lowered(response.rank, action, otherwise=False)
-            yield Obligation("help stays", f"{prop.name}: {duty}", action.name, given, goal)
+            yield Obligation("help stays", f"{prop.name}: {duty}", action.name, given, goal, prop.name)
+
+
+def _left_alone(
+    system: System, response: Response, helper: Help, duty: str, given: tuple[Expr, ...]
+) -> Iterator[Obligation]:
+    """No step of others keeps one that stands for any from helping, whatever they are to each other."""
+    may = _may(system.duties[duty], response.lock)
+    for action in system.actions:
+        if action.name in helper.others and touched(action, may):
+            goal = substituted(may, action.updates)
+            about = f"{response.prop.name}: {duty}, whoever waits"
+            yield Obligation("help stays", about, action.name, (*given, may, action.guard), goal, response.prop.name)
+
+
+def _stays(system: System, response: Response, helper: Help, here: tuple[Expr, ...]) -> Iterator[Obligation]:
+    """What makes a step of one that stands for any a help lasts until the rank falls, whoever takes a step."""
+    prop = response.prop
+    for action in system.actions:
+        if helper.others and touched(action, helper.while_):
+            left = ~substituted(prop.condition, action.updates)
+            stays = substituted(helper.while_, action.updates)
+            goal = left | stays | lowered(response.rank, action, otherwise=False)
+            about = f"{prop.name}: while {text(helper.while_)}"
+            yield Obligation("help stays", about, action.name, (*here, helper.while_, action.guard), goal, prop.name)
 
 
 def _may(outcomes: Sequence[Action], lock: str | None) -> Expr:

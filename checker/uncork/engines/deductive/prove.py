@@ -6,7 +6,7 @@ are needed, which may not be dropped. What Z3 does not know within its budget co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import z3
 
 from uncork.core.argument import Argument, Lemma
 from uncork.core.expr import Expr
+from uncork.core.property import InRange, Property
 from uncork.core.sorts import Bool, Enum, Value
 from uncork.core.system import System
 from uncork.engines.deductive import obligations as ob
@@ -37,19 +38,37 @@ class Failure:
 
 @dataclass
 class Judgement:
-    """What came of an argument: lemmas kept and dropped, obligations proved, failures, by property what failed."""
+    """What came of an argument: lemmas that are kept and those that are not, obligations proved, and what failed.
+
+    `broken` is what broke the lemmas that are needed. They are dropped then like others: what is proved is proved from
+    lemmas that every step keeps.
+    """
 
     argument: Argument
     kept: list[Lemma] = field(default_factory=list)
     dropped: list[Lemma] = field(default_factory=list)
+    broken: list[Failure] = field(default_factory=list)
     proved: int = 0
     failures: list[Failure] = field(default_factory=list)
 
-    def failed(self, about: str) -> list[Failure]:
-        """What stands against a property: what fails for all, and what fails for it."""
-        own = {d.prop.name for d in self.argument.descents} | {c.name for c in self.argument.safety}
-        others = own - {about}
-        return [f for f in self.failures if f.obligation.about.partition(":")[0] not in others]
+    def against(self, prop: Property) -> list[Failure]:
+        """What stands against a property, first of all what broke a lemma; nothing if it is proved."""
+        unproved = {failure.obligation.of for failure in self.failures}
+        if shown(self.argument, prop, unproved, [lemma.name for lemma in self.kept]):
+            return []
+        own = [f for f in self.failures if f.obligation.of in _needed(self.argument, prop)]
+        return [*self.broken, *own]
+
+
+def shown(argument: Argument, prop: Property, unproved: Collection[str], kept: Collection[str]) -> bool:
+    """Whether a property follows if all is proved but what is only of some properties, from the lemmas that are kept."""
+    if isinstance(prop, InRange) and not all(lemma.name in kept for lemma in ob.ranges(argument)):
+        return False
+    return _needed(argument, prop).isdisjoint(unproved)
+
+
+def _needed(argument: Argument, prop: Property) -> set[str]:
+    return {"", prop.name, *(each.released for each in argument.responses if each.prop is prop)}
 
 
 def judge(argument: Argument, watch: Callable[[str], None] = lambda _: None) -> Judgement:
@@ -57,14 +76,15 @@ def judge(argument: Argument, watch: Callable[[str], None] = lambda _: None) -> 
     solver = Solver(argument)
     found = Judgement(argument)
     lemmas = [*argument.lemmas, *ob.ranges(argument)]
-    found.kept, lacking = _begun(solver, argument.system, lemmas)
-    found.failures += lacking
-    watch("lemmas")
-    found.failures += _pruned(solver, argument.system, found.kept, watch)
+    found.kept, found.broken = _begun(solver, argument.system, lemmas)
+    while failures := _pruned(solver, argument.system, found.kept, watch):
+        found.broken += failures
+        gone = {failure.obligation.about for failure in failures}
+        found.kept = [lemma for lemma in found.kept if lemma.name not in gone]
     found.dropped = [lemma for lemma in lemmas if lemma not in found.kept]
+    found.proved = len(found.kept)
     for action in argument.system.actions:
         found.proved += sum(1 for _ in ob.consecution(action, found.kept))
-    found.proved += len(found.kept) - len(found.failures)
     for each in ob.conclusions(argument, found.kept):
         watch(each.name)
         failure = solver.prove(each)
