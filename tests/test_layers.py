@@ -28,7 +28,7 @@ What stands in `uncork` beside these (the command line and what it needs) may im
 """
 
 ONLY_UNDER = {
-    **{library: ["uncork.engines"] for library in ("z3", "numpy", "numba", "scipy", "llvmlite", "networkx")},
+    **{library: ["uncork.engines"] for library in ("z3", "cvc5", "numpy", "numba", "scipy", "llvmlite", "networkx")},
     "rich": ["uncork.render", "uncork.cli"],
 }
 """Libraries, and the layers that may import them."""

@@ -230,6 +230,60 @@ def _write(path: str, content: str) -> None:
         raise click.FileError(path, error.strerror or str(error)) from None
 
 
+# -- prove and verify --------------------------------------------------------------------------------------------------
+@cli.command()
+@click.argument("policy")
+@click.option("--device", required=True, help="A device.")
+@click.option("--guest", default="linux", show_default=True, help="A guest.")
+@click.option("--sqs", type=click.Choice(["one", "any", "both"]), default="both", show_default=True)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice (see: uncork show). Repeatable."
+)
+@click.option("--certificate", type=click.Path(file_okay=False), help="Write the obligations to this folder.")
+def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, ...], certificate: str | None) -> int:
+    """Prove a design for every queue size: with one SQ, and with any number of them.
+
+    Where the proof fails, the step that breaks it is named, and small sizes are searched for a real failure.
+    """
+    from uncork_nvme.choices import parse
+
+    from uncork import proof_report, proving
+    from uncork.gate import worst
+    from uncork.render.text import Page
+    from uncork.runner import Tick
+
+    design = proving.Design(device, guest, policy, dict(parse(each) for each in overrides))
+    to, codes, proved = Page(), [], []
+    for several in {"one": [False], "any": [True], "both": [False, True]}[sqs]:
+        with _progress() as watch:
+            parts = proving.prove(design, several, lambda what: watch(Tick(0, 1, what, None)))
+            lacking = proof_report.unproved(parts)
+            real = list(proving.failing(design, several, lacking, watch)) if lacking else []
+        codes.append(proof_report.report(to, design, parts, real))
+        proved.append(parts[-1])
+    if certificate:
+        proving.write(Path(certificate), design, proved)
+        to.say(f"certificate: {certificate} (uncork verify checks it)", whole=True)
+    return worst(codes)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, exists=True))
+def verify(folder: str) -> int:
+    """Check a certificate of `uncork prove`.
+
+    It has to be about the model at hand, and Z3 and cvc5 have to prove all of it.
+    """
+    from uncork import proving
+    from uncork.render.text import Page
+
+    found, to = proving.verify(Path(folder)), Page()
+    for claim in found.claims:
+        to.say(claim, "bold green")
+    to.say("; ".join(f"{solver}: {count:,} obligations, all proved" for solver, count in found.proved.items()))
+    return Exit.AS_EXPECTED
+
+
 # -- trace and simulate ------------------------------------------------------------------------------------------------
 @cli.command()
 @click.argument("what", metavar="FILE|INSTANCE")

@@ -122,18 +122,15 @@ def _part(design: Design, several: bool, least: int, watch: Watch) -> Part:
 
 
 def _tried(found: Argument, stated: Sequence[Property]) -> list[Property]:
-    named = {each.prop.name for each in (*found.descents, *found.responses)}
+    named = {d.prop.name for d in found.descents} | {r.prop.name for r in found.responses}
     return [prop for prop in stated if prop.row == "safety" or prop.name in named]
 
 
-def failing(design: Design, several: bool, rows: Sequence[str], watch: Watch = lambda _: None) -> list[Checked]:
+def failing(design: Design, several: bool, rows: Sequence[str], watch: runner.Watch) -> list[Checked]:
     """Small instances at which one of these properties really fails, with the runs that show it."""
     instances = [design.at(*shape) for shape in REAL[several]]
-    found = []
-    for checked in runner.check(instances, rows, Budget(states=SMALL), lambda tick: watch(tick.current)):
-        if any(isinstance(row.verdict, Refuted) for row in checked.rows):
-            found.append(checked)
-    return found
+    every = runner.check(instances, rows, Budget(states=SMALL), watch)
+    return [each for each in every if any(isinstance(row.verdict, Refuted) for row in each.rows)]
 
 
 # -- certificates ------------------------------------------------------------------------------------------------------
@@ -210,7 +207,7 @@ def verify(folder: Path, solvers: Sequence[str] = certificate.SOLVERS) -> Verifi
     """
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        design = Design(*manifest["design"], dict(parse(each) for each in manifest["overrides"]))
+        design = _design(manifest)
         claims, texts = _again(folder, design, manifest)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise InstanceError(f"{folder} is no certificate that can be read: {error!r}") from None
@@ -223,6 +220,11 @@ def verify(folder: Path, solvers: Sequence[str] = certificate.SOLVERS) -> Verifi
         for (solver, name), answers in asked.items():
             proved[solver] += _all_proved(f"{folder / name}: {solver}", texts[name], answers.result())
     return Verified(claims, proved)
+
+
+def _design(manifest: Mapping[str, Any]) -> Design:
+    device, guest, policy = map(str, manifest["design"])
+    return Design(device, guest, policy, dict(parse(each) for each in manifest["overrides"]))
 
 
 def _again(folder: Path, design: Design, manifest: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:

@@ -15,7 +15,7 @@ import z3
 from uncork.core.argument import Argument, Lemma
 from uncork.core.expr import Expr
 from uncork.core.property import InRange, Property
-from uncork.core.sorts import Bool, Enum, Value
+from uncork.core.sorts import Bool, Enum, Ring, Value
 from uncork.core.system import System
 from uncork.engines.deductive import obligations as ob
 from uncork.engines.deductive.obligations import Obligation
@@ -29,7 +29,7 @@ RLIMIT = 20_000_000
 class Failure:
     """An obligation that is not proved, and a state of which all that is given holds and the goal does not.
 
-    `state` is None where Z3 did not know. Sizes are in it under their symbols.
+    `state` is None where Z3 did not know. Positions in it do not wrap, and sizes are in it under their symbols.
     """
 
     obligation: Obligation
@@ -61,7 +61,7 @@ class Judgement:
 
 
 def shown(argument: Argument, prop: Property, unproved: Collection[str], kept: Collection[str]) -> bool:
-    """Whether a property follows if all is proved but what is only of some properties, from the lemmas that are kept."""
+    """Whether a property follows from the lemmas that are kept, if all is proved but what is of some properties."""
     if isinstance(prop, InRange) and not all(lemma.name in kept for lemma in ob.ranges(argument)):
         return False
     return _needed(argument, prop).isdisjoint(unproved)
@@ -185,13 +185,18 @@ class Solver:
         return found
 
     def _state(self, model: Any) -> dict[str, Value]:
+        def number(name: str) -> int:
+            return int(model.eval(z3.Int(name), model_completion=True).as_long())
+
         state: dict[str, Value] = {}
+        first = dict.fromkeys((v.sort for v in self.system.variables if isinstance(v.sort, Ring)), 0)
+        for ring in first:  # positions count from the least
+            first[ring] = min(number(v.name) for v in self.system.variables if v.sort == ring)
         for v in self.system.variables:
             if isinstance(v.sort, Bool):
                 state[v.name] = bool(z3.is_true(model.eval(z3.Bool(v.name), model_completion=True)))
-                continue
-            number = model.eval(z3.Int(v.name), model_completion=True).as_long()
-            state[v.name] = v.sort.names[number] if isinstance(v.sort, Enum) else number
-        for symbol in symbols(self._inputs()):
-            state[symbol.name] = model.eval(z3.Int(symbol.name), model_completion=True).as_long()
-        return state
+            elif isinstance(v.sort, Enum):
+                state[v.name] = v.sort.names[number(v.name)]
+            else:
+                state[v.name] = number(v.name) - (first[v.sort] if isinstance(v.sort, Ring) else 0)
+        return state | {symbol.name: number(symbol.name) for symbol in symbols(self._inputs())}
