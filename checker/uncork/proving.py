@@ -242,13 +242,12 @@ def _again(folder: Path, design: Design, manifest: Mapping[str, Any]) -> tuple[l
         claims.append(_claim(several, least, [row for row in rows if row not in lacking], len(rows)))
     there = {str(path.relative_to(folder)) for path in folder.rglob("*.smt2")}
     for name in sorted(there ^ texts.keys()):
-        raise ReplayError(
-            f"{folder / name} {'is not' if name in there else 'is missing: it is'} one of the proof's files"
-        )
+        what = "is no file of the proof" if name in there else "is missing"
+        raise ReplayError(f"{folder / name} {what}: the certificate has changed, or the model has")
     for name, text in texts.items():
         if (folder / name).read_text(encoding="utf-8") != text:
             raise ReplayError(
-                f"{folder / name} is not what the model at hand asks for: it has changed, or the model has"
+                f"{folder / name} is not what the model at hand asks for: the certificate has changed, or the model has"
             )
     return claims, texts
 

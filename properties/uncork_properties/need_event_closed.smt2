@@ -14,10 +14,8 @@
 (define-fun distance ((to (_ BitVec 18)) (since (_ BitVec 18))) (_ BitVec 18)
   (ite (bvule since to) (bvsub to since) (bvsub (bvadd to size) since)))
 
-(push 1)
 (echo "need-event, closed: 16 bits are the ring")
 (assert (not (=
   (bvule ((_ extract 15 0) (bvsub new event)) ((_ extract 15 0) (bvsub new old)))
   (bvule (distance event old) (distance new old)))))
 (check-sat)
-(pop 1)

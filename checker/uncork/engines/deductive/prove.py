@@ -85,25 +85,24 @@ def judge(argument: Argument, watch: Callable[[str], None] = lambda _: None) -> 
     found.proved = len(found.kept)
     for action in argument.system.actions:
         found.proved += sum(1 for _ in ob.consecution(action, found.kept))
+    by_step: dict[str, list[Obligation]] = {}
     for each in ob.conclusions(argument, found.kept):
-        watch(each.name)
-        failure = solver.prove(each)
-        if failure is None:
-            found.proved += 1
-        else:
-            found.failures.append(failure)
+        by_step.setdefault(each.step, []).append(each)
+    for step, wanted in by_step.items():
+        watch(step)
+        failures = solver.broken(wanted)
+        found.proved += len(wanted) - len(failures)
+        found.failures += failures
     return found
 
 
 def _begun(solver: Solver, system: System, lemmas: Sequence[Lemma]) -> tuple[list[Lemma], list[Failure]]:
-    kept, failures = [], []
-    for lemma, each in zip(lemmas, ob.initiation(system, lemmas), strict=True):
-        failure = solver.prove(each)
-        if failure is None:
-            kept.append(lemma)
-        elif lemma.needed:
-            failures.append(failure)
-    return kept, failures
+    failures = solver.broken(list(ob.initiation(system, lemmas)))
+    lacking = {failure.obligation.about for failure in failures}
+    needed = {lemma.name for lemma in lemmas if lemma.needed}
+    return [lemma for lemma in lemmas if lemma.name not in lacking], [
+        failure for failure in failures if failure.obligation.about in needed
+    ]
 
 
 def _pruned(solver: Solver, system: System, kept: list[Lemma], watch: Callable[[str], None]) -> list[Failure]:
@@ -132,55 +131,35 @@ class Solver:
         self.system = argument.system
         self.term = Unwound()
         self.typing = typing(argument.system.variables, argument.inputs)
+        self.unknowns = [Expr("var", (), v.sort, v.name) for v in self.system.variables]
 
-    def facts(self, obligation: Obligation) -> tuple[list[Any], Any]:
-        """What an obligation assumes, with what sorts and sizes say, and its goal, as terms."""
-        nodes = [*obligation.given, obligation.goal]
-        known = sizes([], symbols([*nodes, *self._inputs()]))
-        return [*known, *self.typing, *map(self.term, obligation.given)], self.term(obligation.goal)
-
-    def _inputs(self) -> list[Expr]:
-        return [Expr("var", (), v.sort, v.name) for v in self.system.variables]
-
-    def _solver(self) -> Any:
+    def broken(self, wanted: Sequence[Obligation]) -> list[Failure]:
+        """Those of some obligations that do not hold. They are asked together first, and best share what is given."""
+        if not wanted:
+            return []
+        shared = set.intersection(*({id(given) for given in each.given} for each in wanted))
+        common = [given for given in wanted[0].given if id(given) in shared]
+        nodes = [node for each in wanted for node in (*each.given, each.goal)]
         solver = z3.Solver()
         solver.set("rlimit", RLIMIT)
         solver.set("random_seed", 0)
-        return solver
-
-    def prove(self, obligation: Obligation) -> Failure | None:
-        """None if proved."""
-        given, goal = self.facts(obligation)
-        solver = self._solver()
-        solver.add(*given, z3.Not(goal))
-        return self._failure(obligation, solver.check(), solver)
-
-    def _failure(self, obligation: Obligation, answer: Any, solver: Any) -> Failure | None:
-        if answer == z3.unsat:
-            return None
-        return Failure(obligation, self._state(solver.model()) if answer == z3.sat else None)
-
-    def broken(self, wanted: Sequence[Obligation]) -> list[Failure]:
-        """Those of some obligations with the same givens that do not hold; asked together first."""
-        if not wanted:
-            return []
-        given, _ = self.facts(wanted[0])
-        goals = [self.term(each.goal) for each in wanted]
-        known = sizes([], symbols([each.goal for each in wanted]))
-        solver = self._solver()
-        solver.add(*known, *given)
+        solver.add(*sizes(symbols([*nodes, *self.unknowns])), *self.typing, *map(self.term, common))
+        against = [
+            z3.And(*(self.term(given) for given in each.given if id(given) not in shared), z3.Not(self.term(each.goal)))
+            for each in wanted
+        ]
         solver.push()
-        solver.add(z3.Not(z3.And(*goals)))
+        solver.add(z3.Or(*against))
         if solver.check() == z3.unsat:
             return []
         solver.pop()
         found = []
-        for each, goal in zip(wanted, goals, strict=True):
+        for each, claim in zip(wanted, against, strict=True):
             solver.push()
-            solver.add(z3.Not(goal))
-            failure = self._failure(each, solver.check(), solver)
-            if failure is not None:
-                found.append(failure)
+            solver.add(claim)
+            answer = solver.check()
+            if answer != z3.unsat:
+                found.append(Failure(each, self._state(solver.model()) if answer == z3.sat else None))
             solver.pop()
         return found
 
@@ -199,4 +178,4 @@ class Solver:
                 state[v.name] = v.sort.names[number(v.name)]
             else:
                 state[v.name] = number(v.name) - (first[v.sort] if isinstance(v.sort, Ring) else 0)
-        return state | {symbol.name: number(symbol.name) for symbol in symbols(self._inputs())}
+        return state | {symbol.name: number(symbol.name) for symbol in symbols(self.unknowns)}

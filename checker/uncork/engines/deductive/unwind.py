@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import z3
 
-from uncork.core.expr import Expr, any_of, boolean, gap, ite
+from uncork.core.expr import Expr, boolean, gap, ite
 from uncork.core.size import Size, Symbol
 from uncork.core.sorts import Bool, Enum, Range, Ring
 from uncork.core.system import Variable
@@ -153,7 +153,7 @@ def in_range(variable: Variable) -> list[Expr]:
     return bounds
 
 
-def sizes(terms: Iterable[Any], symbols: Iterable[Symbol]) -> list[Any]:
+def sizes(symbols: Iterable[Symbol]) -> list[Any]:
     """The bounds of the symbols."""
     return [z3.And(z3.Int(s.name) >= s.least, z3.Int(s.name) <= LARGEST) for s in symbols]
 
@@ -174,6 +174,3 @@ def symbols(nodes: Iterable[Expr]) -> list[Symbol]:
                 found.update(symbol for symbol, _ in each.terms)
         stack.extend(node.args)
     return sorted(found)
-
-
-__all__ = ["LARGEST", "Unwound", "any_of", "in_range", "laps", "size", "sizes", "symbols", "typing", "variable"]
