@@ -155,119 +155,149 @@ def ask(predicate: int, states: Any, count: int) -> Any:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _follow(graph: Any, node: int, step: int) -> tuple[int, int]:
-    """The action of a node's step as the run sees it, and the node that it leads to; see `meadow` in `liveness`."""
-    offsets, targets, labels, turns, undone, after = graph
+def _place(graph: Any, node: int) -> tuple[int, int]:
+    """The state and the permutation that a node stands for; see `Meadow`. Dividing takes longer than all the rest."""
+    ways = graph[4].shape[0]
+    return (node, 0) if ways == 1 else (node // ways, node % ways)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _follow(graph: Any, edge: int, order: int) -> tuple[int, int]:
+    """The action of an edge as the run sees it after a permutation, and the node that it leads to."""
+    _, targets, labels, turns, undone, after = graph
     ways = undone.shape[0]
-    edge, order = offsets[node // ways] + step, node % ways
-    target = np.int64(targets[edge]) * ways
-    if ways > 1:
-        target += after[order, turns[edge]]
-    return undone[order, labels[edge]], target
-
-
-@njit(cache=True, nogil=True)
-def components(graph: Any, forbidden: Any, alive: Any) -> Any:
-    """The strongly connected part, 1 or more, of each living node, over steps that are not `forbidden`; 0 of the dead.
-
-    Tarjan's algorithm (1972) with a stack of its own, in the form of Pearce (2016) that keeps one number a node.
-    """
-    offsets, ways = graph[0], graph[4].shape[0]
-    index = np.zeros(alive.size, np.int32)  # 0: not seen; then the least number reached; at last the part, from the top
-    step = np.zeros(alive.size, np.uint16)
-    inner = np.zeros(alive.size, np.bool_)  # some step leads to a number that is less
-    path, waiting = np.empty(alive.size, np.int32), np.empty(alive.size, np.int32)
-    following, part = np.int32(1), np.int32(alive.size)
-    for start in range(alive.size):
-        if not alive[start] or index[start] != 0:
-            continue
-        path[0], depth, held = start, 1, 0
-        index[start] = following
-        following += np.int32(1)
-        while depth:
-            node = path[depth - 1]
-            state = node // ways
-            if step[node] < offsets[state + 1] - offsets[state]:
-                action, target = _follow(graph, node, step[node])
-                if not forbidden[action] and alive[target]:
-                    if index[target] == 0:
-                        index[target] = following
-                        following += np.int32(1)
-                        path[depth] = target
-                        depth += 1
-                        continue  # the same step is looked at again when the target is done
-                    if index[target] < index[node]:
-                        index[node] = index[target]
-                        inner[node] = True
-                step[node] += np.uint16(1)
-                continue
-            depth -= 1
-            if inner[node]:
-                waiting[held] = node
-                held += 1
-                continue
-            following -= np.int32(1)
-            while held and index[node] <= index[waiting[held - 1]]:
-                held -= 1
-                index[waiting[held]] = part
-                following -= np.int32(1)
-            index[node] = part
-            part -= np.int32(1)
-    return index
+    if ways == 1:
+        return undone[0, labels[edge]], np.int64(targets[edge])
+    return undone[order, labels[edge]], np.int64(targets[edge]) * ways + after[order, turns[edge]]
 
 
 @njit(cache=True, nogil=True)
 def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
-    """The fair part, 1 or more, of each node, or 0: `alive` loses the nodes that no fair loop can visit.
+    """The fair part, 1 or more, of each node, over steps that are not `forbidden`; 0 of those that no fair loop visits.
 
     `duties` is the number of the step that each action is an outcome of, -1 if nothing is owed to it; `weak` is whether
     it is owed to each such step only while it lasts. See `liveness` for the rule.
+
+    Tarjan's algorithm (1972) in the form of Pearce (2016), which keeps one number a node, with stacks of its own. A
+    part is judged as soon as it is found: if it starves a step, the nodes that enable that step die, and the others
+    have not been seen yet. So each part is decided while it is at hand, and no part is looked at twice in vain.
     """
-    offsets, ways = graph[0], graph[4].shape[0]
-    words = weak.size // 64 + 1
-    one = np.uint64(1)
-    while True:
-        parts = components(graph, forbidden, alive)
-        first = alive.size + 1  # parts are numbered from the top down
-        for node in range(alive.size):
-            if alive[node] and parts[node] < first:
-                first = parts[node]
-        taken = np.zeros((alive.size - first + 1, words), np.uint64)
-        lasting = np.full((alive.size - first + 1, words), ~np.uint64(0))
-        enabled = np.zeros(words, np.uint64)
-        for node in range(alive.size):
-            if not alive[node]:
+    offsets, size = graph[0], alive.size
+    dead, part, following = np.int32(size + 1), np.int32(size), np.int32(1)
+    index = np.zeros(size, np.int32)  # 0: not seen; then the least number reached; at last the part, from the top
+    path, waiting, numbers = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
+    edges = np.empty(size, np.int64)
+    kinds = np.zeros((5, weak.size // 64 + 1), np.uint64)
+    for duty in range(weak.size):
+        if weak[duty]:
+            kinds[0, duty >> 6] |= np.uint64(1) << np.uint64(duty & 63)
+    for node in range(size):
+        if not alive[node]:
+            index[node] = dead
+    again = True
+    while again:
+        again = False
+        for start in range(size):
+            if index[start] != 0:
                 continue
-            enabled[:] = 0
-            row = parts[node] - first
-            for step in range(offsets[node // ways + 1] - offsets[node // ways]):
-                action, target = _follow(graph, node, step)
-                duty = duties[action]
-                if duty < 0:
+            path[0], numbers[0], edges[0] = start, following, offsets[_place(graph, start)[0]]
+            index[start] = following
+            following += np.int32(1)
+            depth, held = 1, 0
+            while depth:
+                node, edge = path[depth - 1], edges[depth - 1]
+                state, order = _place(graph, node)
+                least, last, found = index[node], offsets[state + 1], -1
+                while edge < last:
+                    action, target = _follow(graph, edge, order)
+                    if not forbidden[action]:
+                        if index[target] == 0:
+                            found = target
+                            break  # the same edge is looked at again when the target is done
+                        least = min(least, index[target])  # parts and the dead have greater numbers
+                    edge += 1
+                index[node] = least
+                if found >= 0:
+                    edges[depth - 1] = edge
+                    path[depth], numbers[depth], edges[depth] = found, following, offsets[_place(graph, found)[0]]
+                    index[found] = following
+                    following += np.int32(1)
+                    depth += 1
                     continue
-                bit = one << np.uint64(duty & 63)
+                depth -= 1
+                waiting[held] = node
+                held += 1
+                if least < numbers[depth]:
+                    continue
+                top = held
+                while held and index[waiting[held - 1]] >= least:
+                    held -= 1
+                following -= np.int32(top - held)
+                if top - held == 1 and _passed(graph, forbidden, duties, node):
+                    index[node] = dead
+                elif _judged(graph, forbidden, duties, kinds, index, waiting[held:top], part, dead):
+                    part -= np.int32(1)
+                else:
+                    again = True
+    for node in range(size):
+        if index[node] == dead:
+            index[node] = 0
+    return index
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> bool:
+    """Whether no fair run stays at a node: something is owed there, and no step leads back to it. Most parts are so."""
+    offsets, owed = graph[0], False
+    state, order = _place(graph, node)
+    for edge in range(offsets[state], offsets[state + 1]):
+        action, target = _follow(graph, edge, order)
+        if target == node and not forbidden[action]:
+            return False
+        owed |= duties[action] >= 0
+    return owed
+
+
+@njit(cache=True, nogil=True)
+def _judged(
+    graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nodes: Any, part: int, dead: int
+) -> bool:
+    """Whether a strongly connected part is fair, or dies as a whole; if not, what remains of it is not seen yet."""
+    offsets = graph[0]
+    weak, enabled, somewhere, throughout, taken = kinds[0], kinds[1], kinds[2], kinds[3], kinds[4]
+    somewhere[:], throughout[:], taken[:] = 0, ~np.uint64(0), 0
+    for node in nodes:
+        index[node] = part
+    for node in nodes:
+        enabled[:] = 0
+        state, order = _place(graph, node)
+        for edge in range(offsets[state], offsets[state + 1]):
+            action, target = _follow(graph, edge, order)
+            duty = duties[action]
+            if duty >= 0:
+                bit = np.uint64(1) << np.uint64(duty & 63)
                 enabled[duty >> 6] |= bit
-                if not forbidden[action] and alive[target] and parts[target] == parts[node]:
-                    taken[row, duty >> 6] |= bit
-            for w in range(words):
-                lasting[row, w] &= enabled[w]
-        removed = 0
-        for node in range(alive.size):
-            if not alive[node]:
-                continue
-            row = parts[node] - first
-            for step in range(offsets[node // ways + 1] - offsets[node // ways]):
-                duty = duties[_follow(graph, node, step)[0]]
-                if duty < 0:
-                    continue
-                bit = one << np.uint64(duty & 63)
-                if taken[row, duty >> 6] & bit or (weak[duty] and not lasting[row, duty >> 6] & bit):
-                    continue
-                alive[node] = False
-                removed += 1
+                if not forbidden[action] and index[target] == part:
+                    taken[duty >> 6] |= bit
+        for w in range(weak.size):
+            somewhere[w] |= enabled[w]
+            throughout[w] &= enabled[w]
+    starved = somewhere
+    owed = False
+    for w in range(weak.size):
+        starved[w] &= ~taken[w] & (throughout[w] | ~weak[w])
+        owed |= starved[w] != 0
+    if not owed:
+        return True
+    for node in nodes:
+        state, order = _place(graph, node)
+        index[node] = 0
+        for edge in range(offsets[state], offsets[state + 1]):
+            duty = duties[_follow(graph, edge, order)[0]]
+            if duty >= 0 and starved[duty >> 6] >> np.uint64(duty & 63) & np.uint64(1):
+                index[node] = dead
                 break
-        if not removed:
-            return parts
+    return False
 
 
 @njit(cache=True, nogil=True)
@@ -276,20 +306,22 @@ def stroll(graph: Any, wanted: Any, steps: int) -> bool:
 
     The walk is random and always the same. Where it finds nothing, nothing is known.
     """
-    offsets, ways = graph[0], graph[4].shape[0]
-    at = np.full((offsets.size - 1) * ways, -1, np.int64)
+    offsets = graph[0]
+    at = np.full((offsets.size - 1) * graph[4].shape[0], -1, np.int64)
     node, last, chance = 0, -1, np.uint64(0x9E3779B97F4A7C15)
     for now in range(steps):
         if at[node] >= 0 and at[node] <= last:
             return True
         at[node] = now
-        choices = offsets[node // ways + 1] - offsets[node // ways]
+        state, order = _place(graph, node)
+        choices = offsets[state + 1] - offsets[state]
         if choices == 0:
             return False
         chance ^= chance << np.uint64(13)
         chance ^= chance >> np.uint64(7)
         chance ^= chance << np.uint64(17)
-        action, target = _follow(graph, node, np.int64((chance >> np.uint64(33)) % np.uint64(choices)))
+        edge = offsets[state] + np.int64((chance >> np.uint64(33)) % np.uint64(choices))
+        action, target = _follow(graph, edge, order)
         if wanted[action]:
             last = now
         node = target
@@ -299,10 +331,11 @@ def stroll(graph: Any, wanted: Any, steps: int) -> bool:
 @njit(cache=True, nogil=True)
 def recurs(graph: Any, wanted: Any, parts: Any) -> bool:
     """Whether some step that is wanted joins two nodes of the same part."""
-    offsets, ways = graph[0], graph[4].shape[0]
+    offsets = graph[0]
     for node in range(parts.size):
-        for step in range(offsets[node // ways + 1] - offsets[node // ways]):
-            action, target = _follow(graph, node, step)
+        state, order = _place(graph, node)
+        for edge in range(offsets[state], offsets[state + 1]):
+            action, target = _follow(graph, edge, order)
             if wanted[action] and parts[target] == parts[node]:
                 return True
     return False

@@ -75,5 +75,6 @@ class Meadow:
         if kernel.stroll(self.arrays, wanted, _STROLL):
             return True
         alive = np.ones(self.graph.count * self.ways, np.bool_)
-        parts = kernel.components(self.arrays, self.marked(frozenset()), alive)
+        none = np.full(len(wanted), -1, np.int64), np.zeros(0, np.bool_)  # nothing is owed
+        parts = kernel.fair(self.arrays, self.marked(frozenset()), *none, alive)
         return bool(kernel.recurs(self.arrays, wanted, parts))
