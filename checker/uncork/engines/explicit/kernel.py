@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from uncork.engines.explicit.native import FAULT
@@ -31,17 +32,37 @@ def _call(_context: Any, address: Any, state: Any, out: Any, labels: Any) -> Any
     return types.int64(types.intp, types.intp, types.intp, types.intp), generate
 
 
+@intrinsic
+def _prefetch(_context: Any, address: Any) -> Any:
+    """Asks for the memory at an address that will soon be read; gives the address."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        to_read, keep, data = number(0), number(3), number(1)
+        builder.call(function, [builder.inttoptr(arguments[0], byte), to_read, keep, data])
+        return arguments[0]
+
+    return types.intp(types.intp), generate
+
+
 @njit(cache=True, nogil=True, inline="always")
-def _slot(table: Any, states: Any, words: Any) -> Any:
-    """The slot of the table where a state is, or where it would go."""
-    mask = np.uint64(table.size - 1)
+def _home(table: Any, words: Any) -> Any:
+    """The slot of the table where a state goes if that is free."""
     h = np.uint64(0x9E3779B97F4A7C15)
     for word in words:
         h = (h ^ word) * np.uint64(0xFF51AFD7ED558CCD)
         h ^= h >> np.uint64(32)
     h *= np.uint64(0xC4CEB9FE1A85EC53)
     h ^= h >> np.uint64(29)
-    slot = h & mask
+    return h & np.uint64(table.size - 1)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _slot(table: Any, states: Any, words: Any, home: Any) -> Any:
+    """The slot of the table where a state is, or where it would go."""
+    mask, slot = np.uint64(table.size - 1), home
     while True:
         index = table[slot]
         if index == EMPTY:
@@ -60,7 +81,7 @@ def _slot(table: Any, states: Any, words: Any) -> Any:
 def fill(table: Any, states: Any, count: int) -> None:
     """Enters the first `count` states into an empty table."""
     for index in range(count):
-        table[_slot(table, states, states[index])] = index
+        table[_slot(table, states, states[index], _home(table, states[index]))] = index
 
 
 @njit(cache=True, nogil=True)
@@ -86,6 +107,37 @@ def canonical(transforms: Any, state: Any, scratch: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _prepare(successors: int, transforms: Any, states: Any, table: Any, batch: Any, first: int, last: int) -> None:
+    """Writes the successors of states `first .. last - 1` to a batch, canonical; see `batch`.
+
+    The table and the states are far from the processor, and to wait for one successor at a time would take most of the
+    search's time. What will be needed of them is asked for here, for all successors together.
+    """
+    out, labels, turns, homes, ends, scratch = batch
+    width = states.shape[1] * 8
+    found = 0
+    for index in range(first, last):
+        begin = found
+        found += _call(
+            successors,
+            states.ctypes.data + index * width,
+            out.ctypes.data + begin * width,
+            labels.ctypes.data + begin * 2,
+        )
+        ends[index - first] = found
+        for k in range(begin, found):
+            if not labels[k] & FAULT:
+                turns[k] = canonical(transforms, out[k], scratch)
+                homes[k] = _home(table, out[k])
+                _prefetch(table.ctypes.data + np.int64(homes[k]) * 4)
+    for k in range(found):
+        if not labels[k] & FAULT:
+            target = table[homes[k]]
+            if target != EMPTY:
+                _prefetch(states.ctypes.data + target * width)
+
+
+@njit(cache=True, nogil=True)
 def expand(
     successors: int,
     transforms: Any,
@@ -96,9 +148,7 @@ def expand(
     targets: Any,
     labels: Any,
     turns: Any,
-    out: Any,
-    out_labels: Any,
-    scratch: Any,
+    batch: Any,
     first: int,
     last: int,
     count: int,
@@ -110,37 +160,39 @@ def expand(
     first state that is not expanded, the numbers of states and of edges, and the action at fault. A faulty edge is
     left out.
     """
+    out, out_labels, out_turns, homes, ends, _ = batch
     room, fault, fault_action = out.shape[0], -1, -1
-    for index in range(first, last):
+    for start in range(first, last, ends.size):
         if count + room > states.shape[0] or edges + room > targets.size or 2 * (count + room) > table.size:
-            return FULL, index, count, edges, -1
-        found = _call(
-            successors, states.ctypes.data + index * states.shape[1] * 8, out.ctypes.data, out_labels.ctypes.data
-        )
-        for k in range(found):
-            label = out_labels[k]
-            if label & FAULT:
-                if fault < 0:
-                    fault, fault_action = index, label & ~FAULT
-                continue
-            turn = canonical(transforms, out[k], scratch)
-            slot = _slot(table, states, out[k])
-            target = table[slot]
-            if target == EMPTY:
-                target = count
-                table[slot] = count
-                for w in range(states.shape[1]):
-                    states[count, w] = out[k, w]
-                parents[count] = index
-                count += 1
-            targets[edges] = target
-            labels[edges] = label
-            if turns.size:
-                turns[edges] = turn
-            edges += 1
-        offsets[index + 1] = edges
-        if fault >= 0:
-            return FAULTED, index + 1, count, edges, fault_action
+            return FULL, start, count, edges, -1
+        _prepare(successors, transforms, states, table, batch, start, min(start + ends.size, last))
+        k = 0
+        for index in range(start, min(start + ends.size, last)):
+            while k < ends[index - start]:
+                label = out_labels[k]
+                if label & FAULT:
+                    if fault < 0:
+                        fault, fault_action = index, label & ~FAULT
+                    k += 1
+                    continue
+                slot = _slot(table, states, out[k], homes[k])
+                target = table[slot]
+                if target == EMPTY:
+                    target = count
+                    table[slot] = count
+                    for w in range(states.shape[1]):
+                        states[count, w] = out[k, w]
+                    parents[count] = index
+                    count += 1
+                targets[edges] = target
+                labels[edges] = label
+                if turns.size:
+                    turns[edges] = out_turns[k]
+                edges += 1
+                k += 1
+            offsets[index + 1] = edges
+            if fault >= 0:
+                return FAULTED, index + 1, count, edges, fault_action
     return DONE, last, count, edges, -1
 
 
