@@ -214,13 +214,11 @@ def _place(graph: Any, node: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _follow(graph: Any, edge: int, order: int) -> tuple[int, int]:
-    """The action of an edge as the run sees it after a permutation, and the node that it leads to."""
-    _, targets, labels, turns, undone, after = graph
-    ways = undone.shape[0]
-    if ways == 1:
-        return undone[0, labels[edge]], np.int64(targets[edge])
-    return undone[order, labels[edge]], np.int64(targets[edge]) * ways + after[order, turns[edge]]
+def _follow(graph: Any, edge: int, order: int) -> Any:
+    """The node that an edge leads to, after a permutation."""
+    _, targets, _, turns, after = graph
+    ways = after.shape[0]
+    return np.uintp(targets[edge]) if ways == 1 else np.uintp(targets[edge] * ways + after[order, turns[edge]])
 
 
 @njit(cache=True, nogil=True)
@@ -234,7 +232,7 @@ def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
     part is judged as soon as it is found: if it starves a step, the nodes that enable that step die, and the others
     have not been seen yet. So each part is decided while it is at hand, and no part is looked at twice in vain.
     """
-    offsets, size = graph[0], alive.size
+    offsets, labels, size = graph[0], graph[2], alive.size
     dead, part, following = np.int32(size + 1), np.int32(size), np.int32(1)
     index = np.zeros(size, np.int32)  # 0: not seen; then the least number reached; at last the part, from the top
     path, waiting, numbers = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
@@ -261,10 +259,10 @@ def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
                 state, order = _place(graph, node)
                 least, last, found = index[node], offsets[state + 1], -1
                 while edge < last:
-                    action, target = _follow(graph, edge, order)
-                    if not forbidden[action]:
+                    if not forbidden[order, labels[edge]]:
+                        target = _follow(graph, edge, order)
                         if index[target] == 0:
-                            found = target
+                            found = np.int64(target)
                             break  # the same edge is looked at again when the target is done
                         least = min(least, index[target])  # parts and the dead have greater numbers
                     edge += 1
@@ -300,13 +298,12 @@ def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
 @njit(cache=True, nogil=True, inline="always")
 def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> bool:
     """Whether no fair run stays at a node: something is owed there, and no step leads back to it. Most parts are so."""
-    offsets, owed = graph[0], False
+    offsets, labels, owed = graph[0], graph[2], False
     state, order = _place(graph, node)
     for edge in range(offsets[state], offsets[state + 1]):
-        action, target = _follow(graph, edge, order)
-        if target == node and not forbidden[action]:
+        if _follow(graph, edge, order) == node and not forbidden[order, labels[edge]]:
             return False
-        owed |= duties[action] >= 0
+        owed |= duties[order, labels[edge]] >= 0
     return owed
 
 
@@ -315,7 +312,7 @@ def _judged(
     graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nodes: Any, part: int, dead: int
 ) -> bool:
     """Whether a strongly connected part is fair, or dies as a whole; if not, what remains of it is not seen yet."""
-    offsets = graph[0]
+    offsets, labels = graph[0], graph[2]
     weak, enabled, somewhere, throughout, taken = kinds[0], kinds[1], kinds[2], kinds[3], kinds[4]
     somewhere[:], throughout[:], taken[:] = 0, ~np.uint64(0), 0
     for node in nodes:
@@ -324,12 +321,11 @@ def _judged(
         enabled[:] = 0
         state, order = _place(graph, node)
         for edge in range(offsets[state], offsets[state + 1]):
-            action, target = _follow(graph, edge, order)
-            duty = duties[action]
+            duty = duties[order, labels[edge]]
             if duty >= 0:
                 bit = np.uint64(1) << np.uint64(duty & 63)
                 enabled[duty >> 6] |= bit
-                if not forbidden[action] and index[target] == part:
+                if not forbidden[order, labels[edge]] and index[_follow(graph, edge, order)] == part:
                     taken[duty >> 6] |= bit
         for w in range(weak.size):
             somewhere[w] |= enabled[w]
@@ -345,7 +341,7 @@ def _judged(
         state, order = _place(graph, node)
         index[node] = 0
         for edge in range(offsets[state], offsets[state + 1]):
-            duty = duties[_follow(graph, edge, order)[0]]
+            duty = duties[order, labels[edge]]
             if duty >= 0 and starved[duty >> 6] >> np.uint64(duty & 63) & np.uint64(1):
                 index[node] = dead
                 break
@@ -358,7 +354,7 @@ def stroll(graph: Any, wanted: Any, steps: int) -> bool:
 
     The walk is random and always the same. Where it finds nothing, nothing is known.
     """
-    offsets = graph[0]
+    offsets, labels = graph[0], graph[2]
     at = np.full((offsets.size - 1) * graph[4].shape[0], -1, np.int64)
     node, last, chance = 0, -1, np.uint64(0x9E3779B97F4A7C15)
     for now in range(steps):
@@ -373,21 +369,19 @@ def stroll(graph: Any, wanted: Any, steps: int) -> bool:
         chance ^= chance >> np.uint64(7)
         chance ^= chance << np.uint64(17)
         edge = offsets[state] + np.int64((chance >> np.uint64(33)) % np.uint64(choices))
-        action, target = _follow(graph, edge, order)
-        if wanted[action]:
+        if wanted[order, labels[edge]]:
             last = now
-        node = target
+        node = np.int64(_follow(graph, edge, order))
     return False
 
 
 @njit(cache=True, nogil=True)
 def recurs(graph: Any, wanted: Any, parts: Any) -> bool:
     """Whether some step that is wanted joins two nodes of the same part."""
-    offsets = graph[0]
+    offsets, labels = graph[0], graph[2]
     for node in range(parts.size):
         state, order = _place(graph, node)
         for edge in range(offsets[state], offsets[state + 1]):
-            action, target = _follow(graph, edge, order)
-            if wanted[action] and parts[target] == parts[node]:
+            if wanted[order, labels[edge]] and parts[_follow(graph, edge, order)] == parts[node]:
                 return True
     return False

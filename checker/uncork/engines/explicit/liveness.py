@@ -33,17 +33,17 @@ class Meadow:
         reduction = graph.reduction
         self.graph, self.ways = graph, len(reduction.orders)
         every = range(self.ways)
-        undone = np.array([reduction.partners[reduction.inverse(order)] for order in every], np.int16)
+        self.undone = np.array([reduction.partners[reduction.inverse(order)] for order in every])
         after = np.array([[reduction.after(order, turn) for turn in every] for order in every], np.int64)
-        self.arrays = (graph.offsets, graph.targets, graph.labels, graph.turns, undone, after)
+        self.arrays = (graph.offsets, graph.targets, graph.labels, graph.turns, after)
 
     def edges(self, node: int) -> list[tuple[int, int]]:
         """The steps from a node, as (the run's action, target)."""
-        offsets, targets, labels, turns, undone, after = self.arrays
+        offsets, targets, labels, turns, after = self.arrays
         state, order = divmod(node, self.ways)
         return [
             (
-                int(undone[order, labels[edge]]),
+                int(self.undone[order, labels[edge]]),
                 int(targets[edge]) * self.ways + (int(after[order, turns[edge]]) if self.ways > 1 else 0),
             )
             for edge in range(int(offsets[state]), int(offsets[state + 1]))
@@ -60,9 +60,10 @@ class Meadow:
         alive = np.stack(allowed, axis=1)
         alive[self.graph.expanded :] = False
         numbers = {duty: n for n, duty in enumerate(d for d, actions in system.duties.items() if actions[0].fair)}
-        duties = np.array([numbers.get(action.duty, -1) for action in system.actions], np.int64)
+        duties = np.array([numbers.get(action.duty, -1) for action in system.actions])[self.undone]
         weak = np.array([system.duties[duty][0].fairness is Fairness.WEAK for duty in numbers], np.bool_)
-        parts: NDArray[np.int32] = kernel.fair(self.arrays, self.marked(without), duties, weak, alive.reshape(-1))
+        forbidden = self.marked(without)[self.undone]
+        parts: NDArray[np.int32] = kernel.fair(self.arrays, forbidden, duties, weak, alive.reshape(-1))
         return parts
 
     def marked(self, steps: frozenset[str]) -> NDArray[np.bool_]:
@@ -71,10 +72,10 @@ class Meadow:
 
     def taken_again(self, steps: frozenset[str]) -> bool:
         """Whether some run takes one of these steps again and again."""
-        wanted = self.marked(steps)
+        wanted = self.marked(steps)[self.undone]
         if kernel.stroll(self.arrays, wanted, _STROLL):
             return True
         alive = np.ones(self.graph.count * self.ways, np.bool_)
-        none = np.full(len(wanted), -1, np.int64), np.zeros(0, np.bool_)  # nothing is owed
-        parts = kernel.fair(self.arrays, self.marked(frozenset()), *none, alive)
+        nothing = np.zeros_like(wanted), np.full(wanted.shape, -1), np.zeros(0, np.bool_)  # forbidden, or owed
+        parts = kernel.fair(self.arrays, *nothing, alive)
         return bool(kernel.recurs(self.arrays, wanted, parts))
