@@ -257,7 +257,7 @@ def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
             while depth:
                 node, edge = path[depth - 1], edges[depth - 1]
                 state, order = _place(graph, node)
-                least, last, found = index[node], offsets[state + 1], -1
+                least, last, found = index[node], offsets[state + 1], np.int64(-1)
                 while edge < last:
                     if not forbidden[order, labels[edge]]:
                         target = _follow(graph, edge, order)
@@ -308,9 +308,7 @@ def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _judged(
-    graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nodes: Any, part: int, dead: int
-) -> bool:
+def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nodes: Any, part: int, dead: int) -> bool:
     """Whether a strongly connected part is fair, or dies as a whole; if not, what remains of it is not seen yet."""
     offsets, labels = graph[0], graph[2]
     weak, enabled, somewhere, throughout, taken = kinds[0], kinds[1], kinds[2], kinds[3], kinds[4]
@@ -356,7 +354,7 @@ def stroll(graph: Any, wanted: Any, steps: int) -> bool:
     """
     offsets, labels = graph[0], graph[2]
     at = np.full((offsets.size - 1) * graph[4].shape[0], -1, np.int64)
-    node, last, chance = 0, -1, np.uint64(0x9E3779B97F4A7C15)
+    node, last, chance = np.int64(0), -1, np.uint64(0x9E3779B97F4A7C15)
     for now in range(steps):
         if at[node] >= 0 and at[node] <= last:
             return True

@@ -33,7 +33,7 @@ class Meadow:
         reduction = graph.reduction
         self.graph, self.ways = graph, len(reduction.orders)
         every = range(self.ways)
-        self.undone = np.array([reduction.partners[reduction.inverse(order)] for order in every])
+        self.undone = np.array([reduction.partners[reduction.inverse(order)] for order in every], np.intp)
         after = np.array([[reduction.after(order, turn) for turn in every] for order in every], np.int64)
         self.arrays = (graph.offsets, graph.targets, graph.labels, graph.turns, after)
 
@@ -60,7 +60,7 @@ class Meadow:
         alive = np.stack(allowed, axis=1)
         alive[self.graph.expanded :] = False
         numbers = {duty: n for n, duty in enumerate(d for d, actions in system.duties.items() if actions[0].fair)}
-        duties = np.array([numbers.get(action.duty, -1) for action in system.actions])[self.undone]
+        duties = np.array([numbers.get(action.duty, -1) for action in system.actions], np.int64)[self.undone]
         weak = np.array([system.duties[duty][0].fairness is Fairness.WEAK for duty in numbers], np.bool_)
         forbidden = self.marked(without)[self.undone]
         parts: NDArray[np.int32] = kernel.fair(self.arrays, forbidden, duties, weak, alive.reshape(-1))
