@@ -130,9 +130,9 @@ verifiers stand apart (uncork compiles each system within its time). `>` is a li
 - **SPIN** stores every state exactly and searches without partial-order reduction, depth first. Safety: it explores,
   and asserts that values are in range; no other invariant is looked at. Liveness: one run for each property. It knows
   weak fairness only, and so solves an easier problem: what it refutes may be an unfair run.
-- **TLC** stores fingerprints, with a worker for each core that it may use, and checks liveness once, at the end. It stops at the first
-  violation. Weak fairness, except where strong is named; it takes time exponential in the number of steps
-  that are owed that. Its memory is what Java takes where it may take all.
+- **TLC** stores fingerprints, with a worker for each core that it may use, and checks liveness once, at the end. It
+  stops at the first violation. Weak fairness, except where strong is named; it takes time exponential in the number of
+  steps that are owed that. Its memory is what Java takes where it may take all.
 """
 
 

@@ -75,7 +75,12 @@ class Meadow:
         wanted = self.marked(steps)[self.undone]
         if kernel.stroll(self.arrays, wanted, _STROLL):
             return True
-        alive = np.ones(self.graph.count * self.ways, np.bool_)
-        nothing = np.zeros_like(wanted), np.full(wanted.shape, -1), np.zeros(0, np.bool_)  # forbidden, or owed
-        parts = kernel.fair(self.arrays, *nothing, alive)
-        return bool(kernel.recurs(self.arrays, wanted, parts))
+        everywhere = np.ones(self.graph.count * self.ways, np.bool_)
+        return bool(kernel.recurs(self.arrays, wanted, self.parts(everywhere, frozenset())))
+
+    def parts(self, alive: NDArray[np.bool_], without: frozenset[str]) -> NDArray[np.int32]:
+        """For each living node, its strongly connected part; no step leads to a part with a lesser number."""
+        forbidden = self.marked(without)[self.undone]
+        nothing = np.full(forbidden.shape, -1), np.zeros(0, np.bool_)  # is owed
+        parts: NDArray[np.int32] = kernel.fair(self.arrays, forbidden, *nothing, alive)
+        return parts
