@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from uncork.engines.explicit.native import FAULT
 
 EMPTY = -1
+MANY = 255
 DONE, FULL, FAULTED = 0, 1, 2
 
 
@@ -219,6 +220,40 @@ def _follow(graph: Any, edge: int, order: int) -> Any:
     _, targets, _, turns, after = graph
     ways = after.shape[0]
     return np.uintp(targets[edge]) if ways == 1 else np.uintp(targets[edge] * ways + after[order, turns[edge]])
+
+
+@njit(cache=True, nogil=True)
+def trim(graph: Any, forbidden: Any, duties: Any, alive: Any) -> None:
+    """Takes from `alive` most nodes that no step leads back to and where something is owed; see `fair`.
+
+    Nodes that nothing leads to go, and then those that only these led to. Steps mostly lead on in the order of nodes,
+    so a sweep in that order goes far, and it reads memory in order, which a search for parts does not. It is repeated
+    while it takes more than a few.
+    """
+    offsets, labels = graph[0], graph[2]
+    leading = np.zeros(alive.size, np.uint8)  # how many steps lead to a node; MANY stays MANY
+    for node in range(alive.size):
+        if alive[node]:
+            state, order = _place(graph, node)
+            for edge in range(offsets[state], offsets[state + 1]):
+                if not forbidden[order, labels[edge]]:
+                    target = _follow(graph, edge, order)
+                    leading[target] += leading[target] != MANY
+    removed = alive.size
+    while removed > alive.size >> 6:
+        removed = 0
+        for node in range(alive.size):
+            if alive[node] and leading[node] == 0:
+                owed = False
+                state, order = _place(graph, node)
+                for edge in range(offsets[state], offsets[state + 1]):
+                    owed |= duties[order, labels[edge]] >= 0
+                    if not forbidden[order, labels[edge]]:
+                        target = _follow(graph, edge, order)
+                        leading[target] -= leading[target] != MANY
+                alive[node] = not owed
+                leading[node] = MANY  # it is done with, if it stays
+                removed += 1
 
 
 @njit(cache=True, nogil=True)

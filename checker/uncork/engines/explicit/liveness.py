@@ -57,13 +57,15 @@ class Meadow:
         if `allowed[k][s]`. Only expanded states count, so a part found in an unfinished graph is real.
         """
         system = self.graph.system
-        alive = np.stack(allowed, axis=1)
-        alive[self.graph.expanded :] = False
+        regions = np.stack(allowed, axis=1)
+        regions[self.graph.expanded :] = False
+        alive = regions.reshape(-1)
         numbers = {duty: n for n, duty in enumerate(d for d, actions in system.duties.items() if actions[0].fair)}
         duties = np.array([numbers.get(action.duty, -1) for action in system.actions], np.int64)[self.undone]
         weak = np.array([system.duties[duty][0].fairness is Fairness.WEAK for duty in numbers], np.bool_)
         forbidden = self.marked(without)[self.undone]
-        parts: NDArray[np.int32] = kernel.fair(self.arrays, forbidden, duties, weak, alive.reshape(-1))
+        kernel.trim(self.arrays, forbidden, duties, alive)
+        parts: NDArray[np.int32] = kernel.fair(self.arrays, forbidden, duties, weak, alive)
         return parts
 
     def marked(self, steps: frozenset[str]) -> NDArray[np.bool_]:
