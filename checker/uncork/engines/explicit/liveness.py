@@ -3,7 +3,7 @@
 A set of states holds a fair loop exactly if some strongly connected part of it takes, or never enables, each strongly
 fair step, and takes, or somewhere disables, each weakly fair one. States that stand against that are removed and the
 parts are formed anew until nothing changes: the recursion of Emerson and Lei (1987) and of Lichtenstein and Pnueli
-(1985) for strong fairness, over all parts at once.
+(1985) for strong fairness, where a part is looked at as soon as it is formed.
 """
 
 from __future__ import annotations
