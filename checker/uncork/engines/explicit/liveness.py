@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncork.core.system import Fairness
-from uncork.engines.explicit import kernel
+from uncork.engines.explicit import loops
 from uncork.engines.explicit.explore import Graph
 
 _STROLL = 1_000_000
@@ -64,8 +64,8 @@ class Meadow:
         duties = np.array([numbers.get(action.duty, -1) for action in system.actions], np.int64)[self.undone]
         weak = np.array([system.duties[duty][0].fairness is Fairness.WEAK for duty in numbers], np.bool_)
         forbidden = self.marked(without)[self.undone]
-        kernel.trim(self.arrays, forbidden, duties, alive)
-        parts: NDArray[np.int32] = kernel.fair(self.arrays, forbidden, duties, weak, alive)
+        loops.trim(self.arrays, forbidden, duties, alive)
+        parts: NDArray[np.int32] = loops.fair(self.arrays, forbidden, duties, weak, alive)
         return parts
 
     def marked(self, steps: frozenset[str]) -> NDArray[np.bool_]:
@@ -75,14 +75,14 @@ class Meadow:
     def taken_again(self, steps: frozenset[str]) -> bool:
         """Whether some run takes one of these steps again and again."""
         wanted = self.marked(steps)[self.undone]
-        if kernel.stroll(self.arrays, wanted, _STROLL):
+        if loops.stroll(self.arrays, wanted, _STROLL):
             return True
         everywhere = np.ones(self.graph.count * self.ways, np.bool_)
-        return bool(kernel.recurs(self.arrays, wanted, self.parts(everywhere, frozenset())))
+        return bool(loops.recurs(self.arrays, wanted, self.parts(everywhere, frozenset())))
 
     def parts(self, alive: NDArray[np.bool_], without: frozenset[str]) -> NDArray[np.int32]:
         """For each living node, its strongly connected part; no step leads to a part with a lesser number."""
         forbidden = self.marked(without)[self.undone]
         nothing = np.full(forbidden.shape, -1), np.zeros(0, np.bool_)  # is owed
-        parts: NDArray[np.int32] = kernel.fair(self.arrays, forbidden, *nothing, alive)
+        parts: NDArray[np.int32] = loops.fair(self.arrays, forbidden, *nothing, alive)
         return parts
