@@ -12,13 +12,13 @@ from turns import Column, compare
 
 INSTANCE = "propolis-2025/linux/tail-1"
 RUNGS = [
-    ((1, 4, 4), 1_000_000),
-    ((1, 6, 6), 10_000_000),
-    ((2, 2, 3), 50_000_000),
-    ((1, 10, 10), 100_000_000),
-    ((2, 3, 3), 150_000_000),
-    ((1, 12, 12), 200_000_000),
-    ((1, 16, 16), 200_000_000),
+    ((1, 4, 4), 100_000),
+    ((1, 6, 6), 500_000),
+    ((2, 2, 3), 4_000_000),
+    ((1, 10, 10), 8_000_000),
+    ((2, 3, 3), 16_000_000),
+    ((1, 12, 12), 20_000_000),
+    ((1, 16, 16), 100_000_000),
     ((2, 4, 4), 200_000_000),
     ((1, 32, 32), 200_000_000),
     ((2, 5, 5), 200_000_000),
@@ -29,8 +29,7 @@ CLIMBERS: list[tuple[Tool, bool]] = [
     (Ours("uncork, reduced", "reduced"), True),
     (Ours("uncork, reduced", "reduced"), False),
     (Ours("uncork", "explicit"), False),
-    (Spin("SPIN, states compressed (COLLAPSE)", ("-DCOLLAPSE",)), False),
-    (Spin("SPIN"), False),
+    (Spin(), False),
     (Tlc("TLC", weak=True), False),
 ]
 """Each tool, and whether liveness is asked too."""
