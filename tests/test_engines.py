@@ -117,7 +117,7 @@ def test_more_actions_than_a_hash_table_is_wide_at_first() -> None:
 
 
 def test_a_state_that_very_many_steps_lead_to(check: Engine) -> None:
-    """From a hub to one of 256 places and back, a fair loop; none where to go back is forbidden. A byte counts to 255."""
+    """From a hub to one of 256 places and back, a fair loop; none if there is no way back. A byte counts to 255."""
     r = Record("r", n=var(Nat(256), ""))
     out = [act(f"out{k}", when(r.n == 0, r(n=k)), duty="out") for k in range(1, 257)]
     system = System("hub", r.variables, (*out, act("back", when(r.n > 0, r(n=0)))))
