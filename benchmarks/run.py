@@ -1,7 +1,6 @@
 """Compares uncork with its peers, on this machine, and writes the tables to RESULTS.md.
 
-Tools take turns, so that what else the machine does falls on all of them alike; what is written is the median. A tool
-that reaches a limit is not asked again.
+What is written is the median of some runs, in which the tools take turns.
 """
 
 from __future__ import annotations
@@ -13,92 +12,24 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 import growth
-from measure import GIB, Limits, Run, measure
-from tools import COLD, TOOLS, WARM, Answer, Prepared, Spin, Task, Tool, archive
-from uncork.export import Inexpressible
+import ladder
+from measure import GIB, Limits
+from tools import COLD, SMOKE, TOOLS, WARM, Spin, Task, archive
+from turns import Column, compare, counts
 
 HERE = Path(__file__).parent
 SIZES = [
-    ("propolis-2025/linux/tail-1/n1-sq4-cq4", 5, 1_000_000),
-    ("arm-recheck/linux/tail-1/n2-sq2-cq2", 5, 5_000_000),
-    ("propolis-2026/spdk/tail-1/n2-sq2-cq3", 3, 20_000_000),
+    ("propolis-2025/linux/tail-1/n1-sq4-cq4", 5, 100_000),
+    ("arm-recheck/linux/tail-1/n2-sq2-cq2", 5, 500_000),
+    ("propolis-2026/spdk/tail-1/n2-sq2-cq3", 3, 3_000_000),
 ]
 """Instances of some 170,000, 990,000 and 6,900,000 states, how often each is run, and how deep."""
-SMOKE = "propolis-2025/linux/tail-1/n1-sq2-cq2"
-
-_NO_MEMORY = ("MemoryError", "Unable to allocate", "bad_alloc", "OutOfMemoryError", "out of memory", "-DMEMLIM bound")
-
-
-@dataclass
-class Column:
-    """What a tool did with a task: a figure for each run, and the answer, which is the same for all."""
-
-    tool: Tool
-    prepared: Prepared
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    memory: list[int] = field(default_factory=list)
-    answer: Answer | None = None
-    exceeded: str = ""
-
-    @property
-    def ended(self) -> bool:
-        """Whether the tool ended within the limits, without failing."""
-        return self.answer is not None and not self.exceeded
-
-
-def compare(task: Task, tools: Sequence[Tool], repeat: int, limits: Limits, folder: Path) -> list[Column]:
-    """Let the tools take turns at a task."""
-    columns = [_column(tool, task, limits, folder) for tool in tools if tool.applies(task)]
-    for _ in range(repeat):
-        for column in columns:
-            if not column.exceeded:
-                _take_turn(column, task, limits)
-    return columns
-
-
-def _column(tool: Tool, task: Task, limits: Limits, folder: Path) -> Column:
-    try:
-        return Column(tool, tool.prepare(task, folder, limits))
-    except Inexpressible as refused:
-        return Column(tool, Prepared([]), exceeded=f"refused: {refused}")
-
-
-def _take_turn(column: Column, task: Task, limits: Limits) -> None:
-    runs: list[Run] = []
-    for command in column.prepared.commands:
-        left = limits.seconds - sum(run.wall for run in runs)
-        runs.append(measure(command, replace(limits, seconds=max(left, 0))))
-        if runs[-1].late:
-            column.exceeded = f"> {limits.seconds:g} s"
-        elif any(words in runs[-1].output for words in _NO_MEMORY):
-            column.exceeded = f"> {limits.memory / GIB:g} GiB"
-        if column.exceeded:
-            break
-    else:
-        try:
-            column.answer = column.tool.read(task, runs)
-        except ValueError as error:
-            column.exceeded = f"failed, exit code {runs[-1].code}"
-            print(f"{column.tool.name}: {error}", file=sys.stderr)
-    wall, cpu = sum(run.wall for run in runs), sum(run.cpu for run in runs)
-    if column.answer and column.answer.wall is not None and column.answer.cpu is not None:
-        wall, cpu = column.answer.wall, column.answer.cpu
-    column.wall.append(wall)
-    column.cpu.append(cpu)
-    column.memory.append(max(run.memory for run in runs))
-
-
-def counts(columns: Sequence[Column]) -> set[int]:
-    """The numbers of states that the tools found: one number, or something is wrong."""
-    return {c.answer.states for c in columns if c.ended and c.answer and c.answer.states is not None}
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------
@@ -154,7 +85,9 @@ def _ahead(columns: Sequence[Column]) -> Iterator[str]:
 def machine() -> Iterator[str]:
     """The versions of everything, the processor and the date."""
     system = f"{platform.system()} {platform.release()}"
-    yield f"- {date.today().isoformat()}; {_processor()}, {os.cpu_count()} cores, {_memory():.0f} GiB; {system}"
+    cores, used = os.cpu_count(), len(os.sched_getaffinity(0))
+    pinned = f" (everything here was pinned to {used} of them)" if used != cores else ""
+    yield f"- {date.today().isoformat()}; {_processor()}, {cores} cores{pinned}, {_memory():.0f} GiB; {system}"
     packages = (f"{each} {version(each)}" for each in ("uncork", "numba", "llvmlite", "numpy", "networkx"))
     yield f"- Python {platform.python_version()}; {', '.join(packages)}"
     for command in (["spin", "-V"], ["gcc", "--version"], ["java", "-version"]):
@@ -196,10 +129,11 @@ verifiers stand apart (uncork compiles each system within its time). `>` is a li
   tell every state apart, but **reduced**, which uses each reduction that is sound for the system.
 - **SPIN** stores every state exactly and searches without partial-order reduction, depth first. Safety: it explores,
   and asserts that values are in range; no other invariant is looked at. Liveness: one run for each property. It knows
-  weak fairness only, and so solves an easier problem: what it refutes may be an unfair run.
-- **TLC** stores fingerprints, with a worker for each core, and checks liveness once, at the end. It stops at the first
-  violation. Weak fairness, except where strong is named; it takes time exponential in the number of steps
-  that are owed that. Its memory is what Java takes where it may take all.
+  weak fairness only, and so solves an easier problem: what it refutes may be an unfair run. Its compression of states
+  (COLLAPSE) is for many processes; here it took more memory, and twice the time, and is left out.
+- **TLC** stores fingerprints, with a worker for each core that it may use, and checks liveness once, at the end. It
+  stops at the first violation. Weak fairness, except where strong is named; it takes time exponential in the number of
+  steps that are owed that. Its memory is what Java takes where it may take all.
 """
 
 
@@ -233,6 +167,8 @@ def main() -> None:
     if not asked.quick:
         with tempfile.TemporaryDirectory() as folder:
             found = list(growth.points(Path(folder), limits, asked.repeat or 3))
+        with tempfile.TemporaryDirectory() as folder:
+            lines += ["## The largest instance", "", *ladder.report(Path(folder), Limits()), ""]
         lines += ["## Cost with size and n", "", *growth.report(found, output and output.with_name("growth.svg"))]
     text = "\n".join(lines).rstrip() + "\n"
     if output:

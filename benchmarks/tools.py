@@ -23,13 +23,15 @@ from uncork_nvme.instance import from_name
 from uncork_properties.catalogue import properties
 
 WORKER = Path(__file__).with_name("worker.py")
+SMOKE = "propolis-2025/linux/tail-1/n1-sq2-cq2"
+"""An instance that takes no time."""
 
 
 @dataclass(frozen=True)
 class Task:
     """An instance, and what is asked about it: safety, or liveness too.
 
-    `deep` is as deep as a search that goes depth first gets, and so the room for its stack.
+    `deep` is as deep as a search that goes depth first gets, and so the room for its stack: a fourth of the states.
     """
 
     instance: str
@@ -59,13 +61,15 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a tool found: the number of states (None: of something else), and a word on the properties.
+    """What a tool found: the number of states, and a word on the properties.
 
+    `states` is None, and `reduced` what was explored in their place, where not all of the system's were told apart.
     `wall` and `cpu` are given where less than the whole process is meant.
     """
 
     states: int | None
     says: str
+    reduced: int | None = None
     wall: float | None = None
     cpu: float | None = None
 
@@ -109,18 +113,21 @@ class Ours(Tool):
     def prepare(self, task: Task, folder: Path, limits: Limits) -> Prepared:
         """Fill the cache of compiled code, unless every run is to find it empty."""
         cache = str(folder / "numba") if self.warm else "numba"
-        line = [sys.executable, str(WORKER), self.engine, task.instance, "all" if task.liveness else "safety"]
-        command = Command(line, {"NUMBA_CACHE_DIR": cache})
+
+        def command(instance: str) -> Command:
+            line = [sys.executable, str(WORKER), self.engine, instance, "all" if task.liveness else "safety"]
+            return Command(line, {"NUMBA_CACHE_DIR": cache})
+
         if self.warm and self.engine != "reference":
-            measure(command, limits)
-        return Prepared([command])
+            measure(command(SMOKE), limits)
+        return Prepared([command(task.instance)])
 
     def read(self, task: Task, runs: Sequence[Run]) -> Answer:
         """What the worker wrote."""
         found = self.found(runs[0])
-        states = None if self.engine == "reduced" else found["states"]
-        says = f"{found['says']}; {found['states']:,} states" if states is None else found["says"]
-        return Answer(states, says, found.get("wall"), found.get("cpu"))
+        if self.engine == "reduced":
+            return Answer(None, f"{found['says']}; {found['states']:,} states", found["states"])
+        return Answer(found["states"], found["says"], None, found.get("wall"), found.get("cpu"))
 
     @staticmethod
     def found(run: Run) -> dict[str, Any]:
@@ -158,7 +165,8 @@ class Spin(Tool):
                 ["gcc", *flags, memory, "-o", str(place / "pan"), "pan.c"],
             ):
                 seconds += _build(line, place)
-            commands.append(Command([str(place / "pan"), *options, f"-m{task.deep}"]))
+            deep = task.deep * (10 if task.liveness else 1)  # states are told apart by what fairness owes, too
+            commands.append(Command([str(place / "pan"), *options, f"-m{deep}"]))
         return Prepared(commands, seconds)
 
     def read(self, task: Task, runs: Sequence[Run]) -> Answer:
@@ -201,7 +209,15 @@ class Tlc(Tool):
         kept = [line for line in configuration.splitlines() if not line.startswith(("CHECK_DEADLOCK", "\\*"))]
         file.with_suffix(".cfg").write_text("\n".join(kept) + "\n", encoding="utf-8")
         java = ["java", f"-Xmx{limits.memory // 2**20}m", "-XX:+UseParallelGC", "-cp", str(archive()), "tlc2.TLC"]
-        options = ["-deadlock", "-workers", str(os.cpu_count()), "-lncheck", "final", "-metadir", "states"]
+        options = [
+            "-deadlock",
+            "-workers",
+            str(len(os.sched_getaffinity(0))),
+            "-lncheck",
+            "final",
+            "-metadir",
+            "states",
+        ]
         return Prepared([Command([*java, *options, str(file)], own_heap=True)])
 
     def read(self, task: Task, runs: Sequence[Run]) -> Answer:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 def test_a_quick_run(tmp_path: Path) -> None:
     results = tmp_path / "RESULTS.md"
-    command = [sys.executable, str(RUN), "--quick", "--output", str(results)]
+    command = [sys.executable, str(BENCHMARKS / "run.py"), "--quick", "--output", str(results)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr  # it is not 0 where numbers of states differ
     written = results.read_text(encoding="utf-8")
@@ -25,3 +27,21 @@ def test_a_quick_run(tmp_path: Path) -> None:
         assert "no error" in rows["SPIN"]
     else:
         assert "SPIN is left out" in written
+
+
+def test_a_tool_climbs_until_it_reaches_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import ladder
+    from measure import Limits
+    from tools import Ours
+
+    monkeypatch.setattr(ladder, "RUNGS", [((1, 2, 2), 0), ((1, 3, 2), 0)])
+    reduced = Ours("reduced", "reduced")
+    top = ladder.climb(reduced, False, tmp_path / "top", Limits())
+    assert top.reached
+    assert top.reached[0].instance.endswith("n1-sq3-cq2")
+    assert top.failed is None
+    bottom = ladder.climb(reduced, False, tmp_path / "bottom", Limits(seconds=0.01))
+    assert bottom.reached is None
+    assert bottom.failed
+    assert bottom.failed[1] == "> 0.01 s"

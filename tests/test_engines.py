@@ -116,6 +116,17 @@ def test_more_actions_than_a_hash_table_is_wide_at_first() -> None:
     assert (outcome.states, outcome.transitions) == (700, 700 * 700)
 
 
+def test_a_state_that_very_many_steps_lead_to(check: Engine) -> None:
+    """From a hub to one of 256 places and back, a fair loop; none if there is no way back. A byte counts to 255."""
+    r = Record("r", n=var(Nat(256), ""))
+    out = [act(f"out{k}", when(r.n == 0, r(n=k)), duty="out") for k in range(1, 257)]
+    system = System("hub", r.variables, (*out, act("back", when(r.n > 0, r(n=0)))))
+    found = verdict(check(system, [lasting(boolean(True))]))
+    assert isinstance(found, Refuted)
+    assert (found.trace.stem, found.trace.loop_steps) == (0, 2)
+    assert isinstance(verdict(check(system, [lasting(boolean(True), ["back"])])), Proved)
+
+
 def test_no_action_at_all(check: Engine) -> None:
     r = Record("r", b=var(Bool(), ""))
     found = verdict(check(System("still", r.variables, ()), [lasting(~r.b)]))

@@ -10,13 +10,13 @@ import z3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import act
-from uncork.core.expr import Expr, ite
+from uncork.core.expr import Expr, boolean, ite, text
 from uncork.core.property import InRange, NotForever, Repeatedly, Sometimes, always
 from uncork.core.sorts import Array, Bool, Enum, Nat, Range, Ring
-from uncork.core.system import Fairness, Record, System, say, var, when
+from uncork.core.system import Action, Fairness, Record, System, say, var, when
 from uncork.core.verdict import Open, Refuted
 from uncork.engines import REDUCTIONS, Budget, explicit
-from uncork.engines.explicit import reduction
+from uncork.engines.explicit import dead, reduction
 from uncork_nvme.instance import from_name
 from uncork_properties.catalogue import covers, properties
 
@@ -323,3 +323,70 @@ def test_what_nobody_reads_is_dead() -> None:
     found = reduction.reduce(system, [], [], frozenset({"dead"}))
     assert found.normalise.keys() == {"r.written", "r.copied"}
     same(system, [InRange("in range", "row", "")])
+
+
+def variable(system: System, name: str) -> Expr:
+    return Expr("var", (), next(v.sort for v in system.variables if v.name == name), name)
+
+
+def errand(*, read: bool = True) -> System:
+    """Fetches something, looks at it (or not) where the way parts, and puts it down again without a word."""
+    r = Record("r", at=var(Enum(("home", "fork", "left", "right")), ""), carried=var(Nat(3), ""))
+    parts = (r.carried < 2) if read else boolean(True)
+    back = r.at.among("left", "right")
+    actions = (
+        *(act(f"take {n}", when(r.at == "home", r(at="fork", carried=n))) for n in range(4)),
+        act("left", when((r.at == "fork") & parts, r(at="left"))),
+        act("right", when((r.at == "fork") & ~parts, r(at="right"))),
+        act("return", when(back, r(at="home"))),
+    )
+    return System("errand", r.variables, actions)
+
+
+def test_what_nobody_reads_before_it_is_written_is_dead_for_a_while() -> None:
+    """Seven states: carried matters at the fork only, where it is one of four; and nowhere if nobody looks at it."""
+    system = errand()
+    found = reduction.reduce(system, [], [], frozenset({"dead"}))
+    assert {name: text(value) for name, value in found.normalise.items()} == {
+        "r.carried": "(if r.at == home | r.at == left | r.at == right then 0 else r.carried)"
+    }
+    counts = [explicit.check(system, [], reductions=chosen).states for chosen in (NONE, REDUCTIONS)]
+    assert counts == [4 + 4 + 4, 4 + 3]
+    at_home = always("sees it", "row", (variable(system, "r.carried") < 3) | (variable(system, "r.at") != "home"))
+    assert not reduction.reduce(system, [at_home], [], REDUCTIONS).normalise  # and so it is on all ways home
+    same(system, [InRange("in range", "row", ""), at_home])
+    assert text(reduction.reduce(errand(read=False), [], [], REDUCTIONS).normalise["r.carried"]) == "0"
+
+
+def test_an_analysis_that_forgets_a_read_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = errand()
+    right = variable(system, "r.at") == "right"
+    asked = [always("never right", "row", ~right), NotForever("leaves", "row", "", right, say("stuck"))]
+    same(system, asked)
+    noted = dead._Counter._reads
+
+    def forgetful(self: dead._Counter, node: Expr, where: set[str]) -> None:
+        noted(self, node, where)
+        self.read.pop("r.carried", None)
+
+    monkeypatch.setattr(dead._Counter, "_reads", forgetful)
+    with pytest.raises(AssertionError, match="never right"):
+        same(system, asked)
+
+
+@pytest.mark.parametrize("name", ["propolis-2026/linux/tail-lag/n1-sq3-cq3", "arm-recheck/linux/tail-1/n2-sq2-cq2"])
+def test_what_a_model_resets_by_hand_is_found(name: str) -> None:
+    """How far an index moved is of no interest once EventIdx was looked at: to say so in the model saves no state."""
+    instance = from_name(name)
+    system, asked = instance.system, properties(instance.machine, instance.system)
+
+    def kept(action: Action) -> Action:
+        updates = {n: v for n, v in action.updates.items() if not (n.endswith(".moved") and v.op == "const")}
+        return dataclasses.replace(
+            action, updates=updates if action.family.startswith(("need", "elide")) else action.updates
+        )
+
+    untidy = dataclasses.replace(system, actions=tuple(kept(action) for action in system.actions))
+    plain, reduced = (explicit.check(untidy, asked, reductions=chosen) for chosen in (NONE, REDUCTIONS))
+    assert plain.states > explicit.check(system, asked).states
+    assert reduced.states == explicit.check(system, asked, reductions=REDUCTIONS).states

@@ -16,6 +16,7 @@ from uncork.engines.explicit import kernel
 from uncork.engines.explicit.native import FAULT, Native
 from uncork.engines.explicit.reduction import Reduction, none, permuted
 
+_BATCH = 16  # states whose successors are looked up together
 _CHUNK = 1 << 16  # states expanded between two looks at the clock: a few hundredths of a second
 
 
@@ -100,17 +101,17 @@ class _Search:
         self.system, self.native, self.budget, self.report = system, native, budget, report
         self.reduction = reduction
         self.transforms = np.array(native.transforms, np.int64)
-        self.room = len(system.actions)
-        if self.room >= FAULT:
-            raise ValueError(f"{self.room} actions are more than labels can number")
-        words = native.layout.words
+        actions, words = len(system.actions), native.layout.words
+        if actions >= FAULT:
+            raise ValueError(f"{actions} actions are more than labels can number")
+        self.room = actions * _BATCH
         size = max(1 << 10, 2 * self.room)
         self.states = np.empty((size, words), np.uint64)
         self.parents = np.empty(size, np.int32)
         self.offsets = np.zeros(size + 1, np.int64)
         self.targets = np.empty(4 * size, np.int32)
         self.labels: NDArray[np.unsignedinteger[Any]]
-        self.labels = np.empty(4 * size, np.uint8 if self.room <= 256 else np.uint16)
+        self.labels = np.empty(4 * size, np.uint8 if actions <= 256 else np.uint16)
         self.turns = np.empty(4 * size if len(reduction.orders) > 1 else 0, np.uint8)
         self.table = np.full(4 << (size - 1).bit_length(), kernel.EMPTY, np.int32)  # a power of two
         self.started = time.monotonic()
@@ -121,8 +122,10 @@ class _Search:
         scratch = np.empty((2, self.native.layout.words), np.uint64)
         turned = kernel.canonical(self.transforms, self.states[0], scratch)
         kernel.fill(self.table, self.states, 1)
-        out = np.empty((self.room, self.native.layout.words), np.uint64)
-        out_labels = np.empty(self.room, np.uint16)
+        batch = (
+            np.empty((self.room, self.native.layout.words), np.uint64), np.empty(self.room, np.uint16),
+            np.empty(self.room, np.uint8), np.empty(self.room, np.uint64), np.empty(_BATCH, np.int64), scratch,
+        )  # fmt: skip
         levels, fault, stopped, interrupted = [1], None, None, False
         first, count, edges = 0, 1, 0
         try:
@@ -130,7 +133,7 @@ class _Search:
                 last = min(levels[-1], first + _CHUNK)
                 why, first, count, edges, action = kernel.expand(
                     self.native.successors, self.transforms, self.states, self.parents, self.table, self.offsets,
-                    self.targets, self.labels, self.turns, out, out_labels, scratch, first, last, count, edges,
+                    self.targets, self.labels, self.turns, batch, first, last, count, edges,
                 )  # fmt: skip
                 if why == kernel.FAULTED:
                     fault, stopped = (first - 1, action), "a variable left its range"

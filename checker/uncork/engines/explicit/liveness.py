@@ -3,7 +3,7 @@
 A set of states holds a fair loop exactly if some strongly connected part of it takes, or never enables, each strongly
 fair step, and takes, or somewhere disables, each weakly fair one. States that stand against that are removed and the
 parts are formed anew until nothing changes: the recursion of Emerson and Lei (1987) and of Lichtenstein and Pnueli
-(1985) for strong fairness, over all parts at once.
+(1985) for strong fairness, where a part is looked at as soon as it is formed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncork.core.system import Fairness
-from uncork.engines.explicit import kernel
+from uncork.engines.explicit import loops
 from uncork.engines.explicit.explore import Graph
 
 _STROLL = 1_000_000
@@ -33,17 +33,17 @@ class Meadow:
         reduction = graph.reduction
         self.graph, self.ways = graph, len(reduction.orders)
         every = range(self.ways)
-        undone = np.array([reduction.partners[reduction.inverse(order)] for order in every], np.int16)
+        self.undone = np.array([reduction.partners[reduction.inverse(order)] for order in every], np.intp)
         after = np.array([[reduction.after(order, turn) for turn in every] for order in every], np.int64)
-        self.arrays = (graph.offsets, graph.targets, graph.labels, graph.turns, undone, after)
+        self.arrays = (graph.offsets, graph.targets, graph.labels, graph.turns, after)
 
     def edges(self, node: int) -> list[tuple[int, int]]:
         """The steps from a node, as (the run's action, target)."""
-        offsets, targets, labels, turns, undone, after = self.arrays
+        offsets, targets, labels, turns, after = self.arrays
         state, order = divmod(node, self.ways)
         return [
             (
-                int(undone[order, labels[edge]]),
+                int(self.undone[order, labels[edge]]),
                 int(targets[edge]) * self.ways + (int(after[order, turns[edge]]) if self.ways > 1 else 0),
             )
             for edge in range(int(offsets[state]), int(offsets[state + 1]))
@@ -57,12 +57,15 @@ class Meadow:
         if `allowed[k][s]`. Only expanded states count, so a part found in an unfinished graph is real.
         """
         system = self.graph.system
-        alive = np.stack(allowed, axis=1)
-        alive[self.graph.expanded :] = False
+        regions = np.stack(allowed, axis=1)
+        regions[self.graph.expanded :] = False
+        alive = regions.reshape(-1)
         numbers = {duty: n for n, duty in enumerate(d for d, actions in system.duties.items() if actions[0].fair)}
-        duties = np.array([numbers.get(action.duty, -1) for action in system.actions], np.int64)
+        duties = np.array([numbers.get(action.duty, -1) for action in system.actions], np.int64)[self.undone]
         weak = np.array([system.duties[duty][0].fairness is Fairness.WEAK for duty in numbers], np.bool_)
-        parts: NDArray[np.int32] = kernel.fair(self.arrays, self.marked(without), duties, weak, alive.reshape(-1))
+        forbidden = self.marked(without)[self.undone]
+        loops.trim(self.arrays, forbidden, duties, alive)
+        parts: NDArray[np.int32] = loops.fair(self.arrays, forbidden, duties, weak, alive)
         return parts
 
     def marked(self, steps: frozenset[str]) -> NDArray[np.bool_]:
@@ -71,9 +74,15 @@ class Meadow:
 
     def taken_again(self, steps: frozenset[str]) -> bool:
         """Whether some run takes one of these steps again and again."""
-        wanted = self.marked(steps)
-        if kernel.stroll(self.arrays, wanted, _STROLL):
+        wanted = self.marked(steps)[self.undone]
+        if loops.stroll(self.arrays, wanted, _STROLL):
             return True
-        alive = np.ones(self.graph.count * self.ways, np.bool_)
-        parts = kernel.components(self.arrays, self.marked(frozenset()), alive)
-        return bool(kernel.recurs(self.arrays, wanted, parts))
+        everywhere = np.ones(self.graph.count * self.ways, np.bool_)
+        return bool(loops.recurs(self.arrays, wanted, self.parts(everywhere, frozenset())))
+
+    def parts(self, alive: NDArray[np.bool_], without: frozenset[str]) -> NDArray[np.int32]:
+        """For each living node, its strongly connected part; no step leads to a part with a lesser number."""
+        forbidden = self.marked(without)[self.undone]
+        nothing = np.full(forbidden.shape, -1), np.zeros(0, np.bool_)  # is owed
+        parts: NDArray[np.int32] = loops.fair(self.arrays, forbidden, *nothing, alive)
+        return parts

@@ -11,20 +11,21 @@ and properties tell the replicas apart, so loops are sought in the graph unfolde
 its edges, as in the annotated quotient of Emerson and Sistla (Utilizing symmetry when model checking under fairness
 assumptions, TOPLAS 1997).
 
-*Dead variables*: what no guard, property or living variable ever reads is set to a fixed value.
+*Dead variables*: what nobody will read before it is written is set to a fixed value; see `dead`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 
-from uncork.core.expr import Expr, ite, text, variables
+from uncork.core.expr import Expr, ite, text
 from uncork.core.property import Cover, InRange, Property, Repeatedly
-from uncork.core.sorts import Array, Enum, Ring, Value, default
+from uncork.core.sorts import Array, Enum, Ring, Value
 from uncork.core.system import Action, System
-from uncork.core.transform import Renaming, normal
+from uncork.core.transform import Renaming, mapped, normal
+from uncork.engines.explicit.dead import buried
 
 
 @dataclass(frozen=True)
@@ -77,43 +78,12 @@ def reduce(
     conditions = [p.condition for p in (*properties, *covers) if not isinstance(p, InRange | Repeatedly)]
     found = none(system)
     if "dead" in wanted:
-        living = _living(system, conditions)
-        for variable in system.variables:
-            if variable.name not in living and not isinstance(variable.sort, Array):
-                found.normalise[variable.name] = _constant(variable.name, system)
+        found.normalise |= buried(system, conditions)
     if "rotation" in wanted:
         _turn(system, conditions, found)
     if "permutation" in wanted and len(system.replicas) > 1:
         _permute(system, properties, covers, found)
     return found
-
-
-# -- dead variables ----------------------------------------------------------------------------------------------------
-def _living(system: System, conditions: Sequence[Expr]) -> set[str]:
-    reads = {name: set[str]() for name in system.initial}
-    living = {str(v.value) for part in conditions for v in variables(part)}
-    for action in system.actions:
-        living |= {str(v.value) for v in variables(action.guard)}
-        for name, value in action.updates.items():
-            reads[name] |= {str(v.value) for v in variables(value)}
-            living |= {name} if _may_stray(system, name, value) else set()
-    while found := {read for name in living for read in reads[name]} - living:
-        living |= found
-    return living
-
-
-def _may_stray(system: System, name: str, value: Expr) -> bool:
-    """Whether an update may leave its variable's sort; such a variable is watched by the in-range property."""
-    sort = next(v.sort for v in system.variables if v.name == name)
-    if sort == value.sort or value.op == "const":
-        return False
-    low, high = (getattr(value.sort, each, None) for each in ("low", "high"))
-    return low is None or high is None or low < getattr(sort, "low", 0) or high > getattr(sort, "high", -1)
-
-
-def _constant(name: str, system: System) -> Expr:
-    sort = next(v.sort for v in system.variables if v.name == name)
-    return Expr("const", (), sort, default(sort))
 
 
 # -- rotation ----------------------------------------------------------------------------------------------------------
@@ -198,7 +168,14 @@ def _turn(system: System, conditions: Sequence[Expr], found: Reduction) -> None:
         if root in rings.fixed:
             found.refusals.append(Refusal("rotation", f"{', '.join(names)}: {rings.fixed[root]}"))
         elif anchor is not None:
-            found.normalise |= {name: _turned(sorts, name, anchor) for name in names if name not in found.normalise}
+            for name in names:
+                turned = _turned(sorts, name, anchor)
+                kept = found.normalise.get(name, turned)
+                found.normalise[name] = mapped(kept, _in_place(name, turned)) if kept is not turned else turned
+
+
+def _in_place(name: str, turned: Expr) -> Callable[[Expr], Expr]:
+    return lambda leaf: turned if leaf.op == "var" and leaf.value == name else leaf
 
 
 def _turned(sorts: Mapping[str, object], name: str, anchor: str) -> Expr:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial, reduce
 from operator import or_
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,8 +96,7 @@ def _take(system: System, names: list[str], states: list[State], action: int) ->
     states.append(system.after(states[-1], taken))
 
 
-@dataclass(frozen=True)
-class _Debt:
+class _Debt(NamedTuple):
     """What a walk has met: steps enabled somewhere, enabled in every state, and taken (as sets of bits)."""
 
     seen: int
@@ -117,6 +116,7 @@ class _Loops:
         self.weak = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.WEAK)
         numbers = {action.name: 1 << k for k, each in enumerate(duties) for action in each}
         self.duty = [numbers[action.name] for action in system.actions]
+        self.pays = [duty & (self.strong | self.weak) for duty in self.duty]
         self.edges: dict[int, _Steps] = {}
         self.enabled: dict[int, int] = {}
 
@@ -142,24 +142,27 @@ class _Loops:
     def _pay(self, debt: _Debt, action: int, target: int) -> _Debt:
         self._look(target)
         enabled = self.enabled[target]
-        taken = debt.taken | self.duty[action] & (self.strong | self.weak)
-        return _Debt(debt.seen | enabled & self.strong, debt.throughout & enabled, taken)
+        return _Debt(debt.seen | enabled & self.strong, debt.throughout & enabled, debt.taken | self.pays[action])
 
     def _search(self, start: _Debt) -> _Steps | None:
         """A shortest fair loop, breadth first over (state, debt); None beyond the bound."""
-        first = (self.entry, start)
-        came: dict[tuple[int, _Debt], tuple[tuple[int, _Debt], int] | None] = {first: None}
+        first = (self.entry, *start)
+        came: dict[tuple[int, int, int, int], tuple[tuple[int, int, int, int], int] | None] = {first: None}
         queue = deque([first])
         while queue and len(came) < _NODES:
             node = queue.popleft()
-            for action, target in self._look(node[0]):
-                following = (target, self._pay(node[1], action, target))
+            state, seen, throughout, taken = node
+            for action, target in self._look(state):
+                if target not in self.enabled:
+                    self._look(target)
+                enabled = self.enabled[target]
+                following = target, seen | enabled & self.strong, throughout & enabled, taken | self.pays[action]
                 if following in came:
                     continue
                 came[following] = (node, action)
-                if target == self.entry and not self._owed(following[1]):
+                if target == self.entry and not self._owed(_Debt(*following[1:])):
                     steps: _Steps = []
-                    back: tuple[int, _Debt] = following
+                    back = following
                     while (before := came[back]) is not None:
                         steps.append((before[1], back[0]))
                         back = before[0]

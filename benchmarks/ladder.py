@@ -1,0 +1,93 @@
+"""How far each tool gets: a ladder of growing instances, which it climbs until it reaches a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from measure import GIB, Limits
+from tools import Ours, Spin, Task, Tlc, Tool
+from turns import Column, compare
+
+INSTANCE = "propolis-2025/linux/tail-1"
+RUNGS = [
+    ((1, 4, 4), 100_000),
+    ((1, 6, 6), 500_000),
+    ((2, 2, 3), 4_000_000),
+    ((1, 10, 10), 8_000_000),
+    ((2, 3, 3), 16_000_000),
+    ((1, 12, 12), 20_000_000),
+    ((1, 16, 16), 100_000_000),
+    ((2, 4, 4), 200_000_000),
+    ((1, 32, 32), 200_000_000),
+    ((2, 5, 5), 200_000_000),
+]
+"""SQs, entries of each and of the CQ, in the order of the number of states; and room for a stack, see `Task.deep`."""
+
+CLIMBERS: list[tuple[Tool, bool]] = [
+    (Ours("uncork, reduced", "reduced"), True),
+    (Ours("uncork, reduced", "reduced"), False),
+    (Ours("uncork", "explicit"), False),
+    (Spin(), False),
+    (Tlc("TLC", weak=True), False),
+]
+"""Each tool, and whether liveness is asked too."""
+
+
+@dataclass(frozen=True)
+class Climb:
+    """The last rung that a tool reached, the first that it did not, and why not."""
+
+    name: str
+    liveness: bool
+    reached: tuple[Task, Column] | None = None
+    failed: tuple[Task, str] | None = None
+
+
+def climb(tool: Tool, liveness: bool, folder: Path, limits: Limits) -> Climb:
+    """Go up until a limit is reached, or the ladder ends."""
+    reached = None
+    for number, ((sqs, sq_size, cq_size), deep) in enumerate(RUNGS):
+        task = Task(f"{INSTANCE}/n{sqs}-sq{sq_size}-cq{cq_size}", liveness, deep)
+        place = folder / str(number)
+        place.mkdir(parents=True)
+        (column,) = compare(task, [tool], 1, limits, place)
+        if not _states(column):
+            why = column.exceeded or (column.answer.says if column.answer else "")
+            return Climb(tool.name, liveness, reached, (task, why))
+        reached = task, column
+    return Climb(tool.name, liveness, reached)
+
+
+def report(folder: Path, limits: Limits) -> Iterator[str]:
+    """The table: what each tool reached, and what stopped it."""
+    rungs = ", ".join(f"n{sqs}-sq{sq}-cq{cq}" for (sqs, sq, cq), _ in RUNGS)
+    yield f"Ever larger instances of `{INSTANCE}`, in the order of their states, unreduced: {rungs}."
+    yield f"Each tool climbs until it exceeds {limits.seconds:g} s or {limits.memory / GIB:g} GiB; one run of each."
+    yield ""
+    yield "| tool | asked | largest instance finished | states it told apart | wall s | peak MiB | stopped at |"
+    yield "|---|---|---|--:|--:|--:|---|"
+    for number, (tool, liveness) in enumerate(CLIMBERS):
+        if not tool.missing():
+            yield _row(climb(tool, liveness, folder / str(number), limits))
+
+
+def _row(climb: Climb) -> str:
+    asked = "safety and liveness" if climb.liveness else "safety"
+    figures = ["none", "", "", ""]
+    if climb.reached:
+        task, column = climb.reached
+        figures = [_shape(task), f"{_states(column):,}", f"{column.wall[0]:.0f}", f"{column.memory[0] / 2**20:,.0f}"]
+    stopped = f"{_shape(climb.failed[0])}: {climb.failed[1]}" if climb.failed else "the ladder's end"
+    return f"| {' | '.join([climb.name, asked, *figures, stopped])} |"
+
+
+def _states(column: Column) -> int:
+    """The states that were told apart; none if the tool did not end."""
+    answer = column.answer if column.ended else None
+    return (answer.states or answer.reduced or 0) if answer else 0
+
+
+def _shape(task: Task) -> str:
+    return task.instance.rpartition("/")[2]

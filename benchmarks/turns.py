@@ -1,0 +1,82 @@
+"""Tools take turns at a task, so that what else the machine does falls on all of them alike.
+
+A tool that reaches a limit is not asked again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from measure import GIB, Limits, Run, measure
+from tools import Answer, Prepared, Task, Tool
+from uncork.export import Inexpressible
+
+_NO_MEMORY = ("MemoryError", "Unable to allocate", "bad_alloc", "OutOfMemoryError", "out of memory", "-DMEMLIM bound")
+
+
+@dataclass
+class Column:
+    """What a tool did with a task: a figure for each run, and the answer, which is the same for all."""
+
+    tool: Tool
+    prepared: Prepared
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)
+    answer: Answer | None = None
+    exceeded: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the tool ended within the limits, without failing."""
+        return self.answer is not None and not self.exceeded
+
+
+def compare(task: Task, tools: Sequence[Tool], repeat: int, limits: Limits, folder: Path) -> list[Column]:
+    """Let the tools take turns at a task."""
+    columns = [_column(tool, task, limits, folder) for tool in tools if tool.applies(task)]
+    for _ in range(repeat):
+        for column in columns:
+            if not column.exceeded:
+                _take_turn(column, task, limits)
+    return columns
+
+
+def _column(tool: Tool, task: Task, limits: Limits, folder: Path) -> Column:
+    try:
+        return Column(tool, tool.prepare(task, folder, limits))
+    except Inexpressible as refused:
+        return Column(tool, Prepared([]), exceeded=f"refused: {refused}")
+
+
+def _take_turn(column: Column, task: Task, limits: Limits) -> None:
+    runs: list[Run] = []
+    for command in column.prepared.commands:
+        left = limits.seconds - sum(run.wall for run in runs)
+        runs.append(measure(command, replace(limits, seconds=max(left, 0))))
+        if runs[-1].late:
+            column.exceeded = f"> {limits.seconds:g} s"
+        elif any(words in runs[-1].output for words in _NO_MEMORY):
+            column.exceeded = f"> {limits.memory / GIB:g} GiB"
+        if column.exceeded:
+            break
+    else:
+        try:
+            column.answer = column.tool.read(task, runs)
+        except ValueError as error:
+            column.exceeded = f"failed, exit code {runs[-1].code}"
+            print(f"{column.tool.name}: {error}", file=sys.stderr)
+    wall, cpu = sum(run.wall for run in runs), sum(run.cpu for run in runs)
+    if column.answer and column.answer.wall is not None and column.answer.cpu is not None:
+        wall, cpu = column.answer.wall, column.answer.cpu
+    column.wall.append(wall)
+    column.cpu.append(cpu)
+    column.memory.append(max(run.memory for run in runs))
+
+
+def counts(columns: Sequence[Column]) -> set[int]:
+    """The numbers of states that the tools found: one number, or something is wrong."""
+    return {c.answer.states for c in columns if c.ended and c.answer and c.answer.states is not None}

@@ -1,0 +1,149 @@
+"""Checks a certificate: that a set of states is all that can be reached, and that properties hold there.
+
+What is relied on is this file, the meaning of expressions as Python source (`engines.python`), and numpy: nothing of
+the engine that wrote the certificate. The format is described there (`explicit.certificate`), and so is the argument
+that the levels make.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncork.core.property import Always, InRange, NotForever, Property, describe
+from uncork.core.sorts import Array, Value
+from uncork.core.system import Fairness, System
+from uncork.engines.python import Plain, predicate, successors
+
+
+class Rejected(Exception):
+    """A certificate that does not show what it claims to; the message says where."""
+
+
+def check(path: Path, system: System, properties: Sequence[Property]) -> list[Property]:
+    """The properties that a certificate proves of a system, out of those that were asked; raises `Rejected`."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            if about["format"] != 1:
+                raise Rejected(f"the format {about['format']!r} is not known")
+            if about["fingerprint"] != system.fingerprint(describe(prop) for prop in properties):
+                raise Rejected(f"it is about another system or other properties: {about['system']}")
+            proved = [(number, properties[number]) for number in about["proved"]]
+            inquiry = _Inquiry(system, arrays["states"])
+            for number, prop in proved:
+                inquiry.judge(prop, _levels(arrays, number))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError) as error:
+        raise Rejected(f"it cannot be read: {error}") from None
+    return [prop for _, prop in proved]
+
+
+_Level = tuple[NDArray[Any], NDArray[Any]]
+
+
+def _levels(arrays: Any, number: int) -> Iterator[_Level]:
+    for level in count():
+        if f"parts {number} {level}" not in arrays:
+            return
+        yield arrays[f"parts {number} {level}"], arrays[f"steps {number} {level}"]
+
+
+class _Inquiry:
+    """The states, every step from them, and what holds there."""
+
+    def __init__(self, system: System, columns: NDArray[Any]) -> None:
+        self.system = system
+        self.states = list(_decoded(system, columns))
+        places = {state: place for place, state in enumerate(self.states)}
+        if len(places) < len(self.states):
+            raise Rejected("a state is there twice")
+        if places.get(tuple(system.initial.values())) is None:
+            raise Rejected("the first state is not there")
+        sources: list[int] = []
+        targets: list[int] = []
+        actions: list[int] = []
+        following = successors(system)
+        for place, state in enumerate(self.states):
+            for action, after in following(state):
+                target = None if after is None else places.get(after)
+                if target is None:
+                    outside = "out of a variable's sort" if after is None else "to a state that is not there"
+                    raise Rejected(f"{system.actions[action].name} leads {outside}, from state {place}")
+                sources.append(place)
+                targets.append(target)
+                actions.append(action)
+        self.sources, self.targets, self.actions = (np.array(each, np.int64) for each in (sources, targets, actions))
+        self.steps = list(system.duties)
+        self.step = np.array([self.steps.index(a.duty) for a in system.actions], np.int64)[self.actions]
+
+    def judge(self, prop: Property, levels: Iterator[_Level]) -> None:
+        """Raises `Rejected` unless a property holds."""
+        match prop:
+            case InRange():
+                pass  # no step leads out of a sort
+            case Always():
+                holds = predicate(self.system, prop.condition)
+                for place, state in enumerate(self.states):
+                    if not holds(state):
+                        raise Rejected(f"{prop.name}: it does not hold in state {place}")
+            case NotForever():
+                holds = predicate(self.system, prop.condition)
+                left = np.array([holds(state) for state in self.states], np.bool_)
+                for level, (parts, steps) in enumerate(levels):
+                    left = self._after(f"{prop.name}, level {level}", prop.without, left, parts, steps)
+                if left.any():
+                    raise Rejected(f"{prop.name}: it says nothing of state {np.flatnonzero(left)[0]}, in the end")
+
+    def _after(
+        self, where: str, without: frozenset[str], left: NDArray[np.bool_], parts: NDArray[Any], steps: NDArray[Any]
+    ) -> NDArray[np.bool_]:
+        """The states that are left to the next level."""
+        if parts.shape != (left.sum(),):
+            raise Rejected(f"{where}: {left.sum()} states are left, and {parts.size} have a part")
+        if parts.size and (parts.min() < 0 or parts.max() >= len(steps)):
+            raise Rejected(f"{where}: a part starves no step")
+        fair = np.array([outcomes[0].fair for outcomes in self.system.duties.values()])
+        weak = np.array([outcomes[0].fairness is Fairness.WEAK for outcomes in self.system.duties.values()])
+        if len(steps) and (steps.min() < 0 or steps.max() >= len(fair) or not fair[steps].all()):
+            raise Rejected(f"{where}: nothing is owed to a step that is said to be starved")
+        part, starved = np.full(len(left), -1, np.int64), np.full(len(left), -1, np.int64)
+        part[left] = parts
+        starved[left] = steps[parts]
+        banned = np.array([action.name in without for action in self.system.actions], np.bool_)[self.actions]
+        way = left[self.sources] & left[self.targets] & ~banned
+        source, target = self.sources[way], self.targets[way]
+        if (part[target] > part[source]).any():
+            raise Rejected(f"{where}: a step leads to a part with a greater number")
+        if (self.step[way] == starved[source])[part[target] == part[source]].any():
+            raise Rejected(f"{where}: a part takes the step that it is said to starve")
+        owed = np.zeros(len(left), np.bool_)
+        owed[self.sources[left[self.sources] & (self.step == starved[self.sources])]] = True
+        if (left & ~owed)[left][weak[starved[left]]].any():
+            raise Rejected(f"{where}: a step is weakly fair, and not enabled throughout its part")
+        return left & ~owed
+
+
+def _decoded(system: System, columns: NDArray[Any]) -> Iterator[Plain]:
+    """The states in the rows of an array, as plain values."""
+    made: list[list[Value]] = []
+    begin = 0
+    for variable in system.variables:
+        sort = variable.sort
+        values = list((sort.element if isinstance(sort, Array) else sort).values())
+        width = sort.size if isinstance(sort, Array) else 1
+        codes = columns[:, begin : begin + width]
+        if codes.shape[1] != width or (codes.size and codes.max() >= len(values)):
+            raise Rejected(f"{variable.name} has values that are none of its sort")
+        elements = [[values[code] for code in codes[:, k].tolist()] for k in range(width)]
+        made.append(list(zip(*elements, strict=True)) if isinstance(sort, Array) else elements[0])
+        begin += width
+    if begin != columns.shape[1]:
+        raise Rejected(f"a state has {columns.shape[1]} columns, and the system's variables need {begin}")
+    return zip(*made, strict=True)
