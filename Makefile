@@ -26,6 +26,9 @@ expectations: .venv/installed ## record today's verdicts as the expected ones, h
 	mv .venv/expected.csv properties/uncork_properties/expected.csv
 	$(BIN)/python -m uncork_properties.readme README.md
 
+proofs: .venv/installed ## record what is proved for all sizes, here and in docs/proof.md (minutes)
+	$(BIN)/python -m uncork.proofs properties/uncork_properties/proofs.csv docs/proof.md
+
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
 	$(BIN)/python benchmarks/run.py
 
@@ -49,8 +52,11 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
-.venv/installed-bench: .venv/installed
+.venv/installed-proofs: .venv/installed ## record what is proved for all sizes, here and in docs/proof.md (minutes)
+	$(BIN)/python -m uncork.proofs properties/uncork_properties/proofs.csv docs/proof.md
+
+bench: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test counterexamples expectations bench format clean
+.PHONY: help check check-deep test counterexamples expectations proofs bench format clean

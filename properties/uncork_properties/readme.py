@@ -53,13 +53,18 @@ def _marked(word: str) -> str:
     return f"**{word}**" if word.split(" ")[0].isupper() else f"*{word}*"
 
 
+def replaced(content: str, begin: str, end: str, made: str) -> str:
+    """A text with what stands between two marks made anew; raises `ValueError` if it has no place for it."""
+    before, found, rest = content.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise ValueError(f"no {begin} ... {end}")
+    return f"{before}{begin}\n{made}{end}{after}"
+
+
 def updated(content: str) -> str:
-    """The text with its table made anew; raises `ValueError` if it has no place for one."""
-    before, begin, rest = content.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(f"no {_BEGIN} ... {_END}")
-    return f"{before}{begin}\n{table()}{end}{after}"
+    """The text with its table of verdicts made anew."""
+    return replaced(content, _BEGIN, _END, table())
 
 
 if __name__ == "__main__":
