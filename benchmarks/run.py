@@ -153,6 +153,9 @@ def main() -> None:
     lines += [f"- {tool.name} is left out: {tool.missing()} is not installed" for tool in tools if tool.missing()]
     tools = [tool for tool in tools if not tool.missing()]
     disagreed = []
+    if not asked.quick:
+        with tempfile.TemporaryDirectory() as folder:
+            lines += ["", "## The largest instance", "", *ladder.report(Path(folder), Limits())]
     lines += ["", "## uncork and its peers", ""]
     for instance, repeat, deep in [(SMOKE, 1, 1_000_000)] if asked.quick else SIZES:
         for liveness in [False] if asked.quick else [False, True]:
@@ -167,8 +170,6 @@ def main() -> None:
     if not asked.quick:
         with tempfile.TemporaryDirectory() as folder:
             found = list(growth.points(Path(folder), limits, asked.repeat or 3))
-        with tempfile.TemporaryDirectory() as folder:
-            lines += ["## The largest instance", "", *ladder.report(Path(folder), Limits()), ""]
         lines += ["## Cost with size and n", "", *growth.report(found, output and output.with_name("growth.svg"))]
     text = "\n".join(lines).rstrip() + "\n"
     if output:
