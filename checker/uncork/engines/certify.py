@@ -45,6 +45,15 @@ def check(path: Path, system: System, properties: Sequence[Property]) -> list[Pr
     return [prop for _, prop in proved]
 
 
+def subject(path: Path) -> str:
+    """The name of the system that a certificate says it is about; raises `Rejected`."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return str(json.loads(str(arrays["about"]))["system"])
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise Rejected(f"it cannot be read: {error}") from None
+
+
 _Level = tuple[NDArray[Any], NDArray[Any]]
 
 
