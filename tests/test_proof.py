@@ -28,10 +28,12 @@ from uncork.engines import REDUCTIONS, explicit
 from uncork.engines.deductive import certificate, judge
 from uncork.proofs import found
 from uncork.proving import Design, Part
-from uncork_nvme.anysize import AnySize
-from uncork_nvme.instance import Instance, InstanceError
+from uncork_nvme.anysize import AnySize, anywhere
+from uncork_nvme.instance import Instance, InstanceError, system
+from uncork_nvme.policies import policy
 from uncork_properties import proofs
 from uncork_properties.catalogue import properties
+from uncork_properties.proof import argument
 from uncork_properties.proofs import Line
 
 ONE, ANY = False, True
@@ -68,6 +70,18 @@ def test_the_documentation_shows_what_is_recorded() -> None:
     page = Path(__file__).parent.parent / "docs" / "proof.md"
     assert proofs.updated(page.read_text()) == page.read_text()
     assert {asked(line) for line in proofs.known()} == set(proofs.designs())
+
+
+@pytest.mark.parametrize("several", [ONE, ANY])
+@pytest.mark.parametrize("cork", ["park", "arm-recheck"])
+def test_any_position_from_the_head_to_before_the_tail_will_do(cork: str, several: bool) -> None:
+    """Which position is then a matter of cost, if it is written before the read, and kicks are where they must be."""
+    choices = design(f"arm-recheck/linux/head/cork={cork}").at(1, 2, 2).choices
+    machine = AnySize(choices, policy(anywhere), several=several)
+    made = system("anywhere", machine)
+    found = judge(argument(machine, made))
+    assert not found.failures
+    assert {"uncorked SQ0", "drains SQ0"} <= {p.name for p in properties(machine, made) if not found.against(p)}
 
 
 WAKE = "consecution: wake-up on its way of {}, after {}"

@@ -16,14 +16,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import cast
 
-from uncork.core.expr import Expr, any_of, gap, ite, total
+from uncork.core.expr import Expr, any_of, gap, ite, minimum, total
 from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
 from uncork.core.system import Declared, Record, Updates, var
 
 from uncork_nvme.choices import YES, Choices
 from uncork_nvme.machine import CQ, IN_POST, SQ, Completer, Kick, Machine, Worker
-from uncork_nvme.policies import Policy
+from uncork_nvme.policies import CQView, Policy
 
 IN_CORK = ("cork arm", "cork recheck")
 """Where a worker stands while it corks its SQ and holds the CQ lock."""
@@ -126,6 +126,15 @@ class _AnyKick(Kick):
         return changed
 
 
+def anywhere(cq: CQView) -> Expr:
+    """Some position from the head up to, and not including, the tail: a policy that leaves open which.
+
+    What is proved of it is proved of every policy that keeps to these, whatever it looks at. It has no other reading.
+    """
+    behind = Expr("var", (), Range(1, cq.capacity), "anything.behind")
+    return cq.tail - minimum(behind, cq.occupied)
+
+
 class AnySize(Machine):
     """One CQ and its SQs, under some choices and a policy, whatever their sizes: one SQ, or any number from two up.
 
@@ -144,6 +153,9 @@ class AnySize(Machine):
         self.anything = Record(
             "anything",
             way=var(Nat(_ANY_NUMBER), "any number, chosen anew in each step"),
+            behind=var(
+                Range(1, cq_size - 1), "how far behind the tail a policy that leaves that open writes EventIdx", 1
+            ),
             **{
                 f"entries{number}": var(Range(1, size - 1), "how many entries a submit publishes", 1)
                 for number, size in enumerate(sizes)
