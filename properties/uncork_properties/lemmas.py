@@ -1,0 +1,214 @@
+"""What is always so in a good design, whatever the sizes: the lemmas, for a device engineer to read.
+
+The heart is one sentence: *a corked SQ with published entries has a wake-up on its way*. A doorbell is being handled;
+or the guest is about to look at EventIdx and will find it passed; or EventIdx lies ahead, among entries that the guest
+has not said it consumed, and will be passed; or a permit is held, and what becomes of it will wake the SQ; or somebody
+has posted and is about to move EventIdx. What else is here says where indices lie, who holds which lock and how many
+permits there are, and is needed to get from one such sentence to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uncork.core.argument import Lemma
+from uncork.core.expr import Expr, boolean, gap, ite
+from uncork.core.sorts import Enum
+from uncork_nvme.anysize import IN_CORK, AnySize, AnySQ
+from uncork_nvme.choices import YES
+from uncork_nvme.device import post_sequence
+from uncork_nvme.machine import IN_POST
+
+UNDER_CQ_LOCK = (*IN_CORK, *IN_POST)
+UNDER_SQ_LOCK = ("fetch", "arm", "reread", *IN_CORK)
+HEART = "wake-up on its way"
+
+
+def implies(condition: Expr, then: Expr) -> Expr:
+    """Whether the condition fails or the other holds."""
+    return ~condition | then
+
+
+def shared(m: AnySize) -> Iterator[Lemma]:
+    """Lemmas about the CQ and what all SQs have together."""
+    cq = m.cq
+    yield Lemma(
+        "CQ order",
+        "head, shadow, cursor and tail of the CQ lie in this order, less than a ring apart",
+        (gap(cq.shadow, cq.head) >= 0)
+        & (gap(cq.cursor, cq.shadow) >= 0)
+        & (gap(cq.tail, cq.cursor) >= 0)
+        & (gap(cq.tail, cq.head) <= cq.capacity),
+    )
+    yield Lemma("CQ ledger", "every entry between cursor and tail is some SQ's", gap(cq.tail, cq.cursor) == m.unread)
+    yield Lemma(
+        "permits",
+        "permits available, entries occupied and permits held make up the CQ",
+        cq.available + gap(cq.tail, cq.head) + m.held == cq.capacity,
+    )
+    yield Lemma("CQ lock", "who holds the CQ lock is one", m.at(*UNDER_CQ_LOCK) == ite(cq.locked, 1, 0))
+    yield from _unused("the consumer", cq.consumer)
+    for place in UNDER_CQ_LOCK:
+        yield Lemma(f"nobody at {place}", f"no step leads to {place}", m.at(place) == 0)
+    told = cq.consumer.among("check", "ring", "notify head", "kick")
+    yield Lemma(
+        "consumer",
+        "the guest has something to publish before it publishes, and nothing until it polls again",
+        implies(cq.consumer == "publish", gap(cq.cursor, cq.shadow) > 0)
+        & implies(told, gap(cq.cursor, cq.shadow) == 0)
+        & ite(cq.consumer == "check", cq.moved >= 1, cq.moved == 0),
+    )
+    if not m.buffered:
+        yield Lemma(
+            "CQ head",
+            "the device knows the CQ head, or a doorbell will tell it",
+            implies(~cq.consumer.among("ring", "notify head"), gap(cq.shadow, cq.head) == 0),
+        )
+        return
+    for place in IN_POST:
+        yield Lemma(
+            f"posted at {place}",
+            "what was posted is occupied, as long as the shadow head was not read",
+            implies(m.at(place) > 0, gap(cq.tail, cq.head) >= 1),
+        )
+    yield Lemma(
+        "CQ EventIdx in its window",
+        "CQ EventIdx is at the tail or less than a ring behind",
+        (gap(cq.tail, cq.event) >= 0) & (gap(cq.tail, cq.event) < cq.size),
+    )
+    arming = m.at(*_before_armed(m)) > 0
+    yield Lemma(
+        "a full CQ is armed",
+        "when the CQ is full, CQ EventIdx is not the tail, the one position that asks for no doorbell",
+        implies((gap(cq.tail, cq.head) == cq.capacity) & ~arming, gap(cq.tail, cq.event) >= 1),
+    )
+    yield Lemma(
+        "an occupied CQ is armed",
+        "when an entry is occupied, CQ EventIdx is not the tail",
+        implies((gap(cq.tail, cq.head) >= 1) & ~arming, gap(cq.tail, cq.event) >= 1),
+    )
+    yield Lemma(
+        "armed when read",
+        "CQ EventIdx is written, and not the tail, before the shadow head is read",
+        implies(m.at("post read") > 0, gap(cq.tail, cq.event) >= 1),
+    )
+    yield Lemma(
+        "armed at a cork",
+        "whoever re-reads before it corks has CQ EventIdx at the head",
+        implies(m.at("cork recheck") > 0, gap(cq.event, cq.head) == 0),
+    )
+    yield Lemma(
+        "about to cork",
+        "there is no permit while an SQ is being corked",
+        implies(m.at(*IN_CORK) > 0, cq.available == 0),
+    )
+
+
+def _unused(who: str, at: Expr) -> Iterator[Lemma]:
+    """For each place, that it is not used: dropped for all but those to which no step leads."""
+    assert isinstance(at.sort, Enum)
+    for place in at.sort.names:
+        yield Lemma(f"{who} never at {place}", f"no step leads to {place}", at != place)
+
+
+def _before_armed(m: AnySize) -> tuple[str, ...]:
+    """Where a poster stands that has written its CQE, and not CQ EventIdx."""
+    sequence = post_sequence(m)
+    return tuple(sequence[: sequence.index("post arm") + 1]) if "post arm" in sequence else ()
+
+
+def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
+    """Lemmas about one SQ."""
+    name, pending = q.label, gap(q.shadow, q.head)
+    unfreed = q.unfreed if m.choices.early_free != YES else 0
+    yield Lemma(
+        f"order of {name}",
+        "head, tail (as the device knows it) and shadow lie in this order, less than a ring apart",
+        (gap(q.tail, q.head) >= 0) & (gap(q.shadow, q.tail) >= 0) & (pending <= q.capacity),
+    )
+    yield Lemma(
+        f"command slots of {name}",
+        "a slot in use is a published entry, a command in flight, or a CQE that the guest has not freed",
+        q.outstanding == pending + q.in_flight + q.ledger.unread + unfreed,
+    )
+    if m.choices.early_free != YES:
+        yield Lemma(
+            f"slots not freed of {name}",
+            "a slot that waits for the publish is one of an entry consumed",
+            q.unfreed <= gap(m.cq.cursor, m.cq.shadow),
+        )
+    for who in q.actors:
+        yield from _unused(who.name, who.at)
+    yield from _unused(f"the submitter of {name}", q.submitter)
+    yield Lemma(f"lock of {name}", "who holds the SQ lock is one", q.at(*UNDER_SQ_LOCK) == ite(q.locked, 1, 0))
+    if len(q.workers) > 1:
+        yield Lemma(
+            f"one pop at a time of {name}",
+            "who pops is one, to the end of its remit",
+            q.at(*UNDER_SQ_LOCK, "remit") == ite(q.popping, 1, 0),
+        )
+    if m.choices.backend == "in-worker":
+        yield Lemma(
+            f"in flight of {name}",
+            "a command in flight has a worker that runs it",
+            q.in_flight == q.at("arm", "reread", "run"),
+        )
+    if m.buffered:
+        yield Lemma(
+            f"EventIdx of {name}", "SQ EventIdx is the head, until the next arm", gap(q.head, q.event) == q.at("arm")
+        )
+        yield Lemma(
+            f"move of {name}",
+            "the submitter remembers its move until it has looked at SQ EventIdx",
+            ite(q.submitter == "check", q.moved >= 1, q.moved == 0),
+        )
+    else:
+        yield Lemma(
+            f"tail of {name}",
+            "the device knows the tail, or a doorbell will tell it",
+            implies(q.submitter.among("idle", "notify"), gap(q.shadow, q.tail) == 0),
+        )
+    waits = (q.at("asleep", "remit") == len(q.workers)) & (q.wakeups == 0) & (pending > 0) & ~doorbell_owed(m, q)
+    yield Lemma(
+        f"a doorbell or a cork of {name}",
+        "entries that nobody will look at have a doorbell coming, or the SQ is corked and its workers sleep",
+        implies(waits, q.corked & (q.at("remit") == 0)),
+        needed=True,
+    )
+    yield Lemma(
+        f"no permit while {name} waits",
+        "a permit that comes back wakes the SQ",
+        implies(waits, (m.cq.available == 0) | (m.cq.consumer == "kick")),
+    )
+    yield Lemma(f"{HEART} of {name}", (__doc__ or "").split("*")[1], implies(waits, _wake_up(m)), needed=True)
+
+
+def doorbell_owed(m: AnySize, q: AnySQ) -> Expr:
+    """Whether an SQ doorbell is being rung, or will be: the guest moved its tail past SQ EventIdx."""
+    ringing = q.submitter.among("ring", "notify tail", "notify")
+    if not m.buffered:
+        return ringing
+    return ringing | ((q.submitter == "check") & (gap(q.head, q.shadow) + q.moved >= 0))
+
+
+def _wake_up(m: AnySize) -> Expr:
+    """Whether something will yet wake every corked SQ."""
+    cq = m.cq
+    handled = cq.consumer.among("ring", "notify head", "kick")
+    if m.choices.kick_on_doorbell != YES:
+        handled = boolean(False)
+    held = m.held > 0
+    if not m.buffered:
+        return handled | (gap(cq.tail, cq.shadow) > 0) | held
+    position = gap(cq.event, cq.shadow)
+    if m.choices.need_event == "strict":
+        passed, ahead = position < 0, gap(cq.tail, cq.event) >= 1
+    else:
+        passed, ahead = position <= 0, gap(cq.tail, cq.shadow) >= 1
+    passed = (cq.consumer == "check") & passed & (position + cq.moved >= 0)
+    ahead = (position >= 0) & ahead
+    arming = m.at(*_before_armed(m)) > 0
+    kicking = [*(["post read"] if m.choices.kick_on_post == YES else []),
+               *(["cork recheck"] if m.choices.kick_on_reserve == YES else [])]  # fmt: skip
+    seen = (gap(cq.shadow, cq.head) > 0) & (m.at(*kicking) > 0) if kicking else boolean(False)
+    return handled | passed | ahead | held | arming | seen
