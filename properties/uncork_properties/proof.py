@@ -1,4 +1,4 @@
-"""The proof for all sizes: lemmas, what follows from them, and why it ends. Whether it holds is for an engine to say."""
+"""The proof for all sizes: lemmas, what follows, and why it ends. Whether it holds is for an engine to say."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed
 
 # -- why it ends -------------------------------------------------------------------------------------------------------
 def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Descent]:
+    """Why the guest's quiet drains the queues, and why one SQ by itself makes progress and is uncorked."""
     elsewhere = [_rest_at(m, *UNDER_CQ_LOCK), _rest_holds(m), _rest_unread(m)] if m.rest else []
     for prop in wanted:
         if prop.row == "drains" or not m.rest:
@@ -107,6 +108,7 @@ _WAITING = 9
 
 
 def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
+    """Why an SQ is uncorked however long others go on, and that the CQ lock is released again and again."""
     cq, q = m.cq, m.every[0]
 
     def duties(*families: str, of: str = "") -> frozenset[str]:
