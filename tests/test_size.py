@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uncork.core.expr import Expr, gap
 from uncork.core.size import Size, Symbol, Undecided, symbol
-from uncork.core.sorts import Range, Ring
+from uncork.core.sorts import Range, Ring, SlipError
 from uncork.engines.deductive.smtlib import script
 from uncork.engines.deductive.unwind import Unwound, laps
 
@@ -61,6 +61,8 @@ def test_what_is_decided_and_what_is_not() -> None:
         min(c, s)
     with pytest.raises(TypeError):
         range(c)
+    with pytest.raises(SlipError, match="stands for every size"):
+        _ = c // 2
 
 
 # -- rings unwound -----------------------------------------------------------------------------------------------------

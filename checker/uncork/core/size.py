@@ -80,7 +80,14 @@ class Size:
             return True
         if end >= 0 and all(times > 0 for _, times in apart.terms):
             return False
-        raise Undecided(f"whether {self} < {other} depends on the sizes: minimum and maximum wait until they are known")
+        raise Undecided(
+            f"whether {self} < {other} depends on the size: write minimum, maximum or ite, which wait until it is known"
+        )
+
+    def _refused(self, other: object) -> Any:
+        raise SlipError(f"{self} stands for every size, and can be added, subtracted and compared; nothing else")
+
+    __mul__ = __rmul__ = __floordiv__ = __rfloordiv__ = __truediv__ = __mod__ = __pow__ = _refused
 
     def __str__(self) -> str:
         shown = ""
