@@ -55,7 +55,7 @@ def test_what_is_decided_and_what_is_not() -> None:
     c, s = symbol("C", 2), symbol("S", 2)
     assert c - 1 > 0
     assert not c < 2
-    with pytest.raises(Undecided, match="depends on the sizes"):
+    with pytest.raises(Undecided, match="depends on the size"):
         _ = c < 3
     with pytest.raises(Undecided):
         min(c, s)
