@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from uncork.core.argument import Argument, Descent, Elsewhere, Help, Lemma, Response
 from uncork.core.expr import Expr, all_of, any_of, boolean, text, variables
+from uncork.core.property import NotForever
 from uncork.core.sorts import Range
 from uncork.core.system import Action, System
 from uncork.core.transform import substituted
@@ -107,9 +108,7 @@ def _frames(argument: Argument, given: tuple[Expr, ...]) -> Iterator[Obligation]
 def _descent(system: System, descent: Descent, given: tuple[Expr, ...]) -> Iterator[Obligation]:
     prop, region = descent.prop, descent.prop.condition
     here = (*given, region)
-    yield Obligation("exactness", prop.name, "", given, laps(region), prop.name)
-    for what, part in descent.rank:
-        yield Obligation("rank", f"{prop.name}: {what} is not below 0", "", here, part >= 0, prop.name)
+    yield from _ranked(prop, descent.rank, given)
     for action in system.actions:
         if action.name in prop.without:
             continue
@@ -118,6 +117,14 @@ def _descent(system: System, descent: Descent, given: tuple[Expr, ...]) -> Itera
         yield Obligation("rank", prop.name, action.name, (*here, action.guard), goal, prop.name)
     may = [action.guard for action in system.actions if action.fair]
     yield from _somewhere("no dead state", prop.name, here, may, descent.elsewhere)
+
+
+def _ranked(prop: NotForever, rank: Sequence[tuple[str, Expr]], given: tuple[Expr, ...]) -> Iterator[Obligation]:
+    """Where a property waits is said exactly, and no part of the rank is below 0 there."""
+    yield Obligation("exactness", prop.name, "", given, laps(prop.condition), prop.name)
+    for what, part in rank:
+        about = f"{prop.name}: {what} is not below 0"
+        yield Obligation("rank", about, "", (*given, prop.condition), part >= 0, prop.name)
 
 
 def _somewhere(
@@ -144,9 +151,7 @@ def lowered(rank: Sequence[tuple[str, Expr]], action: Action, *, otherwise: bool
 def _response(system: System, response: Response, given: tuple[Expr, ...]) -> Iterator[Obligation]:
     prop, region = response.prop, response.prop.condition
     here = (*given, region)
-    yield Obligation("exactness", prop.name, "", given, laps(region), prop.name)
-    for what, part in response.rank:
-        yield Obligation("rank", f"{prop.name}: {what} is not below 0", "", here, part >= 0, prop.name)
+    yield from _ranked(prop, response.rank, given)
     for action in system.actions:
         left = ~substituted(region, action.updates)
         goal = left | lowered(response.rank, action, otherwise=True)
