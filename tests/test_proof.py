@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from mutants import mutated
 from uncork import proving
-from uncork.core.expr import Expr
-from uncork.core.size import Size
+from uncork.core.expr import Expr, ite, minimum
+from uncork.core.size import Size, Undecided
 from uncork.core.sorts import Ring
 from uncork.core.system import System
 from uncork.core.trace import ReplayError
@@ -81,7 +81,7 @@ def test_any_position_from_the_head_to_before_the_tail_will_do(cork: str, severa
     made = system("anywhere", machine)
     found = judge(argument(machine, made))
     assert not found.failures
-    assert {"uncorked SQ0", "drains SQ0"} <= {p.name for p in properties(machine, made) if not found.against(p)}
+    assert {"uncorked SQ0", "drains SQ0"} <= {p.name for p in properties(machine, made) if found.proves(p)}
 
 
 WAKE = "consecution: wake-up on its way of {}, after {}"
@@ -136,22 +136,89 @@ MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=[m[0] for m in MUTANTS])
-def test_a_mutant_is_caught(mutant: tuple[str, ...]) -> None:
-    _, module, old, new, name, obligation = mutant
-    asked = design(name)
-    with mutated(module, old, new) as (where, what):
-        instance = where.Instance(asked.device, asked.guest, asked.policy, 1, 2, 2)
-        anysize, proof = (importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.proof"))
-        machine = anysize.AnySize(instance.choices, where.find_policy(asked.policy), several=False)
-        made = where.system("mutant", machine)
-        found = judge(proof.argument(machine, made))
-        against = {p.row for p in what.properties(machine, made) if p.row != "progress" and found.against(p)}
-    assert "drains" in against
+@pytest.mark.parametrize("change", MUTANTS, ids=[m[0] for m in MUTANTS])
+def test_a_mutant_is_caught(change: tuple[str, ...]) -> None:
+    _, module, old, new, name, obligation = change
+    found, against = mutant(module, old, new, name, ONE)
+    assert "drains SQ0" in against
     if obligation:
         assert f"consecution: {obligation}" in {failure.obligation.name for failure in found.broken}
     else:
         assert "permits" in {lemma.name for lemma in found.dropped}
+
+
+ASKS_FOR_THE_SIZE = [
+    "cq.tail if cq.size == 2 else cq.tail - 1",
+    "cq.tail if cq.size <= 2 else cq.tail - 1",
+    "cq.tail - 1 if cq.capacity - 1 else cq.tail",
+    "cq.tail if cq.size in (4, 8) else cq.tail - 1",
+    "cq.tail if cq.sqs == 3 else cq.tail - 1",
+]
+
+
+@pytest.mark.parametrize("formula", ASKS_FOR_THE_SIZE)
+def test_a_policy_that_asks_for_the_size_is_refused(formula: str) -> None:
+    """Python decides at once what is then asked of every size."""
+    choices = design("arm-recheck/linux/tail/cork=park").at(1, 2, 2).choices
+    machine = AnySize(choices, policy(lambda cq: eval(formula)), several=True)
+    with pytest.raises(Undecided):
+        system("sizes", machine)
+
+
+def test_a_policy_whose_numbers_depend_on_the_size_is_not_proved_live() -> None:
+    choices = design("arm-recheck/linux/tail/cork=park").at(1, 2, 2).choices
+    machine = AnySize(choices, policy(lambda cq: ite(minimum(1, 2) < cq.capacity, cq.tail - 1, cq.tail)), several=True)
+    made = system("sizes", machine)
+    found = judge(argument(machine, made))
+    assert not any(found.proves(p) for p in properties(machine, made) if p.row in ("uncorked", "drains"))
+
+
+def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[Any, list[Any]]:
+    """What is found of a mutated model, and the properties of SQ0 that are not proved of it, told by name."""
+    asked = design(name)
+    with mutated(module, old, new) as (where, what):
+        instance = where.Instance(asked.device, asked.guest, asked.policy, 1, 2, 2, asked.overrides)
+        anysize, proof = (importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.proof"))
+        machine = anysize.AnySize(instance.choices, where.find_policy(asked.policy), several=several)
+        made = where.system("mutant", machine)
+        found = judge(proof.argument(machine, made))
+        return found, [p.name for p in what.properties(machine, made) if not found.proves(p)]
+
+
+def test_what_rests_on_a_lock_is_not_proved_if_the_lock_may_be_held_for_ever() -> None:
+    armed = '(w.at == "cork arm") & armed.written'
+    stalls = f'{armed} & (q.submitter != "idle")'
+    found, against = mutant("device", armed, stalls, "arm-recheck/linux/arm-on-cork/backend=detached", ANY)
+    assert {failure.obligation.of for failure in found.failures} >= {"the CQ lock is released"}
+    assert "uncorked SQ0" in against
+
+
+def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
+    found, against = mutant(
+        "device", "(p.at == \"run\") & (q.in_flight > 0) & ~cq.locked", "(p.at == \"run\") & (q.in_flight > 0)",
+        "arm-recheck/linux/arm-on-cork", ANY,
+    )  # fmt: skip
+    assert "CQ lock" in {lemma.name for lemma in found.dropped}
+    assert {"permits conserved", "uncorked SQ0", "drains SQ0"} <= set(against)
+
+
+def test_a_kick_that_leaves_an_sq_corked_is_caught_by_its_frame() -> None:
+    found, against = mutant(
+        "machine", "changed.append(q(corked=False))", "changed.append(q(corked=q.corked & (q.wakeups > 0)))",
+        "arm-recheck/linux/arm-on-cork", ANY,
+    )  # fmt: skip
+    assert any(f.obligation.about == "SQ1 if kicked" for f in found.failures)
+    assert "drains SQ0" in against
+
+
+def test_nothing_is_said_of_what_was_not_asked() -> None:
+    """With several SQs nothing is claimed of progress, and so it is not proved."""
+    choices = design("mmio/linux/tail/kick_on_remit=yes").at(1, 2, 2).choices
+    machine = AnySize(choices, policy(lambda cq: cq.tail), several=True)
+    made = system("asked", machine)
+    found = judge(argument(machine, made))
+    assert not found.failures
+    assert not any(found.proves(p) for p in properties(machine, made) if p.row == "progress")
 
 
 # -- that it is so -----------------------------------------------------------------------------------------------------
@@ -289,6 +356,8 @@ TAMPERED = {
     "a lemma made up": ("manifest.json", '    "permits",', '"all is well",', "cannot|can be read"),
     "a claim too much": ("manifest.json", "safety proved", "live", "its obligations show"),
     "a size too few": ("manifest.json", '"least": 2', '"least": 3', "is not what the model"),
+    "sizes that there are not": ("manifest.json", '"least": 2', '"least": 70000', "is none of a proof's"),
+    "the same part twice": ("manifest.json", '"several": true', '"several": false', "or a second one"),
 }
 
 

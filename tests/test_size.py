@@ -43,7 +43,7 @@ def test_arithmetic_is_that_of_the_numbers(a: int, one: dict, b: int, two: dict,
 @given(st.integers(-5, 5), SUMS, st.integers(-5, 5), SUMS, BIGGER)
 def test_a_comparison_is_true_of_all_sizes_or_undecided(a: int, one: dict, b: int, two: dict, sizes: dict) -> None:
     left, right = size(a, one), size(b, two)
-    for op in (operator.lt, operator.le, operator.gt, operator.ge):
+    for op in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne):
         try:
             found = op(left, right)
         except Undecided:
@@ -59,6 +59,12 @@ def test_what_is_decided_and_what_is_not() -> None:
         _ = c < 3
     with pytest.raises(Undecided):
         min(c, s)
+    for unknown in (lambda: c == 2, lambda: c <= 2, lambda: c in (4, 8), lambda: bool(c - 2), lambda: c == s):
+        with pytest.raises(Undecided):
+            unknown()
+    assert c == symbol("C", 2)
+    assert c != 1
+    assert c - 1
     with pytest.raises(TypeError):
         range(c)
     with pytest.raises(SlipError, match="stands for every size"):

@@ -51,7 +51,7 @@ def _tell_real(to: Page, checked: Checked) -> None:
 
 
 def _tell_why(to: Page, part: Part, row: str) -> None:
-    against = part.rows[row]
+    _, against = part.rows[row]
     to.say(f"  {row} is not proved. What does not hold:")
     for failure in against[:_LISTED]:
         to.say(f"    {failure.obligation.name}", whole=True)

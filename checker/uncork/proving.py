@@ -70,18 +70,18 @@ class Design:
 class Part:
     """What was found for one SQ, or for several, with a CQ of at least so many entries.
 
-    `rows` tells of each property that was tried what stands against it; nothing, where it is proved.
+    `rows` tells of each property that was tried whether it is proved and, where it is not, what failed.
     """
 
     several: bool
     least: int
     judgement: Judgement
-    rows: Mapping[str, Sequence[Failure]]
+    rows: Mapping[str, tuple[bool, Sequence[Failure]]]
 
     @property
     def proved(self) -> list[str]:
         """The properties that are proved."""
-        return [row for row, against in self.rows.items() if not against]
+        return [row for row, (proved, _) in self.rows.items() if proved]
 
     @property
     def live(self) -> bool:
@@ -115,9 +115,10 @@ def prove(design: Design, several: bool, watch: Watch = lambda _: None) -> list[
 def _part(design: Design, several: bool, least: int, watch: Watch) -> Part:
     found, stated = design.argument(several=several, least=least)
     judgement = judge(found, watch)
-    rows: dict[str, list[Failure]] = {}
+    rows: dict[str, tuple[bool, list[Failure]]] = {}
     for prop in _tried(found, stated):
-        rows.setdefault(prop.row, []).extend(judgement.against(prop))
+        proved, against = rows.get(prop.row, (True, []))
+        rows[prop.row] = proved and judgement.proves(prop), against + judgement.against(prop)
     return Part(several, least, judgement, rows)
 
 
@@ -232,7 +233,11 @@ def _again(folder: Path, design: Design, manifest: Mapping[str, Any]) -> tuple[l
     texts = {WORDS: _words(design)}
     claims = []
     for each in manifest["parts"]:
-        several, least, unproved = bool(each["several"]), int(each["least"]), frozenset(each["unproved"])
+        several, least, unproved = bool(each["several"]), each["least"], frozenset(each["unproved"])
+        if least not in LEAST or any(name.startswith(_place(several) + "/") for name in texts):
+            raise ReplayError(
+                f"{folder}: a part about a CQ of {least!r} entries, or a second one, is none of a proof's"
+            )
         found, stated = design.argument(several=several, least=least)
         made = certificate.files(found, each["lemmas"], unproved)
         texts |= {f"{_place(several)}/{name}": text for name, text in made.items()}

@@ -103,11 +103,11 @@ def _joined(*parts: Updates) -> Updates:
 class Rest(Record):
     """What all SQs but SQ0 and SQ1 amount to. Their own steps change it; of the others' only a kick does."""
 
-    def __init__(self, cq_size: int) -> None:
+    def __init__(self) -> None:
         super().__init__(
             "rest",
-            held=var(Nat(cq_size - 1), "permits held by the commands and workers of the others"),
-            unread=var(Nat(cq_size - 1), "their CQEs that the guest has not taken"),
+            held=var(Nat(_ANY_NUMBER), "permits held by the commands and workers of the others"),
+            unread=var(Nat(_ANY_NUMBER), "their CQEs that the guest has not taken"),
             corked=var(Bool(), "whether one of them is corked"),
             at=var(Enum(("elsewhere", *IN_CORK, *IN_POST)), "where the one of them stands that holds the CQ lock"),
             way=var(Nat(_ANY_NUMBER), "how far their workers are from sleep or from a pop"),
@@ -149,7 +149,7 @@ class AnySize(Machine):
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         self.sqs: list[SQ] = [AnySQ(number, size, cq_size, choices) for number, size in enumerate(sizes)]
         self.cq = AnyCQ(cq_size, self.sqs)
-        self.rest = Rest(cq_size) if several else None
+        self.rest = Rest() if several else None
         self.anything = Record(
             "anything",
             way=var(Nat(_ANY_NUMBER), "any number, chosen anew in each step"),

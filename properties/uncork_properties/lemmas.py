@@ -40,13 +40,16 @@ def shared(m: AnySize) -> Iterator[Lemma]:
         & (gap(cq.tail, cq.cursor) >= 0)
         & (gap(cq.tail, cq.head) <= cq.capacity),
     )
-    yield Lemma("CQ ledger", "every entry between cursor and tail is some SQ's", gap(cq.tail, cq.cursor) == m.unread)
+    yield Lemma(
+        "CQ ledger", "every entry between cursor and tail is some SQ's", gap(cq.tail, cq.cursor) == m.unread, basis=True
+    )
     yield Lemma(
         "permits",
         "permits available, entries occupied and permits held make up the CQ",
         cq.available + gap(cq.tail, cq.head) + m.held == cq.capacity,
+        basis=True,
     )
-    yield Lemma("CQ lock", "who holds the CQ lock is one", m.at(*UNDER_CQ_LOCK) == ite(cq.locked, 1, 0))
+    yield Lemma("CQ lock", "who holds the CQ lock is one", m.at(*UNDER_CQ_LOCK) == ite(cq.locked, 1, 0), basis=True)
     yield from _unused("the consumer", cq.consumer)
     for place in UNDER_CQ_LOCK:
         yield Lemma(f"nobody at {place}", f"no step leads to {place}", m.at(place) == 0)

@@ -195,9 +195,10 @@ def frames(m: AnySize, system: System) -> Iterator[Frame]:
         own = {a.name for a in system.actions if q.label in a.actor or (a.family == "consume" and q.label in a.name)}
         others = frozenset(a.name for a in system.actions) - own
         kicks = frozenset(a.name for a in system.actions if "rest.corked" in a.updates)
-        counted = [q.permits, q.ledger.unread, q.at(*UNDER_CQ_LOCK), _work(m, q, submits=False), _held(m, q),
-                   _section(m, q)]  # fmt: skip
+        counted = [q.permits, q.ledger.unread, *(q.at(place) for place in UNDER_CQ_LOCK), _work(m, q, submits=False),
+                   _held(m, q), _section(m, q)]  # fmt: skip
         yield Frame(f"{q.label} as the others leave it", "no step of others changes what an SQ is counted for", others,
                     counted, [_idle(m, q)])  # fmt: skip
         yield Frame(f"{q.label} unless kicked", "no step of others moves it, but for a kick", others - kicks,
                     [ite(q.corked, 1, 0), _way(q)])  # fmt: skip
+        yield Frame(f"{q.label} if kicked", "no SQ is corked after a kick", others & kicks, after=[~q.corked])

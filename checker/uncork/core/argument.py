@@ -18,14 +18,16 @@ from uncork.core.system import System
 class Lemma:
     """A condition of every reachable state, and in words.
 
-    One that is `needed` is a reason of the design's, and the proof fails where it does; any other is dropped in silence
-    where it is not kept, for what is left may do.
+    One that is `needed` is a reason of the design's, and what breaks it is told; any other is dropped in silence where
+    it is not kept, for what is left may do. Without one that is a `basis` nothing is proved: the very form of the
+    system, with its sums and counts, presumes it.
     """
 
     name: str
     says: str
     condition: Expr
     needed: bool = False
+    basis: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,12 @@ class Response:
 
 @dataclass(frozen=True)
 class Claim:
-    """Something that follows from the lemmas: where `given` holds, so does the condition."""
+    """A condition that follows from the lemmas. One that is a `basis` is needed for everything that is proved."""
 
     name: str
     says: str
     condition: Expr
+    basis: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class Argument:
     """A proof to be checked: the system, its lemmas, what follows from them, and the descents.
 
     `inputs` are variables that stand for a choice within a step; nothing is known of them but their sort. `frames` are
-    about steps and not states: for each step named, what must hold of the state before it and (by `after`) behind it.
+    about steps and not states.
     """
 
     system: System
@@ -112,10 +115,14 @@ class Argument:
 
 @dataclass(frozen=True)
 class Frame:
-    """Numbers that steps leave as they are, or do not raise: what lets a sum stand for those who are not followed."""
+    """Numbers that steps leave as they are, or do not raise, and conditions that hold after them.
+
+    That is what lets a sum stand for those who are not followed.
+    """
 
     name: str
     says: str
     steps: frozenset[str]
     kept: Sequence[Expr] = ()
     not_raised: Sequence[Expr] = ()
+    after: Sequence[Expr] = ()

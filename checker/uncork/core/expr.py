@@ -224,7 +224,7 @@ def total(numbers: Iterable[Expr]) -> Expr:
     """The sum of some numbers (0 of none)."""
     result = number(0)
     for each in numbers:
-        result = each if _const(result) and result.value == 0 else result + each
+        result = each if _known(result) and result.value == 0 else result + each
     return result
 
 
@@ -337,7 +337,7 @@ def _bounds(node: Expr) -> tuple[int, int]:
 
 
 def _sum(left: Expr, right: Expr) -> Expr:
-    if _const(right) and right.value == 0 and isinstance(left.sort, Range):
+    if _known(right) and right.value == 0 and isinstance(left.sort, Range):
         return left
     (a, b), (c, d) = _bounds(left), _bounds(right)
     return _fold("+", left, right, Range(a + c, b + d))

@@ -2,15 +2,15 @@
 
 A `Size` is a sum of symbols and a number, such as C - 1, where each symbol stands for any whole number from its least
 value up. It adds and subtracts like the plain number it stands for, and compares where the answer is the same for all
-values; where it is not, it raises `Undecided`. It is no `int`: code that has to know the number fails at once.
+values; where it is not, `==` and truth included, it raises `Undecided`. It is no `int`: code that has to know the
+number fails at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import total_ordering
-from math import isinf
+from math import inf, isinf
 from typing import Any, TypeGuard, cast
 
 from uncork.core.sorts import SlipError
@@ -28,7 +28,6 @@ class Symbol:
     least: int
 
 
-@total_ordering
 class Size:
     """A number plus a sum of symbols, each so many times."""
 
@@ -59,30 +58,59 @@ class Size:
     def __rsub__(self, other: object) -> Any:
         return -self + other if isinstance(other, int | float) else NotImplemented
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Size):
-            return (self.number, self.terms) == (other.number, other.terms)
-        return False
+    @property
+    def key(self) -> object:
+        """What is equal for sizes that are written alike, without a question of which number they stand for."""
+        return self.number, self.terms
 
     def __hash__(self) -> int:
-        return hash((self.number, self.terms))
+        return hash(self.key)
 
-    def __lt__(self, other: object) -> Any:
-        if _infinite(other):
-            return other > 0
-        if not isinstance(other, Size | int):
-            return NotImplemented
+    def _apart(self, other: object) -> tuple[float, float]:
+        """The least and the greatest that this can be above another."""
         apart = self - other
         if not isinstance(apart, Size):
-            return apart < 0
+            return apart, apart
         end = apart.number + sum(times * symbol.least for symbol, times in apart.terms)
-        if end < 0 and all(times < 0 for _, times in apart.terms):
-            return True
-        if end >= 0 and all(times > 0 for _, times in apart.terms):
-            return False
-        raise Undecided(
-            f"whether {self} < {other} depends on the size: write minimum, maximum or ite, which wait until it is known"
+        grows, falls = (any(times * sign > 0 for _, times in apart.terms) for sign in (1, -1))
+        return -inf if falls else end, inf if grows else end
+
+    def _undecided(self, op: str, other: object) -> Undecided:
+        return Undecided(
+            f"whether {self} {op} {other} depends on the size: write minimum, maximum or ite, which wait until it is "
+            "known"
         )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Size | int | float):
+            return NotImplemented
+        least, most = self._apart(other)
+        if least == most == 0:
+            return True
+        if least > 0 or most < 0:
+            return False
+        raise self._undecided("==", other)
+
+    def __bool__(self) -> bool:
+        return self != 0
+
+    def __lt__(self, other: Any) -> bool:
+        least, most = self._apart(other)
+        if most < 0 or least >= 0:
+            return most < 0
+        raise self._undecided("<", other)
+
+    def __le__(self, other: Any) -> bool:
+        least, most = self._apart(other)
+        if most <= 0 or least > 0:
+            return most <= 0
+        raise self._undecided("<=", other)
+
+    def __gt__(self, other: Any) -> bool:
+        return not self <= other
+
+    def __ge__(self, other: Any) -> bool:
+        return not self < other
 
     def _refused(self, other: object) -> Any:
         raise SlipError(f"{self} stands for every size, and can be added, subtracted and compared; nothing else")

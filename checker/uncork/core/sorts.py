@@ -35,7 +35,12 @@ class Bool:
         return "Bool"
 
 
-@dataclass(frozen=True)
+def _key(size: int) -> object:
+    """What tells one size from another, be it a number or a symbol (`uncork.core.size`)."""
+    return getattr(size, "key", size)
+
+
+@dataclass(frozen=True, eq=False)
 class Range:
     """The whole numbers from `low` to `high`. Arithmetic widens the range and so never overflows."""
 
@@ -45,6 +50,16 @@ class Range:
     def __post_init__(self) -> None:
         if self.low > self.high:
             raise SlipError(f"an empty range {self.low}..{self.high}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Range) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> object:
+        return _key(self.low), _key(self.high)
 
     def values(self) -> Iterator[Value]:
         """Every value of the sort, the default first."""
@@ -60,7 +75,7 @@ def Nat(high: int) -> Range:  # noqa: N802 - reads as a sort
     return Range(0, high)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ring:
     """A position on a ring of `size` slots.
 
@@ -73,6 +88,12 @@ class Ring:
     def __post_init__(self) -> None:
         if self.size < 2:
             raise SlipError(f"a ring needs at least 2 slots, not {self.size}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ring) and _key(self.size) == _key(other.size)
+
+    def __hash__(self) -> int:
+        return hash(_key(self.size))
 
     def values(self) -> Iterator[Value]:
         """Every value of the sort, the default first."""

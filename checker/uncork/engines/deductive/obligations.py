@@ -85,8 +85,9 @@ def conclusions(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligat
         near = laps(action.guard) & (~action.guard | all_of(laps(value) for value in action.updates.values()))
         yield Obligation("exactness", "remainders", action.name, given, near)
     for claim in argument.safety:
-        yield Obligation("exactness", claim.name, "", given, laps(claim.condition), claim.name)
-        yield Obligation("safety", claim.name, "", given, claim.condition, claim.name)
+        of = "" if claim.basis else claim.name
+        yield Obligation("exactness", claim.name, "", given, laps(claim.condition), of)
+        yield Obligation("safety", claim.name, "", given, claim.condition, of)
     yield from _frames(argument, given)
     for descent in argument.descents:
         yield from _descent(argument.system, descent, given)
@@ -101,6 +102,7 @@ def _frames(argument: Argument, given: tuple[Expr, ...]) -> Iterator[Obligation]
                 continue
             goals = [substituted(n, action.updates) == n for n in frame.kept if touched(action, n)]
             goals += [substituted(n, action.updates) <= n for n in frame.not_raised if touched(action, n)]
+            goals += [substituted(condition, action.updates) for condition in frame.after]
             if goals:
                 yield Obligation("frame", frame.name, action.name, (*given, action.guard), all_of(goals))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import z3
 
-from uncork.core.argument import Argument, Lemma
+from uncork.core.argument import Argument, Descent, Lemma, Response
 from uncork.core.expr import Expr
 from uncork.core.property import InRange, Property
 from uncork.core.sorts import Bool, Enum, Ring, Value
@@ -51,24 +51,35 @@ class Judgement:
     proved: int = 0
     failures: list[Failure] = field(default_factory=list)
 
-    def against(self, prop: Property) -> list[Failure]:
-        """What stands against a property, first of all what broke a lemma; nothing if it is proved."""
+    def proves(self, prop: Property) -> bool:
+        """Whether a property of the system is proved."""
         unproved = {failure.obligation.of for failure in self.failures}
-        if shown(self.argument, prop, unproved, [lemma.name for lemma in self.kept]):
+        return shown(self.argument, prop, unproved, [lemma.name for lemma in self.kept])
+
+    def against(self, prop: Property) -> list[Failure]:
+        """What stands against a property that is not proved, first of all what broke a lemma."""
+        if self.proves(prop):
             return []
-        own = [f for f in self.failures if f.obligation.of in _needed(self.argument, prop)]
-        return [*self.broken, *own]
+        return [*self.broken, *(f for f in self.failures if f.obligation.of in _needed(self.argument, prop))]
 
 
 def shown(argument: Argument, prop: Property, unproved: Collection[str], kept: Collection[str]) -> bool:
     """Whether a property follows from the lemmas that are kept, if all is proved but what is of some properties."""
-    if isinstance(prop, InRange) and not all(lemma.name in kept for lemma in ob.ranges(argument)):
-        return False
-    return _needed(argument, prop).isdisjoint(unproved)
+    if isinstance(prop, InRange):
+        spoken = all(lemma.name in kept for lemma in ob.ranges(argument))
+    else:
+        spoken = prop.name in {c.name for c in argument.safety} | {each.prop.name for each in _lasting(argument)}
+    basis = all(lemma.name in kept for lemma in argument.lemmas if lemma.basis)
+    return spoken and basis and _needed(argument, prop).isdisjoint(unproved)
+
+
+def _lasting(argument: Argument) -> list[Descent | Response]:
+    return [*argument.descents, *argument.responses]
 
 
 def _needed(argument: Argument, prop: Property) -> set[str]:
-    return {"", prop.name, *(each.released for each in argument.responses if each.prop is prop)}
+    """The properties whose obligations a property rests on; properties are known by name, and made anew at will."""
+    return {"", prop.name, *(each.released for each in argument.responses if each.prop.name == prop.name)}
 
 
 def judge(argument: Argument, watch: Callable[[str], None] = lambda _: None) -> Judgement:
@@ -99,7 +110,7 @@ def judge(argument: Argument, watch: Callable[[str], None] = lambda _: None) -> 
 def _begun(solver: Solver, system: System, lemmas: Sequence[Lemma]) -> tuple[list[Lemma], list[Failure]]:
     failures = solver.broken(list(ob.initiation(system, lemmas)))
     lacking = {failure.obligation.about for failure in failures}
-    needed = {lemma.name for lemma in lemmas if lemma.needed}
+    needed = {lemma.name for lemma in lemmas if lemma.needed or lemma.basis}
     return [lemma for lemma in lemmas if lemma.name not in lacking], [
         failure for failure in failures if failure.obligation.about in needed
     ]
@@ -116,7 +127,7 @@ def _pruned(solver: Solver, system: System, kept: list[Lemma], watch: Callable[[
             broken = solver.broken(wanted)
             for each in broken:
                 lemma = next(lemma for lemma in kept if lemma.name == each.obligation.about)
-                if lemma.needed:
+                if lemma.needed or lemma.basis:
                     failures.append(each)
                 else:
                     kept.remove(lemma)
