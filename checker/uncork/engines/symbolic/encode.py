@@ -11,22 +11,26 @@ from functools import reduce
 from typing import Any, TypeAlias, cast
 
 import z3
+
 from uncork.core.expr import Expr, scalar
 from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Scalar, Sort, Value
 
 Term: TypeAlias = Any
-"""A term of Z3 (which has no types for mypy), or a tuple of them for an array."""
+"""A term of Z3 (which has no types for mypy), or a tuple of them for an array.
+
+Each belongs to a context: what Z3 finds depends on what was made in a context before, so each search has its own.
+"""
 
 
 # -- constants and plain values ----------------------------------------------------------------------------------------
-def declare(name: str, sort: Sort) -> Term:
+def declare(name: str, sort: Sort, context: z3.Context | None = None) -> Term:
     """A new constant of Z3; those of an array are numbered."""
     match sort:
         case Array(size, element):
-            return tuple(declare(f"{name}[{k}]", element) for k in range(size))
+            return tuple(declare(f"{name}[{k}]", element, context) for k in range(size))
         case Bool():
-            return z3.Bool(name)
-    return z3.BitVec(name, _width(*bounds(sort)))
+            return z3.Bool(name, context)
+    return z3.BitVec(name, _width(*bounds(sort)), context)
 
 
 def atoms(term: Term) -> tuple[Any, ...]:
@@ -34,16 +38,16 @@ def atoms(term: Term) -> tuple[Any, ...]:
     return term if isinstance(term, tuple) else (term,)
 
 
-def literal(value: Value, sort: Sort) -> Term:
+def literal(value: Value, sort: Sort, context: z3.Context | None = None) -> Term:
     """A plain value as a term."""
     match sort:
         case Array(_, element):
-            return tuple(literal(each, element) for each in cast(tuple[Value, ...], value))
+            return tuple(literal(each, element, context) for each in cast(tuple[Value, ...], value))
         case Bool():
-            return z3.BoolVal(value)
+            return z3.BoolVal(value, context)
         case Enum(names):
             value = names.index(cast(str, value))
-    return z3.BitVecVal(value, _width(*bounds(sort)))
+    return z3.BitVecVal(value, _width(*bounds(sort)), context)
 
 
 def plain(term: Term, sort: Sort) -> Value:
@@ -101,7 +105,7 @@ def _wrapped(term: Term, sort: Range, size: int) -> Term:
     laps = [lap * size for lap in range(sort.low // size, sort.high // size + 1)]
     result = _resized(term, sort, width) - laps[0]
     for lap in laps[1:]:
-        passed = _compared("<=", literal(lap, Range(lap, lap)), Range(lap, lap), term, sort)
+        passed = _compared("<=", literal(lap, Range(lap, lap), term.ctx), Range(lap, lap), term, sort)
         result = z3.If(passed, _resized(term, sort, width) - lap, result)
     return result
 
@@ -117,9 +121,9 @@ def fit(term: Term, sort: Sort, into: Sort) -> tuple[Term, list[Any]]:
     assert not isinstance(into, Array)
     (low, high), (least, most), tests = bounds(sort), bounds(into), []
     if low < least:
-        tests.append(_compared("<=", literal(least, Range(least, least)), Range(least, least), term, sort))
+        tests.append(_compared("<=", literal(least, Range(least, least), term.ctx), Range(least, least), term, sort))
     if high > most:
-        tests.append(_compared("<=", term, sort, literal(most, Range(most, most)), Range(most, most)))
+        tests.append(_compared("<=", term, sort, literal(most, Range(most, most), term.ctx), Range(most, most)))
     return _resized(term, sort, _width(least, most)), tests
 
 
@@ -156,8 +160,8 @@ def equal(left: Term, one: Sort, right: Term, other: Sort) -> Any:
 class Reading:
     """Expressions over one state, given as a term for each variable. Each node is read once."""
 
-    def __init__(self, state: Mapping[str, Term]) -> None:
-        self.state = state
+    def __init__(self, state: Mapping[str, Term], context: z3.Context | None = None) -> None:
+        self.state, self.context = state, context
         self._known: dict[int, tuple[Expr, Term]] = {}
 
     def __call__(self, node: Expr) -> Term:
@@ -169,7 +173,7 @@ class Reading:
     def _read(self, node: Expr) -> Term:
         op, args = node.op, node.args
         if op == "const":
-            return literal(cast(Value, node.value), node.sort)
+            return literal(cast(Value, node.value), node.sort, self.context)
         if op == "var":
             return self.state[str(node.value)]
         terms = [self(arg) for arg in args]
