@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import z3
 
@@ -20,7 +19,7 @@ from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Refuted, Verdict
 from uncork.engines import Budget, Outcome, Report, Stop, quiet
 from uncork.engines.symbolic.lasso import Lasso
-from uncork.engines.symbolic.solver import Solver, Spent
+from uncork.engines.symbolic.solver import Purse, Solver, Spent
 from uncork.engines.symbolic.unroll import Unrolling, interleaving, sweep
 
 EFFORT = 200_000_000
@@ -44,8 +43,8 @@ def check(
     in a stuck state. An open property holds of every run of `depth` steps, and of every lasso of so many.
     Covers are not looked at.
     """
-    solver = Solver(budget or Budget(), effort, report)
-    search = _Search(system, solver, properties, shortest)
+    purse = Purse(budget, effort, report)
+    search = _Search(system, Solver(purse), properties, shortest)
     reason = search.run()
     return Outcome(
         engine="bmc",
@@ -56,7 +55,7 @@ def check(
         states=0,
         transitions=0,
         depth=search.depth,
-        seconds=solver.seconds,
+        seconds=purse.seconds,
         stopped=search.stopped,
     )
 
@@ -84,7 +83,7 @@ class _Search:
                     run.extend()
                 self._states(run)
                 self._loops(run)
-                self.depth = self.solver.depth = steps
+                self.depth = self.solver.purse.depth = steps
                 steps = steps + 1 if self.shortest else max(2 * steps, 1)
         except Spent as spent:
             return str(spent)
@@ -108,9 +107,9 @@ class _Search:
                     goal = run.holds(~prop.condition, end)
                 case NotForever():
                     goal = run.holds(prop.condition & stuck, end)
-            if (model := self._model(goal, run.canonical)) is None:
+            if (model := self.solver.find(goal, run.canonical)) is None:
                 continue
-            states, steps, _ = run.run(model, end)
+            states, steps, _ = run.run(model)
             trace = Trace(tuple(states), tuple(steps), len(steps) if isinstance(prop, NotForever) else None)
             if isinstance(prop, InRange):
                 trace = self._further(trace)
@@ -130,17 +129,9 @@ class _Search:
             return
         lasso = Lasso(run)
         for number, prop in open_:
-            if (model := self._model(lasso.stays(prop), lasso.exists)) is not None:
+            if (model := self.solver.find(lasso.stays(prop), lasso.exists)) is not None:
                 self._show(number, lasso.trace(model), shortest=False)
         self.solver.add(z3.Not(lasso.exists))
-
-    def _model(self, goal: Any, *assumptions: Any) -> Any | None:
-        """A model of a goal, which is put away afterwards."""
-        asked = z3.FreshBool(ctx=self.solver.context)
-        self.solver.add(z3.Implies(asked, goal))
-        model = self.solver.model(asked, *assumptions)
-        self.solver.add(z3.Not(asked))
-        return model
 
     def _show(self, number: int, trace: Trace, *, shortest: bool) -> None:
         replay(self.system, trace, self.properties[number])

@@ -23,10 +23,10 @@ class Lasso:
 
     def __init__(self, run: Unrolling) -> None:
         self.run, steps = run, len(run.ends) - 1
-        self.exists = z3.Bool(f"lasso@{steps}", run.context)
-        self.starts = [z3.Bool(f"loop from {step}@{steps}", run.context) for step in range(steps)]
-        self.within = [z3.Bool(f"in loop {step}@{steps}", run.context) for step in range(steps)]
-        before = z3.BoolVal(False, run.context)
+        self.exists = z3.Bool(f"lasso@{steps}", run.solver.context)
+        self.starts = [z3.Bool(f"loop from {step}@{steps}", run.solver.context) for step in range(steps)]
+        self.within = [z3.Bool(f"in loop {step}@{steps}", run.solver.context) for step in range(steps)]
+        before = z3.BoolVal(False, run.solver.context)
         for step, (starts, within) in enumerate(zip(self.starts, self.within, strict=True)):
             run.solver.add(within == z3.Or(before, starts))
             run.solver.add(z3.Implies(starts, run.same(run.ends[step], run.ends[-1])))
@@ -62,7 +62,7 @@ class Lasso:
 
     def trace(self, model: Any) -> Trace:
         """The run of a model; one whose loop takes no action is a stuck one."""
-        states, steps, where = self.run.run(model, self.run.ends[-1])
+        states, steps, where = self.run.run(model)
         start = next(k for k, starts in enumerate(self.starts) if z3.is_true(model.eval(starts)))
         loop = where[self.run.ends[start]]
         return Trace(tuple(states if loop == len(steps) else states[:-1]), tuple(steps), loop)

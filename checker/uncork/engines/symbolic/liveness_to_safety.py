@@ -13,13 +13,14 @@ from uncork.core.expr import Expr, all_of, any_of, boolean
 from uncork.core.property import Always, NotForever
 from uncork.core.sorts import Bool, Sort
 from uncork.core.system import Action, Fairness, System, Variable, say
+from uncork.core.transform import mapped
 
 
 def safe(system: System, prop: NotForever) -> tuple[System, Always]:
     """A system, and what always holds of it exactly if `prop` holds of `system`."""
     own = [_read(v.name, v.sort) for v in system.variables]
     saved, moved = _read("saved", Bool()), _read("moved since", Bool())
-    copies = [_read(f"saved {v.name}", v.sort) for v in system.variables]
+    copies = [_saved(variable) for variable in own]
     debts = [_Debt(actions) for actions in system.duties.values() if actions[0].fair]
 
     save = _action(
@@ -50,6 +51,11 @@ def safe(system: System, prop: NotForever) -> tuple[System, Always]:
     return System(f"{system.name}, {prop.name}", variables, (*steps, save)), told
 
 
+def remembered(fact: Expr) -> Expr:
+    """What always holds of the state, said of the saved one."""
+    return ~_read("saved", Bool()) | mapped(fact, lambda leaf: _saved(leaf) if leaf.op == "var" else leaf)
+
+
 class _Debt:
     """What the loop so far owes to a step: bits that are false until something is saved."""
 
@@ -76,6 +82,10 @@ class _Debt:
 
 def _read(name: str, sort: Sort) -> Expr:
     return Expr("var", (), sort, name)
+
+
+def _saved(variable: Expr) -> Expr:
+    return _read(f"saved {variable.value}", variable.sort)
 
 
 def _variable(name: str) -> Variable:
