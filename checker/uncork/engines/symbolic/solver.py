@@ -55,7 +55,12 @@ class Purse:
         if self.left <= 0:
             raise Spent(_EFFORT_SPENT)
         before, answers = _effort(meter), list[Any]()
-        thread = Thread(target=lambda: answers.append(question()))
+
+        def work() -> None:
+            with contextlib.suppress(z3.Z3Exception):  # what Spacer raises where a solver answers `unknown`
+                answers.append(question())
+
+        thread = Thread(target=work)
         thread.start()
         try:
             while thread.is_alive():
@@ -68,7 +73,7 @@ class Purse:
                 context.interrupt()
                 thread.join(_EVERY)
         self.left -= _effort(meter) - before
-        if self.left <= 0:
+        if self.left <= 0 or not answers:
             raise Spent(_EFFORT_SPENT)
         return answers[0]
 
