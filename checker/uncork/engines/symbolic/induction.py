@@ -7,6 +7,7 @@ FMCAD 2000); and what Spacer suggests. None of it is trusted. Liveness is made s
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import z3
 from uncork.core.evaluate import holds
 from uncork.core.expr import Expr
 from uncork.core.property import Always, Cover, InRange, NotForever, Property
-from uncork.core.system import Action, System
+from uncork.core.system import System
 from uncork.core.verdict import Open, Proved, Verdict
 from uncork.engines import Budget, Outcome, Report, Stop, quiet
 from uncork.engines.symbolic.liveness_to_safety import remembered, safe
@@ -73,27 +74,22 @@ class _Prover:
 
         Flanagan, Leino: Houdini, an Annotation Assistant for ESC/Java, FME 2001.
         """
-        self.facts = [fact for fact in candidates if fact.op != "const" and holds(fact, self.system.initial)]
-        known = -1
-        while known != len(self.facts):
-            known = len(self.facts)
-            for action in self.system.actions:
-                while self._drop(action):
-                    pass
+        facts = [fact for fact in candidates if fact.op != "const" and holds(fact, self.system.initial)]
+        while (lost := self._lost(facts)) is not None:
+            facts = [fact for fact, is_lost in zip(facts, lost, strict=True) if not is_lost]
+        self.facts = facts
 
-    def _drop(self, action: Action) -> bool:
-        """Forgets facts that do not survive an action; says whether there were any."""
-        solver = Solver(self.purse)
-        step = Unrolling(self.system, solver, [[action]], anywhere=True)
-        step.extend()
-        solver.add(*(step.holds(fact, 0) for fact in self.facts))
-        lost = [step.holds(~fact, 1) for fact in self.facts]
-        model = solver.find(step.terms.any(lost))
-        if model is None:
-            return False
-        survives = [not z3.is_true(model.eval(each, model_completion=True)) for each in lost]
-        self.facts = [fact for fact, kept in zip(self.facts, survives, strict=True) if kept]
-        return True
+    def _lost(self, facts: Sequence[Expr]) -> list[bool] | None:
+        """Which of some facts an action can make false where all of them hold; None if there is no such action."""
+        for action in self.system.actions:  # a small question each, which is faster than a large one
+            solver = Solver(self.purse)
+            step = Unrolling(self.system, solver, [[action]], anywhere=True)
+            step.extend()
+            solver.add(*(step.holds(fact, 0) for fact in facts))
+            lost = [step.holds(~fact, 1) for fact in facts]
+            if (model := solver.find(step.terms.any(lost))) is not None:
+                return [z3.is_true(model.eval(each, model_completion=True)) for each in lost]
+        return None
 
     def verdict(self, prop: Property) -> Verdict:
         """Proved or open; nothing else is proved where a variable may leave its sort."""
@@ -116,21 +112,19 @@ class _Prover:
         """How it is known that no run violates a property: there is no bad loop, and no bad stuck state."""
         system, told = safe(self.system, prop)
         prover = _Prover(system, self.purse)
-        prover.learn([*self.facts, *(remembered(fact) for fact in self.facts)])
+        # What every step keeps is kept by these, which do no more to what it reads; and so it is of the saved state.
+        prover.facts = [*self.facts, *(remembered(fact) for fact in self.facts)]
         how = prover.how(~told.condition)
         return how and f"no bad loop: {how}"
 
     def how(self, bad: Expr | None) -> str:
         """How it is known that no run reaches a bad state (None: that no action leads out of range); or nothing."""
-        known = f"{len(self.facts)} facts that every step keeps" if self.facts else ""
-        steps = self._by_steps(bad)
-        if steps == 0:
-            return known or "no state is bad"
-        if steps:
-            return f"{steps}-induction" + (f" with {known}" if known else "")
-        return (
-            "an invariant of Spacer's, checked" + (f", with {known}" if known else "") if self._by_spacer(bad) else ""
-        )
+        known = f"{len(self.facts)} facts that every step keeps"
+        if self._follows(bad):
+            return known if self.facts else "no state is bad"
+        if steps := self._by_steps(bad):
+            return f"{steps}-induction, with {known}"
+        return f"an invariant of Spacer's, checked, with {known}" if self._by_spacer(bad) else ""
 
     def _bad(self, run: Unrolling, bad: Expr | None, index: int) -> Any:
         return run.faults(index) if bad is None else run.holds(bad, index)
@@ -142,23 +136,35 @@ class _Prover:
         solver.add(*(run.holds(fact, 0) for fact in self.facts))
         return solver, run
 
-    def _by_steps(self, bad: Expr | None) -> int | None:
-        """The number of steps in a row that, not being bad, lead to none that is, if runs do not begin with one.
+    @functools.cached_property
+    def _here(self) -> tuple[Solver, Unrolling]:
+        return self._anywhere()
 
-        The question is asked of the last state only: that a step follows would hide a state in which none does.
+    def _follows(self, bad: Expr | None) -> bool:
+        """Whether the facts alone exclude a bad state.
+
+        It is asked of a state with no step after it: that one follows would hide the states in which none can.
+        """
+        solver, run = self._here
+        return solver.find(self._bad(run, bad, 0)) is None
+
+    def _by_steps(self, bad: Expr | None) -> int:
+        """The number of steps in a row that, not being bad, lead to none that is, if runs do not begin with one; or 0.
+
+        Here too, no step follows the state that is asked about.
         """
         first, (solver, run) = Solver(self.purse), self._anywhere()
         start = Unrolling(self.system, first, interleaving(self.system))
-        for steps in range(_STEPS + 1):
+        for steps in range(1, _STEPS + 1):
+            if first.find(self._bad(start, bad, steps - 1)) is not None:
+                return 0
+            solver.add(z3.Not(self._bad(run, bad, steps - 1)))
+            run.extend()
+            start.extend()
+            solver.add(*(run.holds(fact, steps) for fact in self.facts))
             if solver.find(self._bad(run, bad, steps)) is None:
                 return steps
-            if first.find(self._bad(start, bad, steps)) is not None:
-                return None
-            solver.add(z3.Not(self._bad(run, bad, steps)))
-            start.extend()
-            run.extend()
-            solver.add(*(run.holds(fact, steps + 1) for fact in self.facts))
-        return None
+        return 0
 
     def _by_spacer(self, bad: Expr | None) -> bool:
         """Whether Spacer suggests an invariant, and it is one: true at first, kept by every step, and never bad."""

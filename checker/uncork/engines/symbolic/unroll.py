@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import z3
@@ -69,7 +68,7 @@ class Unrolling:
     def _template(self, actions: Sequence[Action]) -> _Template:
         terms, taken = self.terms, tuple(z3.Bool(f"take {action.name}", self.solver.context) for action in actions)
         changed = {name: terms.now[name] for action in actions for name in action.updates}
-        parts = [] if self._lazy else [terms.any(taken), *(z3.Not(z3.And(a, b)) for a, b in combinations(taken, 2))]
+        parts = [] if self._lazy else [terms.any(taken), *([z3.AtMost(*taken, 1)] if taken else [])]
         for is_taken, action in zip(taken, actions, strict=True):
             values, fit = terms.updates(action)
             changed |= {name: choose(is_taken, value, changed[name]) for name, value in values.items()}
