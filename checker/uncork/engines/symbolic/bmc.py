@@ -75,7 +75,8 @@ class _Search:
 
     def run(self) -> str:
         """Go on until all is refuted or something is spent; gives the reason why the rest is open."""
-        run = Unrolling(self.system, self.solver, (interleaving if self.shortest else sweep)(self.system))
+        step = (interleaving if self.shortest else sweep)(self.system)
+        run = Unrolling(self.system, self.solver, step, lazy=not self.shortest)
         steps = 0
         try:
             while len(self.found) < len(self.properties):

@@ -46,16 +46,18 @@ class Unrolling:
     """A run as constraints of a solver. It starts in the first state of the system; or, if `anywhere`, in any state.
 
     `states` has a state before each slot and one at the end, `ends` the places in it of the ends of steps, of which
-    the start is the first. `taken` has, for each slot, the truths that an action is taken in it, by name. A step of one
-    slot takes an action; in one of several slots, a slot may be left empty.
+    the start is the first. `taken` has, for each slot, the truths that an action is taken in it, by name. A slot may
+    be left empty if the run is `lazy`; if it is not, a step has one slot.
     """
 
-    def __init__(self, system: System, solver: Solver, step: Step, *, anywhere: bool = False) -> None:
+    def __init__(
+        self, system: System, solver: Solver, step: Step, *, lazy: bool = False, anywhere: bool = False
+    ) -> None:
         self.system, self.solver = system, solver
         self.terms = Terms(system, solver.context)
-        self._step, self._lazy = step, len(step) != 1
+        self._step, self._lazy = step, lazy
         self._templates = [self._template(actions) for actions in step]
-        self._independent = {} if self._lazy else _independent(step[0])
+        self._independent = {} if lazy else _independent(step[0])
         first = self.terms.fresh("@0") if anywhere else self.terms.initial
         if anywhere:
             solver.add(*(test for v in system.variables for test in inside(first[v.name], v.sort)))
