@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import z3
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from toys import act
@@ -35,6 +36,7 @@ from uncork.core.sorts import Array, Bool, Enum, Nat, Range, Ring, SlipError, So
 from uncork.core.system import Record, System, Variable, say, step, var, when
 from uncork.engines.explicit.native import FAULT, Native
 from uncork.engines.python import predicate, successors
+from uncork.engines.symbolic.encode import Reading, atoms, declare, fit, literal, plain
 
 COLOURS = Enum(("red", "green", "blue"))
 
@@ -76,7 +78,7 @@ def states(over: list[Variable], at_most: int) -> list[dict[str, Value]]:
 
 
 class Compiled:
-    """An expression as a variable's next value: interpreted, in machine code and as Python source."""
+    """An expression as a variable's next value: interpreted, in machine code, as Python source and as a term of Z3."""
 
     def __init__(self, r: Record, expression: Expr, sort: Sort | None = None) -> None:
         out = Record("out", value=var(sort or expression.sort, "the result"))
@@ -86,6 +88,9 @@ class Compiled:
         self.native = Native(self.system, [expression] if expression.sort == Bool() else [])
         self.python = successors(self.system)
         self.predicate = predicate(self.system, expression) if expression.sort == Bool() else None
+        self.constants = {v.name: declare(v.name, v.sort) for v in self.inputs}
+        self.term, tests = fit(Reading(self.constants)(expression), expression.sort, sort or expression.sort)
+        self.fits = z3.And(*tests)
 
     def states(self, at_most: int) -> list[State]:
         return [{**self.system.initial, **state} for state in states(self.inputs, at_most)]
@@ -115,12 +120,28 @@ class Compiled:
             assert self.predicate(before) is evaluate(self.update.updates["out.value"], state)
         return after and dict(zip(state, after, strict=True))
 
+    def solved(self, state: State) -> State | None:
+        """As Z3 has it: each constant replaced by its value in the state."""
+        known = [
+            (constant, value)
+            for v in self.inputs
+            for constant, value in zip(
+                *(atoms(of) for of in (self.constants[v.name], literal(state[v.name], v.sort))), strict=True
+            )
+        ]
+        found = [z3.simplify(z3.substitute(term, *known)) for term in (*atoms(self.term), self.fits)]
+        if z3.is_false(found.pop()):
+            return None
+        (out,) = (v for v in self.system.variables if v not in self.inputs)
+        return {**state, out.name: plain(tuple(found) if isinstance(out.sort, Array) else found[0], out.sort)}
+
 
 def check_agreement(compiled: Compiled, states: list[State]) -> None:
     for state in states:
         expected = compiled.interpreted(state)
         assert compiled.native_code(state) == expected, state
         assert compiled.python_source(state) == expected, state
+        assert compiled.solved(state) == expected, state
 
 
 # -- what each operator means ------------------------------------------------------------------------------------------

@@ -138,6 +138,13 @@ def _budgeted(command: Any) -> Any:
 @click.option(
     "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice (see: uncork show). Repeatable."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["explicit", "bmc", "induction", "all"]),
+    default="explicit",
+    show_default=True,
+    help="bmc refutes, induction proves, at sizes that explicit cannot do; all compares them.",
+)
 @click.option("--reductions", type=_NAMES, help="Of rotation, permutation, dead; or none. Default: all.")
 @click.option("--expect", type=click.Path(dir_okay=False), help="Expected verdicts, a CSV file like the project's own.")
 @click.option(
@@ -159,6 +166,7 @@ def check(
     sq_size: list[int] | None,
     cq_size: list[int] | None,
     overrides: tuple[str, ...],
+    engine: str,
     reductions: list[str] | None,
     expect: str | None,
     json_: str | None,
@@ -186,11 +194,11 @@ def check(
     nothing = filters == selection.Filters()
     instances = [each for each, _ in expectations.values()] if expect and nothing else selection.select(filters)
     reduced = selection.reductions(reductions)
-    report, interrupted, found = Report(instances, rows, expectations, reduced), False, []
+    report, interrupted, found = Report(instances, rows, expectations, reduced, engine), False, []
     budget = _budget(max_states, max_memory, max_seconds, len(instances))
     with _progress() as watch:
         try:
-            for checked in runner.check(instances, rows, budget, watch, reductions=reduced):
+            for checked in runner.check(instances, rows, budget, watch, reductions=reduced, engine=engine):
                 found.append(checked)
         except KeyboardInterrupt:
             interrupted = True

@@ -74,7 +74,8 @@ def word(verdict: Verdict) -> str:
 
 def judge(checked: Checked, expected: Expected | None) -> list[Finding]:
     """What is not as expected. Without an expectation everything is expected to be proved, with every cover reached."""
-    name, found, outcome = checked.instance.name, [], checked.outcome
+    name, outcome = checked.instance.name, checked.outcome
+    found = [Finding(Exit.DISAGREE, name, None, f"engines disagree: {each}") for each in checked.disagreements]
     for row in checked.rows:
         wanted = (expected.verdicts.get(row.property) if expected else None) or "proved"
         steps, loop = trace_steps(row.verdict)
@@ -95,7 +96,7 @@ def judge(checked: Checked, expected: Expected | None) -> list[Finding]:
         if lacking:
             message = f"vacuous: no run {', or '.join(sorted(lacking))}"
             found.append(Finding(Exit.VACUOUS, name, None, message))
-        if expected:
+        if expected and outcome.states:
             for what, wanted_count, count in (
                 ("states", expected.states, outcome.states),
                 ("depth", expected.depth, outcome.depth),

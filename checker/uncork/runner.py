@@ -15,6 +15,7 @@ from typing import Any
 from uncork_nvme.instance import Instance
 from uncork_properties.catalogue import ROWS, covers, properties
 
+from uncork.agreement import decide
 from uncork.core.property import Property, describe
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop
@@ -38,6 +39,7 @@ class Checked:
     instance: Instance
     rows: tuple[Row, ...]
     outcome: Outcome
+    disagreements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class _Asked:
     rows: tuple[str, ...]
     budget: Budget
     reductions: frozenset[str]
+    engine: str
 
 
 def check(
@@ -69,13 +72,14 @@ def check(
     watch: Watch = lambda _: None,
     jobs: int | None = None,
     reductions: frozenset[str] = REDUCTIONS,
+    engine: str = "explicit",
 ) -> Iterator[Checked]:
     """The verdicts of each instance, in order, as they come.
 
     Instances whose systems and properties are the same are explored once. On Ctrl-C what is under way ends as open,
     what was not begun is left out, and `KeyboardInterrupt` is raised at the end.
     """
-    asked = _Asked(tuple(rows), budget or Budget(), reductions)
+    asked = _Asked(tuple(rows), budget or Budget(), reductions, engine)
     leaders: dict[str, int] = {}
     prints = [fingerprint(instance) for instance in instances]
     for index, mark in enumerate(prints):
@@ -110,13 +114,10 @@ def _size(instance: Instance) -> float:
 
 
 def _one(instance: Instance, asked: _Asked, report: Callable[[Progress], None]) -> Checked:
-    from uncork.engines import explicit  # heavy: numba
-
-    system = instance.system
-    wanted = [prop for prop in properties(instance.machine, system) if prop.row in asked.rows]
-    shown = covers(instance.machine, system)
-    outcome = explicit.check(system, wanted, shown, asked.budget, report, asked.reductions)
-    return Checked(replace(instance), tuple(_worst(row, outcome) for row in asked.rows), replace(outcome, verdicts=()))
+    wanted = [prop for prop in properties(instance.machine, instance.system) if prop.row in asked.rows]
+    outcome, disagreements = decide(asked.engine, instance, wanted, asked.budget, report, asked.reductions)
+    rows = tuple(_worst(row, outcome) for row in asked.rows)
+    return Checked(replace(instance), rows, replace(outcome, verdicts=()), tuple(disagreements))
 
 
 def _worst(row: str, outcome: Outcome) -> Row:

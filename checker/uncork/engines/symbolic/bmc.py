@@ -1,0 +1,139 @@
+"""Bounded model checking: Z3 looks for a run of so many steps that violates a property. It never proves one.
+
+What is found is a stuck state, a state that must not be, or a lasso: a stem and a loop that is fair (Biere, Cimatti,
+Clarke, Zhu: Symbolic Model Checking without BDDs, TACAS 1999; fairness as in `uncork.core.trace`). A step is a sweep
+(see `unroll`), which finds fast; or one action, which finds runs to states that are as short as any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import z3
+
+from uncork.core.expr import any_of
+from uncork.core.property import Always, Cover, InRange, NotForever, Property
+from uncork.core.system import System
+from uncork.core.trace import Trace, replay
+from uncork.core.verdict import Open, Refuted, Verdict
+from uncork.engines import Budget, Outcome, Report, Stop, quiet
+from uncork.engines.symbolic.lasso import Lasso
+from uncork.engines.symbolic.solver import Purse, Solver, Spent
+from uncork.engines.symbolic.unroll import Unrolling, interleaving, sweep
+
+EFFORT = 200_000_000
+"""Enough for half a minute."""
+
+
+def check(
+    system: System,
+    properties: Sequence[Property],
+    covers: Sequence[Cover] = (),
+    budget: Budget | None = None,
+    report: Report = quiet,
+    *,
+    shortest: bool = False,
+    effort: int = EFFORT,
+) -> Outcome:
+    """Looks for violations; each has been replayed.
+
+    Sweeps are doubled in number until the effort is spent. If `shortest`, steps are single actions, one more each time:
+    a run to a state that must not be is then a shortest one, and one to a stuck state is shortest among those that end
+    in a stuck state. An open property holds of every run of `depth` steps, and of every lasso of so many.
+    Covers are not looked at.
+    """
+    purse = Purse(budget, effort, report)
+    search = _Search(system, Solver(purse), properties, shortest)
+    reason = search.run()
+    return Outcome(
+        engine="bmc",
+        verdicts=tuple(
+            (prop, search.found.get(number) or Open(reason, search.depth)) for number, prop in enumerate(properties)
+        ),
+        unreached=None,
+        states=0,
+        transitions=0,
+        depth=search.depth,
+        seconds=purse.seconds,
+        stopped=search.stopped,
+    )
+
+
+@dataclass
+class _Search:
+    """Deepens one unrolling and asks every property that is still open of it."""
+
+    system: System
+    solver: Solver
+    properties: Sequence[Property]
+    shortest: bool
+    found: dict[int, Verdict] = field(default_factory=dict)
+    """The refuted properties, by their place."""
+    depth: int = 0
+    stopped: str | None = None
+
+    def run(self) -> str:
+        """Go on until all is refuted or something is spent; gives the reason why the rest is open."""
+        step = (interleaving if self.shortest else sweep)(self.system)
+        run = Unrolling(self.system, self.solver, step, lazy=not self.shortest)
+        steps = 0
+        try:
+            while len(self.found) < len(self.properties):
+                while len(run.ends) <= steps:
+                    run.extend()
+                self._states(run)
+                self._loops(run)
+                self.depth = self.solver.purse.depth = steps
+                steps = steps + 1 if self.shortest else max(2 * steps, 1)
+        except Spent as spent:
+            return str(spent)
+        except Stop as stop:
+            self.stopped = str(stop)
+            return self.stopped
+        return ""
+
+    def _open(self) -> list[tuple[int, Property]]:
+        return [(k, prop) for k, prop in enumerate(self.properties) if k not in self.found]
+
+    def _states(self, run: Unrolling) -> None:
+        """Ask whether the last state may be one that violates a property, or in which a run is stuck that does."""
+        end = run.ends[-1]
+        stuck = ~any_of(action.guard for action in self.system.actions if action.fair)
+        for number, prop in self._open():
+            match prop:
+                case InRange():
+                    goal = run.faults(end)
+                case Always():
+                    goal = run.holds(~prop.condition, end)
+                case NotForever():
+                    goal = run.holds(prop.condition & stuck, end)
+            if (model := self.solver.find(goal, run.canonical)) is None:
+                continue
+            states, steps, _ = run.run(model)
+            trace = Trace(tuple(states), tuple(steps), len(steps) if isinstance(prop, NotForever) else None)
+            if isinstance(prop, InRange):
+                trace = self._further(trace)
+            self._show(number, trace, shortest=self.shortest and not isinstance(prop, NotForever))
+
+    def _further(self, trace: Trace) -> Trace:
+        """The run with one step more, which leads out of some variable's sort."""
+        last = trace.states[-1]
+        after = ((action, self.system.after(last, action)) for action in self.system.enabled(last))
+        action, outside = next((action, state) for action, state in after if self.system.strays(state))
+        return Trace((*trace.states, outside), (*trace.steps, action.name))
+
+    def _loops(self, run: Unrolling) -> None:
+        """Ask for fair loops that end with the last state."""
+        open_ = [(number, prop) for number, prop in self._open() if isinstance(prop, NotForever)]
+        if len(run.ends) == 1 or not open_:
+            return
+        lasso = Lasso(run)
+        for number, prop in open_:
+            if (model := self.solver.find(lasso.stays(prop), lasso.exists)) is not None:
+                self._show(number, lasso.trace(model), shortest=False)
+        self.solver.add(z3.Not(lasso.exists))
+
+    def _show(self, number: int, trace: Trace, *, shortest: bool) -> None:
+        replay(self.system, trace, self.properties[number])
+        self.found[number] = Refuted(trace, shortest)

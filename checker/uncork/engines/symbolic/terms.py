@@ -1,0 +1,67 @@
+"""A system as terms of Z3 over one state: its guards, and the next-state values of its actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import z3
+
+from uncork.core.expr import Expr
+from uncork.core.system import Action, System
+from uncork.engines.symbolic.encode import Reading, Term, atoms, declare, fit, literal
+
+State = Mapping[str, Term]
+"""A term for each variable."""
+
+
+class Terms:
+    """Guards, conditions and next-state values over a generic state; `put` reads them in another one."""
+
+    def __init__(self, system: System, context: z3.Context) -> None:
+        self.system, self.context = system, context
+        self.sorts = {v.name: v.sort for v in system.variables}
+        self.now = self.fresh("")
+        self.read = Reading(self.now, context)
+
+    def fresh(self, mark: str) -> State:
+        """New constants for all variables."""
+        return {name: declare(name + mark, sort, self.context) for name, sort in self.sorts.items()}
+
+    @property
+    def initial(self) -> State:
+        """The first state."""
+        return {v.name: literal(v.initial, v.sort, self.context) for v in self.system.variables}
+
+    def updates(self, action: Action) -> tuple[State, Any]:
+        """The next-state values of an action, and whether they are all of their variables' sorts."""
+        found = {name: fit(self.read(e), e.sort, self.sorts[name]) for name, e in action.updates.items()}
+        tests = [test for _, tests in found.values() for test in tests]
+        return {name: value for name, (value, _) in found.items()}, self.all(tests)
+
+    @property
+    def faults(self) -> Any:
+        """Whether an action may happen that leads a variable out of its sort."""
+        fits = ((self.read(action.guard), self.updates(action)[1]) for action in self.system.actions)
+        return self.any([z3.And(guard, z3.Not(fit)) for guard, fit in fits if not z3.is_true(fit)])
+
+    def put(self, term: Any, state: State, more: Sequence[tuple[Any, Any]] = ()) -> Any:
+        """A truth about the generic state, as one about another state."""
+        return z3.substitute(term, *pairs(self.now, state), *more)
+
+    def holds(self, condition: Expr, state: State) -> Any:
+        """Whether a condition is true in a state."""
+        return self.put(self.read(condition), state)
+
+    def all(self, truths: Sequence[Any]) -> Any:
+        """Whether all of some truths hold, of which there may be none."""
+        return z3.And(*truths) if truths else z3.BoolVal(True, self.context)
+
+    def any(self, truths: Sequence[Any]) -> Any:
+        """Whether some truth holds, of which there may be none."""
+        return z3.Or(*truths) if truths else z3.BoolVal(False, self.context)
+
+
+def pairs(old: State, new: State) -> list[tuple[Any, Any]]:
+    """The scalars of one state with those of another, for the variables that both have."""
+    return [pair for name in new if name in old for pair in zip(atoms(old[name]), atoms(new[name]), strict=True)]
