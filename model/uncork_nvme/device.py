@@ -35,7 +35,20 @@ def _written(value: Expr | None, cq: CQ) -> Updates:
 @step("worker {}")
 def wake(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Answers a notification: goes to look at its SQ."""
-    return when((w.at == "asleep") & (q.wakeups > 0), w(at="reserve"), q(wakeups=q.wakeups - 1)).says("wakes up")
+    return when(
+        (w.at == "asleep") & (q.wakeups > 0), w(at="reserve"), q(wakeups=q.wakeups - 1), _read_awake(m, q)
+    ).says("wakes up")
+
+
+@step("worker {}")
+def poll(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Looks at its SQ by itself, notified or not, corked or not."""
+    return when(w.at == "asleep", w(at="reserve"), q(wakeups=0, corked=False), _read_awake(m, q)).says("polls")
+
+
+def _read_awake(m: Machine, q: SQ) -> Updates:
+    """Reads the SQ shadow tail, on a device that does so here and not before it takes an entry."""
+    return q(tail=q.shadow) if m.buffered and m.choices.sq_read == "wake" else Updates()
 
 
 def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
@@ -48,11 +61,11 @@ def reserve(m: Machine, q: SQ, w: Worker) -> Guarded:
     cq = m.cq
     return when(
         _may_reserve(m, q, w) & (cq.available > 0),
-        cq(available=cq.available - 1),
+        cq(available=cq.available - m.permit),
         q(locked=True),
         q.popping_is(True),
         w(at="fetch"),
-    ).says("takes a permit, {} left", cq.available - 1)
+    ).says("takes a permit, {} left", cq.available - m.permit)
 
 
 @step("worker {}", of="reserve")
@@ -60,8 +73,8 @@ def refresh(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Finds no permit, reads the CQ shadow head, credits what it freed, and takes a permit of that."""
     cq = m.cq
     return when(
-        _may_reserve(m, q, w) & (cq.available == 0) & (cq.freed > 0) & kick.possible(cq.freed - 1),
-        cq(head=cq.shadow, available=cq.freed - 1),
+        _may_reserve(m, q, w) & (cq.available == 0) & (cq.freed > 0) & kick.possible(cq.freed - m.permit),
+        cq(head=cq.shadow, available=cq.freed - m.permit),
         q(locked=True),
         q.popping_is(True),
         w(at="fetch"),
@@ -76,7 +89,8 @@ def _no_room(m: Machine) -> Expr:
 @step("worker {}", of="reserve")
 def cork(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Finds no permit, and none freed by the CQ shadow head: the SQ is recorded as corked, and the worker sleeps."""
-    return when(_may_reserve(m, q, w) & _no_room(m), q(corked=True), w(at="asleep")).says(
+    again = [notified(q, boolean(True))] if m.choices.cork == "self-kick" else []
+    return when(_may_reserve(m, q, w) & _no_room(m), q(corked=True), w(at="asleep"), *again).says(
         f"no permit, none freed: {q.label} is CORKED, worker sleeps"
     )
 
@@ -109,8 +123,8 @@ def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Reads the CQ shadow head again and finds room after all: credits it and takes a permit."""
     cq = m.cq
     return when(
-        (w.at == "cork recheck") & (cq.freed > 0) & kick.possible(cq.available + cq.freed - 1),
-        cq(head=cq.shadow, available=cq.available + cq.freed - 1, locked=False),
+        (w.at == "cork recheck") & (cq.freed > 0) & kick.possible(cq.available + cq.freed - m.permit),
+        cq(head=cq.shadow, available=cq.available + cq.freed - m.permit, locked=False),
         w(at="fetch"),
         *kick.updates(),
     ).says("re-reads shadow head {}: {} freed, takes a permit", cq.shadow, cq.freed)
@@ -129,7 +143,7 @@ def cork_park(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 
 def _known_tail(m: Machine, q: SQ) -> Expr:
-    return q.shadow if m.buffered else q.tail
+    return q.shadow if m.buffered and m.choices.sq_read == "each" else q.tail
 
 
 @step("worker {}", of="fetch")
@@ -137,7 +151,7 @@ def fetch(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail and takes the entry at the head; the command is in flight and holds the permit."""
     tail = _known_tail(m, q)
     taken = q(tail=tail, head=q.head + 1, in_flight=q.in_flight + 1)
-    onward = [w(at="arm")] if m.buffered else [q(locked=False), *_popped(m, q, w)]
+    onward = [w(at="arm")] if m.buffered and m.choices.sq_arm == "each" else [q(locked=False), *_popped(m, q, w)]
     return when((w.at == "fetch") & (tail != q.head), taken, *onward).says("takes the entry in slot {}", q.head)
 
 
@@ -150,7 +164,8 @@ def _popped(m: Machine, q: SQ, w: Worker) -> list[Updates]:
 def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail and finds the SQ empty: still holds a permit, which it has to give back."""
     tail = _known_tail(m, q)
-    return when((w.at == "fetch") & (tail == q.head), q(tail=tail, locked=False), w(at="remit")).says(
+    onward = [w(at="arm")] if m.buffered and m.choices.sq_arm == "idle" else [q(locked=False), w(at="remit")]
+    return when((w.at == "fetch") & (tail == q.head), q(tail=tail), *onward).says(
         "finds its SQ empty (tail {})", tail
     )
 
@@ -158,13 +173,29 @@ def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
 @step("worker {}")
 def arm_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
-    return when(w.at == "arm", q(event=q.head), w(at="reread")).says("SQ EventIdx {} -> {}", q.event, q.head)
+    event = {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[m.choices.sq_event]
+    onward = [w(at="reread")] if m.choices.sq_reread == YES else [q(locked=False), *_armed(m, q, w)]
+    return when(w.at == "arm", q(event=event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
 
 
-@step("worker {}")
+def _armed(m: Machine, q: SQ, w: Worker) -> list[Updates]:
+    """After the SQ is armed: on with the command that was taken; or to give the permit back, if none was."""
+    return _popped(m, q, w) if m.choices.sq_arm == "each" else [w(at="remit")]
+
+
+@step("worker {}", of="reread_sq")
+def find_more(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Reads the SQ shadow tail again before it sleeps, and finds an entry after all."""
+    return when((w.at == "reread") & (q.shadow != q.head), q(tail=q.shadow), w(at="fetch")).says(
+        "re-reads SQ tail {}: more to do", q.shadow
+    )
+
+
+@step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
-    return when(w.at == "reread", q(tail=q.shadow, locked=False), *_popped(m, q, w)).says(
+    right = (w.at == "reread") & (q.shadow == q.head) if m.choices.sq_arm == "idle" else w.at == "reread"
+    return when(right, q(tail=q.shadow, locked=False), *_armed(m, q, w)).says(
         "re-reads SQ tail {}", q.shadow
     )
 
@@ -174,12 +205,12 @@ def remit(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Gives back the permit that it found no command for, and sleeps."""
     cq = m.cq
     return when(
-        (w.at == "remit") & ~cq.locked & kick.possible(cq.available + 1),
-        cq(available=cq.available + 1),
+        (w.at == "remit") & ~cq.locked & kick.possible(cq.available + m.permit),
+        cq(available=cq.available + m.permit),
         q.popping_is(False),
         w(at="asleep"),
         *kick.updates(),
-    ).says("gives its permit back, {} available; sleeps", cq.available + 1)
+    ).says("gives its permit back, {} available; sleeps", cq.available + m.permit)
 
 
 # -- post, by the backend ----------------------------------------------------------------------------------------------
@@ -212,6 +243,7 @@ def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
         (p.at == "run") & (q.in_flight > 0) & ~cq.locked,
         cq.put(q),
         q(in_flight=q.in_flight - 1),
+        Updates() if m.permit else cq(available=cq.available - 1),
         *_onward(m, q, p, None),
     ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
 
@@ -300,7 +332,7 @@ def kick(m: Machine, kick: Kick) -> Guarded:
 
 
 def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
-    yield wake(m, q, w)
+    yield poll(m, q, w) if m.choices.poll == YES else wake(m, q, w)
     yield reserve(m, q, w)
     if m.buffered and m.choices.cork == "arm-recheck":
         yield start_cork(m, q, w)
@@ -317,9 +349,12 @@ def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
         for each in m.kicks("kick_on_reserve"):
             yield refresh(m, q, w, each)
     yield fetch(m, q, w)
-    if m.buffered:
+    if m.buffered and m.choices.sq_arm != "never":
         yield arm_sq(m, q, w)
-        yield reread_sq(m, q, w)
+        if m.choices.sq_reread == YES:
+            yield reread_sq(m, q, w)
+            if m.choices.sq_arm == "idle":
+                yield find_more(m, q, w)
     yield find_empty(m, q, w)
     for each in m.kicks("kick_on_remit"):
         yield remit(m, q, w, each)

@@ -84,6 +84,7 @@ class SQ(Record):
             wakeups=var(Nat(choices.workers), "notifications that no worker has answered yet"),
         )
         self.workers = [Worker(name, k, choices.workers) for k in range(choices.workers)]
+        self.choices = choices
         self.posters: Sequence[Worker | Completer] = (
             self.workers if choices.backend == "in-worker" else [Completer(name)]
         )
@@ -110,7 +111,8 @@ class SQ(Record):
     @property
     def permits(self) -> Expr:
         """Permits held for this SQ: by commands in flight, and by workers that hold one without a command."""
-        return self.in_flight + count(worker.at.among("fetch", "remit") for worker in self.workers)
+        idle = ("arm", "reread") if self.choices.sq_arm == "idle" else ()
+        return self.in_flight + count(worker.at.among("fetch", *idle, "remit") for worker in self.workers)
 
     @property
     def records(self) -> list[Record]:
@@ -189,17 +191,19 @@ class Kick:
     chosen: tuple[SQ, ...] | None
     """None: every corked SQ."""
     site: bool = True
+    due: bool = True
+    """Whether the chosen are those that there is room for; else they are chosen without a look."""
 
     @property
     def note(self) -> str:
         """Names the choice, where there is one."""
-        if not self.site or self.chosen is None:
+        if not self.site or not self.due or self.chosen is None:
             return ""
         return "wakes " + ("+".join(q.label for q in self.chosen) or "none")
 
     def possible(self, room: Expr) -> Expr:
         """Whether this kick is a right one where `room` permits are available after the step."""
-        if not self.site or self.chosen is None:
+        if not self.site or not self.due or self.chosen is None:
             return boolean(True)
         sqs = self.machine.sqs
         due = minimum(room, count(q.corked for q in sqs))
@@ -248,6 +252,11 @@ class Machine:
         return self.choices.doorbell_buffer == "on"
 
     @property
+    def permit(self) -> int:
+        """How many CQ slots are set aside when a command is taken."""
+        return 1 if self.choices.cq_full == "permits" else 0
+
+    @property
     def records(self) -> list[Record]:
         """All variables: the CQ's, then each SQ's."""
         return [self.cq, *(record for q in self.sqs for record in q.records)]
@@ -269,6 +278,8 @@ class Machine:
         """
         if self.choices.items()[site] != YES:
             yield Kick(self, (), site=False)
+        elif self.choices.kick_whom == "same-number":
+            yield Kick(self, (self.sqs[0],), due=False)
         elif self.choices.kick_size == "all":
             yield Kick(self, None)
         else:

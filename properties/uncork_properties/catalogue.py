@@ -49,7 +49,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
     yield always(
         "permits conserved",
         "safety",
-        cq.available + cq.occupied + m.held == cq.capacity,
+        cq.available + cq.occupied + (m.held if m.permit else 0) == cq.capacity,
         say("{} permits available, {} entries occupied and {} permits held do not add up to " + str(cq.capacity),
             cq.available, cq.occupied, m.held),
     )  # fmt: skip
