@@ -154,6 +154,7 @@ class AnySize(Machine):
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         self.sqs: list[SQ] = [AnySQ(number, size, cq_size, choices) for number, size in enumerate(sizes)]
         self.cq = AnyCQ(cq_size, self.sqs)
+        self.poster = None
         self.rest = Rest(cq_size) if several else None
         self.anything = Record(
             "anything",

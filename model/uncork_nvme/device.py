@@ -15,7 +15,7 @@ from uncork.core.expr import Expr, boolean
 from uncork.core.system import Action, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Worker, notified
+from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Poster, Worker, notified
 from uncork_nvme.policies import CQView, EventIdx
 
 
@@ -57,15 +57,17 @@ def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
 
 @step("worker {}", of="reserve")
 def reserve(m: Machine, q: SQ, w: Worker) -> Guarded:
-    """Takes a permit, which is a free CQ slot, before it looks at its SQ."""
+    """Takes a permit, which is a free CQ slot, before it looks at its SQ; or goes on, where that takes none."""
     cq = m.cq
-    return when(
-        _may_reserve(m, q, w) & (cq.available > 0),
+    room = boolean(True) if m.poster else cq.available > 0
+    taken = when(
+        _may_reserve(m, q, w) & room,
         cq(available=cq.available - m.permit),
         q(locked=True),
         q.popping_is(True),
         w(at="fetch"),
-    ).says("takes a permit, {} left", cq.available - m.permit)
+    )
+    return taken.says("takes a permit, {} left", cq.available - m.permit) if m.permit else taken.says("looks")
 
 
 @step("worker {}", of="reserve")
@@ -164,7 +166,7 @@ def _popped(m: Machine, q: SQ, w: Worker) -> list[Updates]:
 def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail and finds the SQ empty: still holds a permit, which it has to give back."""
     tail = _known_tail(m, q)
-    onward = [w(at="arm")] if m.buffered and m.choices.sq_arm == "idle" else [q(locked=False), w(at="remit")]
+    onward = [w(at="arm")] if m.buffered and m.choices.sq_arm == "idle" else [q(locked=False), *_done(m, q, w)]
     return when((w.at == "fetch") & (tail == q.head), q(tail=tail), *onward).says(
         "finds its SQ empty (tail {})", tail
     )
@@ -180,7 +182,12 @@ def arm_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 def _armed(m: Machine, q: SQ, w: Worker) -> list[Updates]:
     """After the SQ is armed: on with the command that was taken; or to give the permit back, if none was."""
-    return _popped(m, q, w) if m.choices.sq_arm == "each" else [w(at="remit")]
+    return _popped(m, q, w) if m.choices.sq_arm == "each" else _done(m, q, w)
+
+
+def _done(m: Machine, q: SQ, w: Worker) -> list[Updates]:
+    """After a look that found nothing: to give the permit back, or to sleep where it took none."""
+    return [w(at="remit")] if m.permit else [q.popping_is(False), w(at="asleep")]
 
 
 @step("worker {}", of="reread_sq")
@@ -222,13 +229,17 @@ def post_sequence(m: Machine) -> list[str]:
     return ["post read", *arm] if m.choices.post_order == "read-then-arm" else [*arm, "post read"]
 
 
-def _onward(m: Machine, q: SQ, p: Worker | Completer, done: str | None, kick: Kick | None = None) -> list[Updates]:
+def _onward(
+    m: Machine, q: SQ | CQ, p: Worker | Completer | Poster, done: str | None, kick: Kick | None = None
+) -> list[Updates]:
     """To the next step of the post sequence after `done`; or the end of it, when whoever looks next is told."""
     sequence = post_sequence(m)
     left = sequence if done is None else sequence[sequence.index(done) + 1 :]
     woken = kick.updates() if kick else []
     if left:
         return [p(at=left[0]), m.cq(locked=True), *woken]
+    if isinstance(p, Poster) or isinstance(q, CQ):
+        return [p(at="post"), m.cq(locked=True), *woken]
     rest = p(at="reserve" if isinstance(p, Worker) else "run")
     if m.choices.backend == "detached-repoll":
         woken = kick.updates(also=q) if kick else [notified(q, boolean(True))]
@@ -249,7 +260,7 @@ def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
 
 
 @step("backend {}", of="post_read")
-def post_read(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+def post_read(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
     """Reads the CQ shadow head, which has not moved."""
     return when((p.at == "post read") & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
         "reads shadow head {}: nothing freed", m.cq.shadow
@@ -257,7 +268,7 @@ def post_read(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
 
 
 @step("backend {}", of="post_read")
-def post_credit(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded:
+def post_credit(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster, kick: Kick) -> Guarded:
     """Reads the CQ shadow head and credits the permits that it freed."""
     cq = m.cq
     room = cq.available + cq.freed
@@ -269,7 +280,7 @@ def post_credit(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded
 
 
 @step("backend {}", of="post_arm")
-def post_arm(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+def post_arm(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
     """Writes CQ EventIdx as the policy says."""
     armed = event_idx(m)
     return when((p.at == "post arm") & armed.written, _written(armed.value, m.cq), *_onward(m, q, p, "post arm")).says(
@@ -278,11 +289,59 @@ def post_arm(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
 
 
 @step("backend {}", of="post_arm")
-def post_leave(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+def post_leave(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
     """Leaves CQ EventIdx as it is, as the policy says here."""
     return when((p.at == "post arm") & ~event_idx(m).written, *_onward(m, q, p, "post arm")).says(
         "leaves CQ EventIdx at {}", m.cq.event
     )
+
+
+# -- post, where completions queue for the CQ: the sequence comes first, and then the CQE, if there is room ------------
+@step("backend {}")
+def complete(m: Machine, q: SQ, p: Poster) -> Guarded:
+    """A command is done, whether the CQ has room or not: its completion queues, and posting is scheduled."""
+    return when(q.in_flight > q.queued, q(queued=q.queued + 1), p(scheduled=True)).says(
+        f"a command of {q.label} is done, its completion queues"
+    )
+
+
+@step("backend")
+def attempt(m: Machine, p: Poster) -> Guarded:
+    """Begins to post a queued completion."""
+    return when(
+        (p.at == "idle") & p.scheduled & (m.queued > 0) & ~m.cq.locked,
+        p(scheduled=False),
+        *_onward(m, m.cq, p, None),
+    ).says("goes to post, {} queued", m.queued)
+
+
+@step("backend", of="post_queued")
+def post_queued(m: Machine, q: SQ, p: Poster) -> Guarded:
+    """Finds room: the CQE is written at the CQ tail. With more of them queued it goes on."""
+    cq = m.cq
+    return when(
+        (p.at == "post") & (q.queued > 0) & (cq.available > 0),
+        cq.put(q),
+        cq(available=cq.available - 1, locked=False),
+        q(in_flight=q.in_flight - 1, queued=q.queued - 1),
+        p(at="idle", scheduled=p.scheduled | (m.queued > 1)),
+    ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
+
+
+@step("backend", of="post_queued")
+def block(m: Machine, p: Poster) -> Guarded:
+    """Finds the CQ full: stops until a doorbell or another completion has it try again."""
+    return when((p.at == "post") & (m.cq.available == 0), m.cq(locked=False), p(at="idle")).says(
+        "the CQ is full: {} completions STAY QUEUED", m.queued
+    )
+
+
+def _rescheduled(m: Machine) -> list[Updates]:
+    """What a CQ doorbell sets off where completions queue: posting and every SQ, if the CQ was full as last known."""
+    full = m.cq.available == 0
+    if m.poster is None:
+        return []
+    return [m.poster(scheduled=m.poster.scheduled | full), *(notified(q, full) for q in m.sqs)]
 
 
 # -- the doorbell handler, in the guest's trap -------------------------------------------------------------------------
@@ -310,6 +369,7 @@ def notify_head(m: Machine) -> Guarded:
     return when(
         (cq.consumer == "notify head") & ~cq.locked & (cq.freed <= cq.occupied),
         cq(head=cq.shadow, available=cq.available + cq.freed, consumer=onward),
+        *_rescheduled(m),
     ).says("learns the CQ head {}: {} freed", cq.shadow, cq.freed)
 
 
@@ -334,7 +394,9 @@ def kick(m: Machine, kick: Kick) -> Guarded:
 def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
     yield poll(m, q, w) if m.choices.poll == YES else wake(m, q, w)
     yield reserve(m, q, w)
-    if m.buffered and m.choices.cork == "arm-recheck":
+    if m.poster:
+        pass  # nothing keeps a command from being taken
+    elif m.buffered and m.choices.cork == "arm-recheck":
         yield start_cork(m, q, w)
         if m.policy.at_cork:
             yield cork_arm(m, q, w)
@@ -345,7 +407,7 @@ def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
         yield cork_park(m, q, w)
     else:
         yield cork(m, q, w)
-    if m.buffered:
+    if m.buffered and not m.poster:
         for each in m.kicks("kick_on_reserve"):
             yield refresh(m, q, w, each)
     yield fetch(m, q, w)
@@ -356,12 +418,26 @@ def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
             if m.choices.sq_arm == "idle":
                 yield find_more(m, q, w)
     yield find_empty(m, q, w)
-    for each in m.kicks("kick_on_remit"):
-        yield remit(m, q, w, each)
+    if m.permit:
+        for each in m.kicks("kick_on_remit"):
+            yield remit(m, q, w, each)
 
 
 def _post(m: Machine, q: SQ, p: Worker | Completer) -> Iterator[Action]:
     yield post(m, q, p)
+    yield from _sequence(m, q, p)
+
+
+def _queued(m: Machine, p: Poster) -> Iterator[Action]:
+    for q in m.sqs:
+        yield complete(m, q, p)
+        yield post_queued(m, q, p)
+    yield attempt(m, p)
+    yield block(m, p)
+    yield from _sequence(m, m.cq, p)
+
+
+def _sequence(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Iterator[Action]:
     if m.buffered:
         yield post_read(m, q, p)
         for each in m.kicks("kick_on_post"):
@@ -381,6 +457,8 @@ def actions(m: Machine) -> Iterator[Action]:
             yield from _post(m, q, p)
         yield notify_tail(m, q)
         yield notify(m, q)
+    if m.poster:
+        yield from _queued(m, m.poster)
     yield notify_head(m)
     yield reject_head(m)
     if m.choices.kick_on_doorbell == YES:

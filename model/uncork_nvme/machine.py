@@ -58,6 +58,17 @@ class Completer(Record):
         super().__init__(f"{sq}.backend", at=var(Enum(("run", *IN_POST)), "what the backend does next"))
 
 
+class Poster(Record):
+    """Posts what has completed, of every SQ, where completions queue for the CQ: QEMU's bottom half of a CQ."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "poster",
+            at=var(Enum(("idle", *IN_POST, "post")), "what the poster does next"),
+            scheduled=var(Bool(), "it will look for queued completions"),
+        )
+
+
 class SQ(Record):
     """A submission queue: its shared words, its guest submitter, and what the device knows of it."""
 
@@ -66,6 +77,7 @@ class SQ(Record):
         self.size, self.capacity = size, size - 1
         name = f"sq{number}"
         late = {"unfreed": var(Nat(cq_size - 1), "commands consumed whose slots wait for the CQ head to be published")}
+        queue = {"queued": var(Nat(size - 1), "commands in flight that are done, and whose CQE is not posted")}
         several = {"popping": var(Bool(), "a worker is in a pop, to its end: the others of this SQ wait")}
         super().__init__(
             name,
@@ -79,6 +91,7 @@ class SQ(Record):
             head=var(Ring(size), "the next entry that the device takes"),
             tail=var(Ring(size), "the SQ tail as the device last saw it"),
             in_flight=var(Nat(size - 1), "commands taken and not posted; each holds a permit"),
+            **(queue if choices.cq_full == "queue" else {}),
             corked=var(Bool(), "recorded as waiting for a CQ kick"),
             **(several if choices.workers > 1 else {}),
             wakeups=var(Nat(choices.workers), "notifications that no worker has answered yet"),
@@ -88,6 +101,8 @@ class SQ(Record):
         self.posters: Sequence[Worker | Completer] = (
             self.workers if choices.backend == "in-worker" else [Completer(name)]
         )
+        if choices.cq_full == "queue":
+            self.posters = []
 
     @property
     def pending(self) -> Expr:
@@ -236,6 +251,7 @@ class Machine:
         self.choices, self.policy = choices, policy
         self.sqs = [SQ(number, sq_size, cq_size, choices) for number in range(sqs)]
         self.cq = CQ(cq_size, self.sqs)
+        self.poster = Poster() if choices.cq_full == "queue" else None
 
     @property
     def count(self) -> int:
@@ -259,12 +275,17 @@ class Machine:
     @property
     def records(self) -> list[Record]:
         """All variables: the CQ's, then each SQ's."""
-        return [self.cq, *(record for q in self.sqs for record in q.records)]
+        return [self.cq, *([self.poster] if self.poster else []), *(record for q in self.sqs for record in q.records)]
 
     @property
     def corked(self) -> Expr:
         """Whether any SQ is corked."""
         return any_of(q.corked for q in self.sqs)
+
+    @property
+    def queued(self) -> Expr:
+        """Completions that wait for room in the CQ."""
+        return total(q.queued for q in self.sqs)
 
     @property
     def held(self) -> Expr:
