@@ -9,7 +9,6 @@ from itertools import product
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import parse
 from uncork_nvme.instance import Instance, InstanceError, find_policy, look_up
-from uncork_nvme.policies import POLICIES
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
@@ -45,9 +44,9 @@ def select(filters: Filters) -> list[Instance]:
     overrides = dict(parse(each) for each in filters.overrides)
     found = [
         Instance(device, guest, policy, *shape)
-        for device in filters.devices or DEVICES
-        for guest in filters.guests or GUESTS
-        for policy in filters.policies or POLICIES
+        for device in filters.devices or matrix.DEVICES
+        for guest in filters.guests or matrix.GUESTS
+        for policy in filters.policies or matrix.policies(device)
         for shape in _shapes(filters)
         if filters.guests or guest in matrix.guests(shape[0])
         if filters.sqs or matrix.fits(device, shape[0])

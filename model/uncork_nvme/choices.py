@@ -54,7 +54,7 @@ class Choices:
         "each", "wake",
     )  # fmt: skip
     sq_arm: str = _choice(
-        "when SQ EventIdx is written: after each entry taken; or when nothing is left to take; or never", 
+        "when SQ EventIdx is written: after each entry taken; or when nothing is left to take; or never",
         "each", "idle", "never",
     )  # fmt: skip
     sq_event: str = _choice(
@@ -99,6 +99,10 @@ class Choices:
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):
             _check(each, getattr(self, each.name))
+        if self.cq_full == "queue" and self.backend == "in-worker":
+            raise ChoiceError(
+                "cq_full=queue needs completions that come from elsewhere: set backend to detached or detached-repoll"
+            )
 
     def replace(self, values: Mapping[str, Choice]) -> Choices:
         """These choices but for some; raises `ChoiceError` for a name or value that does not exist."""

@@ -167,9 +167,7 @@ def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail and finds the SQ empty: still holds a permit, which it has to give back."""
     tail = _known_tail(m, q)
     onward = [w(at="arm")] if m.buffered and m.choices.sq_arm == "idle" else [q(locked=False), *_done(m, q, w)]
-    return when((w.at == "fetch") & (tail == q.head), q(tail=tail), *onward).says(
-        "finds its SQ empty (tail {})", tail
-    )
+    return when((w.at == "fetch") & (tail == q.head), q(tail=tail), *onward).says("finds its SQ empty (tail {})", tail)
 
 
 @step("worker {}")
@@ -202,9 +200,7 @@ def find_more(m: Machine, q: SQ, w: Worker) -> Guarded:
 def reread_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
     right = (w.at == "reread") & (q.shadow == q.head) if m.choices.sq_arm == "idle" else w.at == "reread"
-    return when(right, q(tail=q.shadow, locked=False), *_armed(m, q, w)).says(
-        "re-reads SQ tail {}", q.shadow
-    )
+    return when(right, q(tail=q.shadow, locked=False), *_armed(m, q, w)).says("re-reads SQ tail {}", q.shadow)
 
 
 @step("worker {}")
@@ -325,6 +321,7 @@ def post_queued(m: Machine, q: SQ, p: Poster) -> Guarded:
         cq(available=cq.available - 1, locked=False),
         q(in_flight=q.in_flight - 1, queued=q.queued - 1),
         p(at="idle", scheduled=p.scheduled | (m.queued > 1)),
+        notified(q, boolean(True)) if m.choices.backend == "detached-repoll" else Updates(),
     ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
 
 
