@@ -57,7 +57,8 @@ _QEMU_ASSUMES = (
 _SPDK: dict[str, Choice] = {"cq_full": "permits", "kick_on_post": NO, "kick_on_remit": NO, "backend": "detached"}
 _SPDK_ASSUMES = (
     "EventIdx 0xFFFFFFFF lies outside the ring and makes a guest ring once a lap; here EventIdx keeps its first value, "
-    "which does the same. A command is counted from before it is read, as a permit is taken."
+    "which does the same. A slot is taken before the SQ is looked at, as Propolis takes a permit: of several SQs, one that "
+    "is empty may hold the last slot each time another looks, and SPDK's one thread never does that."
 )
 
 DEVICES = {
@@ -259,12 +260,12 @@ GUESTS = {
         ),
         Guest(
             "many-to-one",
-            "As illumos and Windows are seen to do, several SQs share a CQ: one for each SQ is submitted at a time, "
-            "the CQ drained to its end.",
-            "illumos usr/src/uts/common/io/nvme: several SQs to a CQ where there are fewer interrupts than processors",
+            "Several SQs share a CQ, as those of illumos and Windows may: one entry is submitted at a time, and the CQ "
+            "drained to its end.",
+            "illumos usr/src/uts/common/io/nvme/nvme.c; Windows' driver by what devices have seen of it",
             choices={"drain": "all", "early_free": YES, "need_event": "strict", "submit_batch": 1},
-            assumes="It uses the doorbell buffer with the strict rule; Windows' driver is closed. Say how many SQs "
-            "with --sqs: with one it is as serenityos.",
+            assumes="It uses the doorbell buffer, with the strict rule, and uses a slot again when it has consumed the "
+            "CQE. Say how many SQs with --sqs: with one it is as serenityos.",
         ),
         Guest(
             "mmio-only",
