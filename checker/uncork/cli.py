@@ -178,7 +178,7 @@ def check(
         policy or (), device or (), guest or (), sqs or (), sq_size or (), cq_size or (), overrides
     )
     rows = selection.rows(property_ or ())
-    expectations = expected.load(expect) if expect else expected.default()
+    expectations = expected.load(expect) if expect else expected.default("field.csv") | expected.default()
     nothing = filters == selection.Filters()
     instances = [each for each, _ in expectations.values()] if expect and nothing else selection.select(filters)
     reduced = selection.reductions(reductions)

@@ -54,11 +54,17 @@ _QEMU_ASSUMES = (
     "ioeventfd is off, so a CQ doorbell has completions posted only if the CQ was full as last known; the handlers of "
     "SQ and CQ, which share a thread, may take turns between their steps here; completions are posted in any order."
 )
-_SPDK: dict[str, Choice] = {"cq_full": "permits", "kick_on_post": NO, "kick_on_remit": NO, "backend": "detached"}
+_SPDK: dict[str, Choice] = {
+    "cq_full": "permits",
+    "kick_on_post": NO,
+    "kick_on_remit": NO,
+    "backend": "detached",
+    "threads": "one",
+}
 _SPDK_ASSUMES = (
     "EventIdx 0xFFFFFFFF lies outside the ring and makes a guest ring once a lap; here EventIdx keeps its first value, "
-    "which does the same. A slot is taken before the SQ is looked at, as Propolis takes a permit: of several SQs, one that "
-    "is empty may hold the last slot each time another looks, and SPDK's one thread never does that."
+    "which does the same. A slot is set aside before the SQ is looked at, and given back if it is empty: the SQs of a CQ "
+    "are in one poll group, whose thread looks at one after the other, so that nobody sees it."
 )
 
 DEVICES = {
@@ -162,12 +168,13 @@ DEVICES = {
                 "kick_on_reserve": YES,
                 "kick_on_remit": YES,
                 "backend": "detached-repoll",
+                "threads": "one",
                 "sq_arm": "idle",
                 "sq_event": "tail",
                 "sq_reread": YES,
             },
-            assumes="The one task is a worker for each SQ here, woken wherever a permit comes back; a command is taken "
-            "only if the CQ has room for its completion.",
+            assumes="The one task is a worker for each SQ here, of which one looks at a time, woken wherever a "
+            "permit comes back; a command is taken only if the CQ has room for its completion.",
         ),
         Device(
             "openvmm-2024",
@@ -189,6 +196,7 @@ DEVICES = {
                 "cork": "self-kick",
                 "kick_on_doorbell": YES,
                 "backend": "detached-repoll",
+                "threads": "one",
                 "sq_arm": "idle",
                 "sq_event": "head",
                 "sq_reread": YES,
@@ -205,6 +213,7 @@ DEVICES = {
                 "poll": YES,
                 "kick_on_doorbell": NO,
                 "backend": "detached",
+                "threads": "one",
                 "sq_read": "wake",
                 "sq_arm": "idle",
                 "sq_event": "tail-1",

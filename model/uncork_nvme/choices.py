@@ -82,6 +82,10 @@ class Choices:
         "in-worker", "detached", "detached-repoll",
     )  # fmt: skip
     workers: int = _choice("workers of each SQ; one pops at a time, to the end of its remit", number=True)
+    threads: str = _choice(
+        "workers of different SQs run side by side; or one thread serves all SQs of the CQ, one look after the other",
+        "many", "one",
+    )  # fmt: skip
     doorbell_buffer: str = _choice("off: every move of an index rings its doorbell register", "on", "off")
     early_free: str = _choice(
         "guest: a consumed CQE's command slot is reusable before the CQ head is published", YES, NO

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uncork.core.expr import Expr, boolean
+from uncork.core.expr import Expr, any_of, boolean
 from uncork.core.system import Action, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
@@ -52,7 +52,8 @@ def _read_awake(m: Machine, q: SQ) -> Updates:
 
 
 def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
-    return (w.at == "reserve") & q.free_to_pop & ~q.locked & ~m.cq.locked
+    may = (w.at == "reserve") & q.free_to_pop & ~q.locked & ~m.cq.locked
+    return may & ~any_of(m.looking(other) for other in m.sqs) if m.choices.threads == "one" else may
 
 
 @step("worker {}", of="reserve")

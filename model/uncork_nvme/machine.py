@@ -267,6 +267,10 @@ class Machine:
         """Whether the doorbell buffer is on."""
         return self.choices.doorbell_buffer == "on"
 
+    def looking(self, q: SQ) -> Expr:
+        """Whether a worker of this SQ is in a pop, to its end."""
+        return any_of(w.at.among("cork arm", "cork recheck", "fetch", "arm", "reread", "remit") for w in q.workers)
+
     @property
     def permit(self) -> int:
         """How many CQ slots are set aside when a command is taken."""

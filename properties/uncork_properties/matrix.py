@@ -22,6 +22,10 @@ DEEP = ((2, 3, 3), (2, 4, 4), (3, 2, 2))
 """The shapes of the deep matrix, which takes minutes an instance."""
 
 
+FIELD = ((1, 3, 3), (2, 2, 2))
+"""The shapes in which every device of the catalogue is checked with every guest, or with two SQs with some."""
+
+
 def guests(sqs: int) -> list[str]:
     """The guests that a shape is checked with: all of them for one SQ; with more, Linux."""
     return list(GUESTS) if sqs == 1 else ["linux"]
@@ -52,3 +56,19 @@ def deep() -> Iterator[Instance]:
     for device in DEVICES:
         for shape in DEEP:
             yield Instance(device, "linux", catalogue.DEVICES[device].policy, *shape)
+
+
+def field_guests(sqs: int) -> list[str]:
+    """The guests of the field: all of them for one SQ; with more, Linux and one that shares a CQ among its SQs."""
+    return list(catalogue.GUESTS) if sqs == 1 else ["linux", "many-to-one"]
+
+
+def field() -> Iterator[Instance]:
+    """Every device of the catalogue with its own policy and each guest, but for what is in the default matrix."""
+    known = {instance.name for instance in instances()}
+    for device in catalogue.DEVICES.values():
+        for shape in FIELD:
+            for guest in field_guests(shape[0]):
+                instance = Instance(device.name, guest, device.policy, *shape)
+                if instance.name not in known:
+                    yield instance
