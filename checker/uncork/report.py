@@ -19,7 +19,8 @@ _LEGEND = (
     "or with queues that never drain. starves k: only progress fails. ! is not as expected. n1-sq3-cq3: one SQ of 3 "
     "entries, a CQ of 3."
 )
-POLLS = "{} polls unconditionally: it is live without any doorbell, and a verdict says nothing of its EventIdx."
+POLLS = "{} polls unconditionally: it needs no doorbell to be live, and a verdict says nothing of its EventIdx."
+"""What is said of a device whose workers never wait."""
 _FEW = 6
 """Up to so many instances are told in full."""
 _SHOWN = 20

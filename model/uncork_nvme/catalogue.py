@@ -63,8 +63,8 @@ _SPDK: dict[str, Choice] = {
 }
 _SPDK_ASSUMES = (
     "EventIdx 0xFFFFFFFF lies outside the ring and makes a guest ring once a lap; here EventIdx keeps its first value, "
-    "which does the same. A slot is set aside before the SQ is looked at, and given back if it is empty: the SQs of a CQ "
-    "are in one poll group, whose thread looks at one after the other, so that nobody sees it."
+    "which does the same. A slot is set aside before the SQ is looked at, and given back if it is empty: the SQs of a "
+    "CQ are in one poll group, whose thread looks at one after the other, so that nobody sees it."
 )
 
 DEVICES = {

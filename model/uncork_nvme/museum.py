@@ -148,7 +148,9 @@ BUGS = (
         "the CQ has slots.",
         "https://github.com/spdk/spdk/commit/6e1d0b50",
         "Commands in flight are counted.",
-        Shown(Design("spdk-poll", "linux", "never", {"cq_full": "ignore-in-flight"}), "safety", _SPDK_POLL, _ONE),
+        Shown(
+            Design("spdk-poll", "linux", "never", {"cq_full": "ignore-in-flight"}), "safety", _SPDK_POLL, _ONE_AND_TWO
+        ),
     ),
     Bug(
         "linux-2018",
