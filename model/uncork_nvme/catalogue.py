@@ -40,6 +40,12 @@ _PROPOLIS: dict[str, Choice] = {
     "backend": "in-worker",
 }
 
+_EVERY_KICK: dict[str, Choice] = {
+    "kick_on_doorbell": YES,
+    "kick_on_post": YES,
+    "kick_on_reserve": YES,
+    "kick_on_remit": YES,
+}
 _QEMU: dict[str, Choice] = {
     "cq_full": "queue",
     "post_order": "arm-then-read",
@@ -102,10 +108,7 @@ DEVICES = {
             choices={
                 "post_order": "arm-then-read",
                 "cork": "arm-recheck",
-                "kick_on_doorbell": YES,
-                "kick_on_post": YES,
-                "kick_on_reserve": YES,
-                "kick_on_remit": YES,
+                **_EVERY_KICK,
                 "backend": "in-worker",
             },
         ),
@@ -163,10 +166,7 @@ DEVICES = {
             policy="at-cork",
             choices={
                 "cork": "arm-recheck",
-                "kick_on_doorbell": YES,
-                "kick_on_post": YES,
-                "kick_on_reserve": YES,
-                "kick_on_remit": YES,
+                **_EVERY_KICK,
                 "backend": "detached-repoll",
                 "threads": "one",
                 "sq_arm": "idle",

@@ -167,7 +167,8 @@ def _popped(m: Machine, q: SQ, w: Worker) -> list[Updates]:
 def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail and finds the SQ empty: still holds a permit, which it has to give back."""
     tail = _known_tail(m, q)
-    onward = [w(at="arm")] if m.buffered and m.choices.sq_arm == "idle" else [q(locked=False), *_done(m, q, w)]
+    arms = m.buffered and m.choices.sq_arm == "idle"
+    onward = [w(at="arm")] if arms else [q(locked=False), *_done(m, q, w)]
     return when((w.at == "fetch") & (tail == q.head), q(tail=tail), *onward).says("finds its SQ empty (tail {})", tail)
 
 
