@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from uncork.engines.reference import check as check_plainly
 from uncork.gate import Exit
 from uncork.museum import Exhibit
 from uncork.proving import Design
+from uncork.selection import Filters, select
 from uncork_nvme import museum as halls
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import ChoiceError, Choices, describe
@@ -69,6 +72,21 @@ def test_what_is_in_the_default_matrix_is_in_the_catalogue() -> None:
     assert set(matrix.DEVICES) < set(DEVICES)
     assert set(matrix.GUESTS) < set(GUESTS)
     assert set(matrix.POLICIES) < set(POLICIES)
+
+
+def test_all_devices_and_guests_are_the_field() -> None:
+    asked = Filters(devices=["all"], guests=["all"], sqs=[1], sq_sizes=[3], cq_sizes=[3])
+    names = {each.name for each in select(asked) if each.device not in matrix.DEVICES}
+    assert names == {name for name in expected.default("field.csv") if name.split("/")[0] not in matrix.DEVICES
+                     and name.endswith("n1-sq3-cq3")}  # fmt: skip
+
+
+def test_the_command_tells_what_is_shown_and_what_is_not() -> None:
+    command = [sys.executable, "-m", "uncork", "museum", "spdk-6e1d0b50", "qemu-2388"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "safety refuted 18+0" in done.stdout
+    assert "qemu-2388: not shown, needs a pool" in done.stdout
 
 
 # -- each choice, where it decides -------------------------------------------------------------------------------------

@@ -129,8 +129,8 @@ def _budgeted(command: Any) -> Any:
 
 @cli.command()
 @click.option("--policy", type=_NAMES, help="Policies; your own is path/to/file.py:function.")
-@click.option("--device", type=_NAMES, help="Devices.")
-@click.option("--guest", type=_NAMES, help="Guests.")
+@click.option("--device", type=_NAMES, help="Devices; all of the catalogue: all.")
+@click.option("--guest", type=_NAMES, help="Guests; all of the catalogue: all.")
 @click.option("--property", "property_", type=_NAMES, help=f"Of {', '.join(ROWS)}.")
 @click.option("--sqs", type=_NUMBERS, help="Numbers of SQs on the CQ.")
 @click.option("--sq-size", type=_NUMBERS, help="Entries of each SQ.")
