@@ -33,7 +33,8 @@ def select(filters: Filters) -> list[Instance]:
     """The instances of the default matrix that pass; where a filter names something outside it, that is added.
 
     Sizes that are not named are those of the matrix if it has the others, else equal to the one that is named, and
-    one SQ. A device or guest called `all` is every one there is. Raises `InstanceError` or `ChoiceError` for what does not exist.
+    one SQ. A device or guest called `all` is every one there is. Raises
+    `InstanceError` or `ChoiceError` for what does not exist.
     """
     if "all" in filters.devices:
         filters = replace(filters, devices=list(DEVICES))
