@@ -17,6 +17,10 @@ test: .venv/installed-tests ## tests, lint, types and format
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto
 
+museum: .venv/installed ## check the museum of bugs, and the devices of the field with every guest
+	$(BIN)/uncork museum
+	$(BIN)/uncork check --expect properties/uncork_properties/field.csv
+
 counterexamples: .venv/installed ## make the folder counterexamples/ anew
 	$(BIN)/python -m uncork.counterexamples counterexamples
 
@@ -28,6 +32,9 @@ expectations: .venv/installed ## record today's verdicts as the expected ones, h
 
 proofs: .venv/installed ## record what is proved for all sizes, here and in docs/proof.md (minutes)
 	$(BIN)/python -m uncork.proofs properties/uncork_properties/proofs.csv docs/proof.md
+
+museum-pages: .venv/installed ## record the museum and the field, here and in docs
+	$(BIN)/python -m uncork.museum docs properties/uncork_properties/field.csv
 
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
 	$(BIN)/python benchmarks/run.py
@@ -52,11 +59,8 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
-.venv/installed-proofs: .venv/installed ## record what is proved for all sizes, here and in docs/proof.md (minutes)
-	$(BIN)/python -m uncork.proofs properties/uncork_properties/proofs.csv docs/proof.md
-
-bench: .venv/installed
+.venv/installed-bench: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test museum museum-pages counterexamples expectations proofs bench format clean

@@ -120,7 +120,7 @@ MUTANTS = [
      "arm-recheck/linux/arm-on-cork", "wake-up on its way of SQ0, after cork_park(SQ0)"),
     ("no SQ EventIdx after a fetch", "device", '[w(at="arm")] if m.buffered', '[w(at="reread")] if m.buffered',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
-    ("SQ EventIdx one further", "device", "q(event=q.head)", "q(event=q.head + 1)",
+    ("SQ EventIdx one further", "device", '"head": q.head,', '"head": q.head + 1,',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
     ("an SQ corked and not recorded", "device", 'q(corked=True), w(at="asleep")', 'q(corked=False), w(at="asleep")',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after cork(SQ0)"),
@@ -131,7 +131,7 @@ MUTANTS = [
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after kick"),
     ("need-event too quiet by one", "guest", "ring.event - old < ring.moved", "ring.event - old < ring.moved - 1",
      "propolis-2026/linux/tail-1", "wake-up on its way of SQ0, after elide_cq"),
-    ("a permit leaked", "device", "cq(available=cq.available + 1)", "cq(available=cq.available + 0)",
+    ("a permit leaked", "device", "cq(available=cq.available + m.permit)", "cq(available=cq.available + 0)",
      "propolis-2026/linux/tail-1", ""),
 ]  # fmt: skip
 

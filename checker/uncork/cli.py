@@ -129,8 +129,8 @@ def _budgeted(command: Any) -> Any:
 
 @cli.command()
 @click.option("--policy", type=_NAMES, help="Policies; your own is path/to/file.py:function.")
-@click.option("--device", type=_NAMES, help="Devices.")
-@click.option("--guest", type=_NAMES, help="Guests.")
+@click.option("--device", type=_NAMES, help="Devices; all of the catalogue: all.")
+@click.option("--guest", type=_NAMES, help="Guests; all of the catalogue: all.")
 @click.option("--property", "property_", type=_NAMES, help=f"Of {', '.join(ROWS)}.")
 @click.option("--sqs", type=_NUMBERS, help="Numbers of SQs on the CQ.")
 @click.option("--sq-size", type=_NUMBERS, help="Entries of each SQ.")
@@ -190,7 +190,7 @@ def check(
         policy or (), device or (), guest or (), sqs or (), sq_size or (), cq_size or (), overrides
     )
     rows = selection.rows(property_ or ())
-    expectations = expected.load(expect) if expect else expected.default()
+    expectations = expected.load(expect) if expect else expected.default("field.csv") | expected.default()
     nothing = filters == selection.Filters()
     instances = [each for each, _ in expectations.values()] if expect and nothing else selection.select(filters)
     reduced = selection.reductions(reductions)
@@ -245,6 +245,41 @@ def _write(path: str, content: str) -> None:
         os.replace(file.name, target)
     except OSError as error:
         raise click.FileError(path, error.strerror or str(error)) from None
+
+
+# -- the museum --------------------------------------------------------------------------------------------------------
+@cli.command()
+@click.argument("bugs", nargs=-1, metavar="[BUG]...")
+@_budgeted
+def museum(bugs: tuple[str, ...], max_states: int | None, max_memory: int | None, max_seconds: float | None) -> int:
+    """Check the museum of bugs of real devices and drivers: each is refuted, and its fix is proved.
+
+    BUG is the name of one (default: all). docs/museum.md tells of them, and of those that are not shown.
+    """
+    from uncork_nvme.museum import BUGS
+
+    from uncork import museum as halls
+    from uncork.gate import worst
+    from uncork.render.text import Page
+
+    known = {bug.name: bug for bug in BUGS}
+    for name in bugs:
+        if name not in known:
+            raise InstanceError(f"there is no bug {name!r} in the museum{did_you_mean(name, known)}")
+    chosen = [known[name] for name in bugs] or BUGS
+    shown = sum(2 * len(bug.shown.shapes) for bug in chosen if bug.shown)
+    with _progress() as watch:
+        exhibits = list(halls.check(chosen, _budget(max_states, max_memory, max_seconds, max(shown, 1)), watch))
+    to, errors = Page(), Page(stderr=True)
+    if exhibits:
+        to.show(halls.table(exhibits))
+    for bug in chosen:
+        if bug.shown is None:
+            to.say(f"{bug.name}: not shown, needs {bug.needs}")
+    findings = [finding for each in exhibits for finding in each.findings]
+    for finding in findings:
+        errors.say(f"{finding.instance}: {finding.property or 'covers'}: {finding.message}", whole=True)
+    return worst(finding.exit for finding in findings)
 
 
 # -- prove and verify --------------------------------------------------------------------------------------------------

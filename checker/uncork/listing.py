@@ -16,6 +16,7 @@ from uncork.core.expr import text as expression
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import Action
 from uncork.render.text import Page, table
+from uncork.report import POLLS
 
 
 def listing(kind: str | None) -> None:
@@ -90,6 +91,7 @@ def _show_device(device: Device) -> None:
     to = Page()
     to.say(f"{device.name}: {device.doc}")
     to.say(f"Source: {device.source}. Its own policy: {device.policy}.")
+    _say_of(to, device)
     to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in device.choices.items()]))
     example = _example(device.name)
     to.say(f"Its steps, on {example.name}:")
@@ -97,10 +99,18 @@ def _show_device(device: Device) -> None:
     _show_actions([a for a in example.system.actions if not a.actor.startswith(guest_actors)])
 
 
+def _say_of(to: Page, entry: Device | Guest) -> None:
+    if entry.assumes:
+        to.say(f"Assumed: {entry.assumes}")
+    if entry.choices.get("poll") == "yes":
+        to.say(POLLS.format(entry.name))
+
+
 def _show_guest(guest: Guest) -> None:
     to = Page()
     to.say(f"{guest.name}: {guest.doc}")
     to.say(f"Source: {guest.source}.")
+    _say_of(to, guest)
     to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in guest.choices.items()]))
     example = _example(guest=guest.name)
     to.say(f"Its steps, on {example.name}:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from uncork_nvme.choices import YES
 from uncork_nvme.instance import Instance
 from uncork_properties.expected import Expected, cell, word
 
@@ -18,6 +19,8 @@ _LEGEND = (
     "or with queues that never drain. starves k: only progress fails. ! is not as expected. n1-sq3-cq3: one SQ of 3 "
     "entries, a CQ of 3."
 )
+POLLS = "{} polls unconditionally: it needs no doorbell to be live, and a verdict says nothing of its EventIdx."
+"""What is said of a device whose workers never wait."""
 _FEW = 6
 """Up to so many instances are told in full."""
 _SHOWN = 20
@@ -97,6 +100,8 @@ class Report:
     def _sum_up(self, to: text.Page, found: Sequence[Checked], findings: Sequence[Finding]) -> None:
         if len(self.asked) > _FEW:
             to.say(_LEGEND)
+        for device in dict.fromkeys(i.device for i in self.asked if i.choices.poll == YES):
+            to.say(POLLS.format(device))
         verdicts = [one_word(row.verdict) for checked in found for row in checked.rows]
         counts = ", ".join(f"{verdicts.count(w)} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
         as_expected = "What is decided is as expected." if "open" in verdicts else "All as expected."

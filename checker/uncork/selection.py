@@ -9,7 +9,6 @@ from itertools import product
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import parse
 from uncork_nvme.instance import Instance, InstanceError, find_policy, look_up
-from uncork_nvme.policies import POLICIES
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
@@ -34,8 +33,13 @@ def select(filters: Filters) -> list[Instance]:
     """The instances of the default matrix that pass; where a filter names something outside it, that is added.
 
     Sizes that are not named are those of the matrix if it has the others, else equal to the one that is named, and
-    one SQ. Raises `InstanceError` or `ChoiceError` for what does not exist.
+    one SQ. A device or guest called `all` is every one there is. Raises
+    `InstanceError` or `ChoiceError` for what does not exist.
     """
+    if "all" in filters.devices:
+        filters = replace(filters, devices=list(DEVICES))
+    if "all" in filters.guests:
+        filters = replace(filters, guests=list(GUESTS))
     for name in filters.devices:
         look_up(DEVICES, name, "device")
     for name in filters.guests:
@@ -45,9 +49,9 @@ def select(filters: Filters) -> list[Instance]:
     overrides = dict(parse(each) for each in filters.overrides)
     found = [
         Instance(device, guest, policy, *shape)
-        for device in filters.devices or DEVICES
-        for guest in filters.guests or GUESTS
-        for policy in filters.policies or POLICIES
+        for device in filters.devices or matrix.DEVICES
+        for guest in filters.guests or matrix.GUESTS
+        for policy in filters.policies or matrix.policies(device)
         for shape in _shapes(filters)
         if filters.guests or guest in matrix.guests(shape[0])
         if filters.sqs or matrix.fits(device, shape[0])

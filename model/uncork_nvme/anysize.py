@@ -21,13 +21,20 @@ from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
 from uncork.core.system import Declared, Record, Updates, var
 
-from uncork_nvme.choices import YES, Choices
+from uncork_nvme.choices import YES, Choice, Choices
 from uncork_nvme.machine import CQ, IN_POST, SQ, Completer, Kick, Machine, Worker
 from uncork_nvme.policies import CQView, Policy
 
 IN_CORK = ("cork arm", "cork recheck")
 """Where a worker stands while it corks its SQ and holds the CQ lock."""
 _ANY_NUMBER = cast(int, inf)
+_SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
+    **dict.fromkeys(("post_order", "backend", "workers", "doorbell_buffer"), ()),
+    **dict.fromkeys(("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"), ()),
+    **dict.fromkeys(("early_free", "drain", "need_event", "submit_batch"), ()),
+    "cork": ("park", "arm-recheck"),
+}
+"""The choices that the lemmas speak of, with the values that they speak of; () is all. Of any other, its default."""
 
 
 class AnySQ(SQ):
@@ -144,12 +151,20 @@ class AnySize(Machine):
     def __init__(self, choices: Choices, policy: Policy, *, several: bool, least: int = 2) -> None:
         if choices.kick_size != "all":
             raise SlipError("kick_size=room picks SQs, and a proof for any number of them follows but one: use all")
+        for name, value in choices.items().items():
+            spoken = _SPOKEN_OF.get(name, (Choices().items()[name],))
+            if spoken and value not in spoken:
+                raise SlipError(
+                    f"{name}={value} is not proved for all sizes: the lemmas speak of {name}="
+                    f"{' or '.join(map(str, spoken))}. Use uncork check, which decides it at the sizes you name"
+                )
         self.choices, self.policy = choices, policy
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         self.sqs: list[SQ] = [AnySQ(number, size, cq_size, choices) for number, size in enumerate(sizes)]
         self.cq = AnyCQ(cq_size, self.sqs)
         self.rest = Rest() if several else None
+        self.poster = None
         self.anything = Record(
             "anything",
             way=var(Nat(_ANY_NUMBER), "any number, chosen anew in each step"),

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from uncork_nvme.choices import YES, Choice
+from uncork_nvme.choices import NO, YES, Choice
 
 
 @dataclass(frozen=True)
 class Device:
-    """An emulated NVMe device: the choices in which it differs from the defaults, and the policy it has by itself."""
+    """An emulated NVMe device: the choices in which it differs from the defaults, and the policy it has by itself.
+
+    `assumes` is what its source, or what was read of it, leaves open, and how it is taken here.
+    """
 
     name: str
     doc: str
     source: str
     policy: str
     choices: dict[str, Choice] = field(default_factory=dict)
+    assumes: str = ""
 
 
 @dataclass(frozen=True)
 class Guest:
-    """A guest driver: the choices in which it differs from the defaults."""
+    """A guest driver: the choices in which it differs from the defaults; `assumes` as of a `Device`."""
 
     name: str
     doc: str
     source: str
     choices: dict[str, Choice] = field(default_factory=dict)
+    assumes: str = ""
 
 
 _PROPOLIS: dict[str, Choice] = {
@@ -34,6 +39,39 @@ _PROPOLIS: dict[str, Choice] = {
     "kick_on_doorbell": YES,
     "backend": "in-worker",
 }
+
+_EVERY_KICK: dict[str, Choice] = {
+    "kick_on_doorbell": YES,
+    "kick_on_post": YES,
+    "kick_on_reserve": YES,
+    "kick_on_remit": YES,
+}
+_QEMU: dict[str, Choice] = {
+    "cq_full": "queue",
+    "post_order": "arm-then-read",
+    "kick_on_doorbell": NO,
+    "backend": "detached",
+    "sq_read": "wake",
+    "sq_arm": "each",
+    "sq_event": "tail",
+    "sq_reread": YES,
+}
+_QEMU_ASSUMES = (
+    "ioeventfd is off, so a CQ doorbell has completions posted only if the CQ was full as last known; the handlers of "
+    "SQ and CQ, which share a thread, may take turns between their steps here; completions are posted in any order."
+)
+_SPDK: dict[str, Choice] = {
+    "cq_full": "permits",
+    "kick_on_post": NO,
+    "kick_on_remit": NO,
+    "backend": "detached",
+    "threads": "one",
+}
+_SPDK_ASSUMES = (
+    "EventIdx 0xFFFFFFFF lies outside the ring and makes a guest ring once a lap; here EventIdx keeps its first value, "
+    "which does the same. A slot is set aside before the SQ is looked at, and given back if it is empty: the SQs of a "
+    "CQ are in one poll group, whose thread looks at one after the other, so that nobody sees it."
+)
 
 DEVICES = {
     device.name: device
@@ -70,12 +108,118 @@ DEVICES = {
             choices={
                 "post_order": "arm-then-read",
                 "cork": "arm-recheck",
-                "kick_on_doorbell": YES,
-                "kick_on_post": YES,
-                "kick_on_reserve": YES,
-                "kick_on_remit": YES,
+                **_EVERY_KICK,
                 "backend": "in-worker",
             },
+        ),
+        Device(
+            "qemu",
+            "QEMU: commands execute though the CQ is full, and their completions queue. Each attempt to post writes "
+            "the head as last read to EventIdx and then reads the shadow; a doorbell has it try again if the CQ was "
+            "full. An SQ is armed with the tail as last read after each command, and its tail read again.",
+            "QEMU hw/nvme/ctrl.c since fa5db2aa168b: nvme_process_sq, nvme_post_cqes, nvme_process_db",
+            policy="head",
+            choices=_QEMU,
+            assumes=_QEMU_ASSUMES,
+        ),
+        Device(
+            "qemu-7.1",
+            "QEMU when it learned the doorbell buffer: the same, and CQ EventIdx is never written.",
+            "QEMU hw/nvme/ctrl.c at 3f7fe8de3d49: nvme_post_cqes",
+            policy="never",
+            choices=_QEMU,
+            assumes=_QEMU_ASSUMES,
+        ),
+        Device(
+            "qemu-suppress-db",
+            "A proposal that was turned down: SQ EventIdx is not written while the device polls, and falls behind.",
+            "qemu-devel, the suppress_db proposal for hw/nvme",
+            policy="head",
+            choices={**_QEMU, "sq_arm": "never"},
+            assumes=_QEMU_ASSUMES + " When it stops polling, EventIdx is still not written.",
+        ),
+        Device(
+            "spdk-poll",
+            "SPDK's vfio-user target, polling: it asks for no doorbell and needs none, since its pollers look at every "
+            "SQ for ever. It takes a command only if the CQ has a slot that no other command counts on.",
+            "SPDK lib/nvmf/vfio_user.c: nvmf_vfio_user_sq_poll, handle_cmd_req",
+            policy="never",
+            choices={**_SPDK, "poll": YES, "sq_arm": "never", "kick_on_doorbell": NO},
+            assumes=_SPDK_ASSUMES,
+        ),
+        Device(
+            "spdk-interrupt",
+            "SPDK's vfio-user target, in interrupt mode: before it sleeps it writes the tail it knows to SQ EventIdx, "
+            "and looks again; an SQ that finds the CQ full kicks itself until there is room, and so spins.",
+            "SPDK lib/nvmf/vfio_user.c: vfio_user_sq_rearm, nvmf_vfio_user_sq_poll",
+            policy="never",
+            choices={**_SPDK, "sq_arm": "idle", "sq_event": "tail", "sq_reread": YES, "cork": "self-kick"},
+            assumes=_SPDK_ASSUMES + " It looks again as often as it finds something, where SPDK kicks itself after "
+            "three times.",
+        ),
+        Device(
+            "openvmm",
+            "OpenVMM: one task serves a CQ and its SQs and looks at all of them when anything happens. It arms only "
+            "where it has nothing to do: SQ EventIdx is the tail of an empty SQ, CQ EventIdx the head of a full CQ, "
+            "with a fence and another look after each.",
+            "OpenVMM vm/devices/storage/nvme, queue.rs and workers/io.rs since #1582 (1488a37b)",
+            policy="at-cork",
+            choices={
+                "cork": "arm-recheck",
+                **_EVERY_KICK,
+                "backend": "detached-repoll",
+                "threads": "one",
+                "sq_arm": "idle",
+                "sq_event": "tail",
+                "sq_reread": YES,
+            },
+            assumes="The one task is a worker for each SQ here, of which one looks at a time, woken wherever a "
+            "permit comes back; a command is taken only if the CQ has room for its completion.",
+        ),
+        Device(
+            "openvmm-2024",
+            "OpenVMM before #1582: SQ EventIdx moves one further for each command, with no look after it but the next "
+            "poll's; CQ EventIdx is not written in a CQ of any usual size.",
+            "OpenVMM vm/devices/storage/nvme/src/queue.rs before 94889cae: advance_evt_idx",
+            policy="never",
+            choices={"cork": "park", "kick_on_doorbell": YES, "backend": "detached-repoll", "sq_reread": NO},
+            assumes="The CQ has more than 11 entries, or its EventIdx would be written when few are left. SQ EventIdx "
+            "moves as a command is taken, and not as it completes. A command is taken only if the CQ has room.",
+        ),
+        Device(
+            "nvme-mdev",
+            "A Linux kernel thread that polls, and parks when it finds nothing: then SQ EventIdx becomes the head, and "
+            "it looks again. It does not park while an SQ has entries. CQ EventIdx is half a ring past the head.",
+            "the nvme-mdev proposal, Linux RFC of 2019: drivers/nvme/mdev",
+            policy="half",
+            choices={
+                "cork": "self-kick",
+                "kick_on_doorbell": YES,
+                "backend": "detached-repoll",
+                "threads": "one",
+                "sq_arm": "idle",
+                "sq_event": "head",
+                "sq_reread": YES,
+            },
+            assumes="While it polls, SQ EventIdx is left alone, and not moved half a ring past the head: it needs no "
+            "doorbell then. A command is taken only if the CQ has room for its completion.",
+        ),
+        Device(
+            "femu",
+            "FEMU polls every SQ for ever, and what it writes to EventIdx, one behind, asks for next to no doorbells.",
+            "FEMU hw/femu/nvme-io.c: nvme_process_sq_io, nvme_process_cq_cpl",
+            policy="head-1",
+            choices={
+                "poll": YES,
+                "kick_on_doorbell": NO,
+                "backend": "detached",
+                "threads": "one",
+                "sq_read": "wake",
+                "sq_arm": "idle",
+                "sq_event": "tail-1",
+                "sq_reread": NO,
+            },
+            assumes="A command is taken only if the CQ has room for its completion, which FEMU tries again each sweep.",
         ),
     )
 }
@@ -107,6 +251,36 @@ GUESTS = {
             "and frees a slot when it consumes the CQE is one of its runs.",
             "libvfn's explicit publish, taken to the extreme",
             choices={"drain": "any", "early_free": YES, "need_event": "strict", "submit_batch": 65535},
+        ),
+        Guest(
+            "libvfn",
+            "A library whose users say when to publish: any number of entries at a time, on either queue; rings also "
+            "if EventIdx is just reached.",
+            "libvfn src/nvme/queue.c: nvme_sq_update_tail, nvme_cq_update_head; include/vfn/nvme/queue.h",
+            choices={"drain": "any", "early_free": YES, "need_event": "closed", "submit_batch": 65535},
+            assumes="Its users use a command slot again when they have consumed the CQE.",
+        ),
+        Guest(
+            "serenityos",
+            "Submits one at a time, drains the CQ to its end, then publishes and checks once.",
+            "SerenityOS Kernel/Devices/Storage/NVMe/NVMeQueue.cpp: process_cq, submit_sqe",
+            choices={"drain": "all", "early_free": YES, "need_event": "strict", "submit_batch": 1},
+            assumes="A request completes, and its slot is reusable, before the CQ head is published.",
+        ),
+        Guest(
+            "many-to-one",
+            "Several SQs share a CQ, as those of illumos and Windows may: one entry is submitted at a time, and the CQ "
+            "drained to its end.",
+            "illumos usr/src/uts/common/io/nvme/nvme.c; Windows' driver by what devices have seen of it",
+            choices={"drain": "all", "early_free": YES, "need_event": "strict", "submit_batch": 1},
+            assumes="It uses the doorbell buffer, with the strict rule, and uses a slot again when it has consumed the "
+            "CQE. Say how many SQs with --sqs: with one it is as serenityos.",
+        ),
+        Guest(
+            "mmio-only",
+            "Sends no Doorbell Buffer Config, so that every move of an index rings.",
+            "FreeBSD sys/dev/nvme/nvme_qpair.c; QEMU block/nvme.c",
+            choices={"doorbell_buffer": "off", "drain": "all", "early_free": YES, "submit_batch": 1},
         ),
     )
 }

@@ -38,13 +38,38 @@ class Choices:
     )  # fmt: skip
     cork: str = _choice(
         "an SQ that finds no permit is parked at once; or EventIdx is written as the policy says at a cork, then a "
-        "full fence, then the CQ shadow head is read again, and the SQ is parked only if there is still no room",
-        "park", "arm-recheck",
+        "full fence, then the CQ shadow head is read again, and the SQ is parked only if there is still no room; or "
+        "its worker notifies itself as it parks it, and so looks again and again",
+        "park", "arm-recheck", "self-kick",
     )  # fmt: skip
+    cq_full: str = _choice(
+        "what keeps the CQ from overflowing: a command is taken with a permit, a free CQ slot that no other command "
+        "counts on; or if the CQ has a free slot, whatever is in flight; or always, and completions queue until there "
+        "is room",
+        "permits", "ignore-in-flight", "queue",
+    )  # fmt: skip
+    sq_read: str = _choice(
+        "when the SQ shadow tail is read, but for after arming: before each entry is taken; or as a worker wakes up, "
+        "and then it takes the entries that it knows of",
+        "each", "wake",
+    )  # fmt: skip
+    sq_arm: str = _choice(
+        "when SQ EventIdx is written: after each entry taken; or when nothing is left to take; or never",
+        "each", "idle", "never",
+    )  # fmt: skip
+    sq_event: str = _choice(
+        "what is written there: the SQ head; the tail as last read; or one behind that", "head", "tail", "tail-1"
+    )
+    sq_reread: str = _choice("the SQ shadow tail is read again after SQ EventIdx is written", YES, NO)
+    poll: str = _choice("workers look at their SQ by themselves, again and again, and need no notification", NO, YES)
     kick_on_doorbell: str = _choice("the CQ doorbell wakes the corked SQs", YES, NO)
     kick_on_post: str = _choice("so does a read of the CQ shadow head after a post that frees room", NO, YES)
     kick_on_reserve: str = _choice("so does one before a permit is taken (its re-check included)", NO, YES)
     kick_on_remit: str = _choice("so does a permit given back by a worker that found its SQ empty", NO, YES)
+    kick_whom: str = _choice(
+        "a kick wakes SQs that are corked; or but one, the SQ with the number that the CQ has, if it is corked",
+        "corked", "same-number",
+    )  # fmt: skip
     kick_size: str = _choice(
         "a kick wakes every corked SQ; or as many as there are permits available (perhaps none), whichever they are, "
         "and leaves the others corked",
@@ -57,6 +82,10 @@ class Choices:
         "in-worker", "detached", "detached-repoll",
     )  # fmt: skip
     workers: int = _choice("workers of each SQ; one pops at a time, to the end of its remit", number=True)
+    threads: str = _choice(
+        "workers of different SQs run side by side; or one thread serves all SQs of the CQ, one look after the other",
+        "many", "one",
+    )  # fmt: skip
     doorbell_buffer: str = _choice("off: every move of an index rings its doorbell register", "on", "off")
     early_free: str = _choice(
         "guest: a consumed CQE's command slot is reusable before the CQ head is published", YES, NO
@@ -74,6 +103,10 @@ class Choices:
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):
             _check(each, getattr(self, each.name))
+        if self.cq_full == "queue" and self.backend == "in-worker":
+            raise ChoiceError(
+                "cq_full=queue needs completions that come from elsewhere: set backend to detached or detached-repoll"
+            )
 
     def replace(self, values: Mapping[str, Choice]) -> Choices:
         """These choices but for some; raises `ChoiceError` for a name or value that does not exist."""

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uncork.core.expr import Expr, boolean
+from uncork.core.expr import Expr, any_of, boolean
 from uncork.core.system import Action, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Worker, notified
+from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Poster, Worker, notified
 from uncork_nvme.policies import CQView, EventIdx
 
 
@@ -35,24 +35,40 @@ def _written(value: Expr | None, cq: CQ) -> Updates:
 @step("worker {}")
 def wake(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Answers a notification: goes to look at its SQ."""
-    return when((w.at == "asleep") & (q.wakeups > 0), w(at="reserve"), q(wakeups=q.wakeups - 1)).says("wakes up")
+    return when(
+        (w.at == "asleep") & (q.wakeups > 0), w(at="reserve"), q(wakeups=q.wakeups - 1), _read_awake(m, q)
+    ).says("wakes up")
+
+
+@step("worker {}")
+def poll(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Looks at its SQ by itself, notified or not, corked or not."""
+    return when(w.at == "asleep", w(at="reserve"), q(wakeups=0, corked=False), _read_awake(m, q)).says("polls")
+
+
+def _read_awake(m: Machine, q: SQ) -> Updates:
+    """Reads the SQ shadow tail, on a device that does so here and not before it takes an entry."""
+    return q(tail=q.shadow) if m.buffered and m.choices.sq_read == "wake" else Updates()
 
 
 def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
-    return (w.at == "reserve") & q.free_to_pop & ~q.locked & ~m.cq.locked
+    may = (w.at == "reserve") & q.free_to_pop & ~q.locked & ~m.cq.locked
+    return may & ~any_of(m.looking(other) for other in m.sqs) if m.choices.threads == "one" else may
 
 
 @step("worker {}", of="reserve")
 def reserve(m: Machine, q: SQ, w: Worker) -> Guarded:
-    """Takes a permit, which is a free CQ slot, before it looks at its SQ."""
+    """Takes a permit, which is a free CQ slot, before it looks at its SQ; or goes on, where that takes none."""
     cq = m.cq
-    return when(
-        _may_reserve(m, q, w) & (cq.available > 0),
-        cq(available=cq.available - 1),
+    room = boolean(True) if m.poster else cq.available > 0
+    taken = when(
+        _may_reserve(m, q, w) & room,
+        cq(available=cq.available - m.permit),
         q(locked=True),
         q.popping_is(True),
         w(at="fetch"),
-    ).says("takes a permit, {} left", cq.available - 1)
+    )
+    return taken.says("takes a permit, {} left", cq.available - m.permit) if m.permit else taken.says("looks")
 
 
 @step("worker {}", of="reserve")
@@ -60,8 +76,8 @@ def refresh(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Finds no permit, reads the CQ shadow head, credits what it freed, and takes a permit of that."""
     cq = m.cq
     return when(
-        _may_reserve(m, q, w) & (cq.available == 0) & (cq.freed > 0) & kick.possible(cq.freed - 1),
-        cq(head=cq.shadow, available=cq.freed - 1),
+        _may_reserve(m, q, w) & (cq.available == 0) & (cq.freed > 0) & kick.possible(cq.freed - m.permit),
+        cq(head=cq.shadow, available=cq.freed - m.permit),
         q(locked=True),
         q.popping_is(True),
         w(at="fetch"),
@@ -76,7 +92,8 @@ def _no_room(m: Machine) -> Expr:
 @step("worker {}", of="reserve")
 def cork(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Finds no permit, and none freed by the CQ shadow head: the SQ is recorded as corked, and the worker sleeps."""
-    return when(_may_reserve(m, q, w) & _no_room(m), q(corked=True), w(at="asleep")).says(
+    again = [notified(q, boolean(True))] if m.choices.cork == "self-kick" else []
+    return when(_may_reserve(m, q, w) & _no_room(m), q(corked=True), w(at="asleep"), *again).says(
         f"no permit, none freed: {q.label} is CORKED, worker sleeps"
     )
 
@@ -109,8 +126,8 @@ def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Reads the CQ shadow head again and finds room after all: credits it and takes a permit."""
     cq = m.cq
     return when(
-        (w.at == "cork recheck") & (cq.freed > 0) & kick.possible(cq.available + cq.freed - 1),
-        cq(head=cq.shadow, available=cq.available + cq.freed - 1, locked=False),
+        (w.at == "cork recheck") & (cq.freed > 0) & kick.possible(cq.available + cq.freed - m.permit),
+        cq(head=cq.shadow, available=cq.available + cq.freed - m.permit, locked=False),
         w(at="fetch"),
         *kick.updates(),
     ).says("re-reads shadow head {}: {} freed, takes a permit", cq.shadow, cq.freed)
@@ -129,7 +146,7 @@ def cork_park(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 
 def _known_tail(m: Machine, q: SQ) -> Expr:
-    return q.shadow if m.buffered else q.tail
+    return q.shadow if m.buffered and m.choices.sq_read == "each" else q.tail
 
 
 @step("worker {}", of="fetch")
@@ -137,7 +154,7 @@ def fetch(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail and takes the entry at the head; the command is in flight and holds the permit."""
     tail = _known_tail(m, q)
     taken = q(tail=tail, head=q.head + 1, in_flight=q.in_flight + 1)
-    onward = [w(at="arm")] if m.buffered else [q(locked=False), *_popped(m, q, w)]
+    onward = [w(at="arm")] if m.buffered and m.choices.sq_arm == "each" else [q(locked=False), *_popped(m, q, w)]
     return when((w.at == "fetch") & (tail != q.head), taken, *onward).says("takes the entry in slot {}", q.head)
 
 
@@ -150,23 +167,42 @@ def _popped(m: Machine, q: SQ, w: Worker) -> list[Updates]:
 def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail and finds the SQ empty: still holds a permit, which it has to give back."""
     tail = _known_tail(m, q)
-    return when((w.at == "fetch") & (tail == q.head), q(tail=tail, locked=False), w(at="remit")).says(
-        "finds its SQ empty (tail {})", tail
-    )
+    arms = m.buffered and m.choices.sq_arm == "idle"
+    onward = [w(at="arm")] if arms else [q(locked=False), *_done(m, q, w)]
+    return when((w.at == "fetch") & (tail == q.head), q(tail=tail), *onward).says("finds its SQ empty (tail {})", tail)
 
 
 @step("worker {}")
 def arm_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
-    return when(w.at == "arm", q(event=q.head), w(at="reread")).says("SQ EventIdx {} -> {}", q.event, q.head)
+    event = {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[m.choices.sq_event]
+    onward = [w(at="reread")] if m.choices.sq_reread == YES else [q(locked=False), *_armed(m, q, w)]
+    return when(w.at == "arm", q(event=event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
 
 
-@step("worker {}")
+def _armed(m: Machine, q: SQ, w: Worker) -> list[Updates]:
+    """After the SQ is armed: on with the command that was taken; or to give the permit back, if none was."""
+    return _popped(m, q, w) if m.choices.sq_arm == "each" else _done(m, q, w)
+
+
+def _done(m: Machine, q: SQ, w: Worker) -> list[Updates]:
+    """After a look that found nothing: to give the permit back, or to sleep where it took none."""
+    return [w(at="remit")] if m.permit else [q.popping_is(False), w(at="asleep")]
+
+
+@step("worker {}", of="reread_sq")
+def find_more(m: Machine, q: SQ, w: Worker) -> Guarded:
+    """Reads the SQ shadow tail again before it sleeps, and finds an entry after all."""
+    return when((w.at == "reread") & (q.shadow != q.head), q(tail=q.shadow), w(at="fetch")).says(
+        "re-reads SQ tail {}: more to do", q.shadow
+    )
+
+
+@step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
-    return when(w.at == "reread", q(tail=q.shadow, locked=False), *_popped(m, q, w)).says(
-        "re-reads SQ tail {}", q.shadow
-    )
+    right = (w.at == "reread") & (q.shadow == q.head) if m.choices.sq_arm == "idle" else w.at == "reread"
+    return when(right, q(tail=q.shadow, locked=False), *_armed(m, q, w)).says("re-reads SQ tail {}", q.shadow)
 
 
 @step("worker {}")
@@ -174,12 +210,12 @@ def remit(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Gives back the permit that it found no command for, and sleeps."""
     cq = m.cq
     return when(
-        (w.at == "remit") & ~cq.locked & kick.possible(cq.available + 1),
-        cq(available=cq.available + 1),
+        (w.at == "remit") & ~cq.locked & kick.possible(cq.available + m.permit),
+        cq(available=cq.available + m.permit),
         q.popping_is(False),
         w(at="asleep"),
         *kick.updates(),
-    ).says("gives its permit back, {} available; sleeps", cq.available + 1)
+    ).says("gives its permit back, {} available; sleeps", cq.available + m.permit)
 
 
 # -- post, by the backend ----------------------------------------------------------------------------------------------
@@ -191,13 +227,17 @@ def post_sequence(m: Machine) -> list[str]:
     return ["post read", *arm] if m.choices.post_order == "read-then-arm" else [*arm, "post read"]
 
 
-def _onward(m: Machine, q: SQ, p: Worker | Completer, done: str | None, kick: Kick | None = None) -> list[Updates]:
+def _onward(
+    m: Machine, q: SQ | CQ, p: Worker | Completer | Poster, done: str | None, kick: Kick | None = None
+) -> list[Updates]:
     """To the next step of the post sequence after `done`; or the end of it, when whoever looks next is told."""
     sequence = post_sequence(m)
     left = sequence if done is None else sequence[sequence.index(done) + 1 :]
     woken = kick.updates() if kick else []
     if left:
         return [p(at=left[0]), m.cq(locked=True), *woken]
+    if isinstance(p, Poster) or isinstance(q, CQ):
+        return [p(at="post"), m.cq(locked=True), *woken]
     rest = p(at="reserve" if isinstance(p, Worker) else "run")
     if m.choices.backend == "detached-repoll":
         woken = kick.updates(also=q) if kick else [notified(q, boolean(True))]
@@ -212,12 +252,13 @@ def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
         (p.at == "run") & (q.in_flight > 0) & ~cq.locked,
         cq.put(q),
         q(in_flight=q.in_flight - 1),
+        Updates() if m.permit else cq(available=cq.available - 1),
         *_onward(m, q, p, None),
     ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
 
 
 @step("backend {}", of="post_read")
-def post_read(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+def post_read(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
     """Reads the CQ shadow head, which has not moved."""
     return when((p.at == "post read") & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
         "reads shadow head {}: nothing freed", m.cq.shadow
@@ -225,7 +266,7 @@ def post_read(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
 
 
 @step("backend {}", of="post_read")
-def post_credit(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded:
+def post_credit(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster, kick: Kick) -> Guarded:
     """Reads the CQ shadow head and credits the permits that it freed."""
     cq = m.cq
     room = cq.available + cq.freed
@@ -237,7 +278,7 @@ def post_credit(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded
 
 
 @step("backend {}", of="post_arm")
-def post_arm(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+def post_arm(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
     """Writes CQ EventIdx as the policy says."""
     armed = event_idx(m)
     return when((p.at == "post arm") & armed.written, _written(armed.value, m.cq), *_onward(m, q, p, "post arm")).says(
@@ -246,11 +287,60 @@ def post_arm(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
 
 
 @step("backend {}", of="post_arm")
-def post_leave(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+def post_leave(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
     """Leaves CQ EventIdx as it is, as the policy says here."""
     return when((p.at == "post arm") & ~event_idx(m).written, *_onward(m, q, p, "post arm")).says(
         "leaves CQ EventIdx at {}", m.cq.event
     )
+
+
+# -- post, where completions queue for the CQ: the sequence comes first, and then the CQE, if there is room ------------
+@step("backend {}")
+def complete(m: Machine, q: SQ, p: Poster) -> Guarded:
+    """A command is done, whether the CQ has room or not: its completion queues, and posting is scheduled."""
+    return when(q.in_flight > q.queued, q(queued=q.queued + 1), p(scheduled=True)).says(
+        f"a command of {q.label} is done, its completion queues"
+    )
+
+
+@step("backend")
+def attempt(m: Machine, p: Poster) -> Guarded:
+    """Begins to post a queued completion."""
+    return when(
+        (p.at == "idle") & p.scheduled & (m.queued > 0) & ~m.cq.locked,
+        p(scheduled=False),
+        *_onward(m, m.cq, p, None),
+    ).says("goes to post, {} queued", m.queued)
+
+
+@step("backend", of="post_queued")
+def post_queued(m: Machine, q: SQ, p: Poster) -> Guarded:
+    """Finds room: the CQE is written at the CQ tail. With more of them queued it goes on."""
+    cq = m.cq
+    return when(
+        (p.at == "post") & (q.queued > 0) & (cq.available > 0),
+        cq.put(q),
+        cq(available=cq.available - 1, locked=False),
+        q(in_flight=q.in_flight - 1, queued=q.queued - 1),
+        p(at="idle", scheduled=p.scheduled | (m.queued > 1)),
+        notified(q, boolean(True)) if m.choices.backend == "detached-repoll" else Updates(),
+    ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
+
+
+@step("backend", of="post_queued")
+def block(m: Machine, p: Poster) -> Guarded:
+    """Finds the CQ full: stops until a doorbell or another completion has it try again."""
+    return when((p.at == "post") & (m.cq.available == 0), m.cq(locked=False), p(at="idle")).says(
+        "the CQ is full: {} completions STAY QUEUED", m.queued
+    )
+
+
+def _rescheduled(m: Machine) -> list[Updates]:
+    """What a CQ doorbell sets off where completions queue: posting and every SQ, if the CQ was full as last known."""
+    full = m.cq.available == 0
+    if m.poster is None:
+        return []
+    return [m.poster(scheduled=m.poster.scheduled | full), *(notified(q, full) for q in m.sqs)]
 
 
 # -- the doorbell handler, in the guest's trap -------------------------------------------------------------------------
@@ -278,6 +368,7 @@ def notify_head(m: Machine) -> Guarded:
     return when(
         (cq.consumer == "notify head") & ~cq.locked & (cq.freed <= cq.occupied),
         cq(head=cq.shadow, available=cq.available + cq.freed, consumer=onward),
+        *_rescheduled(m),
     ).says("learns the CQ head {}: {} freed", cq.shadow, cq.freed)
 
 
@@ -300,9 +391,11 @@ def kick(m: Machine, kick: Kick) -> Guarded:
 
 
 def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
-    yield wake(m, q, w)
+    yield poll(m, q, w) if m.choices.poll == YES else wake(m, q, w)
     yield reserve(m, q, w)
-    if m.buffered and m.choices.cork == "arm-recheck":
+    if m.poster:
+        pass  # nothing keeps a command from being taken
+    elif m.buffered and m.choices.cork == "arm-recheck":
         yield start_cork(m, q, w)
         if m.policy.at_cork:
             yield cork_arm(m, q, w)
@@ -313,20 +406,37 @@ def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
         yield cork_park(m, q, w)
     else:
         yield cork(m, q, w)
-    if m.buffered:
+    if m.buffered and not m.poster:
         for each in m.kicks("kick_on_reserve"):
             yield refresh(m, q, w, each)
     yield fetch(m, q, w)
-    if m.buffered:
+    if m.buffered and m.choices.sq_arm != "never":
         yield arm_sq(m, q, w)
-        yield reread_sq(m, q, w)
+        if m.choices.sq_reread == YES:
+            yield reread_sq(m, q, w)
+            if m.choices.sq_arm == "idle":
+                yield find_more(m, q, w)
     yield find_empty(m, q, w)
-    for each in m.kicks("kick_on_remit"):
-        yield remit(m, q, w, each)
+    if m.permit:
+        for each in m.kicks("kick_on_remit"):
+            yield remit(m, q, w, each)
 
 
 def _post(m: Machine, q: SQ, p: Worker | Completer) -> Iterator[Action]:
     yield post(m, q, p)
+    yield from _sequence(m, q, p)
+
+
+def _queued(m: Machine, p: Poster) -> Iterator[Action]:
+    for q in m.sqs:
+        yield complete(m, q, p)
+        yield post_queued(m, q, p)
+    yield attempt(m, p)
+    yield block(m, p)
+    yield from _sequence(m, m.cq, p)
+
+
+def _sequence(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Iterator[Action]:
     if m.buffered:
         yield post_read(m, q, p)
         for each in m.kicks("kick_on_post"):
@@ -346,6 +456,8 @@ def actions(m: Machine) -> Iterator[Action]:
             yield from _post(m, q, p)
         yield notify_tail(m, q)
         yield notify(m, q)
+    if m.poster:
+        yield from _queued(m, m.poster)
     yield notify_head(m)
     yield reject_head(m)
     if m.choices.kick_on_doorbell == YES:

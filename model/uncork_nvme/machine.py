@@ -58,6 +58,17 @@ class Completer(Record):
         super().__init__(f"{sq}.backend", at=var(Enum(("run", *IN_POST)), "what the backend does next"))
 
 
+class Poster(Record):
+    """Posts what has completed, of every SQ, where completions queue for the CQ: QEMU's bottom half of a CQ."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "poster",
+            at=var(Enum(("idle", *IN_POST, "post")), "what the poster does next"),
+            scheduled=var(Bool(), "it will look for queued completions"),
+        )
+
+
 class SQ(Record):
     """A submission queue: its shared words, its guest submitter, and what the device knows of it."""
 
@@ -66,6 +77,7 @@ class SQ(Record):
         self.size, self.capacity = size, size - 1
         name = f"sq{number}"
         late = {"unfreed": var(Nat(cq_size - 1), "commands consumed whose slots wait for the CQ head to be published")}
+        queue = {"queued": var(Nat(size - 1), "commands in flight that are done, and whose CQE is not posted")}
         several = {"popping": var(Bool(), "a worker is in a pop, to its end: the others of this SQ wait")}
         super().__init__(
             name,
@@ -79,14 +91,18 @@ class SQ(Record):
             head=var(Ring(size), "the next entry that the device takes"),
             tail=var(Ring(size), "the SQ tail as the device last saw it"),
             in_flight=var(Nat(size - 1), "commands taken and not posted; each holds a permit"),
+            **(queue if choices.cq_full == "queue" else {}),
             corked=var(Bool(), "recorded as waiting for a CQ kick"),
             **(several if choices.workers > 1 else {}),
             wakeups=var(Nat(choices.workers), "notifications that no worker has answered yet"),
         )
         self.workers = [Worker(name, k, choices.workers) for k in range(choices.workers)]
+        self.choices = choices
         self.posters: Sequence[Worker | Completer] = (
             self.workers if choices.backend == "in-worker" else [Completer(name)]
         )
+        if choices.cq_full == "queue":
+            self.posters = []
 
     @property
     def pending(self) -> Expr:
@@ -110,7 +126,8 @@ class SQ(Record):
     @property
     def permits(self) -> Expr:
         """Permits held for this SQ: by commands in flight, and by workers that hold one without a command."""
-        return self.in_flight + count(worker.at.among("fetch", "remit") for worker in self.workers)
+        idle = ("arm", "reread") if self.choices.sq_arm == "idle" else ()
+        return self.in_flight + count(worker.at.among("fetch", *idle, "remit") for worker in self.workers)
 
     @property
     def records(self) -> list[Record]:
@@ -189,17 +206,19 @@ class Kick:
     chosen: tuple[SQ, ...] | None
     """None: every corked SQ."""
     site: bool = True
+    due: bool = True
+    """Whether the chosen are those that there is room for; else they are chosen without a look."""
 
     @property
     def note(self) -> str:
         """Names the choice, where there is one."""
-        if not self.site or self.chosen is None:
+        if not self.site or not self.due or self.chosen is None:
             return ""
         return "wakes " + ("+".join(q.label for q in self.chosen) or "none")
 
     def possible(self, room: Expr) -> Expr:
         """Whether this kick is a right one where `room` permits are available after the step."""
-        if not self.site or self.chosen is None:
+        if not self.site or not self.due or self.chosen is None:
             return boolean(True)
         sqs = self.machine.sqs
         due = minimum(room, count(q.corked for q in sqs))
@@ -232,6 +251,7 @@ class Machine:
         self.choices, self.policy = choices, policy
         self.sqs = [SQ(number, sq_size, cq_size, choices) for number in range(sqs)]
         self.cq = CQ(cq_size, self.sqs)
+        self.poster = Poster() if choices.cq_full == "queue" else None
 
     @property
     def count(self) -> int:
@@ -247,15 +267,29 @@ class Machine:
         """Whether the doorbell buffer is on."""
         return self.choices.doorbell_buffer == "on"
 
+    def looking(self, q: SQ) -> Expr:
+        """Whether a worker of this SQ is in a pop, to its end."""
+        return any_of(w.at.among("cork arm", "cork recheck", "fetch", "arm", "reread", "remit") for w in q.workers)
+
+    @property
+    def permit(self) -> int:
+        """How many CQ slots are set aside when a command is taken."""
+        return 1 if self.choices.cq_full == "permits" else 0
+
     @property
     def records(self) -> list[Record]:
         """All variables: the CQ's, then each SQ's."""
-        return [self.cq, *(record for q in self.sqs for record in q.records)]
+        return [self.cq, *([self.poster] if self.poster else []), *(record for q in self.sqs for record in q.records)]
 
     @property
     def corked(self) -> Expr:
         """Whether any SQ is corked."""
         return any_of(q.corked for q in self.sqs)
+
+    @property
+    def queued(self) -> Expr:
+        """Completions that wait for room in the CQ."""
+        return total(q.queued for q in self.sqs)
 
     @property
     def held(self) -> Expr:
@@ -269,6 +303,8 @@ class Machine:
         """
         if self.choices.items()[site] != YES:
             yield Kick(self, (), site=False)
+        elif self.choices.kick_whom == "same-number":
+            yield Kick(self, (self.sqs[0],), due=False)
         elif self.choices.kick_size == "all":
             yield Kick(self, None)
         else:

@@ -178,4 +178,22 @@ def never(_: CQView) -> EventIdx:
     return LEAVE
 
 
+@_known(source="OpenVMM nvme since #1582 (1488a37b)", at_cork=True)
+def at_cork(cq: CQView) -> EventIdx:
+    """The head while an SQ is corked; left where it is as long as none is."""
+    return leave_if(~cq.corked, cq.head)
+
+
+@_known(source="the nvme-mdev proposal (Linux RFC, 2019)")
+def half(cq: CQView) -> Expr:
+    """Half a ring past the head, wherever the tail is."""
+    return cq.head + cq.size // 2
+
+
+@_known(source="FEMU hw/femu/nvme-io.c: nvme_update_cq_eventidx")
+def head_1(cq: CQView) -> Expr:
+    """One behind the head: a guest never passes it, but once a lap."""
+    return cq.head - 1
+
+
 __all__ = ["LEAVE", "POLICIES", "CQView", "EventIdx", "Policy", "ite", "leave_if", "maximum", "minimum", "policy"]

@@ -49,11 +49,11 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
     yield always(
         "permits conserved",
         "safety",
-        cq.available + cq.occupied + m.held == cq.capacity,
+        cq.available + cq.occupied + (m.held if m.permit else 0) == cq.capacity,
         say("{} permits available, {} entries occupied and {} permits held do not add up to " + str(cq.capacity),
             cq.available, cq.occupied, m.held),
     )  # fmt: skip
-    posting = _where(system, "post")
+    posting = _where(system, "post", "post_queued")
     yield always(
         "the CQ never overflows",
         "safety",
@@ -151,18 +151,21 @@ def covers(m: Machine, system: System) -> list[Cover]:
     def some(name: str, condition: Expr) -> Sometimes:
         return Sometimes(name, condition, name)
 
-    def again(name: str, family: str) -> Repeatedly:
+    def again(name: str, *families: str) -> Repeatedly:
         """An index that moves one way wraps exactly if it moves again and again."""
-        return Repeatedly(name, frozenset(a.name for a in system.actions if a.family == family), name)
+        return Repeatedly(name, frozenset(a.name for a in system.actions if a.family in families), name)
 
-    found: list[Cover] = [
+    corks = [
         some("corks an SQ", _where(system, "cork", "cork_park")),
         some("uncorks an SQ", _uncorking(m, system)),
-        again("wraps the CQ", "post"),
+    ]
+    found: list[Cover] = [
+        *([some("leaves a completion queued", _where(system, "block"))] if m.poster else corks),
+        again("wraps the CQ", "post", "post_queued"),
         again("wraps an SQ", "fetch"),
         some("fills the CQ", cq.occupied == cq.capacity),
         some("rings a doorbell", _where(system, "ring_sq", "ring_cq")),
-        some("remits a permit", _where(system, "remit")),
+        *([some("remits a permit", _where(system, "remit"))] if m.permit else []),
     ]
     if m.buffered:
         found.append(some("elides a doorbell", _where(system, "elide_sq", "elide_cq")))

@@ -7,6 +7,7 @@ expectation; `states` and `depth` may be empty too. `unreached` names the covers
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -127,7 +128,14 @@ def lines(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     return list(found.values())
 
 
-if __name__ == "__main__":
-    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+def dumps(recorded: Iterable[Mapping[str, str]]) -> str:
+    """Lines as the file has them."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines(json.load(sys.stdin)))
+    writer.writerows(recorded)
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(dumps(lines(json.load(sys.stdin))))

@@ -1,0 +1,240 @@
+"""The museum: what went wrong in real devices and drivers, each as a small variant of a machine, with what mended it.
+
+A bug is shown by a variant that fails and a fix that does not, at the same sizes. Those that need what the machine does
+not have are here too, with what they need: they are listed, and not claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from uncork_nvme.choices import Choice
+from uncork_nvme.instance import Instance
+
+Shape = tuple[int, int, int]
+"""Number of SQs, entries of an SQ, entries of the CQ."""
+
+_TSO = "memory that is weaker than sequentially consistent: x86-TSO, with each fence present or left out"
+_LIFE = "queues that are created, deleted and reset, and a doorbell buffer that is configured while they are in use"
+
+
+@dataclass(frozen=True)
+class Design:
+    """A device, a guest and a policy; `overrides` are choices that differ from theirs."""
+
+    device: str
+    guest: str
+    policy: str
+    overrides: Mapping[str, Choice] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """`device/guest/policy`, with the overrides at the end."""
+        return "/".join([self.device, self.guest, self.policy, *(f"{k}={v}" for k, v in self.overrides.items())])
+
+    def at(self, shape: Shape) -> Instance:
+        """The same at some sizes."""
+        return Instance(self.device, self.guest, self.policy, *shape, self.overrides)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a bug is shown: at each of the `shapes` the variant does not have the property, and the fix has all.
+
+    `assumes` is what is taken to be so where the source leaves it open.
+    """
+
+    variant: Design
+    refutes: str
+    fix: Design
+    shapes: tuple[Shape, ...]
+    assumes: str = ""
+
+
+@dataclass(frozen=True)
+class Bug:
+    """Something that went wrong: what happened, where it can be read, what mended it.
+
+    Either how it is `shown`, or what it `needs` that the machine does not have.
+    """
+
+    name: str
+    happened: str
+    where: str
+    mended: str
+    shown: Shown | None = None
+    needs: str = ""
+
+
+_ONE: tuple[Shape, ...] = ((1, 3, 3), (1, 4, 4))
+_ONE_AND_TWO: tuple[Shape, ...] = ((1, 3, 3), (2, 2, 2))
+_QEMU = Design("qemu", "linux", "head")
+_SPDK_POLL = Design("spdk-poll", "linux", "never")
+_KICKS = Design("arm-recheck", "linux", "arm-on-cork")
+
+BUGS = (
+    Bug(
+        "propolis-1026",
+        "CQ EventIdx is the tail. A guest that drains a full CQ never passes it and rings no doorbell, and a doorbell "
+        "is all that wakes the SQ that was corked meanwhile.",
+        "https://github.com/oxidecomputer/propolis/pull/1026",
+        "EventIdx stays one behind the tail (e25e56ee).",
+        Shown(Design("propolis-2025", "linux", "tail"), "uncorked", Design("propolis-2026", "linux", "tail-lag"), _ONE),
+    ),
+    Bug(
+        "qemu-7.1",
+        "CQ EventIdx is never written. Guests on riscv64 hang as they boot: a completion finds the CQ full and waits "
+        "for a doorbell that no guest has a reason to ring.",
+        "https://gitlab.com/qemu-project/qemu/-/commit/fa5db2aa168b",
+        "The head as last read is written to EventIdx before each attempt to post, and then the shadow is read.",
+        Shown(Design("qemu-7.1", "linux", "never"), "drains", _QEMU, _ONE_AND_TWO),
+    ),
+    Bug(
+        "qemu-review-2022",
+        "Asked in the review of QEMU's doorbell buffer: if the tail is not read again after SQ EventIdx is written, a "
+        "guest may move it before it could see EventIdx, and stay silent, and the device sleeps.",
+        "qemu-devel, June 2022: hw/nvme: Implement shadow doorbell buffer support",
+        "The tail is read again after EventIdx is written, as QEMU does.",
+        Shown(
+            Design("qemu", "linux", "head", {"sq_reread": "no"}),
+            "uncorked",
+            _QEMU,
+            _ONE_AND_TWO,
+            "Entries that the device knows of are taken before the shadow is read again: a device that reads it before "
+            "every entry looks again without meaning to, and is live.",
+        ),
+    ),
+    Bug(
+        "qemu-suppress-db",
+        "A proposal for QEMU left SQ EventIdx alone while the device polled. It falls behind, is passed once, and then "
+        "lies behind every move of the tail for a lap.",
+        "qemu-devel, the suppress_db proposal for hw/nvme",
+        "It was turned down: EventIdx is written after each command.",
+        Shown(Design("qemu-suppress-db", "linux", "head"), "uncorked", _QEMU, _ONE_AND_TWO),
+    ),
+    Bug(
+        "openvmm-1582",
+        "SQ EventIdx moved by one for each command, with no fence and no second look; CQ EventIdx was not written in a "
+        "CQ of any usual size, so that a full CQ was never heard of again.",
+        "https://github.com/microsoft/openvmm/pull/1582",
+        "Written anew: it arms only where there is nothing to do, then fence, then another look (94889cae).",
+        Shown(
+            Design("openvmm-2024", "linux", "never"),
+            "uncorked",
+            Design("openvmm", "linux", "at-cork"),
+            _ONE_AND_TWO,
+            "The CQ has more than 11 entries, and so EventIdx is not written; here small ones stand for it. What the "
+            "missing fence does needs x86-TSO.",
+        ),
+    ),
+    Bug(
+        "spdk-4bcab9fb",
+        "When the CQ had room again the wrong queue was kicked, and the SQ that waited slept on.",
+        "https://github.com/spdk/spdk/commit/4bcab9fb",
+        "The SQ that waits is kicked.",
+        Shown(
+            Design("arm-recheck", "linux", "arm-on-cork", {"kick_whom": "same-number"}),
+            "uncorked",
+            _KICKS,
+            ((2, 2, 2),),
+            "The wrong queue is the SQ that has the CQ's number; shown on a device that kicks at every chance, so that "
+            "whom it kicks is all that is wrong.",
+        ),
+    ),
+    Bug(
+        "spdk-6e1d0b50",
+        "A command was taken if the CQ had room when it was taken, whatever else was in flight: more completions than "
+        "the CQ has slots.",
+        "https://github.com/spdk/spdk/commit/6e1d0b50",
+        "Commands in flight are counted.",
+        Shown(
+            Design("spdk-poll", "linux", "never", {"cq_full": "ignore-in-flight"}), "safety", _SPDK_POLL, _ONE_AND_TWO
+        ),
+    ),
+    Bug(
+        "linux-2018",
+        "The driver's store of the shadow and its load of EventIdx could be seen in the other order.",
+        "https://git.kernel.org/torvalds/c/f1ed3df2",
+        "A full barrier between the two.",
+        needs=_TSO,
+    ),
+    Bug(
+        "spdk-7188bb99",
+        "The same in SPDK's driver.",
+        "https://github.com/spdk/spdk/commit/7188bb99",
+        "The same.",
+        needs=_TSO,
+    ),
+    Bug(
+        "device-fence",
+        "The same from the other side: a device's store of EventIdx and its next load of the shadow.",
+        "OpenVMM before #1582, https://github.com/microsoft/openvmm/pull/1582",
+        "A full fence between the two.",
+        needs=_TSO,
+    ),
+    Bug(
+        "propolis-972",
+        "A notification is given to a set of sleeping workers; the one that takes it drops the others' bits.",
+        "https://github.com/oxidecomputer/propolis/issues/972 and 973",
+        "Bits that are not used are given back.",
+        needs="workers that serve several SQs, and a notification that is given to a set of them",
+    ),
+    Bug(
+        "spdk-2410",
+        "A doorbell comes in during migration, while the queues are not set up: the request is lost.",
+        "https://github.com/spdk/spdk/issues/2410",
+        "A kick and another look on resume.",
+        needs=_LIFE,
+    ),
+    Bug(
+        "linux-58847f12",
+        "A queue is created again, and its EventIdx and shadow are those of before: the first submit is silent.",
+        "https://git.kernel.org/torvalds/c/58847f12 and https://github.com/spdk/spdk/issues/1795",
+        "Both words are cleared.",
+        needs=_LIFE,
+    ),
+    Bug(
+        "config-at-nonzero",
+        "A doorbell buffer is configured at an index that is not zero, and EventIdx is zero: the first submit is lost.",
+        "seen on QEMU 7.2 and 10.0",
+        "EventIdx is written as the buffer is configured.",
+        needs=_LIFE,
+    ),
+    Bug(
+        "openvmm-reset",
+        "After a reset the device still uses the doorbell buffer of before.",
+        "https://github.com/microsoft/openvmm/issues/3915, 4011 and 4080",
+        "It goes back to memory of its own.",
+        needs=_LIFE,
+    ),
+    Bug(
+        "openvmm-cached",
+        "The device remembers that EventIdx is armed, and memory says otherwise after the queue was created.",
+        "OpenVMM vm/devices/storage/nvme/src/queue.rs since #1582",
+        "EventIdx is written.",
+        needs=_LIFE,
+    ),
+    Bug(
+        "propolis-983",
+        "An SQ is deleted with commands in flight, whose permits are abandoned: the CQ is smaller for ever.",
+        "https://github.com/oxidecomputer/propolis/issues/983",
+        "They are returned.",
+        needs=_LIFE,
+    ),
+    Bug(
+        "propolis-1043",
+        "A worry: a second SQ is pointed at a CQ whose EventIdx has already used the room that is reserved for one.",
+        "https://github.com/oxidecomputer/propolis/issues/1043",
+        "EventIdx is computed anew, or room that is observed kicks.",
+        needs=_LIFE,
+    ),
+    Bug(
+        "qemu-2388",
+        "An SQ with more commands than QEMU has requests is not looked at again when a request is free.",
+        "https://gitlab.com/qemu-project/qemu/-/issues/2388, fixed by 9529aa6b",
+        "The SQ is scheduled again.",
+        needs="a pool of requests that is smaller than an SQ",
+    ),
+)
+"""The bugs, those first that are shown."""

@@ -1,0 +1,163 @@
+"""The museum and the field: what went wrong is refuted, what mended it is proved, and the pages say so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from uncork import museum, proving, runner
+from uncork.core.sorts import SlipError
+from uncork.core.verdict import Refuted
+from uncork.engines import explicit
+from uncork.engines.reference import check as check_plainly
+from uncork.gate import Exit
+from uncork.museum import Exhibit
+from uncork.proving import Design
+from uncork.selection import Filters, select
+from uncork_nvme import museum as halls
+from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.choices import ChoiceError, Choices, describe
+from uncork_nvme.instance import Instance, from_name
+from uncork_nvme.policies import POLICIES
+from uncork_properties import expected, matrix
+from uncork_properties.catalogue import ROWS, covers, properties
+
+DOCS = Path(__file__).parent.parent / "docs"
+SHOWN = [bug for bug in halls.BUGS if bug.shown]
+
+
+@pytest.fixture(scope="module")
+def exhibits() -> list[Exhibit]:
+    return list(museum.check(halls.BUGS))
+
+
+def test_every_variant_is_refuted_and_every_fix_is_proved(exhibits: list[Exhibit]) -> None:
+    assert [each.bug for each in exhibits] == SHOWN
+    assert [finding for each in exhibits for finding in each.findings] == []
+
+
+def test_the_page_shows_what_is_found(exhibits: list[Exhibit]) -> None:
+    assert museum.page(exhibits) == (DOCS / "museum.md").read_text()
+
+
+def test_a_fix_that_does_not_mend_and_a_variant_that_does_not_fail_are_found() -> None:
+    good, bad = halls.Design("qemu", "linux", "head"), halls.Design("qemu-7.1", "linux", "never")
+    shown = halls.Shown(good, "drains", bad, ((1, 2, 2),))
+    (swapped,) = museum.check([halls.Bug("swapped", "", "", "", shown)])
+    assert {finding.exit for finding in swapped.findings} == {Exit.CHANGED, Exit.LIVENESS}
+
+
+def test_a_bug_is_shown_or_says_what_it_needs() -> None:
+    for bug in halls.BUGS:
+        assert bool(bug.shown) != bool(bug.needs), bug.name
+        assert bug.happened and bug.where and bug.mended
+        assert bug.shown is None or bug.shown.refutes in ROWS
+
+
+def test_the_field_page_shows_what_is_recorded() -> None:
+    assert museum.field_page(museum.known()) == (DOCS / "field.md").read_text()
+    assert list(expected.default("field.csv")) == [instance.name for instance in matrix.field()]
+
+
+@pytest.mark.slow
+def test_what_is_recorded_of_the_field_is_what_is_found() -> None:
+    recorded = expected.default("field.csv")
+    for checked in runner.check([instance for instance, _ in recorded.values()]):
+        assert museum.judge(checked, recorded[checked.instance.name][1]) == []
+
+
+def test_what_is_in_the_default_matrix_is_in_the_catalogue() -> None:
+    assert set(matrix.DEVICES) < set(DEVICES)
+    assert set(matrix.GUESTS) < set(GUESTS)
+    assert set(matrix.POLICIES) < set(POLICIES)
+
+
+def test_all_devices_and_guests_are_the_field() -> None:
+    asked = Filters(devices=["all"], guests=["all"], sqs=[1], sq_sizes=[3], cq_sizes=[3])
+    names = {each.name for each in select(asked) if each.device not in matrix.DEVICES}
+    assert names == {name for name in expected.default("field.csv") if name.split("/")[0] not in matrix.DEVICES
+                     and name.endswith("n1-sq3-cq3")}  # fmt: skip
+
+
+def test_the_command_tells_what_is_shown_and_what_is_not() -> None:
+    command = [sys.executable, "-m", "uncork", "museum", "spdk-6e1d0b50", "qemu-2388"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "safety refuted 18+0" in done.stdout
+    assert "qemu-2388: not shown, needs a pool" in done.stdout
+
+
+# -- each choice, where it decides -------------------------------------------------------------------------------------
+SOUND = "arm-recheck/linux/arm-on-cork/n1-sq3-cq3"
+DECIDES = {
+    # SQ EventIdx: where the last look is, after the last arm, is what counts
+    f"{SOUND}/sq_arm=idle": "live",
+    f"{SOUND}/sq_arm=idle,sq_reread=no": "hangs",
+    f"{SOUND}/sq_reread=no": "live",  # the look before the next entry is one after the arm
+    f"{SOUND}/sq_reread=no,sq_read=wake,sq_event=tail": "hangs",
+    f"{SOUND}/sq_event=tail,sq_read=wake": "live",
+    f"{SOUND}/sq_event=tail-1": "hangs",
+    f"{SOUND}/sq_arm=never": "hangs",
+    # who polls needs none of it; nor any kick
+    "propolis-2025/linux/never/n1-sq2-cq2": "hangs",
+    "propolis-2025/linux/never/n1-sq2-cq2/poll=yes,kick_on_doorbell=no,sq_arm=never": "live",
+    "propolis-2025/linux/never/n1-sq2-cq2/cork=self-kick,kick_on_doorbell=no": "live",
+    # what is in flight counts, or the CQ overflows
+    f"{SOUND}/backend=detached": "live",
+    f"{SOUND}/backend=detached,cq_full=ignore-in-flight": "unsafe",
+    # completions that queue hang for want of a CQ doorbell, and of nothing else
+    "qemu/linux/head/n1-sq2-cq2": "live",
+    "qemu/linux/tail/n1-sq2-cq2": "hangs",
+    "qemu/linux/never/n1-sq2-cq2/doorbell_buffer=off": "live",
+    # several SQs: whom a kick wakes, and whether one of them looks while another holds the last slot
+    "mmio/linux/tail/n2-sq2-cq2/kick_on_remit=yes": "live",
+    "mmio/linux/tail/n2-sq2-cq2/kick_on_remit=yes,kick_whom=same-number": "hangs",
+    "spdk-poll/linux/never/n2-sq2-cq2": "live",
+    "spdk-poll/linux/never/n2-sq2-cq2/threads=many": "hangs",
+}
+
+
+@pytest.mark.parametrize("name", DECIDES)
+def test_a_choice_decides(name: str) -> None:
+    (checked,) = runner.check([from_name(name)], museum.FIXED)
+    refuted = {row.property for row in checked.rows if isinstance(row.verdict, Refuted)}
+    assert ("unsafe" if "safety" in refuted else "hangs" if refuted else "live") == DECIDES[name]
+
+
+@pytest.mark.parametrize("device", sorted(set(DEVICES) - set(matrix.DEVICES)))
+def test_two_engines_that_share_no_code_agree(device: str) -> None:
+    instance = Instance(device, "linux", DEVICES[device].policy, 1, 2, 2)
+    asked = properties(instance.machine, instance.system), covers(instance.machine, instance.system)
+    fast, plain = explicit.check(instance.system, *asked), check_plainly(instance.system, *asked)
+    assert (fast.states, fast.transitions, fast.depth, fast.unreached) == (
+        plain.states, plain.transitions, plain.depth, plain.unreached,
+    )  # fmt: skip
+    for (prop, one), (_, other) in zip(fast.verdicts, plain.verdicts, strict=True):
+        assert type(one) is type(other), prop.name
+
+
+def test_completions_that_queue_come_from_elsewhere() -> None:
+    with pytest.raises(ChoiceError, match="set backend to detached"):
+        Choices().replace({"cq_full": "queue"})
+
+
+# -- what is not proved for all sizes is refused -----------------------------------------------------------------------
+SPOKEN_OF = {
+    *("post_order", "backend", "workers", "doorbell_buffer", "early_free", "drain", "need_event", "submit_batch"),
+    *("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"),
+}
+"""The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
+REFUSED = [
+    (name, value) for name, values, _ in describe() if name not in SPOKEN_OF for value in values[1:]
+    if (name, value) != ("cork", "arm-recheck")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED)
+@pytest.mark.parametrize("several", [False, True])
+def test_a_choice_that_no_lemma_speaks_of_is_refused(name: str, value: str, several: bool) -> None:
+    design = Design("arm-recheck", "linux", "arm-on-cork", {name: value, "backend": "detached"})
+    with pytest.raises(SlipError, match=f"{name}={value}"):
+        proving._part(design, several, 2, lambda _: None)
