@@ -22,6 +22,7 @@ RUNGS = [
     ((2, 4, 4), 200_000_000),
     ((1, 24, 24), 200_000_000),
     ((2, 5, 5), 200_000_000),
+    ((2, 6, 6), 200_000_000),
 ]
 """SQs, entries of each and of the CQ, in the order of the number of states; and room for a stack, see `Task.deep`."""
 
