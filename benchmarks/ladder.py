@@ -22,6 +22,7 @@ RUNGS = [
     ((2, 4, 4), 200_000_000),
     ((1, 24, 24), 200_000_000),
     ((2, 5, 5), 200_000_000),
+    ((2, 6, 6), 200_000_000),
 ]
 """SQs, entries of each and of the CQ, in the order of the number of states; and room for a stack, see `Task.deep`."""
 
@@ -64,6 +65,7 @@ def report(folder: Path, limits: Limits) -> Iterator[str]:
     rungs = ", ".join(f"n{sqs}-sq{sq}-cq{cq}" for (sqs, sq, cq), _ in RUNGS)
     yield f"Ever larger instances of `{INSTANCE}`, in the order of their states, unreduced: {rungs}."
     yield f"Each tool climbs until it exceeds {limits.seconds:g} s or {limits.memory / GIB:g} GiB; one run of each."
+    yield "SPIN and TLC tell all states apart, and are asked for safety only."
     yield ""
     yield "| tool | asked | largest instance finished | states it told apart | wall s | peak MiB | stopped at |"
     yield "|---|---|---|--:|--:|--:|---|"
