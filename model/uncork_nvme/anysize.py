@@ -135,11 +135,13 @@ class AnySize(Machine):
     def __init__(self, choices: Choices, policy: Policy, *, several: bool, least: int = 2) -> None:
         if choices.kick_size != "all":
             raise SlipError("kick_size=room picks SQs, and a proof for any number of them follows but one: use all")
+        if choices.tso:
+            raise SlipError("memory=tso: a proof for all sizes speaks of sequentially consistent memory; use check")
         self.choices, self.policy = choices, policy
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         self.sqs: list[SQ] = [AnySQ(number, size, cq_size, choices) for number, size in enumerate(sizes)]
-        self.cq = AnyCQ(cq_size, self.sqs)
+        self.cq = AnyCQ(cq_size, self.sqs, choices)
         self.rest = Rest(cq_size) if several else None
         self.anything = Record(
             "anything",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from uncork_nvme.choices import YES, Choice
+from uncork_nvme.choices import NO, YES, Choice
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ _PROPOLIS: dict[str, Choice] = {
     "cork": "park",
     "kick_on_doorbell": YES,
     "backend": "in-worker",
+    "device_fence_sq": NO,  # release and acquire only
+    "device_fence_cq": NO,
 }
 
 DEVICES = {

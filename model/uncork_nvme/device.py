@@ -5,6 +5,10 @@ and the CQ lock that a pop starts with are taken in one step: nobody who holds t
 
 Where a step does one thing or another, by what it reads or whom it chooses to wake, that is several actions here, and
 fairness is owed to the step (`of`), not to each outcome: a fair run may read the unlucky value every time.
+
+Under x86-TSO, taking a lock is a locked instruction: it waits until the thread's stores are in memory. Releasing one is a
+plain store: the lock counts as free when the stores to what it guards are seen, and that the release waits longer still
+would show only as a lock that is taken later. A notification is not counted as a fence.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from uncork.core.expr import Expr, boolean
 from uncork.core.system import Action, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Worker, notified
+from uncork_nvme.machine import SQ, Completer, Kick, Machine, Thread, Worker, notified
 from uncork_nvme.policies import CQView, EventIdx
 
 
@@ -27,8 +31,8 @@ def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
     return m.policy.event_idx(view, corking=corking)
 
 
-def _written(value: Expr | None, cq: CQ) -> Updates:
-    return Updates() if value is None else cq(event=value)
+def _written(value: Expr | None, thread: Thread) -> Updates:
+    return Updates() if value is None else thread.cq_event.store(value)
 
 
 # -- pop, by a worker --------------------------------------------------------------------------------------------------
@@ -39,7 +43,7 @@ def wake(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 
 def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
-    return (w.at == "reserve") & q.free_to_pop & ~q.locked & ~m.cq.locked
+    return (w.at == "reserve") & q.free_to_pop & q.unlocked & m.cq.unlocked & w.buffer.drained
 
 
 @step("worker {}", of="reserve")
@@ -93,8 +97,8 @@ def start_cork(m: Machine, q: SQ, w: Worker) -> Guarded:
 def cork_arm(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Writes CQ EventIdx as the policy says at a cork; a full fence follows."""
     armed = event_idx(m, corking=True)
-    return when((w.at == "cork arm") & armed.written, _written(armed.value, m.cq), w(at="cork recheck")).says(
-        "arms: CQ EventIdx {} -> {}", m.cq.event, armed.value if armed.value is not None else m.cq.event
+    return when((w.at == "cork arm") & armed.written, _written(armed.value, w), w(at="cork recheck")).says(
+        "arms: CQ EventIdx {} -> {}", w.cq_event.own, armed.value if armed.value is not None else m.cq.event
     )
 
 
@@ -104,12 +108,16 @@ def cork_leave(m: Machine, q: SQ, w: Worker) -> Guarded:
     return when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
 
 
+def _rechecks(m: Machine, w: Worker) -> Expr:
+    return (w.at == "cork recheck") & m.fence("device_fence_cq", w.buffer)
+
+
 @step("worker {}", of="cork_recheck")
 def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Reads the CQ shadow head again and finds room after all: credits it and takes a permit."""
     cq = m.cq
     return when(
-        (w.at == "cork recheck") & (cq.freed > 0) & kick.possible(cq.available + cq.freed - 1),
+        _rechecks(m, w) & (cq.freed > 0) & kick.possible(cq.available + cq.freed - 1),
         cq(head=cq.shadow, available=cq.available + cq.freed - 1, locked=False),
         w(at="fetch"),
         *kick.updates(),
@@ -120,7 +128,7 @@ def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
 def cork_park(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the CQ shadow head again and finds no room: the SQ is recorded as corked, and the worker sleeps."""
     return when(
-        (w.at == "cork recheck") & (m.cq.freed == 0),
+        _rechecks(m, w) & (m.cq.freed == 0),
         m.cq(locked=False),
         q(locked=False, corked=True),
         q.popping_is(False),
@@ -158,13 +166,14 @@ def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
 @step("worker {}")
 def arm_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
-    return when(w.at == "arm", q(event=q.head), w(at="reread")).says("SQ EventIdx {} -> {}", q.event, q.head)
+    return when(w.at == "arm", w.sq_event.store(q.head), w(at="reread")).says("SQ EventIdx {} -> {}", q.event, q.head)
 
 
 @step("worker {}")
 def reread_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
-    return when(w.at == "reread", q(tail=q.shadow, locked=False), *_popped(m, q, w)).says(
+    fenced = m.fence("device_fence_sq", w.buffer)
+    return when((w.at == "reread") & fenced, q(tail=q.shadow, locked=False), *_popped(m, q, w)).says(
         "re-reads SQ tail {}", q.shadow
     )
 
@@ -174,7 +183,7 @@ def remit(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Gives back the permit that it found no command for, and sleeps."""
     cq = m.cq
     return when(
-        (w.at == "remit") & ~cq.locked & kick.possible(cq.available + 1),
+        (w.at == "remit") & cq.unlocked & w.buffer.drained & kick.possible(cq.available + 1),
         cq(available=cq.available + 1),
         q.popping_is(False),
         w(at="asleep"),
@@ -209,17 +218,23 @@ def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     """A command completes: its CQE is written at the CQ tail, visible to the guest at once; its permit is used up."""
     cq = m.cq
     return when(
-        (p.at == "run") & (q.in_flight > 0) & ~cq.locked,
-        cq.put(q),
+        (p.at == "run") & (q.in_flight > 0) & cq.unlocked & p.buffer.drained,
+        p.cqe.store(),
         q(in_flight=q.in_flight - 1),
         *_onward(m, q, p, None),
     ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
 
 
+def _reads(m: Machine, p: Worker | Completer) -> Expr:
+    """Whether a poster is about to read the CQ shadow head; behind a fence, where it has armed first."""
+    armed = post_sequence(m)[0] == "post arm"
+    return (p.at == "post read") & (m.fence("device_fence_cq", p.buffer) if armed else boolean(True))
+
+
 @step("backend {}", of="post_read")
 def post_read(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     """Reads the CQ shadow head, which has not moved."""
-    return when((p.at == "post read") & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
+    return when(_reads(m, p) & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
         "reads shadow head {}: nothing freed", m.cq.shadow
     )
 
@@ -230,7 +245,7 @@ def post_credit(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded
     cq = m.cq
     room = cq.available + cq.freed
     return when(
-        (p.at == "post read") & (cq.freed > 0) & kick.possible(room),
+        _reads(m, p) & (cq.freed > 0) & kick.possible(room),
         cq(head=cq.shadow, available=room),
         *_onward(m, q, p, "post read", kick),
     ).says("reads shadow head {}: {} freed", cq.shadow, cq.freed)
@@ -240,8 +255,8 @@ def post_credit(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded
 def post_arm(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     """Writes CQ EventIdx as the policy says."""
     armed = event_idx(m)
-    return when((p.at == "post arm") & armed.written, _written(armed.value, m.cq), *_onward(m, q, p, "post arm")).says(
-        "CQ EventIdx {} -> {}", m.cq.event, armed.value if armed.value is not None else m.cq.event
+    return when((p.at == "post arm") & armed.written, _written(armed.value, p), *_onward(m, q, p, "post arm")).says(
+        "CQ EventIdx {} -> {}", p.cq_event.own, armed.value if armed.value is not None else m.cq.event
     )
 
 
@@ -257,7 +272,7 @@ def post_leave(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
 @step("doorbell handler {}")
 def notify_tail(m: Machine, q: SQ) -> Guarded:
     """Takes the SQ tail that the doorbell carries."""
-    return when((q.submitter == "notify tail") & ~q.locked, q(tail=q.shadow, submitter="notify")).says(
+    return when((q.submitter == "notify tail") & q.unlocked, q(tail=q.shadow, submitter="notify")).says(
         "learns the SQ tail {}", q.shadow
     )
 
@@ -276,7 +291,7 @@ def notify_head(m: Machine) -> Guarded:
     cq = m.cq
     onward = "kick" if m.choices.kick_on_doorbell == YES else "poll"
     return when(
-        (cq.consumer == "notify head") & ~cq.locked & (cq.freed <= cq.occupied),
+        (cq.consumer == "notify head") & cq.unlocked & (cq.freed <= cq.occupied),
         cq(head=cq.shadow, available=cq.available + cq.freed, consumer=onward),
     ).says("learns the CQ head {}: {} freed", cq.shadow, cq.freed)
 
@@ -285,7 +300,7 @@ def notify_head(m: Machine) -> Guarded:
 def reject_head(m: Machine) -> Guarded:
     """Refuses a CQ head that frees more than is occupied; the handler ends without a kick."""
     cq = m.cq
-    return when((cq.consumer == "notify head") & ~cq.locked & (cq.freed > cq.occupied), cq(consumer="poll")).says(
+    return when((cq.consumer == "notify head") & cq.unlocked & (cq.freed > cq.occupied), cq(consumer="poll")).says(
         "refuses CQ head {}: {} freed of {}", cq.shadow, cq.freed, cq.occupied
     )
 
@@ -295,7 +310,7 @@ def kick(m: Machine, kick: Kick) -> Guarded:
     """Empties the corked set and notifies every SQ in it (or as many as there is room for)."""
     cq = m.cq
     return when(
-        (cq.consumer == "kick") & ~cq.locked & kick.possible(cq.available), cq(consumer="poll"), *kick.updates()
+        (cq.consumer == "kick") & cq.unlocked & kick.possible(cq.available), cq(consumer="poll"), *kick.updates()
     ).says("kicks the corked SQs")
 
 

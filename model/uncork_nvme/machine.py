@@ -11,13 +11,59 @@ from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Declared, Record, RingPicture, Updates, var
 
 from uncork_nvme.choices import NO, YES, Choices
+from uncork_nvme.memory import Buffer, Stores, Word
 from uncork_nvme.policies import Policy
 
 IN_POST = ("post read", "post arm")
 """Where an actor stands while it posts and holds the CQ lock."""
 
 
-class Worker(Record):
+class Entry(Stores):
+    """The CQE that a device thread has written and the guest cannot see yet; the CQ lock holds the tail behind it."""
+
+    def __init__(self, name: str, q: SQ, cq: CQ, depth: int) -> None:
+        self._q, self._cq = q, cq
+        super().__init__(name, f"the CQE of {q.label}", 2, depth)
+
+    def store(self) -> Updates:
+        """The thread writes an entry of its SQ at the tail."""
+        cq = self._cq
+        if not self.depth:
+            return cq.put(self._q)
+        stored = cq(tail=cq.tail + 1)
+        stored |= self.enter(1)
+        return stored
+
+    def on_arrival(self, move: Expr) -> Updates:
+        """The guest sees it by its phase tag."""
+        cq = self._cq
+        return cq(slots=cq.slots.store(cq.tail - move, self._q.label))
+
+
+class Thread(Record):
+    """A thread of the device, and its stores to shared words."""
+
+    label = ""
+    cqe: Entry
+    cq_event: Word
+    sq_event: Word
+    buffer: Buffer
+
+    def joins(self, q: SQ, cq: CQ, choices: Choices) -> None:
+        """Gives it a store buffer.
+
+        It takes the CQ lock, which drains it, before it writes a CQE; then come the CQE and CQ EventIdx, once each.
+        After CQ EventIdx at a cork it may go on to SQ EventIdx, which it writes once before it takes a lock again.
+        """
+        tso, events = int(choices.tso), int(choices.tso and choices.doorbell_buffer == "on")
+        of = f"{q.label} {self.label}".rstrip()
+        self.cqe = Entry(f"{self.name}.cqe", q, cq, tso)
+        self.cq_event = Word(f"{self.name}.cq_event", f"CQ EventIdx by {of}", cq, "event", events)
+        self.sq_event = Word(f"{self.name}.sq_event", f"SQ EventIdx of {of}", q, "event", events)
+        self.buffer = Buffer(self.cqe, self.cq_event, self.sq_event)
+
+
+class Worker(Thread):
     """A device worker of one SQ. With the in-worker backend it also runs the command it took, and posts."""
 
     def __init__(self, sq: str, number: int, of: int) -> None:
@@ -49,10 +95,8 @@ class Worker(Record):
         return self.at == "asleep"
 
 
-class Completer(Record):
+class Completer(Thread):
     """The backend of one SQ, where completions do not come from its workers."""
-
-    label = ""
 
     def __init__(self, sq: str) -> None:
         super().__init__(f"{sq}.backend", at=var(Enum(("run", *IN_POST)), "what the backend does next"))
@@ -87,6 +131,8 @@ class SQ(Record):
         self.posters: Sequence[Worker | Completer] = (
             self.workers if choices.backend == "in-worker" else [Completer(name)]
         )
+        self.index = Word(f"{name}.shadow_tail", f"{self.label} shadow tail", self, "shadow", _pending(choices, self))
+        self.buffer = Buffer(self.index)
 
     @property
     def pending(self) -> Expr:
@@ -113,15 +159,25 @@ class SQ(Record):
         return self.in_flight + count(worker.at.among("fetch", "remit") for worker in self.workers)
 
     @property
+    def unlocked(self) -> Expr:
+        """Whether the device's lock of this SQ can be taken: a release is a store, seen after those before it."""
+        return ~self.locked & ~any_of(worker.sq_event.waiting for worker in self.workers)
+
+    @property
+    def threads(self) -> list[Thread]:
+        """Its threads in the device."""
+        return [*self.workers, *(p for p in self.posters if isinstance(p, Completer))]
+
+    @property
     def records(self) -> list[Record]:
         """This SQ's variables and its actors'."""
-        return [self, *self.workers, *(p for p in self.posters if isinstance(p, Completer))]
+        return [self, *self.threads]
 
 
 class CQ(Record):
     """The completion queue: its shared words, its guest consumer, and what the device knows of it."""
 
-    def __init__(self, size: int, sqs: Sequence[SQ]) -> None:
+    def __init__(self, size: int, sqs: Sequence[SQ], choices: Choices) -> None:
         self.size, self.capacity = size, size - 1
         super().__init__(
             "cq",
@@ -138,6 +194,12 @@ class CQ(Record):
             tail=var(Ring(size), "the next CQ slot that the device writes"),
             available=var(Nat(size - 1), "permits that may be taken", initial=size - 1),
         )
+        self.index = Word("cq.shadow_head", "CQ shadow head", self, "shadow", _pending(choices, self))
+        self.buffer = Buffer(self.index)
+        self.threads = [thread for q in sqs for thread in q.threads]
+        for q in sqs:
+            for thread in q.threads:
+                thread.joins(q, self, choices)
 
     def _entries(self, sqs: Sequence[SQ]) -> dict[str, Declared]:
         doc = "CQ entries as the phase tag shows them to the guest: whose completion, or none that is new"
@@ -154,6 +216,11 @@ class CQ(Record):
     def put(self, q: SQ) -> Updates:
         """The device writes an entry of this SQ at the tail."""
         return self(slots=self.slots.store(self.tail, q.label), tail=self.tail + 1)
+
+    @property
+    def unlocked(self) -> Expr:
+        """Whether the device's lock of the CQ can be taken: a release is a store, seen after those before it."""
+        return ~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)
 
     @property
     def overwrites(self) -> Expr:
@@ -173,12 +240,23 @@ class CQ(Record):
     @property
     def consumed(self) -> Expr:
         """Entries consumed and not published."""
-        return self.cursor - self.shadow
+        return self.cursor - self.index.own
 
     @property
     def visible(self) -> Expr:
         """Whether the guest sees a new entry at its cursor."""
         return self.slots[self.cursor] != "none"
+
+
+def _pending(choices: Choices, queue: SQ | CQ) -> int:
+    """How many stores of a shadow index can wait at once.
+
+    One if a fence follows each. Otherwise one for each entry of the queue: a store moves the index by one at least, and
+    the device does not go on past what it has not seen.
+    """
+    if not choices.tso or choices.doorbell_buffer == "off":
+        return 0
+    return 1 if choices.guest_fence == YES else queue.capacity
 
 
 @dataclass(frozen=True)
@@ -231,7 +309,7 @@ class Machine:
     def __init__(self, choices: Choices, policy: Policy, sqs: int, sq_size: int, cq_size: int) -> None:
         self.choices, self.policy = choices, policy
         self.sqs = [SQ(number, sq_size, cq_size, choices) for number in range(sqs)]
-        self.cq = CQ(cq_size, self.sqs)
+        self.cq = CQ(cq_size, self.sqs, choices)
 
     @property
     def count(self) -> int:
@@ -250,7 +328,17 @@ class Machine:
     @property
     def records(self) -> list[Record]:
         """All variables: the CQ's, then each SQ's."""
-        return [self.cq, *(record for q in self.sqs for record in q.records)]
+        places = [place for buffer in self.buffers for place in buffer.places]
+        return [self.cq, *(record for q in self.sqs for record in q.records), *places]
+
+    @property
+    def buffers(self) -> list[Buffer]:
+        """Each thread's store buffer."""
+        return [*(q.buffer for q in self.sqs), self.cq.buffer, *(thread.buffer for thread in self.cq.threads)]
+
+    def fence(self, name: str, buffer: Buffer) -> Expr:
+        """Whether a thread may go on to a load after a fence (the name of a choice): at once where it is left out."""
+        return buffer.drained if self.choices.items()[name] == YES else boolean(True)
 
     @property
     def corked(self) -> Expr:
