@@ -6,8 +6,8 @@ and the CQ lock that a pop starts with are taken in one step: nobody who holds t
 Where a step does one thing or another, by what it reads or whom it chooses to wake, that is several actions here, and
 fairness is owed to the step (`of`), not to each outcome: a fair run may read the unlucky value every time.
 
-Under x86-TSO, taking a lock is a locked instruction: it waits until the thread's stores are in memory. Releasing one is a
-plain store: the lock counts as free when the stores to what it guards are seen, and that the release waits longer still
+Under x86-TSO, taking a lock is a locked instruction: it waits until the thread's stores are in memory. Releasing one is
+a plain store: the lock counts as free when the stores to what it guards are seen; that the release waits longer still
 would show only as a lock that is taken later. A notification is not counted as a fence.
 """
 
