@@ -8,7 +8,8 @@ fairness is owed to the step (`of`), not to each outcome: a fair run may read th
 
 Under x86-TSO, taking a lock is a locked instruction: it waits until the thread's stores are in memory. Releasing one is
 a plain store: the lock counts as free when the stores to what it guards are seen; that the release waits longer still
-would show only as a lock that is taken later. A notification is not counted as a fence.
+would show only as a lock that is taken later. So a lock that is free leaves a thread nothing to wait for but its stores
+to what that lock does not guard. A notification is not counted as a fence.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def wake(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 
 def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
-    return (w.at == "reserve") & q.free_to_pop & q.unlocked & m.cq.unlocked & w.buffer.drained
+    return (w.at == "reserve") & q.free_to_pop & q.unlocked & m.cq.unlocked
 
 
 @step("worker {}", of="reserve")
@@ -183,7 +184,7 @@ def remit(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Gives back the permit that it found no command for, and sleeps."""
     cq = m.cq
     return when(
-        (w.at == "remit") & cq.unlocked & w.buffer.drained & kick.possible(cq.available + 1),
+        (w.at == "remit") & cq.unlocked & kick.possible(cq.available + 1),
         cq(available=cq.available + 1),
         q.popping_is(False),
         w(at="asleep"),

@@ -21,9 +21,9 @@ IN_POST = ("post read", "post arm")
 class Entry(Stores):
     """The CQE that a device thread has written and the guest cannot see yet; the CQ lock holds the tail behind it."""
 
-    def __init__(self, name: str, q: SQ, cq: CQ, depth: int) -> None:
+    def __init__(self, name: str, label: str, q: SQ, cq: CQ, depth: int) -> None:
         self._q, self._cq = q, cq
-        super().__init__(name, f"the CQE of {q.label}", 2, depth)
+        super().__init__(name, label, 2, depth)
 
     def store(self) -> Updates:
         """The thread writes an entry of its SQ at the tail."""
@@ -43,6 +43,7 @@ class Entry(Stores):
 class Thread(Record):
     """A thread of the device, and its stores to shared words."""
 
+    kind = "worker"
     label = ""
     cqe: Entry
     cq_event: Word
@@ -55,11 +56,13 @@ class Thread(Record):
         It takes the CQ lock, which drains it, before it writes a CQE; then come the CQE and CQ EventIdx, once each.
         After CQ EventIdx at a cork it may go on to SQ EventIdx, which it writes once before it takes a lock again.
         """
-        tso, events = int(choices.tso), int(choices.tso and choices.doorbell_buffer == "on")
-        of = f"{q.label} {self.label}".rstrip()
-        self.cqe = Entry(f"{self.name}.cqe", q, cq, tso)
-        self.cq_event = Word(f"{self.name}.cq_event", f"CQ EventIdx by {of}", cq, "event", events)
-        self.sq_event = Word(f"{self.name}.sq_event", f"SQ EventIdx of {of}", q, "event", events)
+        events = choices.tso and choices.doorbell_buffer == "on"
+        pops, posts = isinstance(self, Worker), self in q.posters
+        arms = events and (posts or choices.cork == "arm-recheck")
+        by = f"by {q.label}'s {self.label or self.kind}"
+        self.cqe = Entry(f"{self.name}.cqe", f"CQE {by}", q, cq, int(choices.tso and posts))
+        self.cq_event = Word(f"{self.name}.cq_event", f"CQ EventIdx {by}", cq, "event", int(arms))
+        self.sq_event = Word(f"{self.name}.sq_event", f"SQ EventIdx {by}", q, "event", int(events and pops))
         self.buffer = Buffer(self.cqe, self.cq_event, self.sq_event)
 
 
@@ -97,6 +100,8 @@ class Worker(Thread):
 
 class Completer(Thread):
     """The backend of one SQ, where completions do not come from its workers."""
+
+    kind = "backend"
 
     def __init__(self, sq: str) -> None:
         super().__init__(f"{sq}.backend", at=var(Enum(("run", *IN_POST)), "what the backend does next"))
