@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, ite
+from uncork.core.expr import Expr, all_of, any_of, boolean, ite, lift
 from uncork.core.sorts import Nat, Ring
 from uncork.core.system import Action, Guarded, Record, Updates, step, var, when
 
@@ -95,7 +95,7 @@ class Word(Stores):
         """The thread stores a value."""
         if not self.depth:
             return self._of(**{self._field: value})
-        return self.enter(value - self.own)
+        return self.enter(lift(value, self.shown.sort) - self.own)
 
     def on_arrival(self, move: Expr) -> Updates:
         """The others see it."""
