@@ -29,6 +29,13 @@ expectations: .venv/installed ## record today's verdicts as the expected ones, h
 proofs: .venv/installed ## record what is proved for all sizes, here and in docs/proof.md (minutes)
 	$(BIN)/python -m uncork.proofs properties/uncork_properties/proofs.csv docs/proof.md
 
+memory: .venv/installed ## record which fences are needed under x86-TSO, here and in docs/memory.md
+	$(BIN)/python -m uncork_properties.fences > .venv/asked.csv
+	$(BIN)/uncork check --expect .venv/asked.csv --json .venv/rows.json || true
+	$(BIN)/python -m uncork_properties.expected < .venv/rows.json > .venv/memory.csv
+	mv .venv/memory.csv properties/uncork_properties/memory.csv
+	$(BIN)/python -m uncork_properties.fences docs/memory.md
+
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
 	$(BIN)/python benchmarks/run.py
 
@@ -59,4 +66,4 @@ bench: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test counterexamples expectations proofs memory bench format clean

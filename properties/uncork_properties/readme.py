@@ -28,7 +28,7 @@ def table() -> str:
     for device in DEVICES:
         lines = [
             f"| {policy} | "
-            + " | ".join(_marked(words.get((device, policy, *shape), "")) for shape in matrix.SHAPES)
+            + " | ".join(marked(words.get((device, policy, *shape), "")) for shape in matrix.SHAPES)
             + " |"
             for policy in POLICIES
         ]
@@ -47,7 +47,8 @@ def table() -> str:
     return "\n".join(parts)
 
 
-def _marked(word: str) -> str:
+def marked(word: str) -> str:
+    """A word for an instance's verdicts, as it stands in a table."""
     if word in ("", "live"):
         return word
     return f"**{word}**" if word.split(" ")[0].isupper() else f"*{word}*"
