@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from uncork.core.expr import all_of
 from uncork.core.property import InRange, NotForever, always
 from uncork.core.sorts import Nat, Ring, SlipError
@@ -30,7 +33,7 @@ class Program(Record):
     """A thread: `x=1` stores, `r=x` loads into a register, `fence` waits."""
 
     def __init__(self, number: int, text: str) -> None:
-        self.label, self.code = f"T{number}", [part.strip() for part in text.split(";")]
+        self.label, self.code = f"T{number}", [part.strip() for part in text.split(";") if part]
         pairs = [part.partition("=")[::2] for part in self.code if part != "fence"]
         self.stores = [name for name, value in pairs if value.isdecimal()]
         self.loads = {register: word for register, word in pairs if not word.isdecimal()}
@@ -133,6 +136,79 @@ def test_a_store_that_the_buffer_does_not_foresee_is_out_of_range(text: str, roo
     system, *_ = litmus(text, room=room)
     ((_, found),) = explicit.check(system, [InRange("in range", "litmus", "")]).verdicts
     assert isinstance(found, Proved if fits else Refuted)
+
+
+Code = tuple[tuple[str, ...], ...]
+
+
+def by_the_book(codes: Code) -> set[tuple[int, ...]]:
+    """What the registers can hold at the end, by the rules of Sewell et al. word for word: a queue for each thread."""
+    found: set[tuple[int, ...]] = set()
+    start = (dict[str, int](), dict[str, int](), ((0, ()),) * len(codes))
+    seen, todo = set(), [start]
+    while todo:
+        memory, registers, threads = todo.pop()
+        key = (tuple(sorted(memory.items())), tuple(sorted(registers.items())), threads)
+        if key in seen:
+            continue
+        seen.add(key)
+        if all(at == len(code) for (at, _), code in zip(threads, codes, strict=True)):
+            found.add(tuple(registers[name] for name in sorted(registers)))
+        for k, (at, queue) in enumerate(threads):
+
+            def moved(at: int, queue: tuple[tuple[str, int], ...], k: int = k, threads: Any = threads) -> Any:
+                return (*threads[:k], (at, queue), *threads[k + 1 :])
+
+            if queue:
+                todo.append((memory | dict(queue[:1]), registers, moved(at, queue[1:])))
+            if at < len(codes[k]):
+                target, _, source = codes[k][at].partition("=")
+                if target == "fence":
+                    if not queue:
+                        todo.append((memory, registers, moved(at + 1, queue)))
+                elif source.isdecimal():
+                    todo.append((memory, registers, moved(at + 1, (*queue, (target, int(source))))))
+                else:
+                    value = dict(queue).get(source, memory.get(source, 0))
+                    todo.append((memory, registers | {target: value}, moved(at + 1, queue)))
+    return found
+
+
+def by_the_model(codes: Code) -> set[tuple[int, ...]]:
+    """The same by the primitive that the machine uses."""
+    system, programs, _ = litmus(*("; ".join(code) for code in codes))
+    registers = sorted(f"{p.name}.{r}" for p in programs for r in p.loads)
+    found, seen, todo = set(), set(), [system.initial]
+    while todo:
+        state = todo.pop()
+        if (key := tuple(state.values())) in seen:
+            continue
+        seen.add(key)
+        assert not system.strays(state)
+        if all(state[f"{p.name}.at"] == len(p.code) for p in programs):
+            found.add(tuple(state[name] for name in registers))
+        todo += [system.after(state, action) for action in system.enabled(state)]
+    return found
+
+
+@st.composite
+def codes(draw: st.DrawFn) -> Code:
+    """Two threads with two words of their own, stored to in their order; loads of any word; fences."""
+    threads = []
+    for k, own in enumerate(("ab", "cd")):
+        words = sorted(draw(st.lists(st.sampled_from(own), max_size=3)))
+        code = [f"{word}={draw(st.integers(0, 2))}" for word in words]
+        extra = [f"r{k}{n}={word}" for n, word in enumerate(draw(st.lists(st.sampled_from("abcd"), max_size=3)))]
+        for each in [*extra, *draw(st.lists(st.just("fence"), max_size=1))]:
+            code.insert(draw(st.integers(0, len(code))), each)
+        threads.append(tuple(code))
+    return tuple(threads)
+
+
+@settings(max_examples=300, deadline=None)
+@given(codes())
+def test_the_memory_is_that_of_the_book(codes: Code) -> None:
+    assert by_the_model(codes) == by_the_book(codes)
 
 
 def test_every_store_arrives() -> None:

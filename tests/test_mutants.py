@@ -20,15 +20,15 @@ RINGS = "propolis-2026/spdk/tail-lag/n1-sq2-cq2/guest_fence=no,memory=tso"
 
 # what is wrong, module, token, instead, instance, property, verdict before, verdict after
 MUTANTS = [
-    ("no re-read before an SQ is corked", "device", '(w.at == "cork recheck") & (m.cq.freed == 0)',
-     '(w.at == "cork recheck") & (m.cq.freed >= 0)', ARMS, "drains", "proved", "refuted"),
+    ("no re-read before an SQ is corked", "device", "_rechecks(m, w) & (m.cq.freed == 0)",
+     "_rechecks(m, w) & (m.cq.freed >= 0)", ARMS, "drains", "proved", "refuted"),
     ("no arming before an SQ is corked", "device", '"cork arm" if m.policy.at_cork',
      '"cork recheck" if m.policy.at_cork',
      ARMS, "drains", "proved", "refuted"),
     ("no SQ EventIdx after a fetch", "device", '[w(at="arm")] if m.buffered', '[w(at="reread")] if m.buffered',
      FIXED, "drains", "proved", "refuted"),
-    ("SQ EventIdx one further", "device", "q(event=q.head)", "q(event=q.head + 1)", FIXED, "drains", "proved",
-     "refuted"),
+    ("SQ EventIdx one further", "device", "sq_event.store(q.head)", "sq_event.store(q.head + 1)", FIXED, "drains",
+     "proved", "refuted"),
     ("CQ EventIdx one further", "policies", "cq.occupied <= 1, cq.tail - 1", "cq.occupied <= 1, cq.tail - 0",
      FIXED, "uncorked", "proved", "refuted"),
     ("the doorbell's kick dropped", "catalogue", '"kick_on_doorbell": YES,\n    "backend"',
@@ -56,7 +56,7 @@ MUTANTS = [
      FIXED, "safety", "proved", "refuted"),
     ("a permit taken where there is none", "device", "(cq.available > 0)", "(cq.available >= 0)",
      FIXED, "safety", "proved", "refuted"),
-    ("a slot freed before it is consumed", "guest", "cq(shadow=cq.cursor)", "cq(shadow=cq.cursor + 1)",
+    ("a slot freed before it is consumed", "guest", "cq.index.store(cq.cursor)", "cq.index.store(cq.cursor + 1)",
      FIXED, "safety", "proved", "refuted"),
     ("a command slot freed twice", "guest", "outstanding=q.outstanding - q.unfreed, unfreed=0",
      "outstanding=q.outstanding - q.unfreed, unfreed=q.unfreed", LATE, "safety", "proved", "refuted"),
