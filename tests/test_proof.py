@@ -101,12 +101,12 @@ def test_a_part_taken_out_breaks_the_obligation_that_stands_for_it(
 
 
 MUTANTS = [
-    ("no look before a CQ is called full", "device", '(w.at == "cork recheck") & (m.cq.freed == 0)',
-     '(w.at == "cork recheck") & (m.cq.freed >= 0)',
+    ("no look before a CQ is called full", "device", "_rechecks(m, w) & (m.cq.freed == 0)",
+     "_rechecks(m, w) & (m.cq.freed >= 0)",
      "arm-recheck/linux/arm-on-cork", "wake-up on its way of SQ0, after cork_park(SQ0)"),
     ("no SQ EventIdx after a fetch", "device", '[w(at="arm")] if m.buffered', '[w(at="reread")] if m.buffered',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
-    ("SQ EventIdx one further", "device", "q(event=q.head)", "q(event=q.head + 1)",
+    ("SQ EventIdx one further", "device", "sq_event.store(q.head)", "sq_event.store(q.head + 1)",
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
     ("an SQ corked and not recorded", "device", 'q(corked=True), w(at="asleep")', 'q(corked=False), w(at="asleep")',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after cork(SQ0)"),
