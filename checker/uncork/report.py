@@ -95,7 +95,7 @@ class Report:
                 rows.append([f"{device} {guest}", *[""] * len(shapes)])
             before = device, guest
             rows.append([f" {policy}", *(cells.get(shape, "") for shape in shapes)])
-        return text.table(None, ["device guest, policy", *shapes], rows, whole=range(len(shapes) + 1))
+        return text.table(None, ["device guest, policy", *(shape.replace("-cq", "\n-cq") for shape in shapes)], rows)
 
     def _sum_up(self, to: text.Page, found: Sequence[Checked], findings: Sequence[Finding]) -> None:
         if len(self.asked) > _FEW:
