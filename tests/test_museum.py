@@ -14,12 +14,11 @@ from uncork.engines import explicit
 from uncork.engines.reference import check as check_plainly
 from uncork.gate import Exit
 from uncork.museum import Exhibit
-from uncork.proving import Design
 from uncork.selection import Filters, select
 from uncork_nvme import museum as halls
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import ChoiceError, Choices, describe
-from uncork_nvme.instance import Instance, from_name
+from uncork_nvme.instance import Design, Instance, from_name
 from uncork_nvme.policies import POLICIES
 from uncork_properties import expected, matrix
 from uncork_properties.catalogue import ROWS, covers, properties
@@ -43,7 +42,7 @@ def test_the_page_shows_what_is_found(exhibits: list[Exhibit]) -> None:
 
 
 def test_a_fix_that_does_not_mend_and_a_variant_that_does_not_fail_are_found() -> None:
-    good, bad = halls.Design("qemu", "linux", "head"), halls.Design("qemu-7.1", "linux", "never")
+    good, bad = Design("qemu", "linux", "head"), Design("qemu-7.1", "linux", "never")
     shown = halls.Shown(good, "drains", bad, ((1, 2, 2),))
     (swapped,) = museum.check([halls.Bug("swapped", "", "", "", shown)])
     assert {finding.exit for finding in swapped.findings} == {Exit.CHANGED, Exit.LIVENESS}

@@ -27,9 +27,9 @@ from uncork.core.verdict import Proved, Refuted
 from uncork.engines import REDUCTIONS, explicit
 from uncork.engines.deductive import certificate, judge
 from uncork.proofs import found
-from uncork.proving import Design, Part
+from uncork.proving import Part
 from uncork_nvme.anysize import AnySize, anywhere
-from uncork_nvme.instance import Instance, InstanceError, system
+from uncork_nvme.instance import Design, Instance, InstanceError, system
 from uncork_nvme.policies import policy
 from uncork_properties import proofs
 from uncork_properties.catalogue import properties

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from uncork_nvme.choices import ChoiceError
-from uncork_nvme.instance import Instance, InstanceError, from_name
+from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, covers, properties
 from uncork_properties.expected import ExpectationError
 
@@ -304,7 +304,7 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
     from uncork.render.text import Page
     from uncork.runner import Tick
 
-    design = proving.Design(device, guest, policy, dict(parse(each) for each in overrides))
+    design = Design(device, guest, policy, dict(parse(each) for each in overrides))
     to, codes, proved = Page(), [], []
     for several in {"one": [False], "any": [True], "both": [False, True]}[sqs]:
         with _progress() as watch:

@@ -53,7 +53,7 @@ class Exhibit:
 def check(bugs: Sequence[Bug], budget: Budget | None = None, watch: runner.Watch = lambda _: None) -> Iterator[Exhibit]:
     """The exhibits of those bugs that are shown, in order."""
     exhibited = [(bug, bug.shown) for bug in bugs if bug.shown is not None]
-    instances = [design.at(s) for _, shown in exhibited for s in shown.shapes for design in (shown.variant, shown.fix)]
+    instances = [design.at(*s) for _, shown in exhibited for s in shown.shapes for design in (shown.variant, shown.fix)]
     found = runner.check(instances, FIXED, budget, watch)
     for bug, shown in exhibited:
         pairs = [(next(found), next(found)) for _ in shown.shapes]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from uncork_nvme.instance import Design
+
 from uncork.core.sorts import Value, plain
 from uncork.core.verdict import Refuted
 from uncork.gate import Exit
-from uncork.proving import LEAST, Design, Part
+from uncork.proving import Part
 from uncork.render.text import Page
 from uncork.runner import Checked
 
@@ -18,19 +20,16 @@ _LISTED = 6
 
 def report(to: Page, design: Design, parts: Sequence[Part], real: Sequence[Checked]) -> Exit:
     """Prints what was found for one SQ, or for several; gives the exit code."""
-    whole = parts[-1] if parts[-1].live and parts[-1].least == LEAST[0] else None
     for part in parts:
         kept, all_ = len(part.judgement.kept), part.judgement.proved
         to.say(f"{design.name}: {part.claim}", "bold green" if part.live else "bold red")
         to.say(f"  {all_:,} obligations proved, {kept} lemmas kept by every step")
-    if whole:
+    lacking = unproved(parts)
+    if not lacking:
         return Exit.AS_EXPECTED
-    first = parts[0]
-    row = next(row for row in first.rows if row not in first.proved)
-    _tell_why(to, first, row)
+    _tell_why(to, parts[0], lacking[0])
     for checked in real:
         _tell_real(to, checked)
-    lacking = [row for row in first.rows if row not in first.proved]
     if real:
         return Exit.SAFETY if _refuted(real, "safety") else Exit.LIVENESS
     to.say(f"open: {', '.join(lacking)} not proved, and not refuted at the small sizes that were looked at", "magenta")
@@ -86,6 +85,3 @@ def _state(state: Mapping[str, Value]) -> list[str]:
 def unproved(parts: Sequence[Part]) -> list[str]:
     """The properties that are not proved for every size."""
     return [row for row in parts[0].rows if row not in parts[0].proved]
-
-
-__all__ = ["report", "unproved"]

@@ -9,11 +9,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from uncork_nvme.instance import Design
 from uncork_properties import proofs
 from uncork_properties.proofs import Line
 
 from uncork import proving
-from uncork.proving import Design, Part
+from uncork.proving import Part
 
 
 def found(asked: Line) -> list[Line]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from uncork_nvme.anysize import AnySize
-from uncork_nvme.choices import Choice, parse
-from uncork_nvme.instance import Instance, InstanceError, find_policy, system
+from uncork_nvme.choices import parse
+from uncork_nvme.instance import Design, InstanceError, find_policy, system
 from uncork_properties.catalogue import properties
 from uncork_properties.proof import argument
 
@@ -40,30 +40,11 @@ SMALL = 3_000_000
 Watch = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Design:
-    """A device, a guest and a policy, of whatever sizes."""
-
-    device: str
-    guest: str
-    policy: str
-    overrides: Mapping[str, Choice]
-
-    @property
-    def name(self) -> str:
-        """`device/guest/policy`, with the overrides at the end."""
-        changed = ",".join(f"{name}={value}" for name, value in sorted(self.overrides.items()))
-        return "/".join([self.device, self.guest, self.policy, *([changed] if changed else [])])
-
-    def at(self, sqs: int, sq_size: int, cq_size: int) -> Instance:
-        """The same at some sizes."""
-        return Instance(self.device, self.guest, self.policy, sqs, sq_size, cq_size, self.overrides)
-
-    def argument(self, *, several: bool, least: int) -> tuple[Argument, list[Property]]:
-        """The proof for it, and the properties that it is about."""
-        machine = AnySize(self.at(1, 2, 2).choices, find_policy(self.policy), several=several, least=least)
-        found = system(self.name, machine)
-        return argument(machine, found), properties(machine, found)
+def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list[Property]]:
+    """The proof for a design, with one SQ or any number, and the properties that it is about."""
+    machine = AnySize(design.at(1, 2, 2).choices, find_policy(design.policy), several=several, least=least)
+    found = system(design.name, machine)
+    return argument(machine, found), properties(machine, found)
 
 
 @dataclass(frozen=True)
@@ -113,7 +94,7 @@ def prove(design: Design, several: bool, watch: Watch = lambda _: None) -> list[
 
 
 def _part(design: Design, several: bool, least: int, watch: Watch) -> Part:
-    found, stated = design.argument(several=several, least=least)
+    found, stated = argued(design, several=several, least=least)
     judgement = judge(found, watch)
     rows: dict[str, tuple[bool, list[Failure]]] = {}
     for prop in _tried(found, stated):
@@ -238,7 +219,7 @@ def _again(folder: Path, design: Design, manifest: Mapping[str, Any]) -> tuple[l
             raise ReplayError(
                 f"{folder}: a part about a CQ of {least!r} entries, or a second one, is none of a proof's"
             )
-        found, stated = design.argument(several=several, least=least)
+        found, stated = argued(design, several=several, least=least)
         made = certificate.files(found, each["lemmas"], unproved)
         texts |= {f"{_place(several)}/{name}": text for name, text in made.items()}
         tried = _tried(found, stated)

@@ -78,6 +78,26 @@ class Instance:
         return replace(system(self.name, machine), pictures=machine.pictures(), replicas=replicas)
 
 
+@dataclass(frozen=True)
+class Design:
+    """A device, a guest and a policy, of whatever sizes; `overrides` are choices that differ from theirs."""
+
+    device: str
+    guest: str
+    policy: str
+    overrides: Mapping[str, Choice] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """`device/guest/policy`, with the overrides at the end."""
+        changed = ",".join(f"{name}={value}" for name, value in sorted(self.overrides.items()))
+        return "/".join([self.device, self.guest, self.policy, *([changed] if changed else [])])
+
+    def at(self, sqs: int, sq_size: int, cq_size: int) -> Instance:
+        """The same at some sizes."""
+        return Instance(self.device, self.guest, self.policy, sqs, sq_size, cq_size, self.overrides)
+
+
 def system(name: str, machine: Machine) -> System:
     """The variables and steps of a machine; raises `InstanceError` for a mistake in a policy of the user's own."""
     try:

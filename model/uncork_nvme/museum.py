@@ -6,36 +6,15 @@ not have are here too, with what they need: they are listed, and not claimed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from uncork_nvme.choices import Choice
-from uncork_nvme.instance import Instance
+from uncork_nvme.instance import Design
 
 Shape = tuple[int, int, int]
 """Number of SQs, entries of an SQ, entries of the CQ."""
 
 _TSO = "memory that is weaker than sequentially consistent: x86-TSO, with each fence present or left out"
 _LIFE = "queues that are created, deleted and reset, and a doorbell buffer that is configured while they are in use"
-
-
-@dataclass(frozen=True)
-class Design:
-    """A device, a guest and a policy; `overrides` are choices that differ from theirs."""
-
-    device: str
-    guest: str
-    policy: str
-    overrides: Mapping[str, Choice] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """`device/guest/policy`, with the overrides at the end."""
-        return "/".join([self.device, self.guest, self.policy, *(f"{k}={v}" for k, v in self.overrides.items())])
-
-    def at(self, shape: Shape) -> Instance:
-        """The same at some sizes."""
-        return Instance(self.device, self.guest, self.policy, *shape, self.overrides)
 
 
 @dataclass(frozen=True)
