@@ -21,8 +21,8 @@ from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
 from uncork.core.system import Declared, Record, Updates, var
 
-from uncork_nvme.choices import YES, Choice, Choices
-from uncork_nvme.machine import CQ, IN_POST, SQ, Completer, Kick, Machine, Worker
+from uncork_nvme.choices import ABOUT_EVENTS, YES, Choice, Choices
+from uncork_nvme.machine import CQ, IN_POST, SQ, Completer, Kick, Life, Machine, Worker
 from uncork_nvme.policies import CQView, Policy
 
 IN_CORK = ("cork arm", "cork recheck")
@@ -152,17 +152,19 @@ class AnySize(Machine):
         if choices.kick_size != "all":
             raise SlipError("kick_size=room picks SQs, and a proof for any number of them follows but one: use all")
         for name, value in choices.items().items():
+            if choices.events == "none" and name in ABOUT_EVENTS:
+                continue
             spoken = _SPOKEN_OF.get(name, (Choices().items()[name],))
             if spoken and value not in spoken:
                 raise SlipError(
                     f"{name}={value} is not proved for all sizes: the lemmas speak of {name}="
                     f"{' or '.join(map(str, spoken))}. Use uncork check, which decides it at the sizes you name"
                 )
-        self.choices, self.policy = choices, policy
+        self.choices, self.policy, self.life = choices, policy, Life(choices)
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         self.sqs: list[SQ] = [AnySQ(number, size, cq_size, choices) for number, size in enumerate(sizes)]
-        self.cq = AnyCQ(cq_size, self.sqs)
+        self.cq = AnyCQ(cq_size, self.sqs, choices)
         self.rest = Rest() if several else None
         self.poster = None
         self.anything = Record(

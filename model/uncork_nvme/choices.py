@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -17,19 +18,17 @@ class ChoiceError(ValueError):
     """A choice or value that does not exist; the message lists what does."""
 
 
-def _choice(meaning: str, *values: str, number: bool = False) -> Any:
-    """A choice, its default first."""
+def _choice(meaning: str, *values: str, number: bool = False, joined: bool = False) -> Any:
+    """A choice, its default first. A `number` may be given, or several values but the default `joined` by +."""
     default: Choice = values[0] if values else 1
-    return field(default=default, metadata={"meaning": meaning, "values": values, "number": number})
+    return field(default=default, metadata={"meaning": meaning, "values": values, "number": number, "joined": joined})
 
 
 @dataclass(frozen=True)
 class Choices:
     """One value for every choice. A device or guest names those that differ from the defaults.
 
-    Numbers are 1 or more. The next two that belong here are `memory` (x86-TSO, with each fence present or left out)
-    and `kick_on_release` (a permit given back by a completion whose queue is gone); neither is modelled yet: memory is
-    sequentially consistent, and queues live for ever.
+    Numbers are 1 or more.
     """
 
     post_order: str = _choice(
@@ -99,6 +98,42 @@ class Choices:
         "strict", "closed",
     )  # fmt: skip
     submit_batch: int = _choice("guest: most SQEs in one move of the SQ shadow tail", number=True)
+    events: str = _choice(
+        "what happens to queues besides their use, each at most as often as it is named, as in delete+create+create: "
+        "an SQ is created on a live CQ (as many are missing at first as are created and not deleted), or deleted with "
+        "commands in flight; the doorbell buffer is configured while queues are in use; the controller is reset and "
+        "used without a doorbell buffer; or restarted, with it; the device is paused and resumed",
+        "none", "create", "delete", "config", "reset", "restart", "pause", joined=True,
+    )  # fmt: skip
+    words: str = _choice(
+        "guest: clears the shadow and EventIdx of a queue before it is created again; or they stay what they were",
+        "clear", "keep",
+    )  # fmt: skip
+    on_create: str = _choice(
+        "what the device writes for a new SQ: 0 to its shadow tail; and to its EventIdx; or to neither",
+        "shadow", "both", "neither",
+    )  # fmt: skip
+    on_config: str = _choice(
+        "what the device writes as the doorbell buffer is configured: the indices to the shadows; and to EventIdx",
+        "shadow", "both",
+    )  # fmt: skip
+    on_delete: str = _choice(
+        "a command whose SQ is gone gives its permit back when it completes; or the permit is lost",
+        "return", "abandon",
+    )  # fmt: skip
+    kick_on_release: str = _choice("a permit given back like this wakes the corked SQs", NO, YES)
+    on_reset: str = _choice(
+        "a reset device forgets the doorbell buffer; or goes on reading the pages that it had", "forget", "keep"
+    )
+    on_resume: str = _choice(
+        "a resumed device looks at every SQ; or goes on as it was; or has forgotten what was corked; or what was "
+        "notified and not looked at",
+        "look", "keep", "forget-corked", "forget-notified",
+    )  # fmt: skip
+    sq_event_cache: str = _choice(
+        "SQ EventIdx is written each time; or only if it differs from what the device last wrote, as it remembers",
+        NO, YES,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):
@@ -107,6 +142,13 @@ class Choices:
             raise ChoiceError(
                 "cq_full=queue needs completions that come from elsewhere: set backend to detached or detached-repoll"
             )
+        if self.happening["config"] and self.doorbell_buffer == "off":
+            raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
+
+    @property
+    def happening(self) -> Counter[str]:
+        """The events that may happen, each with the most times that it does."""
+        return Counter() if self.events == "none" else Counter(self.events.split("+"))
 
     def replace(self, values: Mapping[str, Choice]) -> Choices:
         """These choices but for some; raises `ChoiceError` for a name or value that does not exist."""
@@ -117,6 +159,19 @@ class Choices:
     def items(self) -> dict[str, Choice]:
         """Every choice and its value."""
         return dataclasses.asdict(self)
+
+
+ABOUT_EVENTS = (
+    "words",
+    "on_create",
+    "on_config",
+    "on_delete",
+    "kick_on_release",
+    "on_reset",
+    "on_resume",
+    "sq_event_cache",
+)
+"""The choices that make no difference where there are no events."""
 
 
 def parse(assignment: str) -> tuple[str, Choice]:
@@ -137,7 +192,8 @@ def describe() -> list[tuple[str, list[str], str]]:
 
 
 def _values(each: dataclasses.Field[Any]) -> list[str]:
-    return [*each.metadata["values"], *(["1, 2, ..."] if each.metadata["number"] else [])]
+    more = ["1, 2, ..."] if each.metadata["number"] else ["several joined by +"] if each.metadata["joined"] else []
+    return [*each.metadata["values"], *more]
 
 
 def _named(name: str) -> dataclasses.Field[Any]:
@@ -150,4 +206,9 @@ def _named(name: str) -> dataclasses.Field[Any]:
 def _check(each: dataclasses.Field[Any], value: Choice) -> None:
     if value in each.metadata["values"] or (each.metadata["number"] and type(value) is int and value >= 1):
         return
+    if each.metadata["joined"] and isinstance(value, str):
+        unknown = [part for part in value.split("+") if part not in each.metadata["values"][1:]]
+        if not unknown:
+            return
+        value = unknown[0]
     raise ChoiceError(f"{each.name} cannot be {value!r}: it is one of {', '.join(_values(each))}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uncork.core.expr import Expr, any_of, boolean
+from uncork.core.expr import Expr, any_of, boolean, ite
 from uncork.core.system import Action, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
@@ -28,7 +28,14 @@ def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
 
 
 def _written(value: Expr | None, cq: CQ) -> Updates:
-    return Updates() if value is None else cq(event=value)
+    return Updates() if value is None else cq(event=ite(cq.life.in_use, value, cq.event))
+
+
+def _armed_with(q: SQ, value: Expr) -> Updates:
+    """Writes SQ EventIdx, if there is a buffer to write it to, and the device does not think that it says so."""
+    write = q.life.in_use & (q.armed != value) if q.has("armed") else q.life.in_use
+    remembered = {"armed": value} if q.has("armed") else {}
+    return q(event=ite(write, value, q.event), **remembered)
 
 
 # -- pop, by a worker --------------------------------------------------------------------------------------------------
@@ -36,23 +43,28 @@ def _written(value: Expr | None, cq: CQ) -> Updates:
 def wake(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Answers a notification: goes to look at its SQ."""
     return when(
-        (w.at == "asleep") & (q.wakeups > 0), w(at="reserve"), q(wakeups=q.wakeups - 1), _read_awake(m, q)
+        (w.at == "asleep") & (q.wakeups > 0) & m.life.awake,
+        w(at="reserve"),
+        q(wakeups=q.wakeups - 1),
+        _read_awake(m, q),
     ).says("wakes up")
 
 
 @step("worker {}")
 def poll(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Looks at its SQ by itself, notified or not, corked or not."""
-    return when(w.at == "asleep", w(at="reserve"), q(wakeups=0, corked=False), _read_awake(m, q)).says("polls")
+    return when((w.at == "asleep") & m.life.awake, w(at="reserve"), q(wakeups=0, corked=False), _read_awake(m, q)).says(
+        "polls"
+    )
 
 
 def _read_awake(m: Machine, q: SQ) -> Updates:
     """Reads the SQ shadow tail, on a device that does so here and not before it takes an entry."""
-    return q(tail=q.shadow) if m.buffered and m.choices.sq_read == "wake" else Updates()
+    return q(tail=q.seen) if m.buffered and m.choices.sq_read == "wake" else Updates()
 
 
 def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
-    may = (w.at == "reserve") & q.free_to_pop & ~q.locked & ~m.cq.locked
+    may = (w.at == "reserve") & q.exists & q.free_to_pop & ~q.locked & ~m.cq.locked & m.life.awake
     return may & ~any_of(m.looking(other) for other in m.sqs) if m.choices.threads == "one" else may
 
 
@@ -77,12 +89,12 @@ def refresh(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     cq = m.cq
     return when(
         _may_reserve(m, q, w) & (cq.available == 0) & (cq.freed > 0) & kick.possible(cq.freed - m.permit),
-        cq(head=cq.shadow, available=cq.freed - m.permit),
+        cq(head=cq.seen, available=cq.freed - m.permit),
         q(locked=True),
         q.popping_is(True),
         w(at="fetch"),
         *kick.updates(),
-    ).says("no permit; reads shadow head {}: {} freed, takes one", cq.shadow, cq.freed)
+    ).says("no permit; reads shadow head {}: {} freed, takes one", cq.seen, cq.freed)
 
 
 def _no_room(m: Machine) -> Expr:
@@ -127,10 +139,10 @@ def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     cq = m.cq
     return when(
         (w.at == "cork recheck") & (cq.freed > 0) & kick.possible(cq.available + cq.freed - m.permit),
-        cq(head=cq.shadow, available=cq.available + cq.freed - m.permit, locked=False),
+        cq(head=cq.seen, available=cq.available + cq.freed - m.permit, locked=False),
         w(at="fetch"),
         *kick.updates(),
-    ).says("re-reads shadow head {}: {} freed, takes a permit", cq.shadow, cq.freed)
+    ).says("re-reads shadow head {}: {} freed, takes a permit", cq.seen, cq.freed)
 
 
 @step("worker {}", of="cork_recheck")
@@ -142,11 +154,11 @@ def cork_park(m: Machine, q: SQ, w: Worker) -> Guarded:
         q(locked=False, corked=True),
         q.popping_is(False),
         w(at="asleep"),
-    ).says("re-reads shadow head {}: " + f"no room, {q.label} is CORKED, worker sleeps", m.cq.shadow)
+    ).says("re-reads shadow head {}: " + f"no room, {q.label} is CORKED, worker sleeps", m.cq.seen)
 
 
 def _known_tail(m: Machine, q: SQ) -> Expr:
-    return q.shadow if m.buffered and m.choices.sq_read == "each" else q.tail
+    return q.seen if m.buffered and m.choices.sq_read == "each" else q.tail
 
 
 @step("worker {}", of="fetch")
@@ -177,7 +189,7 @@ def arm_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
     event = {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[m.choices.sq_event]
     onward = [w(at="reread")] if m.choices.sq_reread == YES else [q(locked=False), *_armed(m, q, w)]
-    return when(w.at == "arm", q(event=event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
+    return when(w.at == "arm", _armed_with(q, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
 
 
 def _armed(m: Machine, q: SQ, w: Worker) -> list[Updates]:
@@ -193,16 +205,16 @@ def _done(m: Machine, q: SQ, w: Worker) -> list[Updates]:
 @step("worker {}", of="reread_sq")
 def find_more(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail again before it sleeps, and finds an entry after all."""
-    return when((w.at == "reread") & (q.shadow != q.head), q(tail=q.shadow), w(at="fetch")).says(
-        "re-reads SQ tail {}: more to do", q.shadow
+    return when((w.at == "reread") & (q.seen != q.head), q(tail=q.seen), w(at="fetch")).says(
+        "re-reads SQ tail {}: more to do", q.seen
     )
 
 
 @step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
-    right = (w.at == "reread") & (q.shadow == q.head) if m.choices.sq_arm == "idle" else w.at == "reread"
-    return when(right, q(tail=q.shadow, locked=False), *_armed(m, q, w)).says("re-reads SQ tail {}", q.shadow)
+    right = (w.at == "reread") & (q.seen == q.head) if m.choices.sq_arm == "idle" else w.at == "reread"
+    return when(right, q(tail=q.seen, locked=False), *_armed(m, q, w)).says("re-reads SQ tail {}", q.seen)
 
 
 @step("worker {}")
@@ -261,7 +273,7 @@ def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
 def post_read(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
     """Reads the CQ shadow head, which has not moved."""
     return when((p.at == "post read") & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
-        "reads shadow head {}: nothing freed", m.cq.shadow
+        "reads shadow head {}: nothing freed", m.cq.seen
     )
 
 
@@ -272,9 +284,9 @@ def post_credit(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster, kick: Ki
     room = cq.available + cq.freed
     return when(
         (p.at == "post read") & (cq.freed > 0) & kick.possible(room),
-        cq(head=cq.shadow, available=room),
+        cq(head=cq.seen, available=room),
         *_onward(m, q, p, "post read", kick),
-    ).says("reads shadow head {}: {} freed", cq.shadow, cq.freed)
+    ).says("reads shadow head {}: {} freed", cq.seen, cq.freed)
 
 
 @step("backend {}", of="post_arm")
@@ -307,7 +319,7 @@ def complete(m: Machine, q: SQ, p: Poster) -> Guarded:
 def attempt(m: Machine, p: Poster) -> Guarded:
     """Begins to post a queued completion."""
     return when(
-        (p.at == "idle") & p.scheduled & (m.queued > 0) & ~m.cq.locked,
+        (p.at == "idle") & m.life.awake & p.scheduled & (m.queued > 0) & ~m.cq.locked,
         p(scheduled=False),
         *_onward(m, m.cq, p, None),
     ).says("goes to post, {} queued", m.queued)
@@ -366,18 +378,18 @@ def notify_head(m: Machine) -> Guarded:
     cq = m.cq
     onward = "kick" if m.choices.kick_on_doorbell == YES else "poll"
     return when(
-        (cq.consumer == "notify head") & ~cq.locked & (cq.freed <= cq.occupied),
-        cq(head=cq.shadow, available=cq.available + cq.freed, consumer=onward),
+        (cq.consumer == "notify head") & ~cq.locked & (cq.told <= cq.occupied),
+        cq(head=cq.shadow, available=cq.available + cq.told, consumer=onward),
         *_rescheduled(m),
-    ).says("learns the CQ head {}: {} freed", cq.shadow, cq.freed)
+    ).says("learns the CQ head {}: {} freed", cq.shadow, cq.told)
 
 
 @step("doorbell handler", of="notify_head")
 def reject_head(m: Machine) -> Guarded:
     """Refuses a CQ head that frees more than is occupied; the handler ends without a kick."""
     cq = m.cq
-    return when((cq.consumer == "notify head") & ~cq.locked & (cq.freed > cq.occupied), cq(consumer="poll")).says(
-        "refuses CQ head {}: {} freed of {}", cq.shadow, cq.freed, cq.occupied
+    return when((cq.consumer == "notify head") & ~cq.locked & (cq.told > cq.occupied), cq(consumer="poll")).says(
+        "refuses CQ head {}: {} freed of {}", cq.shadow, cq.told, cq.occupied
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uncork.core.expr import Expr, boolean
-from uncork.core.system import Action, Fairness, Guarded, step, when
+from uncork.core.system import Action, Fairness, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
 from uncork_nvme.machine import CQ, SQ, Machine
@@ -19,18 +19,24 @@ def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
     the example of B.5.2).
     """
     old = ring.shadow - ring.moved
-    if machine.choices.need_event == "strict":
-        return ring.event - old < ring.moved
-    return ring.event - old <= ring.moved
+    past = ring.event - old
+    passed = past < ring.moved if machine.choices.need_event == "strict" else past <= ring.moved
+    return passed | ~machine.life.in_use
+
+
+def moves(ring: SQ | CQ, new: Expr, by: Expr | int) -> Updates:
+    """How far a store of the index `new` moves the shadow word: as far as the index, unless the word was stale."""
+    return ring(moved=new - ring.word, stale=0) if ring.has("stale") else ring(moved=by)
 
 
 @step("submitter {}", Fairness.NONE)
 def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
     """Writes SQEs and moves the SQ shadow tail past them. A guest is never obliged to."""
+    new = q.shadow + entries
     return when(
-        (q.submitter == "idle") & (q.outstanding <= q.capacity - entries),
-        q(shadow=q.shadow + entries, outstanding=q.outstanding + entries),
-        q(moved=entries, submitter="check") if m.buffered else q(submitter="ring"),
+        (q.submitter == "idle") & q.exists & (q.outstanding <= q.capacity - entries),
+        q(shadow=new, outstanding=q.outstanding + entries),
+        moves(q, new, entries) | q(submitter="check") if m.buffered else q(submitter="ring"),
     ).says(f"submits {entries}: shadow tail " + "{} -> {}", q.shadow, q.shadow + entries)
 
 
@@ -94,7 +100,7 @@ def publish(m: Machine) -> Guarded:
     return when(
         cq.consumer == "publish",
         cq(shadow=cq.cursor),
-        cq(moved=cq.consumed, consumer="check") if m.buffered else cq(consumer="ring"),
+        moves(cq, cq.cursor, cq.consumed) | cq(consumer="check") if m.buffered else cq(consumer="ring"),
         *freed,
     ).says("publishes: shadow head {} -> {}", cq.shadow, cq.cursor)
 

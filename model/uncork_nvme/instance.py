@@ -14,7 +14,7 @@ from pathlib import Path
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import System
 
-from uncork_nvme import device, guest
+from uncork_nvme import device, guest, lifecycle
 from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
 from uncork_nvme.choices import Choice, ChoiceError, Choices, parse
 from uncork_nvme.machine import Machine
@@ -101,7 +101,7 @@ class Design:
 def system(name: str, machine: Machine) -> System:
     """The variables and steps of a machine; raises `InstanceError` for a mistake in a policy of the user's own."""
     try:
-        actions = (*guest.actions(machine), *device.actions(machine))
+        actions = (*guest.actions(machine), *device.actions(machine), *lifecycle.actions(machine))
     except Exception as error:
         raise _in_policy_file(machine.policy.name, error) from error
     return System(name, tuple(v for record in machine.records for v in record.variables), actions)

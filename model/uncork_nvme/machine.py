@@ -69,15 +69,76 @@ class Poster(Record):
         )
 
 
+class Life(Record):
+    """What may yet happen to the queues besides their use, and whether the device runs and has a doorbell buffer.
+
+    A number for each event that was asked for: how often it may still happen. Without events there is nothing to know.
+    """
+
+    def __init__(self, choices: Choices) -> None:
+        self.events = choices.happening
+        left = {event: var(Nat(n), "how often this may still happen", n) for event, n in sorted(self.events.items())}
+        buffered = var(Bool(), "the guest has configured its doorbell buffer", not self.events["config"] or self.resets)
+        running = var(Bool(), "the device is not paused", True)
+        super().__init__(
+            "life",
+            **left,
+            **({"buffered": buffered} if self.events["config"] or self.events["reset"] else {}),
+            **({"running": running} if self.events["pause"] else {}),
+        )
+
+    @property
+    def resets(self) -> bool:
+        """Whether the controller may be reset or restarted."""
+        return self.events["reset"] > 0 or self.events["restart"] > 0
+
+    @property
+    def in_use(self) -> Expr:
+        """Whether the guest and the device use a doorbell buffer, on a machine that has one."""
+        return self.buffered if self.events["config"] or self.events["reset"] else boolean(True)
+
+    @property
+    def awake(self) -> Expr:
+        """Whether the device is not paused."""
+        return self.running if self.events["pause"] else boolean(True)
+
+    def seen(self, ring: SQ | CQ, known: Expr) -> Expr:
+        """What the device finds in a shadow word. Where it has no buffer to read, it goes by what it knows."""
+        return ite(self.in_use, ring.word, ring.page if ring.has("page") else known)
+
+
+def _page(choices: Choices, size: int) -> dict[str, Declared]:
+    """The shadow word in the pages that a device goes on reading after a reset, where it does."""
+    page = var(Ring(size), "the shadow word in the pages of before the reset, which nobody writes any more")
+    read = choices.doorbell_buffer == "on" and Life(choices).events["reset"] and choices.on_reset == "keep"
+    return {"page": page} if read else {}
+
+
+def _stale(choices: Choices, size: int) -> dict[str, Declared]:
+    """What the shadow word of an SQ holds besides its index, where the SQ is not the first with this word."""
+    stale = var(Nat(size - 1), "how far the shadow word is past the guest's index, which it has not yet written there")
+    again = choices.happening["delete"] and choices.happening["create"]
+    return {"stale": stale} if choices.doorbell_buffer == "on" and again and choices.words == "keep" else {}
+
+
+def _orphans(most: int) -> dict[str, Declared]:
+    return {"orphans": var(Nat(most), "commands in flight whose SQ was deleted; each holds a permit if any does")}
+
+
 class SQ(Record):
     """A submission queue: its shared words, its guest submitter, and what the device knows of it."""
 
-    def __init__(self, number: int, size: int, cq_size: int, choices: Choices) -> None:
+    def __init__(self, number: int, size: int, cq_size: int, choices: Choices, *, live: bool = True) -> None:
         self.label = f"SQ{number}"
         self.size, self.capacity = size, size - 1
+        self.life = Life(choices)
+        events = self.life.events
         name = f"sq{number}"
         late = {"unfreed": var(Nat(cq_size - 1), "commands consumed whose slots wait for the CQ head to be published")}
         queue = {"queued": var(Nat(size - 1), "commands in flight that are done, and whose CQE is not posted")}
+        alive = {"live": var(Bool(), "the SQ exists", live)}
+        gone = events["delete"] if choices.cq_full != "queue" else 0
+        cache = {"armed": var(Ring(size), "what the device remembers to have written to SQ EventIdx")}
         several = {"popping": var(Bool(), "a worker is in a pop, to its end: the others of this SQ wait")}
         super().__init__(
             name,
@@ -95,6 +156,11 @@ class SQ(Record):
             corked=var(Bool(), "recorded as waiting for a CQ kick"),
             **(several if choices.workers > 1 else {}),
             wakeups=var(Nat(choices.workers), "notifications that no worker has answered yet"),
+            **(alive if events["create"] or events["delete"] else {}),
+            **(_orphans(gone * (size - 1)) if gone else {}),
+            **(cache if choices.sq_event_cache == YES and events else {}),
+            **_stale(choices, size),
+            **_page(choices, size),
         )
         self.workers = [Worker(name, k, choices.workers) for k in range(choices.workers)]
         self.choices = choices
@@ -103,6 +169,21 @@ class SQ(Record):
         )
         if choices.cq_full == "queue":
             self.posters = []
+
+    @property
+    def exists(self) -> Expr:
+        """Whether the SQ is there to be used."""
+        return self.live if self.has("live") else boolean(True)
+
+    @property
+    def word(self) -> Expr:
+        """The SQ shadow tail as it stands in the guest's page."""
+        return self.shadow + self.stale if self.has("stale") else self.shadow
+
+    @property
+    def seen(self) -> Expr:
+        """The SQ tail as the device finds it if it looks."""
+        return self.life.seen(self, self.tail)
 
     @property
     def pending(self) -> Expr:
@@ -127,7 +208,8 @@ class SQ(Record):
     def permits(self) -> Expr:
         """Permits held for this SQ: by commands in flight, and by workers that hold one without a command."""
         idle = ("arm", "reread") if self.choices.sq_arm == "idle" else ()
-        return self.in_flight + count(worker.at.among("fetch", *idle, "remit") for worker in self.workers)
+        taken = self.in_flight + self.orphans if self.has("orphans") else self.in_flight
+        return taken + count(worker.at.among("fetch", *idle, "remit") for worker in self.workers)
 
     @property
     def records(self) -> list[Record]:
@@ -138,8 +220,9 @@ class SQ(Record):
 class CQ(Record):
     """The completion queue: its shared words, its guest consumer, and what the device knows of it."""
 
-    def __init__(self, size: int, sqs: Sequence[SQ]) -> None:
+    def __init__(self, size: int, sqs: Sequence[SQ], choices: Choices) -> None:
         self.size, self.capacity = size, size - 1
+        self.life = Life(choices)
         super().__init__(
             "cq",
             shadow=var(Ring(size), "CQ shadow head: the guest has consumed entries up to here, and said so"),
@@ -154,6 +237,7 @@ class CQ(Record):
             head=var(Ring(size), "the CQ head as the device last saw it"),
             tail=var(Ring(size), "the next CQ slot that the device writes"),
             available=var(Nat(size - 1), "permits that may be taken", initial=size - 1),
+            **_page(choices, size),
         )
 
     def _entries(self, sqs: Sequence[SQ]) -> dict[str, Declared]:
@@ -183,8 +267,23 @@ class CQ(Record):
         return self.tail - self.head
 
     @property
+    def word(self) -> Expr:
+        """The CQ shadow head as it stands in the guest's page."""
+        return self.shadow
+
+    @property
+    def seen(self) -> Expr:
+        """The CQ head as the device finds it if it looks."""
+        return self.life.seen(self, self.head)
+
+    @property
     def freed(self) -> Expr:
         """Entries that a read of the shadow head would free."""
+        return self.seen - self.head
+
+    @property
+    def told(self) -> Expr:
+        """Entries that a doorbell would free, which carries the guest's index."""
         return self.shadow - self.head
 
     @property
@@ -249,14 +348,16 @@ class Machine:
 
     def __init__(self, choices: Choices, policy: Policy, sqs: int, sq_size: int, cq_size: int) -> None:
         self.choices, self.policy = choices, policy
-        self.sqs = [SQ(number, sq_size, cq_size, choices) for number in range(sqs)]
-        self.cq = CQ(cq_size, self.sqs)
+        self.life = Life(choices)
+        first = sqs - max(0, choices.happening["create"] - choices.happening["delete"])
+        self.sqs = [SQ(number, sq_size, cq_size, choices, live=number < first) for number in range(sqs)]
+        self.cq = CQ(cq_size, self.sqs, choices)
         self.poster = Poster() if choices.cq_full == "queue" else None
 
     @property
-    def count(self) -> int:
-        """The number of SQs."""
-        return len(self.sqs)
+    def count(self) -> int | Expr:
+        """The number of SQs that there are."""
+        return count(q.live for q in self.sqs) if self.sqs[0].has("live") else len(self.sqs)
 
     def batches(self, q: SQ) -> Iterable[int | Expr]:
         """How many entries one move of the SQ shadow tail may publish."""
@@ -279,7 +380,8 @@ class Machine:
     @property
     def records(self) -> list[Record]:
         """All variables: the CQ's, then each SQ's."""
-        return [self.cq, *([self.poster] if self.poster else []), *(record for q in self.sqs for record in q.records)]
+        own = [self.cq, *([self.poster] if self.poster else []), *(record for q in self.sqs for record in q.records)]
+        return [*own, self.life]
 
     @property
     def corked(self) -> Expr:

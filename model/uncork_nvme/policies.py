@@ -19,7 +19,7 @@ class CQView:
 
     `head`, `tail`: positions. `occupied`, `permits`: numbers (entries not known to be consumed; permits available, that
     is capacity - occupied - permits held). `corked`: whether any SQ is corked (true where an SQ is about to be).
-    `size`, `capacity` (size - 1) and `sqs` are plain integers.
+    `size` and `capacity` (size - 1) are plain integers. So is `sqs`, the number of SQs, unless they come and go.
     """
 
     head: Expr
@@ -28,7 +28,7 @@ class CQView:
     permits: Expr
     corked: Expr
     size: int
-    sqs: int
+    sqs: int | Expr
 
     def __getattr__(self, name: str) -> NoReturn:
         known = [*(field.name for field in fields(self)), "capacity"]

@@ -30,6 +30,8 @@ _WAKERS = (
     "post_credit",
     "cork_saved",
     "remit",
+    "release",
+    "resume",
 )
 
 
@@ -70,7 +72,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         "notify_head never sees a bad index",
         "safety",
         ~_where(system, "reject_head"),
-        say("the CQ doorbell carries {}, which frees {} of {} entries", cq.shadow, cq.freed, cq.occupied),
+        say("the CQ doorbell carries {}, which frees {} of {} entries", cq.shadow, cq.told, cq.occupied),
     )
     for q in m.sqs:
         yield always(
@@ -84,6 +86,17 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                 q.outstanding,
             ),
         )
+        if m.life.events:
+            yield always(
+                f"no entry is taken that was not published ({q.label})",
+                "safety",
+                q.pending + q.in_flight <= q.outstanding,
+                say(
+                    f"the device took entries of {q.label} that the guest never published: its head is {{}}, the tail "
+                    "{}; {} commands in flight, {} outstanding",
+                    q.head, q.shadow, q.in_flight, q.outstanding,
+                ),
+            )  # fmt: skip
 
 
 def _uncorked(m: Machine, _: System) -> Iterator[Property]:

@@ -90,6 +90,10 @@ class Record:
         """The variables of this record, in the order of declaration."""
         return tuple(self._declared.values())
 
+    def has(self, field: str) -> bool:
+        """Whether there is a variable of this name."""
+        return field in self._declared
+
     def __getattr__(self, field: str) -> Expr:
         if field.startswith("_"):
             raise AttributeError(field)
