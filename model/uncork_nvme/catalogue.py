@@ -38,6 +38,10 @@ _PROPOLIS: dict[str, Choice] = {
     "cork": "park",
     "kick_on_doorbell": YES,
     "backend": "in-worker",
+    "on_create": "shadow",
+    "on_config": "shadow",
+    "on_delete": "abandon",
+    "on_resume": "forget-corked",
 }
 
 _EVERY_KICK: dict[str, Choice] = {
@@ -55,6 +59,8 @@ _QEMU: dict[str, Choice] = {
     "sq_arm": "each",
     "sq_event": "tail",
     "sq_reread": YES,
+    "on_create": "neither",
+    "on_config": "shadow",
 }
 _QEMU_ASSUMES = (
     "ioeventfd is off, so a CQ doorbell has completions posted only if the CQ was full as last known; the handlers of "
@@ -66,6 +72,8 @@ _SPDK: dict[str, Choice] = {
     "kick_on_remit": NO,
     "backend": "detached",
     "threads": "one",
+    "on_create": "both",
+    "on_config": "both",
 }
 _SPDK_ASSUMES = (
     "EventIdx 0xFFFFFFFF lies outside the ring and makes a guest ring once a lap; here EventIdx keeps its first value, "
@@ -109,7 +117,10 @@ DEVICES = {
                 "post_order": "arm-then-read",
                 "cork": "arm-recheck",
                 **_EVERY_KICK,
+                "kick_on_release": YES,
                 "backend": "in-worker",
+                "on_create": "both",
+                "on_config": "both",
             },
         ),
         Device(
@@ -167,11 +178,15 @@ DEVICES = {
             choices={
                 "cork": "arm-recheck",
                 **_EVERY_KICK,
+                "kick_on_release": YES,
                 "backend": "detached-repoll",
                 "threads": "one",
                 "sq_arm": "idle",
                 "sq_event": "tail",
                 "sq_reread": YES,
+                "on_create": "shadow",
+                "sq_event_cache": YES,
+                "on_config": "both",
             },
             assumes="The one task is a worker for each SQ here, of which one looks at a time, woken wherever a "
             "permit comes back; a command is taken only if the CQ has room for its completion.",
@@ -200,6 +215,8 @@ DEVICES = {
                 "sq_arm": "idle",
                 "sq_event": "head",
                 "sq_reread": YES,
+                "on_create": "both",
+                "on_config": "both",
             },
             assumes="While it polls, SQ EventIdx is left alone, and not moved half a ring past the head: it needs no "
             "doorbell then. A command is taken only if the CQ has room for its completion.",

@@ -1,0 +1,116 @@
+"""Tables of verdicts besides the default matrix: a row for each design in a shape, a column for what else is chosen.
+
+Each has a file of recorded verdicts beside this module, `NAME.csv`, and its table in the documentation, `NAME.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from uncork_nvme import catalogue
+from uncork_nvme.choices import NO, YES, Choice
+from uncork_nvme.instance import Design, Instance
+
+from uncork_properties import expected, readme
+
+Shape = tuple[int, int, int]
+"""Number of SQs, entries of an SQ, entries of the CQ."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table: `rows` by what they are called, `columns` with what they override. A column may add nothing to a row."""
+
+    name: str
+    head: str
+    rows: Mapping[str, tuple[Design, Shape]]
+    columns: Mapping[str, Mapping[str, Choice]]
+
+    def cell(self, row: str, column: str) -> Instance:
+        """What stands in a row under a column."""
+        design, shape = self.rows[row]
+        chosen = {**design.overrides, **self.columns[column]}
+        return Design(design.device, design.guest, design.policy, chosen).at(*shape)
+
+    def instances(self) -> Iterator[Instance]:
+        """Every cell, row by row."""
+        for row in self.rows:
+            for column in self.columns:
+                yield self.cell(row, column)
+
+    @property
+    def recorded(self) -> Mapping[str, tuple[Instance, expected.Expected]]:
+        """The verdicts on file, by instance name."""
+        return expected.default(f"{self.name}.csv")
+
+    def table(self) -> str:
+        """The recorded verdicts in Markdown."""
+        words = {name: expected.word(each.verdicts) for name, (_, each) in self.recorded.items()}
+        lines = [f"| {self.head} | {' | '.join(self.columns)} |", "|---" * (1 + len(self.columns)) + "|"]
+        for row in self.rows:
+            cells = [readme.marked(words[self.cell(row, column).name]) for column in self.columns]
+            lines.append(f"| {row} | {' | '.join(cells)} |")
+        return "\n".join(lines) + "\n"
+
+    def updated(self, content: str) -> str:
+        """A page with this table made anew between its two marks."""
+        return readme.replaced(content, f"<!-- {self.name}: generated -->", f"<!-- end of {self.name} -->", self.table())
+
+
+def _own(device: str, guest: str = "linux") -> Design:
+    return Design(device, guest, catalogue.DEVICES[device].policy)
+
+
+LIFECYCLE = Sheet(
+    "lifecycle",
+    "device, n × SQ, CQ",
+    {
+        f"{device}, {n}×{sq}, {cq}": (_own(device), (n, sq, cq))
+        for device in catalogue.DEVICES
+        if catalogue.DEVICES[device].choices.get("doorbell_buffer") != "off"
+        for n, sq, cq in ((1, 3, 3), (2, 2, 2))
+    },
+    {
+        "none": {},
+        "create": {"events": "create"},
+        "delete": {"events": "delete"},
+        "delete, create": {"events": "delete+create"},
+        "the same, words kept": {"events": "delete+create", "words": "keep"},
+        "config": {"events": "config"},
+        "reset": {"events": "reset"},
+        "restart": {"events": "restart"},
+        "restart, words kept": {"events": "restart", "words": "keep"},
+        "pause": {"events": "pause"},
+    },
+)
+"""What each device does as queues come and go: a column for each event, which happens at most once."""
+
+_KICKS: dict[str, dict[str, Choice]] = {
+    "the doorbell": {},
+    "and a remit": {"kick_on_remit": YES},
+    "and every read that finds room": {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES},
+    "the same, as many as there is room for": {
+        **{"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES},
+        "kick_size": "room",
+    },
+}
+SECOND_SQ = Sheet(
+    "second-sq",
+    "EventIdx",
+    {
+        policy: (Design("propolis-2026", "linux", policy), (2, 2, 2))
+        for policy in (
+            *("tail", "tail-lag", "tail-1", "head", "reserve-slots", "reserve-slots-size", "reserve-permits"),
+            "arm-on-cork",
+        )
+    },
+    {
+        f"{what}, {when}": {**choices, **events}
+        for what, choices in _KICKS.items()
+        for when, events in (("both at first", {}), ("one created", {"events": "create"}))
+    },
+)
+"""A second SQ is pointed at a CQ that is in use: under each EventIdx, with each set of kicks; and both at first."""
+
+SHEETS = (LIFECYCLE, SECOND_SQ)
