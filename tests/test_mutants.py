@@ -14,6 +14,10 @@ from uncork_properties import catalogue
 FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
 ARMS, TWO = "arm-recheck/linux/arm-on-cork/n1-sq3-cq3", "arm-recheck/linux/arm-on-cork/n2-sq2-cq2"
 LATE = "propolis-2026/linux/tail-lag/n1-sq4-cq3/early_free=no"
+CREATED = (
+    "propolis-2026/linux/reserve-slots-size/n2-sq2-cq2/events=create,kick_on_remit=yes,kick_on_post=yes,"
+    "kick_on_reserve=yes"
+)
 DETACHED = "propolis-2026/linux/tail-lag/n1-sq3-cq3/backend=detached-repoll"
 
 # what is wrong, module, token, instead, instance, property, verdict before, verdict after
@@ -42,16 +46,16 @@ MUTANTS = [
     ("a completion that does not re-poll", "device", '"detached-repoll":\n        woken',
      '"detached-x":\n        woken',
      DETACHED, "uncorked", "proved", "refuted"),
-    ("need-event off by one, too loud", "guest", "ring.event - old < ring.moved", "ring.event - old <= ring.moved",
+    ("need-event off by one, too loud", "guest", "past < ring.moved if", "past <= ring.moved if",
      BEFORE, "uncorked", "refuted", "proved"),
-    ("need-event off by one, too quiet", "guest", "ring.event - old < ring.moved", "ring.event - old < ring.moved - 1",
+    ("need-event off by one, too quiet", "guest", "past < ring.moved if", "past < ring.moved - 1 if",
      FIXED, "uncorked", "proved", "refuted"),
     ("early free turned off", "catalogue", '"all", "early_free": YES, "need_event": "strict", "submit_batch": 65535',
      '"all", "early_free": "no", "need_event": "strict", "submit_batch": 65535',
      BEFORE, "uncorked", "refuted", "proved"),
     ("a permit leaked", "device", "cq(available=cq.available + m.permit)", "cq(available=cq.available + 0)",
      FIXED, "safety", "proved", "refuted"),
-    ("a permit credited twice", "device", "head=cq.shadow, available=room", "head=cq.head, available=room",
+    ("a permit credited twice", "device", "head=cq.seen, available=room", "head=cq.head, available=room",
      FIXED, "safety", "proved", "refuted"),
     ("a permit taken where there is none", "device", "else cq.available > 0", "else cq.available >= 0",
      FIXED, "safety", "proved", "refuted"),
@@ -59,6 +63,26 @@ MUTANTS = [
      FIXED, "safety", "proved", "refuted"),
     ("a command slot freed twice", "guest", "outstanding=q.outstanding - q.unfreed, unfreed=0",
      "outstanding=q.outstanding - q.unfreed, unfreed=q.unfreed", LATE, "safety", "proved", "refuted"),
+    ("a permit of a deleted SQ given back in silence", "catalogue", '"kick_on_release": YES,\n                "backend": "in-worker"',
+     '"backend": "in-worker"', f"{TWO}/events=delete", "drains", "proved", "refuted"),
+    ("a deleted SQ's commands forgotten", "lifecycle", "orphans=q.orphans + q.in_flight", "orphans=q.orphans + 0",
+     f"{ARMS}/events=delete", "safety", "proved", "refuted"),
+    ("a deleted SQ's entries kept", "lifecycle", "q.outstanding - dropped", "q.outstanding - q.in_flight",
+     f"{ARMS}/events=delete", "drains", "proved", "refuted"),
+    ("a new SQ that begins where the one before ended", "lifecycle", "shadow=0, head=0", "shadow=0, head=q.head",
+     f"{ARMS}/events=delete+create", "safety", "proved", "refuted"),
+    ("EventIdx of before in a new SQ", "lifecycle", '"clear" or written == "both"', '"cle" or written == "b"',
+     f"{ARMS}/events=delete+create", "uncorked", "proved", "refuted"),
+    ("no EventIdx at a config", "lifecycle", 'rings: list[SQ | CQ] = [m.cq, *m.sqs]', 'rings: list[SQ | CQ] = [m.cq]',
+     f"{ARMS}/events=config", "uncorked", "proved", "refuted"),
+    ("EventIdx of before after a restart", "lifecycle", '"clear" or m.choices.on_config == "both"', '"c" == "both"',
+     f"{ARMS}/events=restart", "uncorked", "proved", "refuted"),
+    ("the guest goes on without a ring after a reset", "guest", "passed | ~machine.life.in_use", "passed",
+     f"{ARMS}/events=reset", "uncorked", "proved", "refuted"),
+    ("a resumed device that looks at nothing", "lifecycle", "notified(q, boolean(True)))]", "notified(q, boolean(False)))]",
+     f"{ARMS}/events=pause", "uncorked", "proved", "refuted"),
+    ("a policy told of SQs that are not there", "machine", "count(q.live for q in self.sqs)", "len(self.sqs)",
+     CREATED, "uncorked", "refuted", "proved"),
 ]  # fmt: skip
 
 

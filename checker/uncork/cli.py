@@ -138,6 +138,7 @@ def _budgeted(command: Any) -> Any:
 @click.option(
     "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice (see: uncork show). Repeatable."
 )
+@click.option("--events", metavar="NAME+...", help="What happens to queues besides their use: --set events=...")
 @click.option(
     "--engine",
     type=click.Choice(["explicit", "bmc", "induction", "all"]),
@@ -166,6 +167,7 @@ def check(
     sq_size: list[int] | None,
     cq_size: list[int] | None,
     overrides: tuple[str, ...],
+    events: str | None,
     engine: str,
     reductions: list[str] | None,
     expect: str | None,
@@ -186,13 +188,17 @@ def check(
     from uncork.gate import as_json
     from uncork.report import Report
 
+    chosen = [*overrides, *([f"events={events}"] if events else [])]
     filters = selection.Filters(
-        policy or (), device or (), guest or (), sqs or (), sq_size or (), cq_size or (), overrides
+        policy or (), device or (), guest or (), sqs or (), sq_size or (), cq_size or (), chosen
     )
     rows = selection.rows(property_ or ())
-    expectations = expected.load(expect) if expect else expected.default("field.csv") | expected.default()
-    nothing = filters == selection.Filters()
-    instances = [each for each, _ in expectations.values()] if expect and nothing else selection.select(filters)
+    expectations = expected.load(expect) if expect else expected.recorded()
+    nothing = not any((policy, device, guest, sqs, sq_size, cq_size, chosen))
+    asked = [each for each, _ in expectations.values()] if expect and nothing else selection.select(filters)
+    instances, left_out = selection.fitting(asked)
+    for reason in left_out:
+        click.echo(f"not checked: {reason}", err=True)
     reduced = selection.reductions(reductions)
     report, interrupted, found = Report(instances, rows, expectations, reduced, engine), False, []
     budget = _budget(max_states, max_memory, max_seconds, len(instances))

@@ -17,6 +17,7 @@ from uncork_nvme.museum import BUGS, Bug, Shown
 from uncork_properties import expected, matrix, readme
 from uncork_properties.catalogue import properties
 from uncork_properties.expected import Expected, cell
+from uncork_properties.sheets import SHEETS
 
 from uncork import runner
 from uncork.core.verdict import Refuted
@@ -181,6 +182,11 @@ def generate(docs: Path, field: Path) -> None:
     found = [row for checked in runner.check(list(matrix.field())) for row in as_json(checked)]
     field.write_text(expected.dumps(expected.lines(found)))
     (docs / "field.md").write_text(field_page(known()))
+    for sheet in SHEETS:
+        found = [row for checked in runner.check(list(sheet.instances())) for row in as_json(checked)]
+        field.with_name(f"{sheet.name}.csv").write_text(expected.dumps(expected.lines(found)))
+        page_of = docs / sheet.page
+        page_of.write_text(sheet.updated(page_of.read_text()))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ _LEGEND = (
 )
 POLLS = "{} polls unconditionally: it needs no doorbell to be live, and a verdict says nothing of its EventIdx."
 """What is said of a device whose workers never wait."""
+_BOUND = "With events: each happens at most as often as it is named ({}), at any time, or not at all."
 _FEW = 6
 """Up to so many instances are told in full."""
 _SHOWN = 20
@@ -102,6 +103,9 @@ class Report:
             to.say(_LEGEND)
         for device in dict.fromkeys(i.device for i in self.asked if i.choices.poll == YES):
             to.say(POLLS.format(device))
+        happening = sorted({i.choices.events for i in self.asked} - {"none"})
+        if happening:
+            to.say(_BOUND.format(", ".join(happening)))
         verdicts = [one_word(row.verdict) for checked in found for row in checked.rows]
         counts = ", ".join(f"{verdicts.count(w)} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
         as_expected = "What is decided is as expected." if "open" in verdicts else "All as expected."

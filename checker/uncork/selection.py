@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.choices import parse
+from uncork_nvme.choices import ChoiceError, parse
 from uncork_nvme.instance import Instance, InstanceError, find_policy, look_up
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
@@ -57,6 +57,25 @@ def select(filters: Filters) -> list[Instance]:
         if filters.sqs or matrix.fits(device, shape[0])
     ]
     return [replace(instance, overrides=overrides) for instance in found] if overrides else found
+
+
+def fitting(instances: Sequence[Instance]) -> tuple[list[Instance], list[str]]:
+    """The instances whose choices go together; and of each device and guest whose do not, why not.
+
+    Raises `ChoiceError` if there are none that do.
+    """
+    fit, why, last = [], {}, None
+    for instance in instances:
+        try:
+            _ = instance.choices
+        except ChoiceError as error:
+            last = error
+            why[f"{instance.device} with {instance.guest}"] = str(error)
+        else:
+            fit.append(instance)
+    if last and not fit:
+        raise last
+    return fit, [f"{pair}: {reason}" for pair, reason in why.items()]
 
 
 def _shapes(filters: Filters) -> list[tuple[int, int, int]]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from uncork_nvme.choices import YES, Choice
 from uncork_nvme.instance import Design
 
 Shape = tuple[int, int, int]
 """Number of SQs, entries of an SQ, entries of the CQ."""
 
 _TSO = "memory that is weaker than sequentially consistent: x86-TSO, with each fence present or left out"
-_LIFE = "queues that are created, deleted and reset, and a doorbell buffer that is configured while they are in use"
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ _ONE: tuple[Shape, ...] = ((1, 3, 3), (1, 4, 4))
 _ONE_AND_TWO: tuple[Shape, ...] = ((1, 3, 3), (2, 2, 2))
 _QEMU = Design("qemu", "linux", "head")
 _SPDK_POLL = Design("spdk-poll", "linux", "never")
+_FREED_KICKS: dict[str, Choice] = {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES}
 _KICKS = Design("arm-recheck", "linux", "arm-on-cork")
 
 BUGS = (
@@ -164,49 +165,95 @@ BUGS = (
         "A doorbell comes in during migration, while the queues are not set up: the request is lost.",
         "https://github.com/spdk/spdk/issues/2410",
         "A kick and another look on resume.",
-        needs=_LIFE,
+        Shown(
+            Design("spdk-interrupt", "linux", "never", {"events": "pause", "on_resume": "forget-notified"}),
+            "uncorked",
+            Design("spdk-interrupt", "linux", "never", {"events": "pause"}),
+            _ONE_AND_TWO,
+            "What is lost is that a doorbell came; its index is in the shadow.",
+        ),
     ),
     Bug(
         "linux-58847f12",
-        "A queue is created again, and its EventIdx and shadow are those of before: the first submit is silent.",
+        "After a controller reset the queues begin at 0 again, and EventIdx is that of before: the first submit is "
+        "silent.",
         "https://git.kernel.org/torvalds/c/58847f12 and https://github.com/spdk/spdk/issues/1795",
         "Both words are cleared.",
-        needs=_LIFE,
+        Shown(
+            Design("propolis-2026", "linux", "tail-lag", {"events": "restart", "words": "keep"}),
+            "uncorked",
+            Design("propolis-2026", "linux", "tail-lag", {"events": "restart"}),
+            _ONE,
+        ),
     ),
     Bug(
         "config-at-nonzero",
-        "A doorbell buffer is configured at an index that is not zero, and EventIdx is zero: the first submit is lost.",
+        "A doorbell buffer is configured while queues stand at an index that is not 0, and EventIdx is 0: the first "
+        "submit is lost.",
         "seen on QEMU 7.2 and 10.0",
         "EventIdx is written as the buffer is configured.",
-        needs=_LIFE,
+        Shown(
+            Design("qemu", "linux", "head", {"events": "config"}),
+            "uncorked",
+            Design("qemu", "linux", "head", {"events": "config", "on_config": "both"}),
+            _ONE_AND_TWO,
+            "The guest configures its buffer after it has used its queues; Linux does so before.",
+        ),
     ),
     Bug(
         "openvmm-reset",
         "After a reset the device still uses the doorbell buffer of before.",
         "https://github.com/microsoft/openvmm/issues/3915, 4011 and 4080",
         "It goes back to memory of its own.",
-        needs=_LIFE,
+        Shown(
+            Design("openvmm", "linux", "at-cork", {"events": "reset", "on_reset": "keep"}),
+            "uncorked",
+            Design("openvmm", "linux", "at-cork", {"events": "reset"}),
+            _ONE_AND_TWO,
+            "The guest does not write to those pages again; what the device writes there is another matter.",
+        ),
     ),
     Bug(
         "openvmm-cached",
         "The device remembers that EventIdx is armed, and memory says otherwise after the queue was created.",
         "OpenVMM vm/devices/storage/nvme/src/queue.rs since #1582",
         "EventIdx is written.",
-        needs=_LIFE,
+        Shown(
+            Design("openvmm", "linux", "at-cork", {"events": "delete+create", "words": "keep"}),
+            "uncorked",
+            Design("openvmm", "linux", "at-cork", {"events": "delete+create", "words": "keep", "on_create": "both"}),
+            _ONE_AND_TWO,
+            "The guest does not clear the words of an SQ that it creates again.",
+        ),
     ),
     Bug(
         "propolis-983",
         "An SQ is deleted with commands in flight, whose permits are abandoned: the CQ is smaller for ever.",
         "https://github.com/oxidecomputer/propolis/issues/983",
         "They are returned.",
-        needs=_LIFE,
+        Shown(
+            Design("arm-recheck", "linux", "arm-on-cork", {"events": "delete+create", "on_delete": "abandon"}),
+            "uncorked",
+            Design("arm-recheck", "linux", "arm-on-cork", {"events": "delete+create"}),
+            ((2, 2, 2),),
+            "Shown on a device with every kick, so that the permits are all that is wrong; those that are returned "
+            "kick too, or an SQ that is corked on them sleeps on.",
+        ),
     ),
     Bug(
         "propolis-1043",
         "A worry: a second SQ is pointed at a CQ whose EventIdx has already used the room that is reserved for one.",
         "https://github.com/oxidecomputer/propolis/issues/1043",
-        "EventIdx is computed anew, or room that is observed kicks.",
-        needs=_LIFE,
+        "It is so for head + (size - n), which for one SQ is the tail; head + (capacity - n) stops before the tail for "
+        "any number of SQs, and a second one finds it there.",
+        Shown(
+            Design("propolis-2026", "linux", "reserve-slots-size", {"events": "create", **_FREED_KICKS}),
+            "uncorked",
+            Design("propolis-2026", "linux", "reserve-slots", {"events": "create", **_FREED_KICKS}),
+            ((2, 2, 2),),
+            "The device kicks wherever room is seen or given back: without that several SQs hang under any EventIdx. "
+            "With two SQs from the beginning the variant is live.",
+        ),
     ),
     Bug(
         "qemu-2388",

@@ -52,6 +52,15 @@ def default(name: str = "expected.csv") -> dict[str, tuple[Instance, Expected]]:
     return _read(files("uncork_properties").joinpath(name).read_text(), name)
 
 
+RECORDED = ("field.csv", "lifecycle.csv", "second-sq.csv", "expected.csv")
+"""The files of verdicts that are looked up by name; where an instance stands in several, the last one counts."""
+
+
+def recorded() -> dict[str, tuple[Instance, Expected]]:
+    """All that is expected of any instance, by its name."""
+    return {name: each for file in RECORDED for name, each in default(file).items()}
+
+
 def load(path: str) -> dict[str, tuple[Instance, Expected]]:
     """A file of expectations, by instance name; raises `ExpectationError`."""
     try:
