@@ -15,11 +15,13 @@ FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/
 ARMS, TWO = "arm-recheck/linux/arm-on-cork/n1-sq3-cq3", "arm-recheck/linux/arm-on-cork/n2-sq2-cq2"
 LATE = "propolis-2026/linux/tail-lag/n1-sq4-cq3/early_free=no"
 DETACHED = "propolis-2026/linux/tail-lag/n1-sq3-cq3/backend=detached-repoll"
+TSO, TSO_ARMS = f"{FIXED}/memory=tso", f"{ARMS}/memory=tso"
+RINGS = "propolis-2026/spdk/tail-lag/n1-sq2-cq2/guest_fence=no,memory=tso"
 
 # what is wrong, module, token, instead, instance, property, verdict before, verdict after
 MUTANTS = [
-    ("no re-read before an SQ is corked", "device", '(w.at == "cork recheck") & (m.cq.freed == 0)',
-     '(w.at == "cork recheck") & (m.cq.freed >= 0)', ARMS, "drains", "proved", "refuted"),
+    ("no re-read before an SQ is corked", "device", "_rechecks(m, w) & (m.cq.freed == 0)",
+     "_rechecks(m, w) & (m.cq.freed >= 0)", ARMS, "drains", "proved", "refuted"),
     ("no arming before an SQ is corked", "device", '"cork arm" if m.policy.at_cork',
      '"cork recheck" if m.policy.at_cork',
      ARMS, "drains", "proved", "refuted"),
@@ -55,10 +57,33 @@ MUTANTS = [
      FIXED, "safety", "proved", "refuted"),
     ("a permit taken where there is none", "device", "else cq.available > 0", "else cq.available >= 0",
      FIXED, "safety", "proved", "refuted"),
-    ("a slot freed before it is consumed", "guest", "cq(shadow=cq.cursor)", "cq(shadow=cq.cursor + 1)",
+    ("a slot freed before it is consumed", "guest", "cq.index.store(cq.cursor)", "cq.index.store(cq.cursor + 1)",
      FIXED, "safety", "proved", "refuted"),
     ("a command slot freed twice", "guest", "outstanding=q.outstanding - q.unfreed, unfreed=0",
      "outstanding=q.outstanding - q.unfreed, unfreed=q.unfreed", LATE, "safety", "proved", "refuted"),
+    ("the guest does not wait at its fence", "guest", '(at == "check") & m.fence("guest_fence", ring.buffer)',
+     'at == "check"', TSO, "safety", "proved", "refuted"),
+    ("no fence before the second look at a cork", "device",
+     '(w.at == "cork recheck") & m.fence("device_fence_cq", w.buffer)', 'w.at == "cork recheck"',
+     TSO_ARMS, "drains", "proved", "refuted"),
+    ("an SQ doorbell that does not drain", "guest", '(q.submitter == "ring") & q.buffer.drained',
+     'q.submitter == "ring"', RINGS, "uncorked", "proved", "refuted"),
+    ("a CQ doorbell that does not drain", "guest", '(m.cq.consumer == "ring") & m.cq.buffer.drained',
+     'm.cq.consumer == "ring"', RINGS, "uncorked", "proved", "refuted"),
+    ("a CQ lock that does not drain", "device", "cq.unlocked & p.buffer.drained", "cq.unlocked", TSO, "safety",
+     "proved", "refuted"),
+    ("a CQ lock that is released early", "machine",
+     "~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)", "~self.locked",
+     TSO, "drains", "proved", "refuted"),
+    ("an SQ lock that is released early", "machine",
+     "~self.locked & ~any_of(worker.sq_event.waiting for worker in self.workers)", "~self.locked",
+     f"{TSO_ARMS},backend=detached,device_fence_sq=no", "safety", "proved", "refuted"),
+    ("room for one store where two can wait", "machine", "== YES else queue.capacity", "== YES else 1",
+     f"{TSO},guest_fence=no", "safety", "proved", "refuted"),
+    ("a guest that does not see its own store", "machine", "self.cursor - self.index.own", "self.cursor - self.shadow",
+     f"{TSO},guest_fence=no", "safety", "proved", "refuted"),
+    ("a CQE that becomes visible a slot further", "machine", "cq.tail - move, self._q.label", "cq.tail, self._q.label",
+     TSO, "safety", "proved", "refuted"),
 ]  # fmt: skip
 
 

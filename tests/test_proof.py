@@ -115,8 +115,8 @@ def test_a_part_taken_out_breaks_the_obligation_that_stands_for_it(
 
 
 MUTANTS = [
-    ("no look before a CQ is called full", "device", '(w.at == "cork recheck") & (m.cq.freed == 0)',
-     '(w.at == "cork recheck") & (m.cq.freed >= 0)',
+    ("no look before a CQ is called full", "device", "_rechecks(m, w) & (m.cq.freed == 0)",
+     "_rechecks(m, w) & (m.cq.freed >= 0)",
      "arm-recheck/linux/arm-on-cork", "wake-up on its way of SQ0, after cork_park(SQ0)"),
     ("no SQ EventIdx after a fetch", "device", '[w(at="arm")] if m.buffered', '[w(at="reread")] if m.buffered',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),

@@ -32,6 +32,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     **dict.fromkeys(("post_order", "backend", "workers", "doorbell_buffer"), ()),
     **dict.fromkeys(("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"), ()),
     **dict.fromkeys(("early_free", "drain", "need_event", "submit_batch"), ()),
+    **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq"), ()),  # with memory=sc they change nothing
     "cork": ("park", "arm-recheck"),
 }
 """The choices that the lemmas speak of, with the values that they speak of; () is all. Of any other, its default."""
@@ -162,7 +163,7 @@ class AnySize(Machine):
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         self.sqs: list[SQ] = [AnySQ(number, size, cq_size, choices) for number, size in enumerate(sizes)]
-        self.cq = AnyCQ(cq_size, self.sqs)
+        self.cq = AnyCQ(cq_size, self.sqs, choices)
         self.rest = Rest() if several else None
         self.poster = None
         self.anything = Record(

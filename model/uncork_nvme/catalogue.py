@@ -38,6 +38,8 @@ _PROPOLIS: dict[str, Choice] = {
     "cork": "park",
     "kick_on_doorbell": YES,
     "backend": "in-worker",
+    "device_fence_sq": NO,  # release and acquire only
+    "device_fence_cq": NO,
 }
 
 _EVERY_KICK: dict[str, Choice] = {

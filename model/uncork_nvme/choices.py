@@ -23,13 +23,25 @@ def _choice(meaning: str, *values: str, number: bool = False) -> Any:
     return field(default=default, metadata={"meaning": meaning, "values": values, "number": number})
 
 
+_UNDER_TSO = {
+    "cq_full": ("permits", "ignore-in-flight"),
+    "threads": ("many",),
+    "cork": ("park", "arm-recheck"),
+    "poll": (NO,),
+    "sq_arm": ("each",),
+    "sq_event": ("head",),
+    "sq_reread": (YES,),
+    "sq_read": ("each",),
+}
+"""What the order of a thread's stores (`memory.Buffer`) is known for; other values are refused with memory=tso."""
+
+
 @dataclass(frozen=True)
 class Choices:
     """One value for every choice. A device or guest names those that differ from the defaults.
 
-    Numbers are 1 or more. The next two that belong here are `memory` (x86-TSO, with each fence present or left out)
-    and `kick_on_release` (a permit given back by a completion whose queue is gone); neither is modelled yet: memory is
-    sequentially consistent, and queues live for ever.
+    Numbers are 1 or more. The next that belongs here is `kick_on_release` (a permit given back by a completion whose
+    queue is gone); it is not modelled yet: queues live for ever.
     """
 
     post_order: str = _choice(
@@ -99,6 +111,21 @@ class Choices:
         "strict", "closed",
     )  # fmt: skip
     submit_batch: int = _choice("guest: most SQEs in one move of the SQ shadow tail", number=True)
+    memory: str = _choice(
+        "sequentially consistent; or x86-TSO: a store waits in its thread's buffer until it drains by itself, or at a "
+        "fence, a lock or a trap (the fences matter only there)",
+        "sc", "tso",
+    )  # fmt: skip
+    guest_fence: str = _choice(
+        "guest: a full fence stands between the store of a shadow index and the look at EventIdx", YES, NO
+    )
+    device_fence_sq: str = _choice(
+        "a full fence stands between the store of SQ EventIdx and the second read of the SQ shadow tail", YES, NO
+    )
+    device_fence_cq: str = _choice(
+        "a full fence stands between a store of CQ EventIdx, where one comes first, and the read of the CQ shadow head",
+        YES, NO,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):
@@ -107,6 +134,18 @@ class Choices:
             raise ChoiceError(
                 "cq_full=queue needs completions that come from elsewhere: set backend to detached or detached-repoll"
             )
+        for name, known in _UNDER_TSO.items() if self.tso else ():
+            value = getattr(self, name)
+            if value not in known:
+                raise ChoiceError(
+                    f"memory=tso is not modelled with {name}={value}: set {name} to {' or '.join(known)}, or leave "
+                    f"memory at sc"
+                )
+
+    @property
+    def tso(self) -> bool:
+        """Whether memory is x86-TSO."""
+        return self.memory == "tso"
 
     def replace(self, values: Mapping[str, Choice]) -> Choices:
         """These choices but for some; raises `ChoiceError` for a name or value that does not exist."""
