@@ -281,8 +281,10 @@ def test_a_proof_for_all_sizes_does_not_speak_of_it() -> None:
     AnySize(from_name(ARMS).choices, found.machine.policy, several=False)
 
 
-UNORDERED = ["cq_full=queue,backend=detached", "threads=one", "cork=self-kick", "poll=yes", "sq_arm=idle", "sq_arm=never",
-             "sq_event=tail", "sq_event=tail-1", "sq_reread=no", "sq_read=wake"]  # fmt: skip
+UNORDERED = [
+    *("cq_full=queue,backend=detached", "threads=one", "cork=self-kick", "poll=yes", "sq_arm=idle", "sq_arm=never"),
+    *("sq_event=tail", "sq_event=tail-1", "sq_reread=no", "sq_read=wake"),
+]
 
 
 @pytest.mark.parametrize("choices", UNORDERED)
