@@ -326,7 +326,7 @@ def complete(m: Machine, q: SQ, p: Poster) -> Guarded:
 def attempt(m: Machine, p: Poster) -> Guarded:
     """Begins to post a queued completion."""
     return when(
-        (p.at == "idle") & p.scheduled & (m.queued > 0) & ~m.cq.locked,
+        (p.at == "idle") & p.scheduled & (m.queued > 0) & m.cq.unlocked,
         p(scheduled=False),
         *_onward(m, m.cq, p, None),
     ).says("goes to post, {} queued", m.queued)
