@@ -36,6 +36,13 @@ proofs: .venv/installed ## record what is proved for all sizes, here and in docs
 museum-pages: .venv/installed ## record the museum and the field, here and in docs
 	$(BIN)/python -m uncork.museum docs properties/uncork_properties/field.csv
 
+memory: .venv/installed ## record which fences are needed under x86-TSO, here and in docs/memory.md
+	$(BIN)/python -m uncork_properties.fences > .venv/asked.csv
+	$(BIN)/uncork check --expect .venv/asked.csv --json .venv/rows.json || true
+	$(BIN)/python -m uncork_properties.expected < .venv/rows.json > .venv/memory.csv
+	mv .venv/memory.csv properties/uncork_properties/memory.csv
+	$(BIN)/python -m uncork_properties.fences docs/memory.md
+
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
 	$(BIN)/python benchmarks/run.py
 
@@ -63,4 +70,4 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test museum museum-pages counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test museum museum-pages counterexamples expectations proofs memory bench format clean

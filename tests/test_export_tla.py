@@ -385,6 +385,7 @@ def test_all_states_of_a_machine(tlc: Tlc) -> None:
         "mmio/linux/tail/n1-sq3-cq3",
         "propolis-2026/lazy/tail-lag/n1-sq2-cq2/early_free=no",
         "propolis-2026/lazy/tail-1/n1-sq2-cq2/backend=detached",
+        "propolis-2026/spdk/tail-lag/n1-sq2-cq2/memory=tso,guest_fence=no",
     ],
 )
 def test_verdicts(tlc: Tlc, name: str) -> None:

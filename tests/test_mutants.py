@@ -19,11 +19,13 @@ CREATED = (
     "kick_on_reserve=yes"
 )
 DETACHED = "propolis-2026/linux/tail-lag/n1-sq3-cq3/backend=detached-repoll"
+TSO, TSO_ARMS = f"{FIXED}/memory=tso", f"{ARMS}/memory=tso"
+RINGS = "propolis-2026/spdk/tail-lag/n1-sq2-cq2/guest_fence=no,memory=tso"
 
 # what is wrong, module, token, instead, instance, property, verdict before, verdict after
 MUTANTS = [
-    ("no re-read before an SQ is corked", "device", '(w.at == "cork recheck") & (m.cq.freed == 0)',
-     '(w.at == "cork recheck") & (m.cq.freed >= 0)', ARMS, "drains", "proved", "refuted"),
+    ("no re-read before an SQ is corked", "device", "_rechecks(m, w) & (m.cq.freed == 0)",
+     "_rechecks(m, w) & (m.cq.freed >= 0)", ARMS, "drains", "proved", "refuted"),
     ("no arming before an SQ is corked", "device", '"cork arm" if m.policy.at_cork',
      '"cork recheck" if m.policy.at_cork',
      ARMS, "drains", "proved", "refuted"),
@@ -59,11 +61,12 @@ MUTANTS = [
      FIXED, "safety", "proved", "refuted"),
     ("a permit taken where there is none", "device", "else cq.available > 0", "else cq.available >= 0",
      FIXED, "safety", "proved", "refuted"),
-    ("a slot freed before it is consumed", "guest", "cq(shadow=cq.cursor)", "cq(shadow=cq.cursor + 1)",
+    ("a slot freed before it is consumed", "guest", "cq.index.store(cq.cursor)", "cq.index.store(cq.cursor + 1)",
      FIXED, "safety", "proved", "refuted"),
     ("a command slot freed twice", "guest", "outstanding=q.outstanding - q.unfreed, unfreed=0",
      "outstanding=q.outstanding - q.unfreed, unfreed=q.unfreed", LATE, "safety", "proved", "refuted"),
-    ("a permit of a deleted SQ given back in silence", "catalogue", '"kick_on_release": YES,\n                "backend": "in-worker"',
+    ("a permit of a deleted SQ given back in silence", "catalogue",
+     '"kick_on_release": YES,\n                "backend": "in-worker"',
      '"backend": "in-worker"', f"{TWO}/events=delete", "drains", "proved", "refuted"),
     ("a deleted SQ's commands forgotten", "lifecycle", "orphans=q.orphans + q.in_flight", "orphans=q.orphans + 0",
      f"{ARMS}/events=delete", "safety", "proved", "refuted"),
@@ -79,10 +82,34 @@ MUTANTS = [
      f"{ARMS}/events=restart", "uncorked", "proved", "refuted"),
     ("the guest goes on without a ring after a reset", "guest", "passed | ~machine.life.in_use", "passed",
      f"{ARMS}/events=reset", "uncorked", "proved", "refuted"),
-    ("a resumed device that looks at nothing", "lifecycle", "notified(q, boolean(True)))]", "notified(q, boolean(False)))]",
+    ("a resumed device that looks at nothing", "lifecycle", "notified(q, boolean(True)))]",
+     "notified(q, boolean(False)))]",
      f"{ARMS}/events=pause", "uncorked", "proved", "refuted"),
     ("a policy told of SQs that are not there", "machine", "count(q.live for q in self.sqs)", "len(self.sqs)",
      CREATED, "uncorked", "refuted", "proved"),
+    ("the guest does not wait at its fence", "guest", '(at == "check") & m.fence("guest_fence", ring.buffer)',
+     'at == "check"', TSO, "safety", "proved", "refuted"),
+    ("no fence before the second look at a cork", "device",
+     '(w.at == "cork recheck") & m.fence("device_fence_cq", w.buffer)', 'w.at == "cork recheck"',
+     TSO_ARMS, "drains", "proved", "refuted"),
+    ("an SQ doorbell that does not drain", "guest", '(q.submitter == "ring") & q.buffer.drained',
+     'q.submitter == "ring"', RINGS, "uncorked", "proved", "refuted"),
+    ("a CQ doorbell that does not drain", "guest", '(m.cq.consumer == "ring") & m.cq.buffer.drained',
+     'm.cq.consumer == "ring"', RINGS, "uncorked", "proved", "refuted"),
+    ("a CQ lock that does not drain", "device", "cq.unlocked & p.buffer.drained", "cq.unlocked", TSO, "safety",
+     "proved", "refuted"),
+    ("a CQ lock that is released early", "machine",
+     "~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)", "~self.locked",
+     TSO, "drains", "proved", "refuted"),
+    ("an SQ lock that is released early", "machine",
+     "~self.locked & ~any_of(worker.sq_event.waiting for worker in self.workers)", "~self.locked",
+     f"{TSO_ARMS},backend=detached,device_fence_sq=no", "safety", "proved", "refuted"),
+    ("room for one store where two can wait", "machine", "== YES else queue.capacity", "== YES else 1",
+     f"{TSO},guest_fence=no", "safety", "proved", "refuted"),
+    ("a guest that does not see its own store", "machine", "self.cursor - self.index.own", "self.cursor - self.shadow",
+     f"{TSO},guest_fence=no", "safety", "proved", "refuted"),
+    ("a CQE that becomes visible a slot further", "machine", "cq.tail - move, self._q.label", "cq.tail, self._q.label",
+     TSO, "safety", "proved", "refuted"),
 ]  # fmt: skip
 
 

@@ -115,8 +115,8 @@ def test_a_part_taken_out_breaks_the_obligation_that_stands_for_it(
 
 
 MUTANTS = [
-    ("no look before a CQ is called full", "device", '(w.at == "cork recheck") & (m.cq.freed == 0)',
-     '(w.at == "cork recheck") & (m.cq.freed >= 0)',
+    ("no look before a CQ is called full", "device", "_rechecks(m, w) & (m.cq.freed == 0)",
+     "_rechecks(m, w) & (m.cq.freed >= 0)",
      "arm-recheck/linux/arm-on-cork", "wake-up on its way of SQ0, after cork_park(SQ0)"),
     ("no SQ EventIdx after a fetch", "device", '[w(at="arm")] if m.buffered', '[w(at="reread")] if m.buffered',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
@@ -195,7 +195,7 @@ def test_what_rests_on_a_lock_is_not_proved_if_the_lock_may_be_held_for_ever() -
 
 def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
     found, against = mutant(
-        "device", "(p.at == \"run\") & (q.in_flight > 0) & ~cq.locked", "(p.at == \"run\") & (q.in_flight > 0)",
+        "device", "(q.in_flight > 0) & cq.unlocked & p.buffer.drained", "(q.in_flight > 0) & p.buffer.drained",
         "arm-recheck/linux/arm-on-cork", ANY,
     )  # fmt: skip
     assert "CQ lock" in {lemma.name for lemma in found.dropped}

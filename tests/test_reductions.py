@@ -99,6 +99,7 @@ INSTANCES = [
     "arm-recheck/spdk/arm-on-cork/n1-sq2-cq3/kick_size=room",
     "mmio/lazy/tail/n1-sq3-cq3/workers=2",
     "propolis-2025/linux/reserve-slots/n2-sq2-cq3/early_free=no",
+    "arm-recheck/linux/arm-on-cork/n2-sq3-cq3/memory=tso,guest_fence=no",
 ]
 
 
@@ -198,6 +199,7 @@ CHECKED = [
     "mmio/linux/tail/n2-sq2-cq2",
     "mmio/linux/tail/n2-sq2-cq2/kick_on_remit=yes,kick_size=room",
     "mmio/lazy/tail/n2-sq2-cq2/backend=detached-repoll",
+    "arm-recheck/linux/arm-on-cork/n1-sq2-cq3/memory=tso,guest_fence=no",
 ]
 
 

@@ -68,6 +68,8 @@ REASONED = [
     "arm-recheck/linux/arm-on-cork/n1-sq2-cq2",
     "arm-recheck/linux/never/n1-sq2-cq2/kick_size=room",
     "arm-recheck/lazy/reserve-permits/n1-sq2-cq2/cork=park",
+    "arm-recheck/linux/arm-on-cork/n1-sq2-cq2/memory=tso",
+    "propolis-2026/spdk/tail-lag/n1-sq2-cq2/memory=tso,guest_fence=no",
 ]
 
 

@@ -32,6 +32,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     **dict.fromkeys(("post_order", "backend", "workers", "doorbell_buffer"), ()),
     **dict.fromkeys(("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"), ()),
     **dict.fromkeys(("early_free", "drain", "need_event", "submit_batch"), ()),
+    **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq"), ()),  # with memory=sc they change nothing
     "cork": ("park", "arm-recheck"),
 }
 """The choices that the lemmas speak of, with the values that they speak of; () is all. Of any other, its default."""

@@ -42,6 +42,8 @@ _PROPOLIS: dict[str, Choice] = {
     "on_config": "shadow",
     "on_delete": "abandon",
     "on_resume": "forget-corked",
+    "device_fence_sq": NO,  # release and acquire only
+    "device_fence_cq": NO,
 }
 
 _EVERY_KICK: dict[str, Choice] = {

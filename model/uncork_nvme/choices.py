@@ -24,6 +24,20 @@ def _choice(meaning: str, *values: str, number: bool = False, joined: bool = Fal
     return field(default=default, metadata={"meaning": meaning, "values": values, "number": number, "joined": joined})
 
 
+_UNDER_TSO = {
+    "cq_full": ("permits", "ignore-in-flight"),
+    "threads": ("many",),
+    "cork": ("park", "arm-recheck"),
+    "poll": (NO,),
+    "sq_arm": ("each",),
+    "sq_event": ("head",),
+    "sq_reread": (YES,),
+    "sq_read": ("each",),
+    "events": ("none",),
+}
+"""What the order of a thread's stores (`memory.Buffer`) is known for; other values are refused with memory=tso."""
+
+
 @dataclass(frozen=True)
 class Choices:
     """One value for every choice. A device or guest names those that differ from the defaults.
@@ -134,6 +148,21 @@ class Choices:
         "SQ EventIdx is written each time; or only if it differs from what the device last wrote, as it remembers",
         NO, YES,
     )  # fmt: skip
+    memory: str = _choice(
+        "sequentially consistent; or x86-TSO: a store waits in its thread's buffer until it drains by itself, or at a "
+        "fence, a lock or a trap (the fences matter only there)",
+        "sc", "tso",
+    )  # fmt: skip
+    guest_fence: str = _choice(
+        "guest: a full fence stands between the store of a shadow index and the look at EventIdx", YES, NO
+    )
+    device_fence_sq: str = _choice(
+        "a full fence stands between the store of SQ EventIdx and the second read of the SQ shadow tail", YES, NO
+    )
+    device_fence_cq: str = _choice(
+        "a full fence stands between a store of CQ EventIdx, where one comes first, and the read of the CQ shadow head",
+        YES, NO,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):
@@ -144,11 +173,23 @@ class Choices:
             )
         if self.happening["config"] and self.doorbell_buffer == "off":
             raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
+        for name, known in _UNDER_TSO.items() if self.tso else ():
+            value = getattr(self, name)
+            if value not in known:
+                raise ChoiceError(
+                    f"memory=tso is not modelled with {name}={value}: set {name} to {' or '.join(known)}, or leave "
+                    f"memory at sc"
+                )
 
     @property
     def happening(self) -> Counter[str]:
         """The events that may happen, each with the most times that it does."""
         return Counter() if self.events == "none" else Counter(self.events.split("+"))
+
+    @property
+    def tso(self) -> bool:
+        """Whether memory is x86-TSO."""
+        return self.memory == "tso"
 
     def replace(self, values: Mapping[str, Choice]) -> Choices:
         """These choices but for some; raises `ChoiceError` for a name or value that does not exist."""

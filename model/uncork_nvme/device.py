@@ -5,6 +5,11 @@ and the CQ lock that a pop starts with are taken in one step: nobody who holds t
 
 Where a step does one thing or another, by what it reads or whom it chooses to wake, that is several actions here, and
 fairness is owed to the step (`of`), not to each outcome: a fair run may read the unlucky value every time.
+
+Under x86-TSO, taking a lock is a locked instruction: it waits until the thread's stores are in memory. Releasing one is
+a plain store: the lock counts as free when the stores to what it guards are seen; that the release waits longer still
+would show only as a lock that is taken later. So a lock that is free leaves a thread nothing to wait for but its stores
+to what that lock does not guard. A notification is not counted as a fence.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from uncork.core.expr import Expr, any_of, boolean, ite
 from uncork.core.system import Action, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Poster, Worker, notified
+from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Poster, Thread, Worker, notified
 from uncork_nvme.policies import CQView, EventIdx
 
 
@@ -27,15 +32,15 @@ def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
     return m.policy.event_idx(view, corking=corking)
 
 
-def _written(value: Expr | None, cq: CQ) -> Updates:
-    return Updates() if value is None else cq(event=ite(cq.life.in_use, value, cq.event))
+def _written(value: Expr | None, cq: CQ, thread: Thread | Poster) -> Updates:
+    return Updates() if value is None else thread.cq_event.store(ite(cq.life.in_use, value, cq.event))
 
 
-def _armed_with(q: SQ, value: Expr) -> Updates:
+def _armed_with(q: SQ, w: Worker, value: Expr) -> list[Updates]:
     """Writes SQ EventIdx, if there is a buffer to write it to, and the device does not think that it says so."""
     write = q.life.in_use & (q.armed != value) if q.has("armed") else q.life.in_use
-    remembered = {"armed": value} if q.has("armed") else {}
-    return q(event=ite(write, value, q.event), **remembered)
+    remembered = [q(armed=value)] if q.has("armed") else []
+    return [w.sq_event.store(ite(write, value, q.event)), *remembered]
 
 
 # -- pop, by a worker --------------------------------------------------------------------------------------------------
@@ -64,7 +69,7 @@ def _read_awake(m: Machine, q: SQ) -> Updates:
 
 
 def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
-    may = (w.at == "reserve") & q.exists & q.free_to_pop & ~q.locked & ~m.cq.locked & m.life.awake
+    may = (w.at == "reserve") & q.exists & q.free_to_pop & q.unlocked & m.cq.unlocked & m.life.awake
     return may & ~any_of(m.looking(other) for other in m.sqs) if m.choices.threads == "one" else may
 
 
@@ -122,8 +127,8 @@ def start_cork(m: Machine, q: SQ, w: Worker) -> Guarded:
 def cork_arm(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Writes CQ EventIdx as the policy says at a cork; a full fence follows."""
     armed = event_idx(m, corking=True)
-    return when((w.at == "cork arm") & armed.written, _written(armed.value, m.cq), w(at="cork recheck")).says(
-        "arms: CQ EventIdx {} -> {}", m.cq.event, armed.value if armed.value is not None else m.cq.event
+    return when((w.at == "cork arm") & armed.written, _written(armed.value, m.cq, w), w(at="cork recheck")).says(
+        "arms: CQ EventIdx {} -> {}", w.cq_event.own, armed.value if armed.value is not None else m.cq.event
     )
 
 
@@ -133,12 +138,16 @@ def cork_leave(m: Machine, q: SQ, w: Worker) -> Guarded:
     return when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
 
 
+def _rechecks(m: Machine, w: Worker) -> Expr:
+    return (w.at == "cork recheck") & m.fence("device_fence_cq", w.buffer)
+
+
 @step("worker {}", of="cork_recheck")
 def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Reads the CQ shadow head again and finds room after all: credits it and takes a permit."""
     cq = m.cq
     return when(
-        (w.at == "cork recheck") & (cq.freed > 0) & kick.possible(cq.available + cq.freed - m.permit),
+        _rechecks(m, w) & (cq.freed > 0) & kick.possible(cq.available + cq.freed - m.permit),
         cq(head=cq.seen, available=cq.available + cq.freed - m.permit, locked=False),
         w(at="fetch"),
         *kick.updates(),
@@ -149,7 +158,7 @@ def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
 def cork_park(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the CQ shadow head again and finds no room: the SQ is recorded as corked, and the worker sleeps."""
     return when(
-        (w.at == "cork recheck") & (m.cq.freed == 0),
+        _rechecks(m, w) & (m.cq.freed == 0),
         m.cq(locked=False),
         q(locked=False, corked=True),
         q.popping_is(False),
@@ -189,7 +198,7 @@ def arm_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
     event = {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[m.choices.sq_event]
     onward = [w(at="reread")] if m.choices.sq_reread == YES else [q(locked=False), *_armed(m, q, w)]
-    return when(w.at == "arm", _armed_with(q, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
+    return when(w.at == "arm", *_armed_with(q, w, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
 
 
 def _armed(m: Machine, q: SQ, w: Worker) -> list[Updates]:
@@ -202,10 +211,14 @@ def _done(m: Machine, q: SQ, w: Worker) -> list[Updates]:
     return [w(at="remit")] if m.permit else [q.popping_is(False), w(at="asleep")]
 
 
+def _rereads(m: Machine, w: Worker) -> Expr:
+    return (w.at == "reread") & m.fence("device_fence_sq", w.buffer)
+
+
 @step("worker {}", of="reread_sq")
 def find_more(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail again before it sleeps, and finds an entry after all."""
-    return when((w.at == "reread") & (q.seen != q.head), q(tail=q.seen), w(at="fetch")).says(
+    return when(_rereads(m, w) & (q.seen != q.head), q(tail=q.seen), w(at="fetch")).says(
         "re-reads SQ tail {}: more to do", q.seen
     )
 
@@ -213,7 +226,7 @@ def find_more(m: Machine, q: SQ, w: Worker) -> Guarded:
 @step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
     """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
-    right = (w.at == "reread") & (q.seen == q.head) if m.choices.sq_arm == "idle" else w.at == "reread"
+    right = _rereads(m, w) & (q.seen == q.head) if m.choices.sq_arm == "idle" else _rereads(m, w)
     return when(right, q(tail=q.seen, locked=False), *_armed(m, q, w)).says("re-reads SQ tail {}", q.seen)
 
 
@@ -222,7 +235,7 @@ def remit(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
     """Gives back the permit that it found no command for, and sleeps."""
     cq = m.cq
     return when(
-        (w.at == "remit") & ~cq.locked & kick.possible(cq.available + m.permit),
+        (w.at == "remit") & cq.unlocked & kick.possible(cq.available + m.permit),
         cq(available=cq.available + m.permit),
         q.popping_is(False),
         w(at="asleep"),
@@ -261,18 +274,24 @@ def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     """A command completes: its CQE is written at the CQ tail, visible to the guest at once; its permit is used up."""
     cq = m.cq
     return when(
-        (p.at == "run") & (q.in_flight > 0) & ~cq.locked,
-        cq.put(q),
+        (p.at == "run") & (q.in_flight > 0) & cq.unlocked & p.buffer.drained,
+        p.cqe.store(),
         q(in_flight=q.in_flight - 1),
         Updates() if m.permit else cq(available=cq.available - 1),
         *_onward(m, q, p, None),
     ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
 
 
+def _reads(m: Machine, p: Worker | Completer | Poster) -> Expr:
+    """Whether a poster is about to read the CQ shadow head; behind a fence, where it has armed first."""
+    armed = post_sequence(m)[0] == "post arm"
+    return (p.at == "post read") & (m.fence("device_fence_cq", p.buffer) if armed else boolean(True))
+
+
 @step("backend {}", of="post_read")
 def post_read(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
     """Reads the CQ shadow head, which has not moved."""
-    return when((p.at == "post read") & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
+    return when(_reads(m, p) & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
         "reads shadow head {}: nothing freed", m.cq.seen
     )
 
@@ -283,7 +302,7 @@ def post_credit(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster, kick: Ki
     cq = m.cq
     room = cq.available + cq.freed
     return when(
-        (p.at == "post read") & (cq.freed > 0) & kick.possible(room),
+        _reads(m, p) & (cq.freed > 0) & kick.possible(room),
         cq(head=cq.seen, available=room),
         *_onward(m, q, p, "post read", kick),
     ).says("reads shadow head {}: {} freed", cq.seen, cq.freed)
@@ -293,9 +312,9 @@ def post_credit(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster, kick: Ki
 def post_arm(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
     """Writes CQ EventIdx as the policy says."""
     armed = event_idx(m)
-    return when((p.at == "post arm") & armed.written, _written(armed.value, m.cq), *_onward(m, q, p, "post arm")).says(
-        "CQ EventIdx {} -> {}", m.cq.event, armed.value if armed.value is not None else m.cq.event
-    )
+    return when(
+        (p.at == "post arm") & armed.written, _written(armed.value, m.cq, p), *_onward(m, q, p, "post arm")
+    ).says("CQ EventIdx {} -> {}", p.cq_event.own, armed.value if armed.value is not None else m.cq.event)
 
 
 @step("backend {}", of="post_arm")
@@ -319,7 +338,7 @@ def complete(m: Machine, q: SQ, p: Poster) -> Guarded:
 def attempt(m: Machine, p: Poster) -> Guarded:
     """Begins to post a queued completion."""
     return when(
-        (p.at == "idle") & m.life.awake & p.scheduled & (m.queued > 0) & ~m.cq.locked,
+        (p.at == "idle") & m.life.awake & p.scheduled & (m.queued > 0) & m.cq.unlocked,
         p(scheduled=False),
         *_onward(m, m.cq, p, None),
     ).says("goes to post, {} queued", m.queued)
@@ -359,7 +378,7 @@ def _rescheduled(m: Machine) -> list[Updates]:
 @step("doorbell handler {}")
 def notify_tail(m: Machine, q: SQ) -> Guarded:
     """Takes the SQ tail that the doorbell carries."""
-    return when((q.submitter == "notify tail") & ~q.locked, q(tail=q.shadow, submitter="notify")).says(
+    return when((q.submitter == "notify tail") & q.unlocked, q(tail=q.shadow, submitter="notify")).says(
         "learns the SQ tail {}", q.shadow
     )
 
@@ -378,7 +397,7 @@ def notify_head(m: Machine) -> Guarded:
     cq = m.cq
     onward = "kick" if m.choices.kick_on_doorbell == YES else "poll"
     return when(
-        (cq.consumer == "notify head") & ~cq.locked & (cq.told <= cq.occupied),
+        (cq.consumer == "notify head") & cq.unlocked & (cq.told <= cq.occupied),
         cq(head=cq.shadow, available=cq.available + cq.told, consumer=onward),
         *_rescheduled(m),
     ).says("learns the CQ head {}: {} freed", cq.shadow, cq.told)
@@ -388,7 +407,7 @@ def notify_head(m: Machine) -> Guarded:
 def reject_head(m: Machine) -> Guarded:
     """Refuses a CQ head that frees more than is occupied; the handler ends without a kick."""
     cq = m.cq
-    return when((cq.consumer == "notify head") & ~cq.locked & (cq.told > cq.occupied), cq(consumer="poll")).says(
+    return when((cq.consumer == "notify head") & cq.unlocked & (cq.told > cq.occupied), cq(consumer="poll")).says(
         "refuses CQ head {}: {} freed of {}", cq.shadow, cq.told, cq.occupied
     )
 
@@ -398,7 +417,7 @@ def kick(m: Machine, kick: Kick) -> Guarded:
     """Empties the corked set and notifies every SQ in it (or as many as there is room for)."""
     cq = m.cq
     return when(
-        (cq.consumer == "kick") & ~cq.locked & kick.possible(cq.available), cq(consumer="poll"), *kick.updates()
+        (cq.consumer == "kick") & cq.unlocked & kick.possible(cq.available), cq(consumer="poll"), *kick.updates()
     ).says("kicks the corked SQs")
 
 

@@ -18,7 +18,7 @@ def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
     EventIdx in the circular interval [old, new), and with <= and without the 1, [old, new] (NVMe 2.x Annex B.5.1 and
     the example of B.5.2).
     """
-    old = ring.shadow - ring.moved
+    old = ring.index.own - ring.moved
     past = ring.event - old
     passed = past < ring.moved if machine.choices.need_event == "strict" else past <= ring.moved
     return passed | ~machine.life.in_use
@@ -29,37 +29,46 @@ def moves(ring: SQ | CQ, new: Expr, by: Expr | int) -> Updates:
     return ring(moved=new - ring.word, stale=0) if ring.has("stale") else ring(moved=by)
 
 
+def _checks(m: Machine, ring: SQ | CQ) -> Expr:
+    """Whether the guest is about to look at EventIdx, its fence behind it."""
+    at = ring.submitter if isinstance(ring, SQ) else ring.consumer
+    return (at == "check") & m.fence("guest_fence", ring.buffer)
+
+
 @step("submitter {}", Fairness.NONE)
 def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
     """Writes SQEs and moves the SQ shadow tail past them. A guest is never obliged to."""
-    new = q.shadow + entries
+    new = q.index.own + entries
     return when(
         (q.submitter == "idle") & q.exists & (q.outstanding <= q.capacity - entries),
-        q(shadow=new, outstanding=q.outstanding + entries),
+        q.index.store(new),
+        q(outstanding=q.outstanding + entries),
         moves(q, new, entries) | q(submitter="check") if m.buffered else q(submitter="ring"),
-    ).says(f"submits {entries}: shadow tail " + "{} -> {}", q.shadow, q.shadow + entries)
+    ).says(f"submits {entries}: shadow tail " + "{} -> {}", q.index.own, new)
 
 
 @step("submitter {}", of="check")
 def need_sq(m: Machine, q: SQ) -> Guarded:
     """Reads SQ EventIdx and finds it passed: a doorbell is due."""
-    return when((q.submitter == "check") & crossed(m, q), q(submitter="ring", moved=0)).says(
-        "SQ EventIdx {}: passed by {} -> {}, must ring", q.event, q.shadow - q.moved, q.shadow
+    return when(_checks(m, q) & crossed(m, q), q(submitter="ring", moved=0)).says(
+        "SQ EventIdx {}: passed by {} -> {}, must ring", q.event, q.index.own - q.moved, q.index.own
     )
 
 
 @step("submitter {}", of="check")
 def elide_sq(m: Machine, q: SQ) -> Guarded:
     """Reads SQ EventIdx and finds it not passed: no doorbell."""
-    return when((q.submitter == "check") & ~crossed(m, q), q(submitter="idle", moved=0)).says(
-        "SQ EventIdx {}: not passed by {} -> {}, silent", q.event, q.shadow - q.moved, q.shadow
+    return when(_checks(m, q) & ~crossed(m, q), q(submitter="idle", moved=0)).says(
+        "SQ EventIdx {}: not passed by {} -> {}, silent", q.event, q.index.own - q.moved, q.index.own
     )
 
 
 @step("submitter {}")
 def ring_sq(m: Machine, q: SQ) -> Guarded:
     """Writes the SQ tail doorbell: a trap to the device."""
-    return when(q.submitter == "ring", q(submitter="notify tail")).says("rings the SQ doorbell with {}", q.shadow)
+    return when((q.submitter == "ring") & q.buffer.drained, q(submitter="notify tail")).says(
+        "rings the SQ doorbell with {}", q.shadow
+    )
 
 
 def looks(m: Machine) -> Expr:
@@ -99,18 +108,18 @@ def publish(m: Machine) -> Guarded:
     freed = [q(outstanding=q.outstanding - q.unfreed, unfreed=0) for q in m.sqs if m.choices.early_free != YES]
     return when(
         cq.consumer == "publish",
-        cq(shadow=cq.cursor),
+        cq.index.store(cq.cursor),
         moves(cq, cq.cursor, cq.consumed) | cq(consumer="check") if m.buffered else cq(consumer="ring"),
         *freed,
-    ).says("publishes: shadow head {} -> {}", cq.shadow, cq.cursor)
+    ).says("publishes: shadow head {} -> {}", cq.index.own, cq.cursor)
 
 
 @step("consumer", of="check")
 def need_cq(m: Machine) -> Guarded:
     """Reads CQ EventIdx and finds it passed: a doorbell is due."""
     cq = m.cq
-    return when((cq.consumer == "check") & crossed(m, cq), cq(consumer="ring", moved=0)).says(
-        "CQ EventIdx {}: passed by {} -> {}, must ring", cq.event, cq.shadow - cq.moved, cq.shadow
+    return when(_checks(m, cq) & crossed(m, cq), cq(consumer="ring", moved=0)).says(
+        "CQ EventIdx {}: passed by {} -> {}, must ring", cq.event, cq.index.own - cq.moved, cq.index.own
     )
 
 
@@ -118,15 +127,15 @@ def need_cq(m: Machine) -> Guarded:
 def elide_cq(m: Machine) -> Guarded:
     """Reads CQ EventIdx and finds it not passed: no doorbell."""
     cq = m.cq
-    return when((cq.consumer == "check") & ~crossed(m, cq), cq(consumer="poll", moved=0)).says(
-        "CQ EventIdx {}: not passed by {} -> {}, silent", cq.event, cq.shadow - cq.moved, cq.shadow
+    return when(_checks(m, cq) & ~crossed(m, cq), cq(consumer="poll", moved=0)).says(
+        "CQ EventIdx {}: not passed by {} -> {}, silent", cq.event, cq.index.own - cq.moved, cq.index.own
     )
 
 
 @step("consumer")
 def ring_cq(m: Machine) -> Guarded:
     """Writes the CQ head doorbell: a trap to the device."""
-    return when(m.cq.consumer == "ring", m.cq(consumer="notify head")).says(
+    return when((m.cq.consumer == "ring") & m.cq.buffer.drained, m.cq(consumer="notify head")).says(
         "rings the CQ doorbell with {}", m.cq.shadow
     )
 

@@ -101,7 +101,8 @@ class Design:
 def system(name: str, machine: Machine) -> System:
     """The variables and steps of a machine; raises `InstanceError` for a mistake in a policy of the user's own."""
     try:
-        actions = (*guest.actions(machine), *device.actions(machine), *lifecycle.actions(machine))
+        drains = (flush for buffer in machine.buffers for flush in buffer.flushes)
+        actions = (*guest.actions(machine), *device.actions(machine), *lifecycle.actions(machine), *drains)
     except Exception as error:
         raise _in_policy_file(machine.policy.name, error) from error
     return System(name, tuple(v for record in machine.records for v in record.variables), actions)

@@ -11,13 +11,62 @@ from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Declared, Record, RingPicture, Updates, var
 
 from uncork_nvme.choices import NO, YES, Choices
+from uncork_nvme.memory import Buffer, Stores, Word
 from uncork_nvme.policies import Policy
 
 IN_POST = ("post read", "post arm")
 """Where an actor stands while it posts and holds the CQ lock."""
 
 
-class Worker(Record):
+class Entry(Stores):
+    """The CQE that a device thread has written and the guest cannot see yet; the CQ lock holds the tail behind it."""
+
+    def __init__(self, name: str, label: str, q: SQ, cq: CQ, depth: int) -> None:
+        self._q, self._cq = q, cq
+        super().__init__(name, label, 2, depth)
+
+    def store(self) -> Updates:
+        """The thread writes an entry of its SQ at the tail."""
+        cq = self._cq
+        if not self.depth:
+            return cq.put(self._q)
+        stored = cq(tail=cq.tail + 1)
+        stored |= self.enter(1)
+        return stored
+
+    def on_arrival(self, move: Expr) -> Updates:
+        """The guest sees it by its phase tag."""
+        cq = self._cq
+        return cq(slots=cq.slots.store(cq.tail - move, self._q.label))
+
+
+class Thread(Record):
+    """A thread of the device, and its stores to shared words."""
+
+    kind = "worker"
+    label = ""
+    cqe: Entry
+    cq_event: Word
+    sq_event: Word
+    buffer: Buffer
+
+    def joins(self, q: SQ, cq: CQ, choices: Choices) -> None:
+        """Gives it a store buffer.
+
+        It takes the CQ lock, which drains it, before it writes a CQE; then come the CQE and CQ EventIdx, once each.
+        After CQ EventIdx at a cork it may go on to SQ EventIdx, which it writes once before it takes a lock again.
+        """
+        events = choices.tso and choices.doorbell_buffer == "on"
+        pops, posts = isinstance(self, Worker), self in q.posters
+        arms = events and (posts or choices.cork == "arm-recheck")
+        by = f"by {q.label}'s {self.label or self.kind}"
+        self.cqe = Entry(f"{self.name}.cqe", f"CQE {by}", q, cq, int(choices.tso and posts))
+        self.cq_event = Word(f"{self.name}.cq_event", f"CQ EventIdx {by}", cq, "event", int(arms))
+        self.sq_event = Word(f"{self.name}.sq_event", f"SQ EventIdx {by}", q, "event", int(events and pops))
+        self.buffer = Buffer(self.cqe, self.cq_event, self.sq_event)
+
+
+class Worker(Thread):
     """A device worker of one SQ. With the in-worker backend it also runs the command it took, and posts."""
 
     def __init__(self, sq: str, number: int, of: int) -> None:
@@ -49,24 +98,29 @@ class Worker(Record):
         return self.at == "asleep"
 
 
-class Completer(Record):
+class Completer(Thread):
     """The backend of one SQ, where completions do not come from its workers."""
 
-    label = ""
+    kind = "backend"
 
     def __init__(self, sq: str) -> None:
         super().__init__(f"{sq}.backend", at=var(Enum(("run", *IN_POST)), "what the backend does next"))
 
 
 class Poster(Record):
-    """Posts what has completed, of every SQ, where completions queue for the CQ: QEMU's bottom half of a CQ."""
+    """Posts what has completed, of every SQ, where completions queue for the CQ: QEMU's bottom half of a CQ.
 
-    def __init__(self) -> None:
+    Its stores never wait: where completions queue, memory is sequentially consistent.
+    """
+
+    def __init__(self, cq: CQ) -> None:
         super().__init__(
             "poster",
             at=var(Enum(("idle", *IN_POST, "post")), "what the poster does next"),
             scheduled=var(Bool(), "it will look for queued completions"),
         )
+        self.cq_event = Word("poster.cq_event", "CQ EventIdx by the backend", cq, "event", 0)
+        self.buffer = Buffer(self.cq_event)
 
 
 class Life(Record):
@@ -169,6 +223,8 @@ class SQ(Record):
         )
         if choices.cq_full == "queue":
             self.posters = []
+        self.index = Word(f"{name}.shadow_tail", f"{self.label} shadow tail", self, "shadow", _pending(choices, self))
+        self.buffer = Buffer(self.index)
 
     @property
     def exists(self) -> Expr:
@@ -212,9 +268,19 @@ class SQ(Record):
         return taken + count(worker.at.among("fetch", *idle, "remit") for worker in self.workers)
 
     @property
+    def unlocked(self) -> Expr:
+        """Whether the device's lock of this SQ can be taken: a release is a store, seen after those before it."""
+        return ~self.locked & ~any_of(worker.sq_event.waiting for worker in self.workers)
+
+    @property
+    def threads(self) -> list[Thread]:
+        """Its threads in the device."""
+        return [*self.workers, *(p for p in self.posters if isinstance(p, Completer))]
+
+    @property
     def records(self) -> list[Record]:
         """This SQ's variables and its actors'."""
-        return [self, *self.workers, *(p for p in self.posters if isinstance(p, Completer))]
+        return [self, *self.threads]
 
 
 class CQ(Record):
@@ -239,6 +305,12 @@ class CQ(Record):
             available=var(Nat(size - 1), "permits that may be taken", initial=size - 1),
             **_page(choices, size),
         )
+        self.index = Word("cq.shadow_head", "CQ shadow head", self, "shadow", _pending(choices, self))
+        self.buffer = Buffer(self.index)
+        self.threads = [thread for q in sqs for thread in q.threads]
+        for q in sqs:
+            for thread in q.threads:
+                thread.joins(q, self, choices)
 
     def _entries(self, sqs: Sequence[SQ]) -> dict[str, Declared]:
         doc = "CQ entries as the phase tag shows them to the guest: whose completion, or none that is new"
@@ -255,6 +327,11 @@ class CQ(Record):
     def put(self, q: SQ) -> Updates:
         """The device writes an entry of this SQ at the tail."""
         return self(slots=self.slots.store(self.tail, q.label), tail=self.tail + 1)
+
+    @property
+    def unlocked(self) -> Expr:
+        """Whether the device's lock of the CQ can be taken: a release is a store, seen after those before it."""
+        return ~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)
 
     @property
     def overwrites(self) -> Expr:
@@ -289,12 +366,23 @@ class CQ(Record):
     @property
     def consumed(self) -> Expr:
         """Entries consumed and not published."""
-        return self.cursor - self.shadow
+        return self.cursor - self.index.own
 
     @property
     def visible(self) -> Expr:
         """Whether the guest sees a new entry at its cursor."""
         return self.slots[self.cursor] != "none"
+
+
+def _pending(choices: Choices, queue: SQ | CQ) -> int:
+    """How many stores of a shadow index can wait at once.
+
+    One if a fence follows each. Otherwise one for each entry of the queue: a store moves the index by one at least, and
+    the device does not go on past what it has not seen.
+    """
+    if not choices.tso or choices.doorbell_buffer == "off":
+        return 0
+    return 1 if choices.guest_fence == YES else queue.capacity
 
 
 @dataclass(frozen=True)
@@ -352,7 +440,7 @@ class Machine:
         first = sqs - max(0, choices.happening["create"] - choices.happening["delete"])
         self.sqs = [SQ(number, sq_size, cq_size, choices, live=number < first) for number in range(sqs)]
         self.cq = CQ(cq_size, self.sqs, choices)
-        self.poster = Poster() if choices.cq_full == "queue" else None
+        self.poster = Poster(self.cq) if choices.cq_full == "queue" else None
 
     @property
     def count(self) -> int | Expr:
@@ -380,8 +468,20 @@ class Machine:
     @property
     def records(self) -> list[Record]:
         """All variables: the CQ's, then each SQ's."""
-        own = [self.cq, *([self.poster] if self.poster else []), *(record for q in self.sqs for record in q.records)]
-        return [*own, self.life]
+        places = [place for buffer in self.buffers for place in buffer.places]
+        poster = [self.poster] if self.poster else []
+        return [self.cq, *poster, *(record for q in self.sqs for record in q.records), *places, self.life]
+
+    @property
+    def buffers(self) -> list[Buffer]:
+        """Each thread's store buffer."""
+        posters = [self.poster.buffer] if self.poster else []
+        threads = [thread.buffer for thread in self.cq.threads]
+        return [*(q.buffer for q in self.sqs), self.cq.buffer, *threads, *posters]
+
+    def fence(self, name: str, buffer: Buffer) -> Expr:
+        """Whether a thread may go on to a load after a fence (the name of a choice): at once where it is left out."""
+        return buffer.drained if self.choices.items()[name] == YES else boolean(True)
 
     @property
     def corked(self) -> Expr:

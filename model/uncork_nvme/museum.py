@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uncork_nvme.choices import YES, Choice
+from uncork_nvme.choices import NO, YES, Choice
 from uncork_nvme.instance import Design
 
 Shape = tuple[int, int, int]
 """Number of SQs, entries of an SQ, entries of the CQ."""
-
-_TSO = "memory that is weaker than sequentially consistent: x86-TSO, with each fence present or left out"
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,8 @@ _QEMU = Design("qemu", "linux", "head")
 _SPDK_POLL = Design("spdk-poll", "linux", "never")
 _FREED_KICKS: dict[str, Choice] = {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES}
 _KICKS = Design("arm-recheck", "linux", "arm-on-cork")
+_TSO: dict[str, Choice] = {"memory": "tso"}
+_DEVICE_AT_HAND = "Memory is x86-TSO. The device is one that needs this barrier and no other; others are in memory.md."
 
 BUGS = (
     Bug(
@@ -105,7 +105,7 @@ BUGS = (
             Design("openvmm", "linux", "at-cork"),
             _ONE_AND_TWO,
             "The CQ has more than 11 entries, and so EventIdx is not written; here small ones stand for it. What the "
-            "missing fence does needs x86-TSO.",
+            "missing fence does is another matter: device-fence.",
         ),
     ),
     Bug(
@@ -137,21 +137,40 @@ BUGS = (
         "The driver's store of the shadow and its load of EventIdx could be seen in the other order.",
         "https://git.kernel.org/torvalds/c/f1ed3df2",
         "A full barrier between the two.",
-        needs=_TSO,
+        Shown(
+            Design("propolis-2026", "linux", "tail-lag", {**_TSO, "guest_fence": NO}),
+            "uncorked",
+            Design("propolis-2026", "linux", "tail-lag", _TSO),
+            _ONE,
+            _DEVICE_AT_HAND,
+        ),
     ),
     Bug(
         "spdk-7188bb99",
         "The same in SPDK's driver.",
         "https://github.com/spdk/spdk/commit/7188bb99",
         "The same.",
-        needs=_TSO,
+        Shown(
+            Design("propolis-2026", "spdk", "tail-lag", {**_TSO, "guest_fence": NO}),
+            "uncorked",
+            Design("propolis-2026", "spdk", "tail-lag", _TSO),
+            _ONE,
+            _DEVICE_AT_HAND,
+        ),
     ),
     Bug(
         "device-fence",
         "The same from the other side: a device's store of EventIdx and its next load of the shadow.",
         "OpenVMM before #1582, https://github.com/microsoft/openvmm/pull/1582",
         "A full fence between the two.",
-        needs=_TSO,
+        Shown(
+            Design("arm-recheck", "linux", "arm-on-cork", {**_TSO, "device_fence_cq": NO}),
+            "uncorked",
+            Design("arm-recheck", "linux", "arm-on-cork", _TSO),
+            _ONE,
+            "Memory is x86-TSO. Shown at CQ EventIdx, on a device that arms before it corks as OpenVMM does: the load "
+            "that follows is its last before the SQ sleeps. Which fences other devices need is in memory.md.",
+        ),
     ),
     Bug(
         "propolis-972",

@@ -182,6 +182,8 @@ def covers(m: Machine, system: System) -> list[Cover]:
     ]
     if m.buffered:
         found.append(some("elides a doorbell", _where(system, "elide_sq", "elide_cq")))
+    if m.choices.tso:
+        found.append(some("delays a store", any_of(~buffer.drained for buffer in m.buffers)))
     return found
 
 
