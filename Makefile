@@ -17,9 +17,12 @@ test: .venv/installed-tests ## tests, lint, types and format
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto
 
-museum: .venv/installed ## check the museum of bugs, and the devices of the field with every guest
+museum: .venv/installed ## check the museum of bugs, every device with every guest, queues that come and go, x86-TSO
 	$(BIN)/uncork museum
 	$(BIN)/uncork check --expect properties/uncork_properties/field.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/lifecycle.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/second-sq.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/memory.csv
 
 counterexamples: .venv/installed ## make the folder counterexamples/ anew
 	$(BIN)/python -m uncork.counterexamples counterexamples
@@ -33,15 +36,8 @@ expectations: .venv/installed ## record today's verdicts as the expected ones, h
 proofs: .venv/installed ## record what is proved for all sizes, here and in docs/proof.md (minutes)
 	$(BIN)/python -m uncork.proofs properties/uncork_properties/proofs.csv docs/proof.md
 
-museum-pages: .venv/installed ## record the museum and the field, here and in docs
-	$(BIN)/python -m uncork.museum docs properties/uncork_properties/field.csv
-
-memory: .venv/installed ## record which fences are needed under x86-TSO, here and in docs/memory.md
-	$(BIN)/python -m uncork_properties.fences > .venv/asked.csv
-	$(BIN)/uncork check --expect .venv/asked.csv --json .venv/rows.json || true
-	$(BIN)/python -m uncork_properties.expected < .venv/rows.json > .venv/memory.csv
-	mv .venv/memory.csv properties/uncork_properties/memory.csv
-	$(BIN)/python -m uncork_properties.fences docs/memory.md
+museum-pages: .venv/installed ## record what `make museum` checks, here and in docs
+	$(BIN)/python -m uncork.museum docs properties/uncork_properties
 
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
 	$(BIN)/python benchmarks/run.py
@@ -70,4 +66,4 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test museum museum-pages counterexamples expectations proofs memory bench format clean
+.PHONY: help check check-deep test museum museum-pages counterexamples expectations proofs bench format clean

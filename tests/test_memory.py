@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from uncork import runner
 from uncork.core.expr import all_of
 from uncork.core.property import InRange, NotForever, always
 from uncork.core.sorts import Nat, Ring, SlipError
 from uncork.core.system import Guarded, Record, System, say, step, var, when
 from uncork.core.verdict import Proved, Refuted
 from uncork.engines import explicit
-from uncork.gate import trace_steps, word
 from uncork_nvme.anysize import AnySize
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import Instance, from_name
 from uncork_nvme.memory import Buffer, Word
-from uncork_properties import expected, fences, matrix
+from uncork_properties import expected, matrix
 from uncork_properties.catalogue import ROWS, covers, properties
-from uncork_properties.expected import cell
+from uncork_properties.sheets import MEMORY
 
 VALUES = 3
 """Words and registers hold 0, 1 or 2, and are 0 at first."""
@@ -306,32 +303,11 @@ def test_a_device_has_this_memory_or_is_refused(device: str) -> None:
 
 
 # -- which fences are needed -------------------------------------------------------------------------------------------
-def test_the_page_shows_the_recorded_verdicts() -> None:
-    page = Path(__file__).parent.parent / "docs" / "memory.md"
-    assert fences.updated(page.read_text()) == page.read_text()
-
-
-def test_the_recorded_verdicts_are_whole() -> None:
-    recorded = expected.default(fences.RECORDED)
-    assert list(recorded) == [instance.name for instance in fences.instances()]
-    assert all(set(each.verdicts) == set(ROWS) for _, each in recorded.values())
-
-
-def test_the_recorded_verdicts_are_what_the_engine_says() -> None:
-    """At the smallest size; `uncork check --expect` takes the whole file."""
-    recorded = expected.default(fences.RECORDED)
-    for each in runner.check([i for i in fences.instances() if i.cq_size == 2]):
-        found = {row.property: cell(word(row.verdict), *trace_steps(row.verdict)) for row in each.rows}
-        assert found == recorded[each.instance.name][1].verdicts
-
-
 def test_every_fence_but_one_is_needed_by_some_design() -> None:
     """The device's at SQ EventIdx by none: each looks at an SQ once more, behind a lock, before it sleeps."""
-    words = {name: expected.word(each.verdicts) for name, (_, each) in expected.default(fences.RECORDED).items()}
-    cells = iter(words[i.name] for i in fences.instances())
-    rows = [dict(zip(fences.VARIANTS, [next(cells) for _ in fences.VARIANTS], strict=True))
-            for _ in fences.DESIGNS for _ in fences.SHAPES]  # fmt: skip
-    needed = {title for row in rows for title in row if row["all fences"] == "live" and row[title] != "live"}
+    words = {name: expected.word(each.verdicts) for name, (_, each) in MEMORY.recorded.items()}
+    rows = [{column: words[MEMORY.cell(row, column).name] for column in MEMORY.columns} for row in MEMORY.rows]
+    needed = {column for row in rows for column in row if row["all fences"] == "live" and row[column] != "live"}
     assert needed == {"no guest_fence", "no device_fence_cq", "neither of the device's"}
 
 

@@ -1,6 +1,6 @@
 """Checks the museum of bugs: every variant is refuted, every fix is proved.
 
-`python -m uncork.museum docs properties/uncork_properties/field.csv` writes the pages, and what is expected.
+`python -m uncork.museum docs properties/uncork_properties` writes the pages, and what is expected.
 """
 
 from __future__ import annotations
@@ -173,20 +173,23 @@ def known() -> dict[str, Expected]:
     return {name: each for name, (_, each) in (expected.default("field.csv") | expected.default()).items()}
 
 
-def generate(docs: Path, field: Path) -> None:
+def generate(docs: Path, recorded: Path) -> None:
     """Records what is found, as pages and as expectations; raises `SystemExit` if the museum does not hold."""
     exhibits = list(check(BUGS))
     for finding in [finding for each in exhibits for finding in each.findings]:
         sys.exit(f"{finding.instance}: {finding.message}")
     (docs / "museum.md").write_text(page(exhibits))
-    found = [row for checked in runner.check(list(matrix.field())) for row in as_json(checked)]
-    field.write_text(expected.dumps(expected.lines(found)))
+    _record(recorded / "field.csv", list(matrix.field()))
     (docs / "field.md").write_text(field_page(known()))
     for sheet in SHEETS:
-        found = [row for checked in runner.check(list(sheet.instances())) for row in as_json(checked)]
-        field.with_name(f"{sheet.name}.csv").write_text(expected.dumps(expected.lines(found)))
-        page_of = docs / sheet.page
-        page_of.write_text(sheet.updated(page_of.read_text()))
+        _record(recorded / f"{sheet.name}.csv", list(sheet.instances()))
+        path = docs / sheet.page
+        path.write_text(sheet.updated(path.read_text()))
+
+
+def _record(path: Path, instances: Sequence[Instance]) -> None:
+    found = [row for checked in runner.check(instances) for row in as_json(checked)]
+    path.write_text(expected.dumps(expected.lines(found)))
 
 
 if __name__ == "__main__":

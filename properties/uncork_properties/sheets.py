@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from uncork_nvme import catalogue
-from uncork_nvme.choices import YES, Choice
+from uncork_nvme.choices import NO, YES, Choice
 from uncork_nvme.instance import Design, Instance
 from uncork_nvme.museum import Shape
 
@@ -118,4 +118,40 @@ SECOND_SQ = Sheet(
 )
 """A second SQ is pointed at a CQ that is in use: under each EventIdx, with each set of kicks; and both at first."""
 
-SHEETS = (LIFECYCLE, SECOND_SQ)
+FENCES = ("guest_fence", "device_fence_sq", "device_fence_cq")
+"""The fences that can be left out, by the names of their choices."""
+
+
+def _without(*left_out: str) -> dict[str, Choice]:
+    fences = {fence: NO if fence in left_out else YES for fence in FENCES}
+    return {"memory": "tso", **fences}
+
+
+MEMORY = Sheet(
+    "memory",
+    "memory.md",
+    "device, guest, policy; n × SQ, CQ",
+    {
+        f"{design.name.replace('/', ', ')}; {n}×{sq}, {cq}": (design, (n, sq, cq))
+        for design in (
+            _own("propolis-2025"),
+            _own("propolis-2026"),
+            _own("propolis-2026", "spdk"),
+            Design("propolis-2026", "linux", "tail-lag", {"backend": "detached-repoll"}),
+            _own("mmio"),
+            _own("arm-recheck"),
+            _own("arm-recheck", "spdk"),
+            Design("arm-recheck", "linux", "arm-on-cork", {"backend": "detached"}),
+            Design("arm-recheck", "linux", "tail-1", {"cork": "park"}),
+        )
+        for n, sq, cq in ((1, 2, 2), (1, 3, 3), (1, 4, 3))
+    },
+    {
+        "all fences": _without(),
+        **{f"no {fence}": _without(fence) for fence in FENCES},
+        "neither of the device's": _without(*FENCES[1:]),
+    },
+)
+"""Which fences a design rests on under x86-TSO: a column for each that is left out."""
+
+SHEETS = (LIFECYCLE, SECOND_SQ, MEMORY)
