@@ -199,7 +199,7 @@ SPOKEN_OF = {
 }
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
 REFUSED = [
-    (name, value) for name, values, _ in describe() if name not in SPOKEN_OF for value in values[1:]
+    (name, value) for name, values, _ in describe() if name not in {*SPOKEN_OF, "pool"} for value in values[1:]
     if (name, value) != ("cork", "arm-recheck")
 ]  # fmt: skip
 
@@ -210,3 +210,8 @@ def test_a_choice_that_no_lemma_speaks_of_is_refused(name: str, value: str, seve
     design = Design("arm-recheck", "linux", "arm-on-cork", {name: value, "backend": "detached", "workers": 2})
     with pytest.raises(SlipError, match=f"{name}={value}"):
         proving._part(design, several, 2, lambda _: None)
+
+
+def test_nor_is_a_pool_which_only_completions_that_queue_have() -> None:
+    with pytest.raises(SlipError, match="is not proved for all sizes"):
+        proving._part(Design("qemu", "linux", "head", {"pool": 1}), False, 2, lambda _: None)
