@@ -70,6 +70,9 @@ def spin(tmp_path: Path) -> Callable[[System, Property | None], Found]:
         "propolis-2025/linux/tail/n1-sq2-cq2/workers=2",
         "propolis-2026/lazy/tail-lag/n1-sq2-cq2/early_free=no",
         "arm-recheck/linux/arm-on-cork/n1-sq2-cq2",
+        "mmio/linux/tail/n2-sq2-cq2/serve=all",
+        "propolis-2026/linux/tail-lag/n1-sq2-cq2/idle_bits=dropped,workers=2",
+        "qemu/linux/head/n1-sq3-cq2/doorbell_buffer=off,pool=1",
     ],
 )
 def test_spin_finds_as_many_states_and_steps(name: str, spin) -> None:
@@ -101,6 +104,12 @@ def refuted(system: System, prop: Property) -> bool:
         ("arm-recheck/linux/arm-on-cork/n1-sq2-cq2", "drains SQ0", False),
         ("arm-recheck/linux/arm-on-cork/n1-sq2-cq2", "progress SQ0", False),
         ("mmio/linux/tail/n2-sq2-cq2", "progress SQ1", True),
+        ("mmio/linux/tail/n2-sq2-cq2/serve=all", "drains SQ1", False),
+        (
+            "propolis-2026/linux/tail-lag/n1-sq2-cq2/idle_bits=dropped,workers=2",
+            "no idle worker is forgotten (SQ0)",
+            True,
+        ),
     ],
 )
 def test_spin_judges_alike(name: str, prop: str, wrong: bool, spin) -> None:

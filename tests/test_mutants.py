@@ -13,6 +13,9 @@ from uncork_properties import catalogue
 
 FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
 ARMS, TWO = "arm-recheck/linux/arm-on-cork/n1-sq3-cq3", "arm-recheck/linux/arm-on-cork/n2-sq2-cq2"
+SHARED = "arm-recheck/linux/arm-on-cork/n2-sq2-cq2/serve=all,sq_arm=idle"
+POOL = "qemu/linux/head/n1-sq3-cq3/pool=1"
+BITS = "propolis-2026/linux/tail-lag/n1-sq3-cq3/idle_bits=returned,workers=2"
 LATE = "propolis-2026/linux/tail-lag/n1-sq4-cq3/early_free=no"
 CREATED = (
     "propolis-2026/linux/reserve-slots-size/n2-sq2-cq2/events=create,kick_on_remit=yes,kick_on_post=yes,"
@@ -39,7 +42,7 @@ MUTANTS = [
      '"kick_on_doorbell": "no",\n    "backend"', FIXED, "uncorked", "proved", "refuted"),
     ("a kick that wakes nobody", "machine", "True) if q is also else q.corked", "True) if q is also else ~q.corked",
      FIXED, "uncorked", "proved", "refuted"),
-    ("an SQ is corked and not recorded", "device", 'q(corked=True), w(at="asleep")', 'q(corked=False), w(at="asleep")',
+    ("an SQ is corked and not recorded", "device", 'q(corked=True), w.leaves()', 'q(corked=False), w.leaves()',
      FIXED, "uncorked", "proved", "refuted"),
     ("the remit's kick dropped", "catalogue", '"kick_on_remit": YES', '"kick_on_remit": "no"', TWO, "drains",
      "proved", "refuted"),
@@ -61,6 +64,16 @@ MUTANTS = [
      FIXED, "safety", "proved", "refuted"),
     ("a permit taken where there is none", "device", "else cq.available > 0", "else cq.available >= 0",
      FIXED, "safety", "proved", "refuted"),
+    ("a shared worker that looks at one SQ and sleeps", "machine", "more = left > 1", "more = left > 2",
+     SHARED, "drains", "proved", "refuted"),
+    ("a shared worker that never goes on", "machine", "at=onward, on=self._next", "at=onward, on=self._here", SHARED,
+     "drains", "proved", "refuted"),
+    ("a bit that is not put back", "device", "w.idle & ~chosen", "w.idle & chosen", BITS, "safety", "proved",
+     "refuted"),
+    ("a bit that is not set before sleep", "machine", 'at="asleep", idle=True', 'at="asleep", idle=False', BITS,
+     "drains", "proved", "refuted"),
+    ("a request that comes back unnoticed", "device", "~_request_free(q) & (q.tail", "_request_free(q) & (q.tail",
+     POOL, "uncorked", "proved", "refuted"),
     ("a slot freed before it is consumed", "guest", "cq.index.store(cq.cursor)", "cq.index.store(cq.cursor + 1)",
      FIXED, "safety", "proved", "refuted"),
     ("a command slot freed twice", "guest", "outstanding=q.outstanding - q.unfreed, unfreed=0",

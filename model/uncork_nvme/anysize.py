@@ -22,7 +22,7 @@ from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
 from uncork.core.system import Declared, Record, Updates, var
 
 from uncork_nvme.choices import ABOUT_EVENTS, YES, Choice, Choices
-from uncork_nvme.machine import CQ, IN_POST, SQ, Completer, Kick, Life, Machine, Worker
+from uncork_nvme.machine import CQ, IN_POST, SQ, Completer, Kick, Life, Machine, Serving
 from uncork_nvme.policies import CQView, Policy
 
 IN_CORK = ("cork arm", "cork recheck")
@@ -51,7 +51,7 @@ class AnySQ(SQ):
         return [*super().records, self.ledger]
 
     @property
-    def actors(self) -> Sequence[Worker | Completer]:
+    def actors(self) -> Sequence[Serving | Completer]:
         """Its workers, and its backend where that is another."""
         return [*self.workers, *(p for p in self.posters if isinstance(p, Completer))]
 
@@ -61,7 +61,7 @@ class AnySQ(SQ):
                      for actor in self.actors)  # fmt: skip
 
 
-def _knows(actor: Worker | Completer, place: str) -> bool:
+def _knows(actor: Serving | Completer, place: str) -> bool:
     sort = actor.at.sort
     return isinstance(sort, Enum) and place in sort.names
 
@@ -168,6 +168,7 @@ class AnySize(Machine):
         self.cq = AnyCQ(cq_size, self.sqs, choices)
         self.rest = Rest() if several else None
         self.poster = None
+        self.crew = []
         self.anything = Record(
             "anything",
             way=var(Nat(_ANY_NUMBER), "any number, chosen anew in each step"),

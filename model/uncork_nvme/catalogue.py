@@ -102,6 +102,16 @@ DEVICES = {
             choices=_PROPOLIS,
         ),
         Device(
+            "propolis-2026-shared",
+            "The same, for a backend with fewer workers than the device has SQs: each worker looks at every SQ before "
+            "it sleeps. Here it has one; workers=2 gives it two.",
+            "oxidecomputer/propolis lib/propolis/src/block/attachment.rs: Strategy::FreeForAll, next_req_any",
+            policy="tail-lag",
+            choices={**_PROPOLIS, "serve": "all"},
+            assumes="As many notifications of an SQ are kept as there are workers, and any worker that sleeps answers "
+            "one: which of them Propolis would find by their bits is left open.",
+        ),
+        Device(
             "mmio",
             "Propolis with no doorbell buffer: every move of an index rings, and no policy is ever asked.",
             "oxidecomputer/propolis, a guest that sends no Doorbell Buffer Config",

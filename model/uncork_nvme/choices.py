@@ -33,6 +33,9 @@ _UNDER_TSO = {
     "sq_event": ("head",),
     "sq_reread": (YES,),
     "sq_read": ("each",),
+    "serve": ("own",),
+    "idle_bits": ("none",),
+    "pool": ("none",),
     "events": ("none",),
 }
 """What the order of a thread's stores (`memory.Buffer`) is known for; other values are refused with memory=tso."""
@@ -95,9 +98,31 @@ class Choices:
         "in-worker", "detached", "detached-repoll",
     )  # fmt: skip
     workers: int = _choice("workers of each SQ; one pops at a time, to the end of its remit", number=True)
+    serve: str = _choice(
+        "whom a worker serves: the SQ that it is assigned to; or every SQ of the CQ, one after the other, first the "
+        "one it was notified of, or the one after its last command, and it sleeps when all had nothing for it: "
+        "`workers` is then how many there are in all",
+        "own", "all",
+    )  # fmt: skip
+    idle_bits: str = _choice(
+        "how a notification finds workers that sleep: any that does answers it; or by bits, which workers set as they "
+        "fall asleep: all are taken, as many workers are woken as there are entries, and the other bits are put back; "
+        "or lost",
+        "none", "returned", "dropped",
+    )  # fmt: skip
     threads: str = _choice(
         "workers of different SQs run side by side; or one thread serves all SQs of the CQ, one look after the other",
         "many", "one",
+    )  # fmt: skip
+    pool: Choice = _choice(
+        "requests of each SQ: a command has one from when it is taken until its completion is posted. Enough of them; "
+        "or so many, and the device stops looking where none is left",
+        "none", number=True,
+    )  # fmt: skip
+    on_request: str = _choice(
+        "with a pool: a request that comes back to an empty one has the device look at the SQ, if it knows of entries; "
+        "or only a CQ doorbell does, that finds the CQ full",
+        "look", "nothing",
     )  # fmt: skip
     doorbell_buffer: str = _choice("off: every move of an index rings its doorbell register", "on", "off")
     early_free: str = _choice(
@@ -181,6 +206,24 @@ class Choices:
                     f"memory at sc"
                 )
 
+        self._check_workers()
+        if self.pool != "none" and self.cq_full != "queue":
+            raise ChoiceError("pool is of a device whose completions queue: set cq_full=queue, or leave pool=none")
+
+    def _check_workers(self) -> None:
+        """Raises `ChoiceError` for workers that are not described together with what else is chosen."""
+        for name, value, instead in _NOT_SHARED:
+            if self.serve == "all" and self.items()[name] == value:
+                raise ChoiceError(f"serve=all does not go with {name}={value}: set {name}={instead}, or serve=own")
+        if self.serve == "all" and self.events != "none":
+            raise ChoiceError("serve=all is not described for queues that come and go: set events=none, or serve=own")
+        if self.idle_bits != "none":
+            if self.workers == 1:
+                raise ChoiceError("idle_bits is about which of several workers is woken: set workers=2, or more")
+            for name, value in (("serve", "own"), ("poll", NO), ("events", "none")):
+                if self.items()[name] != value:
+                    raise ChoiceError(f"idle_bits is described with {name}={value} only: set that, or idle_bits=none")
+
     @property
     def happening(self) -> Counter[str]:
         """The events that may happen, each with the most times that it does."""
@@ -213,6 +256,14 @@ ABOUT_EVENTS = (
     "sq_event_cache",
 )
 """The choices that make no difference where there are no events."""
+
+
+_NOT_SHARED = (
+    ("threads", "one", "many"),
+    ("poll", YES, NO),
+    ("sq_read", "wake", "each"),
+)
+"""What does not go with workers that serve every SQ, and what does. One thread is one worker: workers=1."""
 
 
 def parse(assignment: str) -> tuple[str, Choice]:

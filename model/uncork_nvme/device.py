@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uncork.core.expr import Expr, any_of, boolean, ite
+from uncork.core.expr import Expr, any_of, boolean, count, ite, minimum
 from uncork.core.system import Action, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Poster, Thread, Worker, notified
+from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Poster, Registered, Serving, Storing, notified
 from uncork_nvme.policies import CQView, EventIdx
 
 
@@ -32,11 +32,11 @@ def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
     return m.policy.event_idx(view, corking=corking)
 
 
-def _written(value: Expr | None, cq: CQ, thread: Thread | Poster) -> Updates:
+def _written(value: Expr | None, cq: CQ, thread: Storing | Poster) -> Updates:
     return Updates() if value is None else thread.cq_event.store(ite(cq.life.in_use, value, cq.event))
 
 
-def _armed_with(q: SQ, w: Worker, value: Expr) -> list[Updates]:
+def _armed_with(q: SQ, w: Serving, value: Expr) -> list[Updates]:
     """Writes SQ EventIdx, if there is a buffer to write it to, and the device does not think that it says so."""
     write = q.life.in_use & (q.armed != value) if q.has("armed") else q.life.in_use
     remembered = [q(armed=value)] if q.has("armed") else []
@@ -45,22 +45,36 @@ def _armed_with(q: SQ, w: Worker, value: Expr) -> list[Updates]:
 
 # -- pop, by a worker --------------------------------------------------------------------------------------------------
 @step("worker {}")
-def wake(m: Machine, q: SQ, w: Worker) -> Guarded:
+def wake(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Answers a notification: goes to look at its SQ."""
-    return when(
-        (w.at == "asleep") & (q.wakeups > 0) & m.life.awake,
-        w(at="reserve"),
-        q(wakeups=q.wakeups - 1),
-        _read_awake(m, q),
-    ).says("wakes up")
+    if isinstance(w, Registered):
+        called, answered = w.woken, Updates()
+    else:
+        called, answered = q.wakeups > 0, q(wakeups=q.wakeups - 1)
+    return when(w.asleep & called & m.life.awake, w.wakes(), answered, _read_awake(m, q)).says("wakes up")
+
+
+@step("doorbell handler {}")
+def deliver(m: Machine, q: SQ) -> Guarded:
+    """Wakes as many workers as are asked for, of those whose bits are set; a look that is under way is waited for.
+
+    All the bits are taken at once. Those of the workers that are not woken are put back, or lost.
+    """
+    changed, before = q(wakeups=0), list[Expr]()
+    for w in q.registered:
+        chosen = w.idle & (count(before) < q.wakeups)
+        kept = w.idle & ~chosen if m.choices.idle_bits == "returned" else boolean(False)
+        changed |= w(idle=kept, woken=w.woken | chosen)
+        before.append(w.idle)
+    return when((q.wakeups > 0) & ~q.popping, changed).says(
+        f"takes the bits of {q.label}'s workers, wakes " + "{}", minimum(q.wakeups, count(before))
+    )
 
 
 @step("worker {}")
-def poll(m: Machine, q: SQ, w: Worker) -> Guarded:
+def poll(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Looks at its SQ by itself, notified or not, corked or not."""
-    return when((w.at == "asleep") & m.life.awake, w(at="reserve"), q(wakeups=0, corked=False), _read_awake(m, q)).says(
-        "polls"
-    )
+    return when(w.asleep & m.life.awake, w.wakes(), q(wakeups=0, corked=False), _read_awake(m, q)).says("polls")
 
 
 def _read_awake(m: Machine, q: SQ) -> Updates:
@@ -68,13 +82,13 @@ def _read_awake(m: Machine, q: SQ) -> Updates:
     return q(tail=q.seen) if m.buffered and m.choices.sq_read == "wake" else Updates()
 
 
-def _may_reserve(m: Machine, q: SQ, w: Worker) -> Expr:
+def _may_reserve(m: Machine, q: SQ, w: Serving) -> Expr:
     may = (w.at == "reserve") & q.exists & q.free_to_pop & q.unlocked & m.cq.unlocked & m.life.awake
     return may & ~any_of(m.looking(other) for other in m.sqs) if m.choices.threads == "one" else may
 
 
 @step("worker {}", of="reserve")
-def reserve(m: Machine, q: SQ, w: Worker) -> Guarded:
+def reserve(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Takes a permit, which is a free CQ slot, before it looks at its SQ; or goes on, where that takes none."""
     cq = m.cq
     room = boolean(True) if m.poster else cq.available > 0
@@ -89,7 +103,7 @@ def reserve(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 
 @step("worker {}", of="reserve")
-def refresh(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
+def refresh(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     """Finds no permit, reads the CQ shadow head, credits what it freed, and takes a permit of that."""
     cq = m.cq
     return when(
@@ -107,16 +121,16 @@ def _no_room(m: Machine) -> Expr:
 
 
 @step("worker {}", of="reserve")
-def cork(m: Machine, q: SQ, w: Worker) -> Guarded:
+def cork(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Finds no permit, and none freed by the CQ shadow head: the SQ is recorded as corked, and the worker sleeps."""
     again = [notified(q, boolean(True))] if m.choices.cork == "self-kick" else []
-    return when(_may_reserve(m, q, w) & _no_room(m), q(corked=True), w(at="asleep"), *again).says(
-        f"no permit, none freed: {q.label} is CORKED, worker sleeps"
+    return when(_may_reserve(m, q, w) & _no_room(m), q(corked=True), w.leaves(), *again).says(
+        f"no permit, none freed: {q.label} is CORKED, worker {w.after}"
     )
 
 
 @step("worker {}", of="reserve")
-def start_cork(m: Machine, q: SQ, w: Worker) -> Guarded:
+def start_cork(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Finds no permit, and none freed by the CQ shadow head: keeps both locks and arms before it corks."""
     at = "cork arm" if m.policy.at_cork else "cork recheck"
     started = [m.cq(locked=True), q(locked=True), q.popping_is(True), w(at=at)]
@@ -124,7 +138,7 @@ def start_cork(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 
 @step("worker {}", of="cork_arm")
-def cork_arm(m: Machine, q: SQ, w: Worker) -> Guarded:
+def cork_arm(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Writes CQ EventIdx as the policy says at a cork; a full fence follows."""
     armed = event_idx(m, corking=True)
     return when((w.at == "cork arm") & armed.written, _written(armed.value, m.cq, w), w(at="cork recheck")).says(
@@ -133,17 +147,17 @@ def cork_arm(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 
 @step("worker {}", of="cork_arm")
-def cork_leave(m: Machine, q: SQ, w: Worker) -> Guarded:
+def cork_leave(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Leaves CQ EventIdx as it is, as the policy says at this cork."""
     return when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
 
 
-def _rechecks(m: Machine, w: Worker) -> Expr:
+def _rechecks(m: Machine, w: Serving) -> Expr:
     return (w.at == "cork recheck") & m.fence("device_fence_cq", w.buffer)
 
 
 @step("worker {}", of="cork_recheck")
-def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
+def cork_saved(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     """Reads the CQ shadow head again and finds room after all: credits it and takes a permit."""
     cq = m.cq
     return when(
@@ -155,15 +169,15 @@ def cork_saved(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
 
 
 @step("worker {}", of="cork_recheck")
-def cork_park(m: Machine, q: SQ, w: Worker) -> Guarded:
+def cork_park(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the CQ shadow head again and finds no room: the SQ is recorded as corked, and the worker sleeps."""
     return when(
         _rechecks(m, w) & (m.cq.freed == 0),
         m.cq(locked=False),
         q(locked=False, corked=True),
         q.popping_is(False),
-        w(at="asleep"),
-    ).says("re-reads shadow head {}: " + f"no room, {q.label} is CORKED, worker sleeps", m.cq.seen)
+        w.leaves(),
+    ).says("re-reads shadow head {}: " + f"no room, {q.label} is CORKED, worker {w.after}", m.cq.seen)
 
 
 def _known_tail(m: Machine, q: SQ) -> Expr:
@@ -171,21 +185,37 @@ def _known_tail(m: Machine, q: SQ) -> Expr:
 
 
 @step("worker {}", of="fetch")
-def fetch(m: Machine, q: SQ, w: Worker) -> Guarded:
+def fetch(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail and takes the entry at the head; the command is in flight and holds the permit."""
     tail = _known_tail(m, q)
     taken = q(tail=tail, head=q.head + 1, in_flight=q.in_flight + 1)
     onward = [w(at="arm")] if m.buffered and m.choices.sq_arm == "each" else [q(locked=False), *_popped(m, q, w)]
-    return when((w.at == "fetch") & (tail != q.head), taken, *onward).says("takes the entry in slot {}", q.head)
+    return when((w.at == "fetch") & (tail != q.head) & _request_free(q), taken, *onward).says(
+        "takes the entry in slot {}", q.head
+    )
 
 
-def _popped(m: Machine, q: SQ, w: Worker) -> list[Updates]:
-    """After a pop: the worker runs the command, or looks for another where completions come from elsewhere."""
-    return [q.popping_is(False), w(at="run" if m.choices.backend == "in-worker" else "reserve")]
+def _request_free(q: SQ) -> Expr:
+    return boolean(True) if q.pool is None else q.in_flight < q.pool
 
 
 @step("worker {}", of="fetch")
-def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
+def find_no_request(m: Machine, q: SQ, w: Serving) -> Guarded:
+    """Reads the SQ shadow tail and finds an entry, and no request to run it with: stops, as at the end of its SQ."""
+    tail = _known_tail(m, q)
+    stopped = [q(tail=tail, locked=False), *_done(m, q, w)]
+    return when((w.at == "fetch") & (tail != q.head) & ~_request_free(q), *stopped).says(
+        "has no request for the entry in slot {}: stops", q.head
+    )
+
+
+def _popped(m: Machine, q: SQ, w: Serving) -> list[Updates]:
+    """After a pop: the worker runs the command, or looks for another where completions come from elsewhere."""
+    return [q.popping_is(False), w(at="run") if m.choices.backend == "in-worker" else w.looks()]
+
+
+@step("worker {}", of="fetch")
+def find_empty(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail and finds the SQ empty: still holds a permit, which it has to give back."""
     tail = _known_tail(m, q)
     arms = m.buffered and m.choices.sq_arm == "idle"
@@ -194,29 +224,29 @@ def find_empty(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 
 @step("worker {}")
-def arm_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
+def arm_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
     event = {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[m.choices.sq_event]
     onward = [w(at="reread")] if m.choices.sq_reread == YES else [q(locked=False), *_armed(m, q, w)]
     return when(w.at == "arm", *_armed_with(q, w, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
 
 
-def _armed(m: Machine, q: SQ, w: Worker) -> list[Updates]:
+def _armed(m: Machine, q: SQ, w: Serving) -> list[Updates]:
     """After the SQ is armed: on with the command that was taken; or to give the permit back, if none was."""
     return _popped(m, q, w) if m.choices.sq_arm == "each" else _done(m, q, w)
 
 
-def _done(m: Machine, q: SQ, w: Worker) -> list[Updates]:
+def _done(m: Machine, q: SQ, w: Serving) -> list[Updates]:
     """After a look that found nothing: to give the permit back, or to sleep where it took none."""
-    return [w(at="remit")] if m.permit else [q.popping_is(False), w(at="asleep")]
+    return [w(at="remit")] if m.permit else [q.popping_is(False), w.leaves()]
 
 
-def _rereads(m: Machine, w: Worker) -> Expr:
+def _rereads(m: Machine, w: Serving) -> Expr:
     return (w.at == "reread") & m.fence("device_fence_sq", w.buffer)
 
 
 @step("worker {}", of="reread_sq")
-def find_more(m: Machine, q: SQ, w: Worker) -> Guarded:
+def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again before it sleeps, and finds an entry after all."""
     return when(_rereads(m, w) & (q.seen != q.head), q(tail=q.seen), w(at="fetch")).says(
         "re-reads SQ tail {}: more to do", q.seen
@@ -224,23 +254,23 @@ def find_more(m: Machine, q: SQ, w: Worker) -> Guarded:
 
 
 @step("worker {}", of="reread_sq")
-def reread_sq(m: Machine, q: SQ, w: Worker) -> Guarded:
+def reread_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
     right = _rereads(m, w) & (q.seen == q.head) if m.choices.sq_arm == "idle" else _rereads(m, w)
     return when(right, q(tail=q.seen, locked=False), *_armed(m, q, w)).says("re-reads SQ tail {}", q.seen)
 
 
 @step("worker {}")
-def remit(m: Machine, q: SQ, w: Worker, kick: Kick) -> Guarded:
+def remit(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     """Gives back the permit that it found no command for, and sleeps."""
     cq = m.cq
     return when(
         (w.at == "remit") & cq.unlocked & kick.possible(cq.available + m.permit),
         cq(available=cq.available + m.permit),
         q.popping_is(False),
-        w(at="asleep"),
+        w.leaves(),
         *kick.updates(),
-    ).says("gives its permit back, {} available; sleeps", cq.available + m.permit)
+    ).says("gives its permit back, {} available; " + w.after, cq.available + m.permit)
 
 
 # -- post, by the backend ----------------------------------------------------------------------------------------------
@@ -253,7 +283,7 @@ def post_sequence(m: Machine) -> list[str]:
 
 
 def _onward(
-    m: Machine, q: SQ | CQ, p: Worker | Completer | Poster, done: str | None, kick: Kick | None = None
+    m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, done: str | None, kick: Kick | None = None
 ) -> list[Updates]:
     """To the next step of the post sequence after `done`; or the end of it, when whoever looks next is told."""
     sequence = post_sequence(m)
@@ -263,14 +293,14 @@ def _onward(
         return [p(at=left[0]), m.cq(locked=True), *woken]
     if isinstance(p, Poster) or isinstance(q, CQ):
         return [p(at="post"), m.cq(locked=True), *woken]
-    rest = p(at="reserve" if isinstance(p, Worker) else "run")
+    rest = p(at="run") if isinstance(p, Completer) else p.looks()
     if m.choices.backend == "detached-repoll":
         woken = kick.updates(also=q) if kick else [notified(q, boolean(True))]
     return [rest, m.cq(locked=False), *woken]
 
 
 @step("backend {}")
-def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
+def post(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
     """A command completes: its CQE is written at the CQ tail, visible to the guest at once; its permit is used up."""
     cq = m.cq
     return when(
@@ -282,14 +312,14 @@ def post(m: Machine, q: SQ, p: Worker | Completer) -> Guarded:
     ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
 
 
-def _reads(m: Machine, p: Worker | Completer | Poster) -> Expr:
+def _reads(m: Machine, p: Serving | Completer | Poster) -> Expr:
     """Whether a poster is about to read the CQ shadow head; behind a fence, where it has armed first."""
     armed = post_sequence(m)[0] == "post arm"
     return (p.at == "post read") & (m.fence("device_fence_cq", p.buffer) if armed else boolean(True))
 
 
 @step("backend {}", of="post_read")
-def post_read(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
+def post_read(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
     """Reads the CQ shadow head, which has not moved."""
     return when(_reads(m, p) & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
         "reads shadow head {}: nothing freed", m.cq.seen
@@ -297,7 +327,7 @@ def post_read(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded
 
 
 @step("backend {}", of="post_read")
-def post_credit(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster, kick: Kick) -> Guarded:
+def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: Kick) -> Guarded:
     """Reads the CQ shadow head and credits the permits that it freed."""
     cq = m.cq
     room = cq.available + cq.freed
@@ -309,7 +339,7 @@ def post_credit(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster, kick: Ki
 
 
 @step("backend {}", of="post_arm")
-def post_arm(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
+def post_arm(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
     """Writes CQ EventIdx as the policy says."""
     armed = event_idx(m)
     return when(
@@ -318,7 +348,7 @@ def post_arm(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
 
 
 @step("backend {}", of="post_arm")
-def post_leave(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Guarded:
+def post_leave(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
     """Leaves CQ EventIdx as it is, as the policy says here."""
     return when((p.at == "post arm") & ~event_idx(m).written, *_onward(m, q, p, "post arm")).says(
         "leaves CQ EventIdx at {}", m.cq.event
@@ -354,8 +384,17 @@ def post_queued(m: Machine, q: SQ, p: Poster) -> Guarded:
         cq(available=cq.available - 1, locked=False),
         q(in_flight=q.in_flight - 1, queued=q.queued - 1),
         p(at="idle", scheduled=p.scheduled | (m.queued > 1)),
-        notified(q, boolean(True)) if m.choices.backend == "detached-repoll" else Updates(),
+        _looked_at_again(m, q),
     ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
+
+
+def _looked_at_again(m: Machine, q: SQ) -> Updates:
+    """After a completion is posted: who looks at its SQ again. With a pool: if that was empty, with entries left."""
+    if m.choices.backend == "detached-repoll":
+        return notified(q, boolean(True))
+    if q.pool is None or m.choices.on_request == "nothing":
+        return Updates()
+    return notified(q, ~_request_free(q) & (q.tail != q.head))
 
 
 @step("backend", of="post_queued")
@@ -367,11 +406,15 @@ def block(m: Machine, p: Poster) -> Guarded:
 
 
 def _rescheduled(m: Machine) -> list[Updates]:
-    """What a CQ doorbell sets off where completions queue: posting and every SQ, if the CQ was full as last known."""
+    """What a CQ doorbell sets off where completions queue: posting and every SQ, if the CQ was full as last known.
+
+    A device that looks at an SQ as it gets a request back leaves the SQs alone here.
+    """
     full = m.cq.available == 0
     if m.poster is None:
         return []
-    return [m.poster(scheduled=m.poster.scheduled | full), *(notified(q, full) for q in m.sqs)]
+    looked = [] if m.choices.pool != "none" and m.choices.on_request == "look" else m.sqs
+    return [m.poster(scheduled=m.poster.scheduled | full), *(notified(q, full) for q in looked)]
 
 
 # -- the doorbell handler, in the guest's trap -------------------------------------------------------------------------
@@ -421,7 +464,7 @@ def kick(m: Machine, kick: Kick) -> Guarded:
     ).says("kicks the corked SQs")
 
 
-def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
+def _pop(m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
     yield poll(m, q, w) if m.choices.poll == YES else wake(m, q, w)
     yield reserve(m, q, w)
     if m.poster:
@@ -441,6 +484,8 @@ def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
         for each in m.kicks("kick_on_reserve"):
             yield refresh(m, q, w, each)
     yield fetch(m, q, w)
+    if q.pool is not None:
+        yield find_no_request(m, q, w)
     if m.buffered and m.choices.sq_arm != "never":
         yield arm_sq(m, q, w)
         if m.choices.sq_reread == YES:
@@ -453,7 +498,7 @@ def _pop(m: Machine, q: SQ, w: Worker) -> Iterator[Action]:
             yield remit(m, q, w, each)
 
 
-def _post(m: Machine, q: SQ, p: Worker | Completer) -> Iterator[Action]:
+def _post(m: Machine, q: SQ, p: Serving | Completer) -> Iterator[Action]:
     yield post(m, q, p)
     yield from _sequence(m, q, p)
 
@@ -467,7 +512,7 @@ def _queued(m: Machine, p: Poster) -> Iterator[Action]:
     yield from _sequence(m, m.cq, p)
 
 
-def _sequence(m: Machine, q: SQ | CQ, p: Worker | Completer | Poster) -> Iterator[Action]:
+def _sequence(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Iterator[Action]:
     if m.buffered:
         yield post_read(m, q, p)
         for each in m.kicks("kick_on_post"):
@@ -487,6 +532,8 @@ def actions(m: Machine) -> Iterator[Action]:
             yield from _post(m, q, p)
         yield notify_tail(m, q)
         yield notify(m, q)
+        if m.choices.idle_bits != "none":
+            yield deliver(m, q)
     if m.poster:
         yield from _queued(m, m.poster)
     yield notify_head(m)

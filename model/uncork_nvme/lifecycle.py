@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from uncork.core.expr import Expr, all_of, boolean, ite, lift
 from uncork.core.system import Action, Fairness, Guarded, Updates, step, when
 
-from uncork_nvme.machine import CQ, IN_POST, SQ, Completer, Kick, Machine, Worker, notified
+from uncork_nvme.machine import CQ, IN_POST, SQ, Completer, Kick, Machine, Serving, notified
 
 
 def _event(m: Machine, name: str) -> tuple[Expr, Updates]:
@@ -70,9 +70,9 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
 
 
 @step("worker {}", of="reserve")
-def find_gone(m: Machine, q: SQ, w: Worker) -> Guarded:
+def find_gone(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Finds its SQ deleted, and sleeps."""
-    return when((w.at == "reserve") & ~q.exists & q.free_to_pop, w(at="asleep")).says(f"finds {q.label} gone; sleeps")
+    return when((w.at == "reserve") & ~q.exists & q.free_to_pop, w.leaves()).says(f"finds {q.label} gone; sleeps")
 
 
 def _given_back(m: Machine) -> int:
@@ -80,7 +80,7 @@ def _given_back(m: Machine) -> int:
 
 
 @step("backend {}")
-def release(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded:
+def release(m: Machine, q: SQ, p: Serving | Completer, kick: Kick) -> Guarded:
     """A command completes whose SQ is gone: no CQE; its permit is given back, or lost."""
     cq = m.cq
     back = _given_back(m)
@@ -88,7 +88,7 @@ def release(m: Machine, q: SQ, p: Worker | Completer, kick: Kick) -> Guarded:
         (p.at == "run") & (q.orphans > 0) & ~cq.locked & kick.possible(cq.available + back),
         q(orphans=q.orphans - 1),
         cq(available=cq.available + back),
-        p(at="reserve" if isinstance(p, Worker) else "run"),
+        p(at="run") if isinstance(p, Completer) else p.looks(),
         *kick.updates(),
     ).says(f"a command completes, {q.label} is gone: its permit is " + ("given back" if back else "LOST"))
 
@@ -177,7 +177,7 @@ def _recalled(m: Machine) -> list[Updates]:
         case "forget-corked":
             return [q(corked=False) for q in m.sqs]
         case "forget-notified":
-            asleep = [w(at="asleep") for q in m.sqs for w in q.workers]
+            asleep = [w.leaves() for q in m.sqs for w in q.workers]
             return [*(q(wakeups=0) for q in m.sqs), *asleep]
     return []
 

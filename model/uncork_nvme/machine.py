@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeAlias
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, maximum, minimum, total
-from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
+from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift, maximum, minimum, total
+from uncork.core.sorts import Array, Bool, Enum, Nat, Range, Ring
 from uncork.core.system import Declared, Record, RingPicture, Updates, var
 
 from uncork_nvme.choices import NO, YES, Choices
@@ -40,10 +41,11 @@ class Entry(Stores):
         return cq(slots=cq.slots.store(cq.tail - move, self._q.label))
 
 
-class Thread(Record):
-    """A thread of the device, and its stores to shared words."""
+class Storing:
+    """What stores to shared words: a thread of the device."""
 
     kind = "worker"
+    name: str
     label = ""
     cqe: Entry
     cq_event: Word
@@ -66,36 +68,121 @@ class Thread(Record):
         self.buffer = Buffer(self.cqe, self.cq_event, self.sq_event)
 
 
+class Thread(Storing, Record):
+    """A thread of the device, and its stores to shared words."""
+
+    label = ""
+
+
+PLACES = ("asleep", "reserve", "cork arm", "cork recheck", "fetch", "arm", "reread", "remit", "run", *IN_POST)
+"""Where a worker may stand."""
+
+
 class Worker(Thread):
     """A device worker of one SQ. With the in-worker backend it also runs the command it took, and posts."""
 
-    def __init__(self, sq: str, number: int, of: int) -> None:
+    after = "sleeps"
+    """What it does when it has nothing more to do for its SQ."""
+
+    def __init__(self, sq: str, number: int, of: int, **more: Declared) -> None:
         self.label = f"worker {number}" if of > 1 else ""
-        super().__init__(
-            f"{sq}.worker{number if of > 1 else ''}",
-            at=var(
-                Enum(
-                    (
-                        "asleep",
-                        "reserve",
-                        "cork arm",
-                        "cork recheck",
-                        "fetch",
-                        "arm",
-                        "reread",
-                        "remit",
-                        "run",
-                        *IN_POST,
-                    )
-                ),
-                "what the worker does next",
-            ),
-        )
+        name = f"{sq}.worker{number if of > 1 else ''}"
+        super().__init__(name, at=var(Enum(PLACES), "what the worker does next"), **more)
 
     @property
     def asleep(self) -> Expr:
         """Whether it sleeps until notified."""
         return self.at == "asleep"
+
+    def wakes(self) -> Updates:
+        """It answers a notification: goes to look at its SQ."""
+        return self(at="reserve")
+
+    def looks(self) -> Updates:
+        """It has taken a command from its SQ, or run it, and looks for another."""
+        return self(at="reserve")
+
+    def leaves(self) -> Updates:
+        """It has nothing more to do for its SQ: sleeps."""
+        return self(at="asleep")
+
+
+class Registered(Worker):
+    """A worker that is woken by a bit of its own, which it sets as it falls asleep; at first all of them sleep."""
+
+    def __init__(self, sq: str, number: int, of: int) -> None:
+        super().__init__(
+            *(sq, number, of),
+            idle=var(Bool(), "its bit is set: a notification finds it asleep", True),
+            woken=var(Bool(), "it was woken, and has not looked since"),
+        )
+
+    @property
+    def forgotten(self) -> Expr:
+        """Whether it sleeps, and no notification will find it."""
+        return self.asleep & ~self.idle & ~self.woken
+
+    def wakes(self) -> Updates:
+        """It was woken: goes to look at its SQ."""
+        return self(at="reserve", woken=False)
+
+    def leaves(self) -> Updates:
+        """It has nothing more to do for its SQ: sets its bit and sleeps."""
+        return self(at="asleep", idle=True)
+
+
+class Shared(Record):
+    """A device worker that serves every SQ: it looks at one after the other, and sleeps when all had nothing for it."""
+
+    def __init__(self, number: int, of: int, sqs: Sequence[str]) -> None:
+        self.label = f"worker {number}" if of > 1 else ""
+        self.sqs = sqs
+        super().__init__(
+            f"worker{number if of > 1 else ''}",
+            at=var(Enum(PLACES), "what the worker does next"),
+            on=var(Enum(tuple(sqs)), "the SQ that it does it for, or looks at first when it has no other reason"),
+            left=var(Range(1, len(sqs)), "how many SQs it looks at, from this one on, before it sleeps", len(sqs)),
+        )
+
+
+class Visit(Storing):
+    """A shared worker as one SQ sees it: there, or as good as asleep."""
+
+    after = "goes on to the next SQ, or sleeps"
+
+    def __init__(self, worker: Shared, number: int) -> None:
+        self.worker, self.name, self.label = worker, worker.name, worker.label
+        self._every = len(worker.sqs)
+        self._here, self._next = worker.sqs[number], worker.sqs[(number + 1) % self._every]
+        self.at = ite(worker.on == self._here, worker.at, "asleep")
+
+    @property
+    def asleep(self) -> Expr:
+        """Whether the worker sleeps until notified, and is not with another SQ either."""
+        return self.worker.at == "asleep"
+
+    def __call__(self, *, at: str) -> Updates:
+        """What the worker does next for this SQ."""
+        return self.worker(at=at, **({"left": self._every} if at == "run" else {}))
+
+    def wakes(self) -> Updates:
+        """It answers a notification of this SQ: goes to look at all of them, at this one first."""
+        return self.worker(at="reserve", on=self._here, left=self._every)
+
+    def looks(self) -> Updates:
+        """It has taken a command from this SQ, or run it: looks at all of them again, at this one last."""
+        return self.worker(at="reserve", on=self._next, left=self._every)
+
+    def leaves(self) -> Updates:
+        """It has nothing more to do for this SQ: on to the next, or to sleep if it has looked at all of them."""
+        at, left = self.worker.at, self.worker.left
+        more = left > 1
+        onward = ite(more, lift("reserve", at.sort), "asleep")
+        return self.worker(at=onward, on=self._next, left=ite(more, left - 1, self._every))
+
+
+Serving: TypeAlias = Worker | Visit
+"""A worker as the SQ sees it that it looks at: its own, or a shared one."""
 
 
 class Completer(Thread):
@@ -182,7 +269,16 @@ def _orphans(most: int) -> dict[str, Declared]:
 class SQ(Record):
     """A submission queue: its shared words, its guest submitter, and what the device knows of it."""
 
-    def __init__(self, number: int, size: int, cq_size: int, choices: Choices, *, live: bool = True) -> None:
+    def __init__(
+        self,
+        number: int,
+        size: int,
+        cq_size: int,
+        choices: Choices,
+        *,
+        live: bool = True,
+        crew: Sequence[Shared] = (),
+    ) -> None:
         self.label = f"SQ{number}"
         self.size, self.capacity = size, size - 1
         self.life = Life(choices)
@@ -216,9 +312,14 @@ class SQ(Record):
             **_stale(choices, size),
             **_page(choices, size),
         )
-        self.workers = [Worker(name, k, choices.workers) for k in range(choices.workers)]
+        own = Worker if choices.idle_bits == "none" else Registered
+        self.workers: Sequence[Serving] = (
+            [Visit(worker, number) for worker in crew]
+            if choices.serve == "all"
+            else [own(name, k, choices.workers) for k in range(choices.workers)]
+        )
         self.choices = choices
-        self.posters: Sequence[Worker | Completer] = (
+        self.posters: Sequence[Serving | Completer] = (
             self.workers if choices.backend == "in-worker" else [Completer(name)]
         )
         if choices.cq_full == "queue":
@@ -256,6 +357,16 @@ class SQ(Record):
         return self(popping=value) if len(self.workers) > 1 else Updates()
 
     @property
+    def registered(self) -> list[Registered]:
+        """The workers that a bit tells whether they sleep, where there are such bits."""
+        return [worker for worker in self.workers if isinstance(worker, Registered)]
+
+    @property
+    def pool(self) -> int | None:
+        """How many commands may be taken and not posted, where each needs a request of a pool that may be empty."""
+        return None if self.choices.pool == "none" else int(self.choices.pool)
+
+    @property
     def free_to_pop(self) -> Expr:
         """Whether no other worker of this SQ is in a pop: Propolis's queue minder serialises all of it, remit too."""
         return ~self.popping if len(self.workers) > 1 else boolean(True)
@@ -273,14 +384,14 @@ class SQ(Record):
         return ~self.locked & ~any_of(worker.sq_event.waiting for worker in self.workers)
 
     @property
-    def threads(self) -> list[Thread]:
+    def threads(self) -> list[Storing]:
         """Its threads in the device."""
         return [*self.workers, *(p for p in self.posters if isinstance(p, Completer))]
 
     @property
     def records(self) -> list[Record]:
         """This SQ's variables and its actors'."""
-        return [self, *self.threads]
+        return [self, *(thread for thread in self.threads if isinstance(thread, Thread))]
 
 
 class CQ(Record):
@@ -424,7 +535,7 @@ class Kick:
 
 
 def notified(q: SQ, condition: Expr) -> Updates:
-    """Notifies an SQ where the condition holds: wakes as many more workers as it knows entries, at least one."""
+    """Notifies an SQ where the condition holds: as many more workers as it knows entries are to wake, at least one."""
     if len(q.workers) == 1:
         return q(wakeups=ite(condition, 1, q.wakeups))
     woken = minimum(q.wakeups + maximum(q.tail - q.head, 1), len(q.workers))
@@ -438,7 +549,10 @@ class Machine:
         self.choices, self.policy = choices, policy
         self.life = Life(choices)
         first = sqs - max(0, choices.happening["create"] - choices.happening["delete"])
-        self.sqs = [SQ(number, sq_size, cq_size, choices, live=number < first) for number in range(sqs)]
+        labels = [f"SQ{number}" for number in range(sqs)]
+        crew = choices.workers if choices.serve == "all" else 0
+        self.crew = [Shared(number, crew, labels) for number in range(crew)]
+        self.sqs = [SQ(number, sq_size, cq_size, choices, live=number < first, crew=self.crew) for number in range(sqs)]
         self.cq = CQ(cq_size, self.sqs, choices)
         self.poster = Poster(self.cq) if choices.cq_full == "queue" else None
 
@@ -470,7 +584,7 @@ class Machine:
         """All variables: the CQ's, then each SQ's."""
         places = [place for buffer in self.buffers for place in buffer.places]
         poster = [self.poster] if self.poster else []
-        return [self.cq, *poster, *(record for q in self.sqs for record in q.records), *places, self.life]
+        return [self.cq, *poster, *self.crew, *(record for q in self.sqs for record in q.records), *places, self.life]
 
     @property
     def buffers(self) -> list[Buffer]:

@@ -133,6 +133,40 @@ BUGS = (
         ),
     ),
     Bug(
+        "propolis-972",
+        "A notification takes the bits of all the workers that sleep, and wakes as many as it knows entries. The bits "
+        "of the others are lost, and no notification finds these workers again: one worker does all the work. Nothing "
+        "hangs as long as commands complete, since the one that was woken looks again.",
+        "https://github.com/oxidecomputer/propolis/issues/972 and https://github.com/oxidecomputer/propolis/pull/973",
+        "Bits of workers that are not woken are put back (973).",
+        Shown(
+            Design("propolis-2026", "linux", "tail-lag", {"workers": 2, "idle_bits": "dropped"}),
+            "safety",
+            Design("propolis-2026", "linux", "tail-lag", {"workers": 2, "idle_bits": "returned"}),
+            ((1, 3, 3),),
+            "Two workers serve one SQ, and at first both sleep with their bits set. Where workers serve every SQ they "
+            "have a bit for each, and lose it for one. CQ EventIdx is that of later, so that the bits are all that is "
+            "wrong.",
+        ),
+    ),
+    Bug(
+        "qemu-2388",
+        "A guest that goes by the SQ head in its completions may have more commands in flight than QEMU has requests "
+        "for an SQ, and then QEMU stops looking at it. A request that comes back has nobody look again: only an SQ "
+        "doorbell does, or a CQ doorbell that finds the CQ full.",
+        "https://gitlab.com/qemu-project/qemu/-/issues/2388",
+        "A request that comes back to an empty pool has the SQ looked at, if QEMU knows of entries; a CQ doorbell has "
+        "it no more (9529aa6b).",
+        Shown(
+            Design("qemu", "linux", "head", {"pool": 1, "on_request": "nothing"}),
+            "uncorked",
+            Design("qemu", "linux", "head", {"pool": 1}),
+            _ONE,
+            "QEMU has as many requests as the SQ has entries. No guest here has more commands in flight than that: a "
+            "smaller pool stands for it.",
+        ),
+    ),
+    Bug(
         "linux-2018",
         "The driver's store of the shadow and its load of EventIdx could be seen in the other order.",
         "https://git.kernel.org/torvalds/c/f1ed3df2",
@@ -171,13 +205,6 @@ BUGS = (
             "Memory is x86-TSO. Shown at CQ EventIdx, on a device that arms before it corks as OpenVMM does: the load "
             "that follows is its last before the SQ sleeps. Which fences other devices need is in memory.md.",
         ),
-    ),
-    Bug(
-        "propolis-972",
-        "A notification is given to a set of sleeping workers; the one that takes it drops the others' bits.",
-        "https://github.com/oxidecomputer/propolis/issues/972 and 973",
-        "Bits that are not used are given back.",
-        needs="workers that serve several SQs, and a notification that is given to a set of them",
     ),
     Bug(
         "spdk-2410",
@@ -273,13 +300,6 @@ BUGS = (
             "The device kicks wherever room is seen or given back: without that several SQs hang under any EventIdx. "
             "With two SQs from the beginning the variant is live.",
         ),
-    ),
-    Bug(
-        "qemu-2388",
-        "An SQ with more commands than QEMU has requests is not looked at again when a request is free.",
-        "https://gitlab.com/qemu-project/qemu/-/issues/2388, fixed by 9529aa6b",
-        "The SQ is scheduled again.",
-        needs="a pool of requests that is smaller than an SQ",
     ),
 )
 """The bugs, those first that are shown."""

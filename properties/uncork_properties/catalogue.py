@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from uncork.core.expr import Expr, any_of
+from uncork.core.expr import Expr, any_of, count
 from uncork.core.property import Cover, InRange, NotForever, Property, Repeatedly, Sometimes, always
 from uncork.core.system import System, say
 from uncork_nvme.machine import SQ, Machine
@@ -23,6 +23,7 @@ _WAKERS = (
     "need_sq",
     "elide_sq",
     "notify",
+    "deliver",
     "need_cq",
     "elide_cq",
     "kick",
@@ -86,6 +87,17 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                 q.outstanding,
             ),
         )
+        forgotten = [worker.forgotten for worker in q.registered]
+        if forgotten:
+            yield always(
+                f"no idle worker is forgotten ({q.label})",
+                "safety",
+                ~any_of(forgotten),
+                say(
+                    f"{{}} of {len(forgotten)} workers of {q.label} sleep, and no notification will ever wake them",
+                    count(forgotten),
+                ),
+            )
         if m.life.events:
             yield always(
                 f"no entry is taken that was not published ({q.label})",

@@ -15,7 +15,7 @@ from uncork.core.sorts import Ring
 from uncork.core.system import System
 from uncork_nvme.choices import NO, YES
 from uncork_nvme.guest import crossed
-from uncork_nvme.machine import CQ, IN_POST, SQ, Machine, Worker
+from uncork_nvme.machine import CQ, IN_POST, SQ, Machine, Serving
 
 _POPPING = ("cork arm", "cork recheck", "fetch", "arm", "reread")
 """Where a worker holds the lock of its SQ."""
@@ -100,7 +100,7 @@ def _to_cross(m: Machine, cq: CQ, start: Expr) -> Expr:
     return (start != cq.tail) & (cq.event - start <= cq.tail - start)
 
 
-def _armed(m: Machine, w: Worker) -> Iterator[Expr]:
+def _armed(m: Machine, w: Serving) -> Iterator[Expr]:
     """Where a worker may come to park its SQ, EventIdx lies on an entry that the guest has still to pass."""
     cq = m.cq
     armed = (cq.available > 0) | _to_cross(m, cq, cq.head)
@@ -111,7 +111,7 @@ def _armed(m: Machine, w: Worker) -> Iterator[Expr]:
         yield (w.at != "post read") | armed
 
 
-def _wake_up(m: Machine, q: SQ, w: Worker) -> Iterator[Expr]:
+def _wake_up(m: Machine, q: SQ, w: Serving) -> Iterator[Expr]:
     """A wake-up is on its way."""
     cq, idle = m.cq, (q.pending > 0) & (q.wakeups == 0)
     doorbell = q.submitter.among("ring", "notify tail", "notify")
