@@ -18,7 +18,7 @@ from uncork.museum import Exhibit
 from uncork.selection import Filters, select
 from uncork_nvme import museum as halls
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.choices import Choice, ChoiceError, Choices, describe
+from uncork_nvme.choices import ABOUT_EVENTS, Choice, ChoiceError, Choices, describe
 from uncork_nvme.instance import Design, from_name
 from uncork_nvme.policies import POLICIES
 from uncork_properties import expected, matrix
