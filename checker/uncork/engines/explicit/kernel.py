@@ -21,7 +21,7 @@ DONE, FULL, FAULTED = 0, 1, 2
 
 
 @intrinsic
-def _call(_context: Any, address: Any, state: Any, out: Any, labels: Any) -> Any:
+def call(_context: Any, address: Any, state: Any, out: Any, labels: Any) -> Any:
     """Calls `i64 f(ptr, ptr, ptr)` at an address."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -93,10 +93,10 @@ def canonical(transforms: Any, state: Any, scratch: Any) -> int:
     if transforms.size == 0:
         return 0
     normal, permuted, chosen = scratch[0], scratch[1], 0
-    _call(transforms[0], state.ctypes.data, normal.ctypes.data, 0)
+    call(transforms[0], state.ctypes.data, normal.ctypes.data, 0)
     state[:] = normal
     for k in range(1, transforms.size):
-        _call(transforms[k], normal.ctypes.data, permuted.ctypes.data, 0)
+        call(transforms[k], normal.ctypes.data, permuted.ctypes.data, 0)
         for w in range(state.size):
             if permuted[w] != state[w]:
                 if permuted[w] < state[w]:
@@ -118,7 +118,7 @@ def _prepare(successors: int, transforms: Any, states: Any, table: Any, batch: A
     found = 0
     for index in range(first, last):
         begin = found
-        found += _call(
+        found += call(
             successors,
             states.ctypes.data + index * width,
             out.ctypes.data + begin * width,
@@ -202,5 +202,5 @@ def ask(predicate: int, states: Any, count: int) -> Any:
     answers = np.empty(count, np.bool_)
     for index in range(count):
         address = states.ctypes.data + index * states.shape[1] * 8
-        answers[index] = _call(predicate, address, 0, 0) != 0
+        answers[index] = call(predicate, address, 0, 0) != 0
     return answers

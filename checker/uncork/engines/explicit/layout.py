@@ -65,10 +65,11 @@ def decode(sort: Scalar, code: int) -> Value:
 class Layout:
     """The fields of a system's variables (one a scalar, one for each element of an array) and the number of words.
 
-    Fields are placed in the order of declaration; one that does not fit in the rest of a word starts the next.
+    Fields are placed in the order of declaration; one that does not fit in the rest of a word starts the next. Or each
+    has a word of its own (`apart`), and then the elements of an array follow one another in memory.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, *, apart: bool = False) -> None:
         self.fields: dict[str, tuple[Field, ...]] = {}
         self._array: set[str] = set()
         word = shift = 0
@@ -81,13 +82,17 @@ class Layout:
                 parts = [sort]
             placed = []
             for part in parts:
+                if apart:
+                    placed.append(Field(word, 0, 63, part))
+                    word += 1
+                    continue
                 width = (cardinality(part) - 1).bit_length()
                 if shift + max(width, 1) > 64:  # a field of no bits cannot start beyond the last bit either
                     word, shift = word + 1, 0
                 placed.append(Field(word, shift, width, part))
                 shift += width
             self.fields[variable.name] = tuple(placed)
-        self.words = word + 1
+        self.words = word if apart else word + 1
 
     def pack(self, state: Mapping[str, Value]) -> list[int]:
         """The words of a state."""

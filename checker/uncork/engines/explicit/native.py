@@ -43,7 +43,7 @@ class Native:
                 *(_transform(f"transform{k}", t, self.layout) for k, t in enumerate(transforms)),
             ]
         )
-        self._engine = _compile(source)
+        self._engine = compile_text(source)
         self.successors: int = self._engine.get_function_address("successors")
         self.predicates: list[int] = [self._engine.get_function_address(f"holds{k}") for k in range(len(predicates))]
         self.transforms: list[int] = [
@@ -51,7 +51,7 @@ class Native:
         ]
 
 
-class _Writer:
+class Writer:
     """Writes instructions of one function; values computed in a block that dominates the present one are reused."""
 
     def __init__(self, layout: Layout) -> None:
@@ -187,14 +187,14 @@ def _words(layout: Layout) -> list[str]:
 
 
 def _predicate(name: str, condition: Expr, layout: Layout) -> str:
-    writer = _Writer(layout)
+    writer = Writer(layout)
     result = writer.emit(f"zext i1 {writer.scalar(condition)} to i64")
     body = [*_words(layout), *writer.entry, *writer.lines, f"  ret i64 {result}"]
     return "\n".join([f"define i64 @{name}(ptr %state) {{", *body, "}"])
 
 
 def _successors(system: System, layout: Layout) -> str:
-    writer = _Writer(layout)
+    writer = Writer(layout)
     lines = writer.lines
     lines.append("  br label %try0")
     for index, action in enumerate(system.actions):
@@ -213,7 +213,7 @@ def _successors(system: System, layout: Layout) -> str:
     return "\n".join(["define i64 @successors(ptr %state, ptr %out, ptr %labels) {", *head, *lines, "}"])
 
 
-def _write_successor(writer: _Writer, index: int, updates: list[tuple[str, Expr]]) -> None:
+def _write_successor(writer: Writer, index: int, updates: list[tuple[str, Expr]]) -> None:
     number = writer.emit("load i64, ptr %count")
     base = writer.emit(f"mul i64 {number}, {writer.layout.words}")
     faults = _write_state(writer, updates, base)
@@ -226,7 +226,7 @@ def _write_successor(writer: _Writer, index: int, updates: list[tuple[str, Expr]
     writer.lines.append(f"  store i64 {following}, ptr %count")
 
 
-def _write_state(writer: _Writer, updates: Iterable[tuple[str, Expr]], base: str) -> list[str]:
+def _write_state(writer: Writer, updates: Iterable[tuple[str, Expr]], base: str) -> list[str]:
     """Writes the state after some updates to `out[base]` and on; gives tests of whether a value leaves its sort."""
     layout = writer.layout
     faults: list[str] = []
@@ -252,13 +252,13 @@ def _write_state(writer: _Writer, updates: Iterable[tuple[str, Expr]], base: str
 
 
 def _transform(name: str, updates: Mapping[str, Expr], layout: Layout) -> str:
-    writer = _Writer(layout)
+    writer = Writer(layout)
     _write_state(writer, updates.items(), "0")
     body = [*_words(layout), *writer.entry, *writer.lines, "  ret i64 0"]
     return "\n".join([f"define i64 @{name}(ptr %state, ptr %out) {{", *body, "}"])
 
 
-def _strays(writer: _Writer, place: Field, sort: Sort, operand: str) -> list[str]:
+def _strays(writer: Writer, place: Field, sort: Sort, operand: str) -> list[str]:
     """Tests of whether a value leaves its variable's range; none where its own range rules that out."""
     sort = sort.element if isinstance(sort, Array) else sort
     if not isinstance(place.sort, Range) or not isinstance(sort, Range):
@@ -275,7 +275,8 @@ def _strays(writer: _Writer, place: Field, sort: Sort, operand: str) -> list[str
 _READY = False
 
 
-def _compile(source: str) -> Any:
+def compile_text(source: str) -> Any:
+    """The compiled module of some LLVM text; addresses of its functions are good for as long as it is kept."""
     global _READY
     if not _READY:
         llvm.initialize_native_target()
