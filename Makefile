@@ -23,6 +23,7 @@ museum: .venv/installed ## check the museum of bugs, every device with every gue
 	$(BIN)/uncork check --expect properties/uncork_properties/lifecycle.csv
 	$(BIN)/uncork check --expect properties/uncork_properties/second-sq.csv
 	$(BIN)/uncork check --expect properties/uncork_properties/memory.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/hand-over.csv
 
 counterexamples: .venv/installed ## make the folder counterexamples/ anew
 	$(BIN)/python -m uncork.counterexamples counterexamples

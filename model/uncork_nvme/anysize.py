@@ -125,10 +125,10 @@ class Rest(Record):
 class _AnyKick(Kick):
     """A kick of every corked SQ."""
 
-    def updates(self, also: SQ | None = None) -> list[Updates]:
+    def updates(self, also: SQ | None = None, joins: SQ | None = None) -> list[Updates]:
         """What changes for each SQ and for the rest."""
         machine = cast(AnySize, self.machine)
-        changed = super().updates(also)
+        changed = super().updates(also, joins)
         if self.site and machine.rest is not None:
             changed.append(machine.rest(corked=False, way=machine.anything.way))
         return changed

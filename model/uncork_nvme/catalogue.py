@@ -136,6 +136,22 @@ DEVICES = {
             },
         ),
         Device(
+            "hand-over",
+            "Propolis's workers with every kick, and each kick hands over: as many SQs as there is room for are woken, "
+            "those first that were corked first, and each is given its permit. It writes EventIdx before it reads the "
+            "shadow, and parks without another look.",
+            "a design, not a device: what makes several SQs on one CQ fair to one another",
+            policy="tail-1",
+            choices={
+                "post_order": "arm-then-read",
+                **_EVERY_KICK,
+                "kick_size": "hand-over",
+                "backend": "in-worker",
+                "on_create": "both",
+                "on_config": "both",
+            },
+        ),
+        Device(
             "qemu",
             "QEMU: commands execute though the CQ is full, and their completions queue. Each attempt to post writes "
             "the head as last read to EventIdx and then reads the shadow; a doorbell has it try again if the CQ was "
