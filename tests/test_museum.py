@@ -211,7 +211,9 @@ REFUSED = [
 @pytest.mark.parametrize(("name", "value"), REFUSED)
 @pytest.mark.parametrize("several", [False, True])
 def test_a_choice_that_no_lemma_speaks_of_is_refused(name: str, value: str, several: bool) -> None:
-    design = Design("arm-recheck", "linux", "arm-on-cork", {name: value, "backend": "detached", "workers": 2})
+    parked = {"cork": "park"} if value == "hand-over" else {}
+    chosen = {name: value, "backend": "detached", "workers": 2, **parked}
+    design = Design("arm-recheck", "linux", "arm-on-cork", chosen)
     with pytest.raises(SlipError, match=f"{name}={value}"):
         proving._part(design, several, 2, lambda _: None)
 

@@ -151,7 +151,9 @@ class AnySize(Machine):
 
     def __init__(self, choices: Choices, policy: Policy, *, several: bool, least: int = 2) -> None:
         if choices.kick_size != "all":
-            raise SlipError("kick_size=room picks SQs, and a proof for any number of them follows but one: use all")
+            raise SlipError(
+                f"kick_size={choices.kick_size} picks SQs, and a proof for any number follows but one: use all"
+            )
         for name, value in choices.items().items():
             if choices.events == "none" and name in ABOUT_EVENTS:
                 continue
