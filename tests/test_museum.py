@@ -82,11 +82,11 @@ def test_all_devices_and_guests_are_the_field() -> None:
 
 
 def test_the_command_tells_what_is_shown_and_what_is_not() -> None:
-    command = [sys.executable, "-m", "uncork", "museum", "spdk-6e1d0b50", "linux-2018"]
+    command = [sys.executable, "-m", "uncork", "museum", "spdk-6e1d0b50", "linux-06c59d42"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "safety refuted 18+0" in done.stdout
-    assert "linux-2018: not shown, needs memory" in done.stdout
+    assert "linux-06c59d42: not shown, needs a guest" in done.stdout
 
 
 # -- each choice, where it decides -------------------------------------------------------------------------------------

@@ -97,8 +97,8 @@ BUGS = (
     Bug(
         "openvmm-1582",
         "SQ EventIdx moved by one for each command, with no fence and no second look; CQ EventIdx was not written in a "
-        "CQ of any usual size. The PR speaks of the two copies of a doorbell, in register and shadow, which drift apart, "
-        "and of no hang; that a full CQ is never heard of again is found here.",
+        "CQ of any usual size. The PR speaks of the two copies of a doorbell, in register and shadow, which drift "
+        "apart, and of no hang; that a full CQ is never heard of again is found here.",
         "https://github.com/microsoft/openvmm/pull/1582",
         "Written anew: it arms only where there is nothing to do, then fence, then another look (94889cae).",
         Shown(
@@ -280,8 +280,8 @@ BUGS = (
     Bug(
         "openvmm-reset",
         "After a reset the device still uses the doorbell buffer of before. Reported is that it writes zeros to pages "
-        "that are a booting guest's by then, and crashes it; that it is deaf to the doorbells of a guest without a "
-        "buffer is found here.",
+        "that a booting guest has for something else by then, and crashes it; that it goes by what it finds in them, "
+        "and sleeps, is found here.",
         "https://github.com/microsoft/openvmm/pull/4080 (closed), https://github.com/microsoft/openvmm/pull/3915 "
         "(open), https://github.com/microsoft/openvmm/pull/4011",
         "It goes back to memory of its own: DoorbellMemory::reset (4011).",
@@ -290,7 +290,8 @@ BUGS = (
             "uncorked",
             Design("openvmm", "linux", "head-when-full", {"events": "reset"}),
             _ONE_AND_TWO,
-            "The guest does not write to those pages again; what the device writes there is another matter.",
+            "What is in those pages stays what it was. OpenVMM stores the value of a doorbell there too, and finds it, "
+            "unless the guest uses them for something else. What the device does to them is another matter.",
         ),
     ),
     Bug(
