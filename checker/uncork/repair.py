@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 
-from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import NO, YES, Choice, ChoiceError, Choices
 from uncork_nvme.formulas import space as policies
 from uncork_nvme.instance import Design, Instance, find_policy
@@ -23,11 +23,11 @@ from uncork_nvme.policies import CQView
 from uncork_properties import matrix
 from uncork_properties.catalogue import properties
 
-from uncork import runner
+from uncork import proving, runner
 from uncork.core.evaluate import evaluate, holds
 from uncork.core.expr import boolean, lift
 from uncork.core.property import Property
-from uncork.core.sorts import Range, Ring, Value
+from uncork.core.sorts import Range, Ring, SlipError, Value
 from uncork.core.system import System
 from uncork.core.trace import ReplayError, Trace, replay
 from uncork.core.verdict import Open, Refuted
@@ -170,17 +170,18 @@ class Decider:
         self._written: dict[tuple[int, int, object], str] = {}
         self._tables: dict[tuple[str, int, int], str] = {}
         self._runs: dict[Shape, list[_Stored]] = {}
+        self._proofs: dict[tuple[Choices, str, bool], str] = {}
 
     def decide(self, instance: Instance) -> Decision:
         """The verdict on an instance, by the least work that is sound."""
         decision = self.known(instance)
         if decision is None:
-            decision = self._machines[self._mark(instance)] = self.search(instance)
+            decision = self._machines[self.mark(instance)] = self.search(instance)
         return decision
 
     def known(self, instance: Instance) -> Decision | None:
         """The verdict on an instance, if it needs no search."""
-        mark = self._mark(instance)
+        mark = self.mark(instance)
         if mark in self._machines:
             return replace(self._machines[mark], instance=instance, how=SAME)
         decision = self._by_replay(instance) if self.replays else None
@@ -206,6 +207,13 @@ class Decider:
                 return Decision(instance, SEARCH, reason=row.verdict.reason, states=states)
         return Decision(instance, SEARCH, states=states, unreached=checked.outcome.unreached or ())
 
+    def proofs(self, design: Design, *, several: bool) -> str:
+        """Whether a design is proved live for every size, with one SQ or any number of them, in words."""
+        key = design.at(1, 2, 2).choices, design.policy, several
+        if key not in self._proofs:
+            self._proofs[key] = _proved(design, several)
+        return self._proofs[key]
+
     def _by_replay(self, instance: Instance) -> Decision | None:
         """Refuted by a stored run, if one fits; `replay` has the last word."""
         stored = self._runs.get(_shape(instance), [])
@@ -227,7 +235,7 @@ class Decider:
             return Decision(instance, REPLAY, prop, trace)
         return None
 
-    def _mark(self, instance: Instance) -> str:
+    def mark(self, instance: Instance) -> str:
         """Equal for instances that are the same machine, whichever way its EventIdx is written."""
         table = self._table(instance)
         first = self._written.setdefault((instance.sqs, instance.cq_size, table), instance.policy)
@@ -240,6 +248,17 @@ class Decider:
         if key not in self._tables:
             self._tables[key] = _values(*key)
         return self._tables[key]
+
+
+def _proved(design: Design, several: bool) -> str:
+    try:
+        parts = proving.prove(design, several)
+    except SlipError:
+        return "no proof is written for it"
+    for part in parts:
+        if set(part.proved) >= {"safety", *ROWS}:
+            return "proved" if part.least == proving.LEAST[0] else f"proved from a CQ of {part.least} up"
+    return "not proved"
 
 
 def followed(system: System, trace: Trace) -> Trace | None:
