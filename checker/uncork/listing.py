@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
 from uncork_nvme.choices import describe
+from uncork_nvme.formulas import is_formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 from uncork_nvme.policies import POLICIES, Policy
 from uncork_properties.catalogue import ROWS, covers
@@ -58,6 +59,8 @@ def explain(name: str | None) -> None:
         _show_actions(steps[name])
     elif name.count("/") >= 3:
         _show_instance(from_name(name))
+    elif is_formula(name):
+        _show_policy(find_policy(name))
     else:
         known = [*POLICIES, *DEVICES, *GUESTS, *ROWS, *choices, *steps]
         raise InstanceError(

@@ -55,6 +55,15 @@ def formula(text: str) -> Policy:
     return Policy(name, f"The formula {name}.", made, at_cork="corked" in name)
 
 
+def is_formula(text: str) -> bool:
+    """Whether a text can be read as a formula."""
+    try:
+        formula(text)
+    except FormulaError:
+        return False
+    return True
+
+
 def space() -> list[str]:
     """The names of the policies that a search for a design tries: those of the catalogue, and some formulas."""
     return [*POLICIES, *FORMULAS]
