@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -156,6 +157,18 @@ def test_ctrl_c_gives_what_was_found_so_far() -> None:
     finals = repair_report.finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
     assert len(finals) == len(found.live)
     assert "interrupted" in repair_report.sums(found)
+
+
+@pytest.mark.slow
+def test_the_page_has_the_repairs_that_are_found() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "repair.md").read_text()
+    found = repair.search(Space("propolis-2025", shapes=repair.shapes([1])), Decider())
+    section = page.split("\n## ")[1]
+    assert repair_report.sums(found) in section
+    for live in found.live:
+        assert f"| `{repair_report._all(live.changes)}` |" in section
+        for _, decision in found.needed(live):
+            assert decision.instance.name in section
 
 
 # -- formulas ----------------------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def plot(path: Path, points: Sequence[Point]) -> int:
             where = float(point.price.greatest or 0), point.price.wait or 0
             axes.annotate(_said(point.designs[0]), where, xytext=(4, 4), textcoords="offset points", fontsize=7)
     axes.set_xlabel("CQ doorbells per completion, greatest")
-    axes.set_ylabel("CQEs consumed while an SQ is corked and the CQ has room, most")
+    axes.set_ylabel("CQEs consumed while an SQ sleeps corked and the CQ has room, most")
     axes.legend()
     figure.savefig(path)
     return len(points) - len(drawn)

@@ -126,8 +126,9 @@ def _show_policy(policy: Policy) -> None:
     if policy.source:
         to.say(f"Source: {policy.source}.")
     to.say("At a cork (on devices that arm there): " + ("the same formula." if policy.at_cork else "left alone."))
-    to.say()
-    to.say(inspect.getsource(policy.formula).rstrip(), whole=True)
+    if not is_formula(policy.name) or policy.name in POLICIES:
+        to.say()
+        to.say(inspect.getsource(policy.formula).rstrip(), whole=True)
 
 
 def _show_covers() -> None:

@@ -12,15 +12,16 @@ from uncork_nvme.instance import Instance
 
 from uncork.engines import Budget, Report, quiet
 
-PRICED_AT = (1, 3, 3)
-"""The sizes at which designs are compared: one SQ of three entries, a CQ of three."""
+PRICED_AT = (1, 4, 4)
+"""The sizes at which designs are compared: one SQ of four entries, a CQ of four."""
 
 
 @dataclass(frozen=True)
 class Price:
     """CQ doorbells per completion, least and greatest in the long run; and the worst wait.
 
-    `wait` is how many CQEs the guest consumes at most, while an SQ is corked and the CQ has room. None is no bound.
+    `wait` is how many CQEs the guest consumes at most, while an SQ with published entries is corked, its workers sleep,
+    and the CQ has room. None is no bound.
     """
 
     least: Fraction | None
@@ -55,7 +56,7 @@ def price(instance: Instance, budget: Budget | None = None, report: Report = qui
     found: Any = importlib.import_module("uncork.costing").costs(instance, budget, report)
     rates = found.cq_doorbells
     least, greatest = (rates.least.value, rates.greatest.value) if rates else (None, None)
-    return Price(least, greatest, None if found.consumed.unending else found.consumed.most)
+    return Price(least, greatest, None if found.idle_consumed.unending else found.idle_consumed.most)
 
 
 def _number(value: Fraction | int | None) -> float:

@@ -22,7 +22,10 @@ from uncork.repair import Changes, Decider, Decision, Found, Live, Space, ordere
 NO_COSTS = (
     "Costs are not known here; the order is by the number of changes, which says nothing of doorbells or of waiting."
 )
-COSTS = "Costs are those of one SQ of 3 entries on a CQ of 3."
+COSTS = (
+    "CQ doorbells per completion, and the worst wait: CQEs that the guest consumes while an SQ sleeps corked and the CQ "
+    "has room. For one SQ of 4 entries on a CQ of 4."
+)
 
 
 @dataclass(frozen=True)
