@@ -23,8 +23,8 @@ NO_COSTS = (
     "Costs are not known here; the order is by the number of changes, which says nothing of doorbells or of waiting."
 )
 COSTS = (
-    "CQ doorbells per completion, and the worst wait: CQEs that the guest consumes while an SQ sleeps corked and the CQ "
-    "has room. For one SQ of 4 entries on a CQ of 4."
+    "CQ doorbells per completion, and the worst wait: CQEs that the guest consumes while an SQ sleeps corked and the "
+    "CQ has room. For one SQ of 4 entries on a CQ of 4."
 )
 
 
