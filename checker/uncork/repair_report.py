@@ -224,6 +224,9 @@ without it; `uncork trace INSTANCE` finds a shortest one, which may be another.
 A machine is decided once for this page: what differs in name only is *the same machine as another*.
 
 Nothing is said of changes that are not among those tried, nor of larger sizes where it does not say *proved*.
+*Not proved* is open, not refuted. With any number of SQs, `tail-1` and the three kicks are proved if EventIdx is also
+written before the shadow head is read (`post_order=arm-then-read`), which no search here finds to be needed;
+see [proof.md](proof.md).
 
 """
 
