@@ -40,6 +40,9 @@ proofs: .venv/installed ## record what is proved for all sizes, here and in docs
 museum-pages: .venv/installed ## record what `make museum` checks, here and in docs
 	$(BIN)/python -m uncork.museum docs properties/uncork_properties
 
+repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repair.md (minutes)
+	$(BIN)/python -m uncork.repair_report docs/repair.md
+
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
 	$(BIN)/python benchmarks/run.py
 
@@ -67,4 +70,4 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test museum museum-pages counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test museum museum-pages repairs counterexamples expectations proofs bench format clean
