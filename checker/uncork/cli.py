@@ -46,6 +46,7 @@ def cli() -> None:
     """
 
 
+cli.add_command(designing.cost)
 cli.add_command(designing.repair)
 cli.add_command(designing.frontier)
 

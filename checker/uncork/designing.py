@@ -1,4 +1,4 @@
-"""The commands that search for designs: `uncork repair` and `uncork frontier`."""
+"""The commands that weigh and search for designs: `uncork cost`, `uncork repair` and `uncork frontier`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.instance import InstanceError, find_policy, look_up
+from uncork_nvme.instance import InstanceError, find_policy, from_name, look_up
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
@@ -60,6 +60,58 @@ _POLICIES = click.option("--policy", type=NAMES, help="EventIdx policies or form
 _JSON = click.option(
     "--json", "json_", type=click.Path(dir_okay=False, allow_dash=True), help="Write it as JSON; - is standard output."
 )
+
+
+@click.command()
+@click.argument("instances", nargs=-1, required=True)
+@click.option(
+    "--trace",
+    type=click.Choice(["least", "greatest", "wait"]),
+    help="Show the run: of the least or greatest CQ doorbells per completion, or of the longest wait.",
+)
+@_JSON
+@budgeted
+def cost(
+    instances: tuple[str, ...],
+    trace: str | None,
+    json_: str | None,
+    max_states: int | None,
+    max_memory: int | None,
+    max_seconds: float | None,
+) -> int:
+    """Compute what INSTANCES cost, exactly: doorbells per completion, and what a corked SQ waits for.
+
+    The least and the greatest over all fair runs, each with a run that has it, which is replayed and counted anew.
+    """
+    chosen = [from_name(name) for name in instances]
+    from uncork import cost_report, costing
+    from uncork.engines.explicit.cost import Unfinished
+    from uncork.render.text import Page, console, show_run
+
+    limit, found, code = budget(max_states, max_memory, max_seconds, 1), [], Exit.AS_EXPECTED
+    try:
+        for instance in chosen:
+            try:
+                found.append(costing.costs(instance, limit))
+            except Unfinished as why:
+                click.echo(f"{instance.name}: open: {why}", err=True)
+                code = Exit.OPEN
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: {len(chosen) - len(found)} of {len(chosen)} instances have no costs", err=True)
+        code = Exit.INTERRUPTED
+    if json_:
+        write(json_, json.dumps([cost_report.as_json(each) for each in found], indent=1) + "\n")
+    if json_ != "-" and found:
+        to = Page()
+        to.show(cost_report.table(found))
+        to.say(cost_report.LEGEND)
+        for each in found if trace else ():
+            run = cost_report.run_of(each, trace or "")
+            if run is None:
+                to.say(f"{each.instance.name}: no run has a {trace} to show")
+            else:
+                show_run(console(), f"{each.instance.name}: {trace}", each.instance.system, run)
+    return code
 
 
 @click.command()
