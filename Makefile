@@ -23,6 +23,7 @@ museum: .venv/installed ## check the museum of bugs, every device with every gue
 	$(BIN)/uncork check --expect properties/uncork_properties/lifecycle.csv
 	$(BIN)/uncork check --expect properties/uncork_properties/second-sq.csv
 	$(BIN)/uncork check --expect properties/uncork_properties/memory.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/hand-over.csv
 
 counterexamples: .venv/installed ## make the folder counterexamples/ anew
 	$(BIN)/python -m uncork.counterexamples counterexamples
@@ -38,6 +39,12 @@ proofs: .venv/installed ## record what is proved for all sizes, here and in docs
 
 museum-pages: .venv/installed ## record what `make museum` checks, here and in docs
 	$(BIN)/python -m uncork.museum docs properties/uncork_properties
+
+costs: .venv/installed ## record what policies cost, here and in docs/cost.md
+	$(BIN)/python -m uncork.cost_report docs/cost.md properties/uncork_properties/costs.csv
+
+repairs: .venv/installed ## record the minimal costs repairs of Propolis in docs/repair.md (minutes)
+	$(BIN)/python -m uncork.repair_report docs/repair.md
 
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
 	$(BIN)/python benchmarks/run.py
@@ -66,4 +73,4 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test museum museum-pages counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test museum museum-pages costs repairs counterexamples expectations proofs bench format clean

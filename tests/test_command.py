@@ -107,7 +107,7 @@ HINTS = {
     ("trace", "propolis-2025/linux/tail/n1"): "write n1-sq3-cq3",
     ("trace", "nowhere.itf.json"): "there is no file",
     ("check", "--policy", "mine.py:x"): "there is no file mine.py",
-    ("check", "--device", "openvmm", "--set", "memory=tso"): "set threads to many",
+    ("check", "--device", "spdk-poll", "--set", "memory=tso"): "set threads to many",
     ("prove", "arm-on-cork", "--device", "arm-recheck", "--set", "memory=tso"): "the lemmas speak of memory=sc",
 }
 

@@ -64,7 +64,7 @@ EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "pa
     f"{PROPOLIS}/n1-sq2-cq2/events=delete+create,on_create=neither,on_delete=return,words=keep",
     f"{PROPOLIS}/n1-sq2-cq2/events=reset+config,on_reset=keep",
     f"{PROPOLIS}/n1-sq2-cq2/events=delete,workers=2",
-    "openvmm/linux/at-cork/n1-sq2-cq2/events=delete+create,words=keep",
+    "openvmm/linux/head-when-full/n1-sq2-cq2/events=delete+create,words=keep",
 ])  # fmt: skip
 def test_two_engines_that_share_no_code_agree(name: str) -> None:
     instance = from_name(name)

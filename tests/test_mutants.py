@@ -21,6 +21,7 @@ CREATED = (
     "propolis-2026/linux/reserve-slots-size/n2-sq2-cq2/events=create,kick_on_remit=yes,kick_on_post=yes,"
     "kick_on_reserve=yes"
 )
+LINE = "hand-over/linux/tail-1/n2-sq2-cq2"
 DETACHED = "propolis-2026/linux/tail-lag/n1-sq3-cq3/backend=detached-repoll"
 TSO, TSO_ARMS = f"{FIXED}/memory=tso", f"{ARMS}/memory=tso"
 RINGS = "propolis-2026/spdk/tail-lag/n1-sq2-cq2/guest_fence=no,memory=tso"
@@ -74,6 +75,14 @@ MUTANTS = [
      "drains", "proved", "refuted"),
     ("a request that comes back unnoticed", "device", "~_request_free(q) & (q.tail", "_request_free(q) & (q.tail",
      POOL, "uncorked", "proved", "refuted"),
+    ("a kick that hands over to whomever", "machine", "all_of(q.before < len(self.chosen) for q in self.chosen)",
+     "boolean(True)", LINE, "safety", "proved", "refuted"),
+    ("a permit handed over and kept as well", "machine", "room - len(self.chosen) if self.hands_over", "room if True",
+     LINE, "safety", "proved", "refuted"),
+    ("what a doorbell freed goes to whoever comes first", "device", '~q.granted & (m.cq.consumer != "kick")',
+     "~q.granted", LINE, "progress", "proved", "refuted"),
+    ("an SQ that loses its place in the line", "device", "before=ite(q.corked, q.before, count",
+     "before=ite(q.corked, 0, count", LINE, "safety", "proved", "refuted"),
     ("a slot freed before it is consumed", "guest", "cq.index.store(cq.cursor)", "cq.index.store(cq.cursor + 1)",
      FIXED, "safety", "proved", "refuted"),
     ("a command slot freed twice", "guest", "outstanding=q.outstanding - q.unfreed, unfreed=0",

@@ -198,6 +198,7 @@ CHECKED = [
     "arm-recheck/linux/reserve-permits/n1-sq2-cq3/workers=2",
     "mmio/linux/tail/n2-sq2-cq2",
     "mmio/linux/tail/n2-sq2-cq2/kick_on_remit=yes,kick_size=room",
+    "hand-over/linux/tail-1/n2-sq2-cq2/doorbell_buffer=off",
     "mmio/lazy/tail/n2-sq2-cq2/backend=detached-repoll",
     "arm-recheck/linux/arm-on-cork/n1-sq2-cq3/memory=tso,guest_fence=no",
 ]

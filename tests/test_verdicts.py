@@ -43,6 +43,9 @@ KNOWN = {
     # Several workers, and kicks of no more than there is room for.
     "arm-recheck/linux/arm-on-cork/n1-sq3-cq3/workers=2": dict.fromkeys(ROWS, "proved"),
     "propolis-2026/linux/tail-lag/n1-sq3-cq3/workers=2": dict.fromkeys(ROWS, "proved"),
+    # First come, first served, with the permit in hand: no SQ starves another.
+    "hand-over/linux/tail-1/n2-sq2-cq2": dict.fromkeys(ROWS, "proved"),
+    "hand-over/linux/tail-1/n2-sq2-cq2/kick_size=all": {"uncorked": "proved", "progress": "refuted"},
     # Fairness is owed to a kick, not to its choice of whom to wake: one SQ can be left out every time.
     "mmio/linux/tail/n2-sq2-cq2/kick_on_remit=yes,kick_size=room": {"uncorked": "refuted", "drains": "proved"},
 }

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,36 +15,25 @@ from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, covers, properties
 from uncork_properties.expected import ExpectationError
 
-from uncork import __version__
+from uncork import __version__, designing
 from uncork.core.sorts import SlipError, did_you_mean
 from uncork.export import Inexpressible
 from uncork.gate import Exit
+from uncork.options import NAMES as _NAMES
+from uncork.options import NUMBERS as _NUMBERS
+from uncork.options import budget as _budget
+from uncork.options import budgeted as _budgeted
+from uncork.options import progress as _progress
+from uncork.options import write as _write
 
 if TYPE_CHECKING:
     from uncork.core.property import Property
     from uncork.core.trace import Trace
-    from uncork.engines import Budget
     from uncork.runner import Checked, Row
-
-
-class _List(click.ParamType[list[Any]]):
-    """Values separated by commas."""
-
-    def __init__(self, element: type = str) -> None:
-        self.element, self.name = element, f"{element.__name__},..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
-        if isinstance(value, list):
-            return value
-        try:
-            return [self.element(each.strip()) for each in value.split(",") if each.strip()]
-        except ValueError:
-            self.fail(f"{value!r}: whole numbers, separated by commas", param, ctx)
 
 
 _SMALL = 100_000
 """States of a reduced graph below which all states are soon told apart."""
-_NAMES, _NUMBERS = _List(), _List(int)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -57,6 +44,11 @@ def cli() -> None:
     An INSTANCE is named device/guest/policy/n1-sq3-cq3 (one SQ of 3 entries, a CQ of 3), with choice=value,... after
     another slash if any is overridden.
     """
+
+
+cli.add_command(designing.cost)
+cli.add_command(designing.repair)
+cli.add_command(designing.frontier)
 
 
 def main() -> None:
@@ -115,18 +107,6 @@ def show(name: str | None) -> None:
 
 
 # -- check -------------------------------------------------------------------------------------------------------------
-def _budgeted(command: Any) -> Any:
-    for option in (
-        click.option("--max-seconds", type=click.FloatRange(min=0), help="Stop an instance after so many seconds."),
-        click.option(
-            "--max-memory", type=click.IntRange(min=1), help="MiB for an instance. Default: 3/4 of what there is."
-        ),
-        click.option("--max-states", type=click.IntRange(min=1), help="Stop an instance after so many states."),
-    ):
-        command = option(command)
-    return command
-
-
 @cli.command()
 @click.option("--policy", type=_NAMES, help="Policies; your own is path/to/file.py:function.")
 @click.option("--device", type=_NAMES, help="Devices; all of the catalogue: all.")
@@ -217,40 +197,6 @@ def check(
         for each in certifying.write(Path(certificate), found):
             click.echo(each.lacking or f"certified: {each.instance}: {', '.join(each.rows)}", err=True)
     return Exit.INTERRUPTED if interrupted else code
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Any]:
-    from uncork.render.progress import progress
-
-    with progress() as show_progress:
-        yield lambda tick: show_progress(tick.done, tick.total, tick.current, tick.progress)
-
-
-def _budget(states: int | None, mebibytes: int | None, seconds: float | None, instances: int) -> Budget:
-    from uncork.engines import Budget
-
-    if mebibytes is None:
-        jobs = min(os.cpu_count() or 1, instances)
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4 // max(jobs, 1)
-    else:
-        memory = mebibytes * 2**20
-    return Budget(states, memory, seconds)
-
-
-def _write(path: str, content: str) -> None:
-    """Writes a file whole or not at all; `-` is standard output."""
-    if path == "-":
-        click.echo(content, nl=False)
-        return
-    target = Path(path)
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False, encoding="utf-8") as file:
-            file.write(content)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, target)
-    except OSError as error:
-        raise click.FileError(path, error.strerror or str(error)) from None
 
 
 # -- the museum --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
 from uncork_nvme.choices import describe
+from uncork_nvme.formulas import is_formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 from uncork_nvme.policies import POLICIES, Policy
 from uncork_properties.catalogue import ROWS, covers
@@ -58,6 +59,8 @@ def explain(name: str | None) -> None:
         _show_actions(steps[name])
     elif name.count("/") >= 3:
         _show_instance(from_name(name))
+    elif is_formula(name):
+        _show_policy(find_policy(name))
     else:
         known = [*POLICIES, *DEVICES, *GUESTS, *ROWS, *choices, *steps]
         raise InstanceError(
@@ -123,8 +126,9 @@ def _show_policy(policy: Policy) -> None:
     if policy.source:
         to.say(f"Source: {policy.source}.")
     to.say("At a cork (on devices that arm there): " + ("the same formula." if policy.at_cork else "left alone."))
-    to.say()
-    to.say(inspect.getsource(policy.formula).rstrip(), whole=True)
+    if not is_formula(policy.name) or policy.name in POLICIES:
+        to.say()
+        to.say(inspect.getsource(policy.formula).rstrip(), whole=True)
 
 
 def _show_covers() -> None:

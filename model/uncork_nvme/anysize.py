@@ -125,10 +125,10 @@ class Rest(Record):
 class _AnyKick(Kick):
     """A kick of every corked SQ."""
 
-    def updates(self, also: SQ | None = None) -> list[Updates]:
+    def updates(self, also: SQ | None = None, joins: SQ | None = None) -> list[Updates]:
         """What changes for each SQ and for the rest."""
         machine = cast(AnySize, self.machine)
-        changed = super().updates(also)
+        changed = super().updates(also, joins)
         if self.site and machine.rest is not None:
             changed.append(machine.rest(corked=False, way=machine.anything.way))
         return changed
@@ -151,7 +151,9 @@ class AnySize(Machine):
 
     def __init__(self, choices: Choices, policy: Policy, *, several: bool, least: int = 2) -> None:
         if choices.kick_size != "all":
-            raise SlipError("kick_size=room picks SQs, and a proof for any number of them follows but one: use all")
+            raise SlipError(
+                f"kick_size={choices.kick_size} picks SQs, and a proof for any number follows but one: use all"
+            )
         for name, value in choices.items().items():
             if choices.events == "none" and name in ABOUT_EVENTS:
                 continue

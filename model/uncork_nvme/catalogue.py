@@ -65,8 +65,13 @@ _QEMU: dict[str, Choice] = {
     "on_config": "shadow",
 }
 _QEMU_ASSUMES = (
-    "ioeventfd is off, so a CQ doorbell has completions posted only if the CQ was full as last known; the handlers of "
-    "SQ and CQ, which share a thread, may take turns between their steps here; completions are posted in any order."
+    "ioeventfd is off, as it is by default today, so a CQ doorbell has completions posted only if the CQ was full as "
+    "last known; unless there is a pool, it has the SQs looked at too, as QEMU did until 9529aa6b (2024). The handlers "
+    "of SQ and CQ, which share a thread, may take turns between their steps here; completions are posted in any order."
+)
+_PROPOLIS_ASSUMES = (
+    "Each SQ has a worker of its own, or several, as if they were dealt among the SQs (Strategy::Static in "
+    "block/attachment.rs). Where there are fewer workers than SQs all serve all: propolis-2026-shared."
 )
 _SPDK: dict[str, Choice] = {
     "cq_full": "permits",
@@ -88,18 +93,21 @@ DEVICES = {
     for device in (
         Device(
             "propolis-2025",
-            "Propolis before PR #1026, each SQ with a worker of its own. Only a CQ doorbell kicks, and EventIdx is the "
-            "tail: a guest that drains the CQ rings none.",
-            "oxidecomputer/propolis 6dae4dc3, lib/propolis/src/hw/nvme/queue.rs",
+            "Propolis before PR #1026. Only a CQ doorbell kicks, and EventIdx is the tail: a guest that drains the CQ "
+            "rings none.",
+            "oxidecomputer/propolis 6dae4dc3, lib/propolis/src/hw/nvme/queue.rs: SubQueue::pop, CompQueue::push",
             policy="tail",
             choices=_PROPOLIS,
+            assumes=_PROPOLIS_ASSUMES,
         ),
         Device(
             "propolis-2026",
             "Propolis since PR #1026: the same, with EventIdx one behind the tail.",
-            "oxidecomputer/propolis e25e56ee, lib/propolis/src/hw/nvme/queue.rs",
+            "oxidecomputer/propolis e25e56ee, lib/propolis/src/hw/nvme/queue.rs: db_buf_write, called by "
+            "CompQueue::push",
             policy="tail-lag",
             choices=_PROPOLIS,
+            assumes=_PROPOLIS_ASSUMES,
         ),
         Device(
             "propolis-2026-shared",
@@ -117,6 +125,7 @@ DEVICES = {
             "oxidecomputer/propolis, a guest that sends no Doorbell Buffer Config",
             policy="tail",
             choices={**_PROPOLIS, "doorbell_buffer": "off"},
+            assumes=_PROPOLIS_ASSUMES,
         ),
         Device(
             "arm-recheck",
@@ -130,6 +139,22 @@ DEVICES = {
                 "cork": "arm-recheck",
                 **_EVERY_KICK,
                 "kick_on_release": YES,
+                "backend": "in-worker",
+                "on_create": "both",
+                "on_config": "both",
+            },
+        ),
+        Device(
+            "hand-over",
+            "Propolis's workers with every kick, and each kick hands over: as many SQs as there is room for are woken, "
+            "those first that were corked first, and each is given its permit. It writes EventIdx before it reads the "
+            "shadow, and parks without another look.",
+            "a design, not a device: what makes several SQs on one CQ fair to one another",
+            policy="tail-1",
+            choices={
+                "post_order": "arm-then-read",
+                **_EVERY_KICK,
+                "kick_size": "hand-over",
                 "backend": "in-worker",
                 "on_create": "both",
                 "on_config": "both",
@@ -165,32 +190,36 @@ DEVICES = {
             "spdk-poll",
             "SPDK's vfio-user target, polling: it asks for no doorbell and needs none, since its pollers look at every "
             "SQ for ever. It takes a command only if the CQ has a slot that no other command counts on.",
-            "SPDK lib/nvmf/vfio_user.c: nvmf_vfio_user_sq_poll, handle_cmd_req",
+            "SPDK lib/nvmf/vfio_user.c: nvmf_vfio_user_sq_poll, handle_sq_tdbl_write, cq_free_slots",
             policy="never",
             choices={**_SPDK, "poll": YES, "sq_arm": "never", "kick_on_doorbell": NO},
             assumes=_SPDK_ASSUMES,
         ),
         Device(
             "spdk-interrupt",
-            "SPDK's vfio-user target, in interrupt mode: before it sleeps it writes the tail it knows to SQ EventIdx, "
-            "and looks again; an SQ that finds the CQ full kicks itself until there is room, and so spins.",
-            "SPDK lib/nvmf/vfio_user.c: vfio_user_sq_rearm, nvmf_vfio_user_sq_poll",
+            "SPDK's vfio-user target, in interrupt mode: before it sleeps it reads the SQ shadow tail afresh, writes "
+            "that to SQ EventIdx, and reads again. Only a tail that is the SQ head contents it: an SQ that finds the "
+            "CQ full kicks itself until there is room, and so spins.",
+            "SPDK lib/nvmf/vfio_user.c: vfio_user_poll_group_rearm, vfio_user_sq_rearm, set_sq_eventidx, "
+            "handle_sq_tdbl_write",
             policy="never",
             choices={**_SPDK, "sq_arm": "idle", "sq_event": "tail", "sq_reread": YES, "cork": "self-kick"},
             assumes=_SPDK_ASSUMES + " It looks again as often as it finds something, where SPDK kicks itself after "
-            "three times.",
+            "three times. A kick has the whole poll group look; here the SQ that wants it does.",
         ),
         Device(
             "openvmm",
-            "OpenVMM: one task serves a CQ and its SQs and looks at all of them when anything happens. It arms only "
-            "where it has nothing to do: SQ EventIdx is the tail of an empty SQ, CQ EventIdx the head of a full CQ, "
-            "with a fence and another look after each.",
-            "OpenVMM vm/devices/storage/nvme, queue.rs and workers/io.rs since #1582 (1488a37b)",
-            policy="at-cork",
+            "OpenVMM: one task serves a CQ and its SQs and looks at all of them when anything happens. Commands are "
+            "taken though the CQ is full, and their completions queue. It arms only where it has nothing to do: SQ "
+            "EventIdx is the tail of an empty SQ, CQ EventIdx the head of a full CQ that a completion waits for, with "
+            "a fence and another look after each.",
+            "OpenVMM vm/devices/storage/nvme/src: queue.rs since #1582 (94889cae), workers/io.rs "
+            "(IoHandler::process) with several SQs for a task since #1945",
+            policy="head-when-full",
             choices={
-                "cork": "arm-recheck",
-                **_EVERY_KICK,
-                "kick_on_release": YES,
+                "cq_full": "queue",
+                "post_order": "arm-then-read",
+                "kick_on_doorbell": NO,
                 "backend": "detached-repoll",
                 "threads": "one",
                 "sq_arm": "idle",
@@ -200,24 +229,31 @@ DEVICES = {
                 "sq_event_cache": YES,
                 "on_config": "both",
             },
-            assumes="The one task is a worker for each SQ here, of which one looks at a time, woken wherever a "
-            "permit comes back; a command is taken only if the CQ has room for its completion.",
+            assumes="The one task is a worker for each SQ here, of which one looks at a time, and whoever posts, which "
+            "may take turns between their steps; completions are posted in any order. An SQ has at most 8 commands "
+            "under way, a limit that an SQ of up to nine entries does not reach. A full CQ is armed before the first "
+            "look at its shadow head, not between two, and that is read before each completion is posted.",
         ),
         Device(
             "openvmm-2024",
             "OpenVMM before #1582: SQ EventIdx moves one further for each command, with no look after it but the next "
             "poll's; CQ EventIdx is not written in a CQ of any usual size.",
-            "OpenVMM vm/devices/storage/nvme/src/queue.rs before 94889cae: advance_evt_idx",
+            "OpenVMM vm/devices/storage/nvme/src/queue.rs before 94889cae: advance_evt_idx, catch_up_evt_idx",
             policy="never",
             choices={"cork": "park", "kick_on_doorbell": YES, "backend": "detached-repoll", "sq_reread": NO},
-            assumes="The CQ has more than 11 entries, or its EventIdx would be written when few are left. SQ EventIdx "
-            "moves as a command is taken, and not as it completes. A command is taken only if the CQ has room.",
+            assumes="The CQ has more than 10 entries, or its EventIdx would be written when few are left. SQ EventIdx "
+            "moves as a command is taken, and not as it completes. A command is taken only if the CQ has room, as in "
+            "the source, where those in flight are not counted and may have to wait: here they are. One task had one "
+            "SQ and one CQ: several SQs are hypothetical.",
         ),
         Device(
             "nvme-mdev",
             "A Linux kernel thread that polls, and parks when it finds nothing: then SQ EventIdx becomes the head, and "
-            "it looks again. It does not park while an SQ has entries. CQ EventIdx is half a ring past the head.",
-            "the nvme-mdev proposal, Linux RFC of 2019: drivers/nvme/mdev",
+            "it looks again. It does not park while an SQ has entries. CQ EventIdx is half a ring past the head. A "
+            "command is taken only if the CQ has room for its completion.",
+            "the nvme-mdev proposal, Linux RFC of 2019, drivers/nvme/mdev, as kept in a fork: vsq.c "
+            "(nvme_mdev_vsq_get_cmd, nvme_mdev_vsq_suspend_io), vcq.c (nvme_mdev_vcq_process, "
+            "nvme_mdev_vcq_reserve_space)",
             policy="half",
             choices={
                 "cork": "self-kick",
@@ -231,12 +267,12 @@ DEVICES = {
                 "on_config": "both",
             },
             assumes="While it polls, SQ EventIdx is left alone, and not moved half a ring past the head: it needs no "
-            "doorbell then. A command is taken only if the CQ has room for its completion.",
+            "doorbell then.",
         ),
         Device(
             "femu",
             "FEMU polls every SQ for ever, and what it writes to EventIdx, one behind, asks for next to no doorbells.",
-            "FEMU hw/femu/nvme-io.c: nvme_process_sq_io, nvme_process_cq_cpl",
+            "FEMU hw/femu/nvme-io.c as of 026eb0ef: nvme_process_sq_io, nvme_process_cq_cpl",
             policy="head-1",
             choices={
                 "poll": YES,
@@ -248,7 +284,10 @@ DEVICES = {
                 "sq_event": "tail-1",
                 "sq_reread": NO,
             },
-            assumes="A command is taken only if the CQ has room for its completion, which FEMU tries again each sweep.",
+            assumes="It runs commands inline (NoSSD): then a command is taken only if the CQ has room for its "
+            "completion, which FEMU tries again each sweep. Its other modes post with no look at whether the CQ is "
+            "full, trusting that it is as large as the SQ; of several SQs, or a smaller CQ, they could write over "
+            "CQEs that are not read. No choice here is that: nothing said of safety holds for them.",
         ),
     )
 }
@@ -270,8 +309,11 @@ GUESTS = {
             "Polls, and publishes after at most so many CQEs (here one: a caller's least maximum, and a "
             "quarter of any CQ "
             "of up to seven entries); callbacks submit before that; rings also if EventIdx is just reached.",
-            "SPDK lib/nvme/nvme_pcie_common.c: nvme_pcie_qpair_process_completions, nvme_pcie_qpair_need_event",
+            "SPDK lib/nvme: nvme_pcie_common.c (nvme_pcie_qpair_process_completions), nvme_pcie_internal.h "
+            "(nvme_pcie_qpair_need_event, nvme_pcie_qpair_update_mmio_required)",
             choices={"drain": 1, "early_free": YES, "need_event": "closed", "submit_batch": 1},
+            assumes="It may have as many commands outstanding as fit the SQ, which is so up to seven entries: of "
+            "larger queues a quarter, or 128 at most, stays free.",
         ),
         Guest(
             "lazy",
@@ -285,25 +327,28 @@ GUESTS = {
             "libvfn",
             "A library whose users say when to publish: any number of entries at a time, on either queue; rings also "
             "if EventIdx is just reached.",
-            "libvfn src/nvme/queue.c: nvme_sq_update_tail, nvme_cq_update_head; include/vfn/nvme/queue.h",
+            "libvfn include/vfn/nvme/queue.h: nvme_sq_update_tail, nvme_cq_update_head, nvme_try_dbbuf; "
+            "src/nvme/queue.c: nvme_cq_get_cqes, which publishes nothing",
             choices={"drain": "any", "early_free": YES, "need_event": "closed", "submit_batch": 65535},
             assumes="Its users use a command slot again when they have consumed the CQE.",
         ),
         Guest(
             "serenityos",
-            "Submits one at a time, drains the CQ to its end, then publishes and checks once.",
-            "SerenityOS Kernel/Devices/Storage/NVMe/NVMeQueue.cpp: process_cq, submit_sqe",
+            "Submits one at a time, drains the CQ to its end, then publishes and checks once. A request completes, and "
+            "its slot is reusable, before that.",
+            "SerenityOS Kernel/Devices/Storage/NVMe: NVMeQueue.cpp (process_cq, submit_sqe), NVMeQueue.h "
+            "(update_shadow_buf)",
             choices={"drain": "all", "early_free": YES, "need_event": "strict", "submit_batch": 1},
-            assumes="A request completes, and its slot is reusable, before the CQ head is published.",
         ),
         Guest(
             "many-to-one",
             "Several SQs share a CQ, as those of illumos and Windows may: one entry is submitted at a time, and the CQ "
             "drained to its end.",
-            "illumos usr/src/uts/common/io/nvme/nvme.c; Windows' driver by what devices have seen of it",
+            "Windows' driver, by OpenVMM's #1945; illumos usr/src/uts/common/io/nvme/nvme.c",
             choices={"drain": "all", "early_free": YES, "need_event": "strict", "submit_batch": 1},
-            assumes="It uses the doorbell buffer, with the strict rule, and uses a slot again when it has consumed the "
-            "CQE. Say how many SQs with --sqs: with one it is as serenityos.",
+            assumes="It uses the doorbell buffer (whether either of them does is not known), with the strict rule, and "
+            "uses a slot again when it has consumed the CQE. Say how many SQs with --sqs: with one it is as "
+            "serenityos.",
         ),
         Guest(
             "mmio-only",

@@ -88,10 +88,9 @@ class Choices:
     )  # fmt: skip
     kick_size: str = _choice(
         "a kick wakes every corked SQ; or as many as there are permits available (perhaps none), whichever they are, "
-        "and leaves the others corked",
-        "all",
-        "room",
-    )
+        "and leaves the others corked; or as many, those that were corked first, and hands each of them its permit",
+        "all", "room", "hand-over",
+    )  # fmt: skip
     backend: str = _choice(
         "a worker runs the command it took, posts its completion and looks at its SQ again; or completions come from "
         "elsewhere in any order and nobody looks again; or from elsewhere, and the SQ's worker is notified after each",
@@ -209,6 +208,18 @@ class Choices:
         self._check_workers()
         if self.pool != "none" and self.cq_full != "queue":
             raise ChoiceError("pool is of a device whose completions queue: set cq_full=queue, or leave pool=none")
+
+        if self.kick_size == "hand-over":
+            self._check_hand_over()
+
+    def _check_hand_over(self) -> None:
+        """Raises `ChoiceError` for what a permit that is handed to an SQ is not described together with."""
+        known = {"cork": "park", "poll": NO, "kick_whom": "corked", "cq_full": "permits", "events": "none"}
+        for name, value in (known | {"serve": "own", "threads": "many", "memory": "sc"}).items():
+            if self.items()[name] != value:
+                raise ChoiceError(
+                    f"kick_size=hand-over is described with {name}={value} only: set that, or kick_size=all"
+                )
 
     def _check_workers(self) -> None:
         """Raises `ChoiceError` for workers that are not described together with what else is chosen."""

@@ -83,8 +83,14 @@ def _read_awake(m: Machine, q: SQ) -> Updates:
 
 
 def _may_reserve(m: Machine, q: SQ, w: Serving) -> Expr:
-    may = (w.at == "reserve") & q.exists & q.free_to_pop & q.unlocked & m.cq.unlocked & m.life.awake
+    may = _may_look(m, q, w) & m.cq.unlocked
+    if q.has("granted"):
+        may = may & ~q.granted & (m.cq.consumer != "kick")  # what a doorbell freed goes to those in line first
     return may & ~any_of(m.looking(other) for other in m.sqs) if m.choices.threads == "one" else may
+
+
+def _may_look(m: Machine, q: SQ, w: Serving) -> Expr:
+    return (w.at == "reserve") & q.exists & q.free_to_pop & q.unlocked & m.life.awake
 
 
 @step("worker {}", of="reserve")
@@ -103,12 +109,36 @@ def reserve(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 
 @step("worker {}", of="reserve")
+def use_grant(m: Machine, q: SQ, w: Serving) -> Guarded:
+    """Uses the permit that its SQ was handed as it was kicked."""
+    return when(_may_look(m, q, w) & q.granted, q(granted=False, locked=True), q.popping_is(True), w(at="fetch")).says(
+        "uses the permit that it was handed"
+    )
+
+
+@step("worker {}", of="reserve")
+def line_up(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
+    """Finds no permit, reads the CQ shadow head, and hands what it freed to those in line, where its SQ is too."""
+    cq = m.cq
+    in_line = q.corked | (cq.freed <= count(other.corked for other in m.sqs))
+    return when(
+        _may_reserve(m, q, w) & (cq.available == 0) & (cq.freed > 0) & in_line & kick.possible(cq.freed),
+        cq(head=cq.seen, available=kick.rest(cq.freed)),
+        w.leaves(),
+        *kick.updates(joins=q),
+    ).says("no permit; reads shadow head {}: {} freed, for those in line; " + f"{q.label} is CORKED", cq.seen, cq.freed)
+
+
+@step("worker {}", of="reserve")
 def refresh(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     """Finds no permit, reads the CQ shadow head, credits what it freed, and takes a permit of that."""
     cq = m.cq
+    room = cq.freed > 0
+    if kick.hands_over:
+        room = ~q.corked & (cq.freed > count(other.corked for other in m.sqs))
     return when(
-        _may_reserve(m, q, w) & (cq.available == 0) & (cq.freed > 0) & kick.possible(cq.freed - m.permit),
-        cq(head=cq.seen, available=cq.freed - m.permit),
+        _may_reserve(m, q, w) & (cq.available == 0) & room & kick.possible(cq.freed - m.permit),
+        cq(head=cq.seen, available=kick.rest(cq.freed - m.permit)),
         q(locked=True),
         q.popping_is(True),
         w(at="fetch"),
@@ -120,11 +150,17 @@ def _no_room(m: Machine) -> Expr:
     return m.cq.available + m.cq.freed == 0 if m.buffered else m.cq.available == 0
 
 
+def _joins_line(m: Machine, q: SQ) -> Updates:
+    if not q.has("before"):
+        return q(corked=True)
+    return q(corked=True, before=ite(q.corked, q.before, count(other.corked for other in m.sqs)))
+
+
 @step("worker {}", of="reserve")
 def cork(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Finds no permit, and none freed by the CQ shadow head: the SQ is recorded as corked, and the worker sleeps."""
     again = [notified(q, boolean(True))] if m.choices.cork == "self-kick" else []
-    return when(_may_reserve(m, q, w) & _no_room(m), q(corked=True), w.leaves(), *again).says(
+    return when(_may_reserve(m, q, w) & _no_room(m), _joins_line(m, q), w.leaves(), *again).says(
         f"no permit, none freed: {q.label} is CORKED, worker {w.after}"
     )
 
@@ -266,7 +302,7 @@ def remit(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     cq = m.cq
     return when(
         (w.at == "remit") & cq.unlocked & kick.possible(cq.available + m.permit),
-        cq(available=cq.available + m.permit),
+        cq(available=kick.rest(cq.available + m.permit)),
         q.popping_is(False),
         w.leaves(),
         *kick.updates(),
@@ -333,7 +369,7 @@ def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: K
     room = cq.available + cq.freed
     return when(
         _reads(m, p) & (cq.freed > 0) & kick.possible(room),
-        cq(head=cq.seen, available=room),
+        cq(head=cq.seen, available=kick.rest(room)),
         *_onward(m, q, p, "post read", kick),
     ).says("reads shadow head {}: {} freed", cq.seen, cq.freed)
 
@@ -459,14 +495,23 @@ def reject_head(m: Machine) -> Guarded:
 def kick(m: Machine, kick: Kick) -> Guarded:
     """Empties the corked set and notifies every SQ in it (or as many as there is room for)."""
     cq = m.cq
+    given = [cq(available=kick.rest(cq.available))] if kick.hands_over else []
     return when(
-        (cq.consumer == "kick") & cq.unlocked & kick.possible(cq.available), cq(consumer="poll"), *kick.updates()
+        (cq.consumer == "kick") & cq.unlocked & kick.possible(cq.available),
+        cq(consumer="poll"),
+        *given,
+        *kick.updates(),
     ).says("kicks the corked SQs")
 
 
 def _pop(m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
     yield poll(m, q, w) if m.choices.poll == YES else wake(m, q, w)
     yield reserve(m, q, w)
+    if q.has("granted"):
+        yield use_grant(m, q, w)
+        for each in m.kicks("kick_on_reserve") if m.buffered else ():
+            if each.chosen:
+                yield line_up(m, q, w, each)
     if m.poster:
         pass  # nothing keeps a command from being taken
     elif m.buffered and m.choices.cork == "arm-recheck":
@@ -482,7 +527,8 @@ def _pop(m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         yield cork(m, q, w)
     if m.buffered and not m.poster:
         for each in m.kicks("kick_on_reserve"):
-            yield refresh(m, q, w, each)
+            if not each.hands_over or len(each.chosen or ()) < m.cq.capacity:
+                yield refresh(m, q, w, each)
     yield fetch(m, q, w)
     if q.pool is not None:
         yield find_no_request(m, q, w)

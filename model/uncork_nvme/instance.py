@@ -17,6 +17,7 @@ from uncork.core.system import System
 from uncork_nvme import device, guest, lifecycle
 from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
 from uncork_nvme.choices import Choice, ChoiceError, Choices, parse
+from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.machine import Machine
 from uncork_nvme.policies import POLICIES, Policy, policy
 
@@ -136,15 +137,19 @@ def look_up(known: Mapping[str, Device] | Mapping[str, Guest], name: str, kind: 
 
 
 def find_policy(name: str) -> Policy:
-    """The policy of a name, or of `path/to/file.py:function`; raises `InstanceError`."""
+    """The policy of a name, of a formula, or of `path/to/file.py:function`; raises `InstanceError`."""
     if ":" in name:
         return _load(name)
-    if name not in POLICIES:
+    if name in POLICIES:
+        return POLICIES[name]
+    try:
+        return formula(name)
+    except FormulaError as error:
+        said = f"; as a formula: {error}" if not re.fullmatch(r"[a-z-]+", name) else ""
         raise InstanceError(
-            f"there is no policy {name!r}{did_you_mean(name, POLICIES)}; one of your own is named "
+            f"there is no policy {name!r}{did_you_mean(name, POLICIES)}{said}; one of your own is named "
             f"path/to/file.py:function"
-        )
-    return POLICIES[name]
+        ) from None
 
 
 _LOADED: dict[str, Policy] = {}

@@ -262,6 +262,14 @@ def _stale(choices: Choices, size: int) -> dict[str, Declared]:
     return {"stale": stale} if choices.doorbell_buffer == "on" and again and choices.words == "keep" else {}
 
 
+def _line(of: int) -> dict[str, Declared]:
+    """What is known of SQs that wait in line for a permit: `of` SQs at most."""
+    return {
+        "granted": var(Bool(), "it was handed a permit as it was kicked, and has not used it"),
+        "before": var(Nat(max(of - 1, 1)), "how many SQs were corked before it and still are"),
+    }
+
+
 def _orphans(most: int) -> dict[str, Declared]:
     return {"orphans": var(Nat(most), "commands in flight whose SQ was deleted; each holds a permit if any does")}
 
@@ -276,6 +284,7 @@ class SQ(Record):
         cq_size: int,
         choices: Choices,
         *,
+        of: int = 1,
         live: bool = True,
         crew: Sequence[Shared] = (),
     ) -> None:
@@ -306,6 +315,7 @@ class SQ(Record):
             corked=var(Bool(), "recorded as waiting for a CQ kick"),
             **(several if choices.workers > 1 else {}),
             wakeups=var(Nat(choices.workers), "notifications that no worker has answered yet"),
+            **(_line(of) if choices.kick_size == "hand-over" else {}),
             **(alive if events["create"] or events["delete"] else {}),
             **(_orphans(gone * (size - 1)) if gone else {}),
             **(cache if choices.sq_event_cache == YES and events else {}),
@@ -376,6 +386,8 @@ class SQ(Record):
         """Permits held for this SQ: by commands in flight, and by workers that hold one without a command."""
         idle = ("arm", "reread") if self.choices.sq_arm == "idle" else ()
         taken = self.in_flight + self.orphans if self.has("orphans") else self.in_flight
+        if self.has("granted"):
+            taken = taken + count([self.granted])
         return taken + count(worker.at.among("fetch", *idle, "remit") for worker in self.workers)
 
     @property
@@ -514,17 +526,39 @@ class Kick:
             return ""
         return "wakes " + ("+".join(q.label for q in self.chosen) or "none")
 
+    @property
+    def hands_over(self) -> bool:
+        """Whether those that it wakes are given their permits."""
+        return self.site and self.machine.choices.kick_size == "hand-over"
+
     def possible(self, room: Expr) -> Expr:
         """Whether this kick is a right one where `room` permits are available after the step."""
         if not self.site or not self.due or self.chosen is None:
             return boolean(True)
         sqs = self.machine.sqs
         due = minimum(room, count(q.corked for q in sqs))
-        return all_of(q.corked for q in self.chosen) & (due == len(self.chosen))
+        first = all_of(q.before < len(self.chosen) for q in self.chosen) if self.hands_over else boolean(True)
+        return all_of(q.corked for q in self.chosen) & first & (due == len(self.chosen))
 
-    def updates(self, also: SQ | None = None) -> list[Updates]:
-        """What changes for each SQ; `also` is one that is notified whether corked or not."""
+    def rest(self, room: Expr) -> Expr:
+        """The permits that are available after the kick, of `room` before it."""
+        return room - len(self.chosen) if self.hands_over and self.chosen else room
+
+    def updates(self, also: SQ | None = None, joins: SQ | None = None) -> list[Updates]:
+        """What changes for each SQ; `also` is one that is notified whether corked or not, `joins` one that is corked.
+
+        Whoever is still corked moves up in the line.
+        """
         changed = []
+        if self.hands_over and self.chosen is not None:
+            corked = count(q.corked for q in self.machine.sqs)
+            for q in self.machine.sqs:
+                if q in self.chosen:
+                    changed.append(q(granted=True, before=0))
+                elif q is joins:
+                    changed.append(q(corked=True, before=ite(q.corked, q.before, corked) - len(self.chosen)))
+                elif self.chosen:
+                    changed.append(q(before=ite(q.corked, q.before - len(self.chosen), q.before)))
         for q in self.machine.sqs:
             kicked = self.site and (self.chosen is None or q in self.chosen)
             if kicked or q is also:
@@ -552,7 +586,9 @@ class Machine:
         labels = [f"SQ{number}" for number in range(sqs)]
         crew = choices.workers if choices.serve == "all" else 0
         self.crew = [Shared(number, crew, labels) for number in range(crew)]
-        self.sqs = [SQ(number, sq_size, cq_size, choices, live=number < first, crew=self.crew) for number in range(sqs)]
+        self.sqs = [
+            SQ(number, sq_size, cq_size, choices, of=sqs, live=number < first, crew=self.crew) for number in range(sqs)
+        ]
         self.cq = CQ(cq_size, self.sqs, choices)
         self.poster = Poster(self.cq) if choices.cq_full == "queue" else None
 
@@ -624,7 +660,8 @@ class Machine:
         elif self.choices.kick_size == "all":
             yield Kick(self, None)
         else:
-            for size in range(len(self.sqs) + 1):
+            most = min(len(self.sqs), self.cq.capacity) if self.choices.kick_size == "hand-over" else len(self.sqs)
+            for size in range(most + 1):
                 for chosen in combinations(self.sqs, size):
                     yield Kick(self, chosen)
 

@@ -51,6 +51,7 @@ _SPDK_POLL = Design("spdk-poll", "linux", "never")
 _FREED_KICKS: dict[str, Choice] = {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES}
 _KICKS = Design("arm-recheck", "linux", "arm-on-cork")
 _TSO: dict[str, Choice] = {"memory": "tso"}
+_DEVICE_WITHOUT_EVENT = "The device writes the shadows as it is configured, and leaves EventIdx alone."
 _DEVICE_AT_HAND = "Memory is x86-TSO. The device is one that needs this barrier and no other; others are in memory.md."
 
 BUGS = (
@@ -58,7 +59,7 @@ BUGS = (
         "propolis-1026",
         "CQ EventIdx is the tail. A guest that drains a full CQ never passes it and rings no doorbell, and a doorbell "
         "is all that wakes the SQ that was corked meanwhile.",
-        "https://github.com/oxidecomputer/propolis/pull/1026",
+        "https://github.com/oxidecomputer/propolis/pull/1026, of https://github.com/oxidecomputer/propolis/issues/1008",
         "EventIdx stays one behind the tail (e25e56ee).",
         Shown(Design("propolis-2025", "linux", "tail"), "uncorked", Design("propolis-2026", "linux", "tail-lag"), _ONE),
     ),
@@ -96,16 +97,17 @@ BUGS = (
     Bug(
         "openvmm-1582",
         "SQ EventIdx moved by one for each command, with no fence and no second look; CQ EventIdx was not written in a "
-        "CQ of any usual size, so that a full CQ was never heard of again.",
+        "CQ of any usual size. The PR speaks of the two copies of a doorbell, in register and shadow, which drift "
+        "apart, and of no hang; that a full CQ is never heard of again is found here.",
         "https://github.com/microsoft/openvmm/pull/1582",
         "Written anew: it arms only where there is nothing to do, then fence, then another look (94889cae).",
         Shown(
             Design("openvmm-2024", "linux", "never"),
             "uncorked",
-            Design("openvmm", "linux", "at-cork"),
-            _ONE_AND_TWO,
-            "The CQ has more than 11 entries, and so EventIdx is not written; here small ones stand for it. What the "
-            "missing fence does is another matter: device-fence.",
+            Design("openvmm", "linux", "head-when-full"),
+            _ONE,
+            "The CQ has more than 10 entries, and so EventIdx is not written; here small ones stand for it. What the "
+            "missing fence does is another matter: device-fence. A task had one SQ and one CQ then.",
         ),
     ),
     Bug(
@@ -125,7 +127,7 @@ BUGS = (
     Bug(
         "spdk-6e1d0b50",
         "A command was taken if the CQ had room when it was taken, whatever else was in flight: more completions than "
-        "the CQ has slots.",
+        "the CQ has slots. SPDK refuses to post to a full CQ, so that nothing is written over: the completion is lost.",
         "https://github.com/spdk/spdk/commit/6e1d0b50",
         "Commands in flight are counted.",
         Shown(
@@ -135,10 +137,11 @@ BUGS = (
     Bug(
         "propolis-972",
         "A notification takes the bits of all the workers that sleep, and wakes as many as it knows entries. The bits "
-        "of the others are lost, and no notification finds these workers again: one worker does all the work. Nothing "
-        "hangs as long as commands complete, since the one that was woken looks again.",
+        "of the others are lost, and no notification finds these workers again: reported is that of 8 workers, with 15 "
+        "SQs, one does all the work. Nothing hangs as long as commands complete, since the one that was woken looks "
+        "again.",
         "https://github.com/oxidecomputer/propolis/issues/972 and https://github.com/oxidecomputer/propolis/pull/973",
-        "Bits of workers that are not woken are put back (973).",
+        "Only workers that sleep are counted, and bits of those that are not woken are put back (973).",
         Shown(
             Design("propolis-2026", "linux", "tail-lag", {"workers": 2, "idle_bits": "dropped"}),
             "safety",
@@ -153,7 +156,7 @@ BUGS = (
         "qemu-2388",
         "A guest that goes by the SQ head in its completions may have more commands in flight than QEMU has requests "
         "for an SQ, and then QEMU stops looking at it. A request that comes back has nobody look again: only an SQ "
-        "doorbell does, or a CQ doorbell that finds the CQ full.",
+        "doorbell does, or a CQ doorbell that finds the CQ full. It was found with OSv.",
         "https://gitlab.com/qemu-project/qemu/-/issues/2388",
         "A request that comes back to an empty pool has the SQ looked at, if QEMU knows of entries; a CQ doorbell has "
         "it no more (9529aa6b).",
@@ -194,7 +197,8 @@ BUGS = (
     ),
     Bug(
         "device-fence",
-        "The same from the other side: a device's store of EventIdx and its next load of the shadow.",
+        "The same from the other side: a device's store of EventIdx and its next load of the shadow. That it can hang "
+        "is found here, and not in the PR's description.",
         "OpenVMM before #1582, https://github.com/microsoft/openvmm/pull/1582",
         "A full fence between the two.",
         Shown(
@@ -208,35 +212,62 @@ BUGS = (
     ),
     Bug(
         "spdk-2410",
-        "A doorbell comes in during migration, while the queues are not set up: the request is lost.",
+        "A virtual machine is migrated in interrupt mode, and a request gets stuck: a doorbell came in as the queues "
+        "were not looked at. It is not about shadow doorbells, as the reporter says.",
         "https://github.com/spdk/spdk/issues/2410",
-        "A kick and another look on resume.",
+        "The device kicks itself as it is resumed, and looks at every SQ.",
         Shown(
-            Design("spdk-interrupt", "linux", "never", {"events": "pause", "on_resume": "forget-notified"}),
+            Design(
+                "spdk-interrupt",
+                "linux",
+                "never",
+                {"doorbell_buffer": "off", "events": "pause", "on_resume": "forget-notified"},
+            ),
             "uncorked",
-            Design("spdk-interrupt", "linux", "never", {"events": "pause"}),
+            Design("spdk-interrupt", "linux", "never", {"doorbell_buffer": "off", "events": "pause"}),
             _ONE_AND_TWO,
-            "What is lost is that a doorbell came; its index is in the shadow.",
+            "What is lost is that a doorbell came; the index that it carried is known.",
         ),
     ),
     Bug(
         "linux-58847f12",
         "After a controller reset the queues begin at 0 again, and EventIdx is that of before: the first submit is "
         "silent.",
-        "https://git.kernel.org/torvalds/c/58847f12 and https://github.com/spdk/spdk/issues/1795",
-        "Both words are cleared.",
+        "https://git.kernel.org/torvalds/c/58847f12fe7823c56f844218abcca6920901097d",
+        "The driver clears both words as it resets the controller, since Linux 5.16.",
         Shown(
             Design("propolis-2026", "linux", "tail-lag", {"events": "restart", "words": "keep"}),
             "uncorked",
             Design("propolis-2026", "linux", "tail-lag", {"events": "restart"}),
             _ONE,
+            _DEVICE_WITHOUT_EVENT,
+        ),
+    ),
+    Bug(
+        "spdk-1795",
+        "SPDK's driver deletes a queue pair and creates it again with the same number, and no reset between, on Google "
+        "Cloud's device: I/O hangs, or completions come that nobody waits for. The issue is open, and suspects the "
+        "device; that words of before may do the first, on a device that writes the shadow only, is found here.",
+        "https://github.com/spdk/spdk/issues/1795",
+        "A device that writes EventIdx too as it creates a queue does not care what was there.",
+        Shown(
+            Design(
+                "arm-recheck",
+                "spdk",
+                "arm-on-cork",
+                {"events": "delete+create", "words": "keep", "on_create": "shadow"},
+            ),
+            "uncorked",
+            Design("arm-recheck", "spdk", "arm-on-cork", {"events": "delete+create", "words": "keep"}),
+            _ONE,
+            "What the device does is not known: one stands for it of which nothing else goes wrong.",
         ),
     ),
     Bug(
         "config-at-nonzero",
         "A doorbell buffer is configured while queues stand at an index that is not 0, and EventIdx is 0: the first "
-        "submit is lost.",
-        "seen on QEMU 7.2 and 10.0",
+        "submit is lost. That is read from the source of both devices, and not from a report.",
+        "QEMU hw/nvme/ctrl.c: nvme_dbbuf_config; Propolis lib/propolis/src/hw/nvme/queue.rs: set_db_buf",
         "EventIdx is written as the buffer is configured.",
         Shown(
             Design("qemu", "linux", "head", {"events": "config"}),
@@ -248,35 +279,49 @@ BUGS = (
     ),
     Bug(
         "openvmm-reset",
-        "After a reset the device still uses the doorbell buffer of before.",
-        "https://github.com/microsoft/openvmm/issues/3915, 4011 and 4080",
-        "It goes back to memory of its own.",
+        "After a reset the device still uses the doorbell buffer of before. Reported is that it writes zeros to pages "
+        "that a booting guest has for something else by then, and crashes it; that it goes by what it finds in them, "
+        "and sleeps, is found here.",
+        "https://github.com/microsoft/openvmm/pull/4080 (closed), https://github.com/microsoft/openvmm/pull/3915 "
+        "(open), https://github.com/microsoft/openvmm/pull/4011",
+        "It goes back to memory of its own: DoorbellMemory::reset (4011).",
         Shown(
-            Design("openvmm", "linux", "at-cork", {"events": "reset", "on_reset": "keep"}),
+            Design("openvmm", "linux", "head-when-full", {"events": "reset", "on_reset": "keep"}),
             "uncorked",
-            Design("openvmm", "linux", "at-cork", {"events": "reset"}),
+            Design("openvmm", "linux", "head-when-full", {"events": "reset"}),
             _ONE_AND_TWO,
-            "The guest does not write to those pages again; what the device writes there is another matter.",
+            "What is in those pages stays what it was. OpenVMM stores the value of a doorbell there too, and finds it, "
+            "unless the guest uses them for something else. What the device does to them is another matter.",
         ),
     ),
     Bug(
         "openvmm-cached",
-        "The device remembers that EventIdx is armed, and memory says otherwise after the queue was created.",
-        "OpenVMM vm/devices/storage/nvme/src/queue.rs since #1582",
-        "EventIdx is written.",
+        "The device remembers that EventIdx is armed, and memory says otherwise after the queue was created: 0 is "
+        "written to the doorbell and remembered of EventIdx, which is not written. Read from the source, and not "
+        "reported.",
+        "OpenVMM vm/devices/storage/nvme/src/queue.rs since #1582: DoorbellMemory::write, DoorbellState::probe_inner",
+        "EventIdx would have to be written.",
         Shown(
-            Design("openvmm", "linux", "at-cork", {"events": "delete+create", "words": "keep"}),
+            Design("openvmm", "linux", "head-when-full", {"events": "delete+create", "words": "keep"}),
             "uncorked",
-            Design("openvmm", "linux", "at-cork", {"events": "delete+create", "words": "keep", "on_create": "both"}),
+            Design(
+                "openvmm",
+                "linux",
+                "head-when-full",
+                {"events": "delete+create", "words": "keep", "on_create": "both"},
+            ),
             _ONE_AND_TWO,
             "The guest does not clear the words of an SQ that it creates again.",
         ),
     ),
     Bug(
         "propolis-983",
-        "An SQ is deleted with commands in flight, whose permits are abandoned: the CQ is smaller for ever.",
-        "https://github.com/oxidecomputer/propolis/issues/983",
-        "They are returned.",
+        "An SQ is deleted with commands in flight, whose permits are abandoned: the CQ is smaller for ever. Reported "
+        "is a panic as a reset drops permits (issue 975). Since 983 they are abandoned, which is right at a reset, as "
+        "the CQ goes too; that they are lost where only the SQ goes is read from the source after that.",
+        "https://github.com/oxidecomputer/propolis/pull/983; Propolis lib/propolis/src: QueueMinder::destroy, "
+        "Permit::abandon",
+        "They would have to be returned: nothing in the source that was read does so.",
         Shown(
             Design("arm-recheck", "linux", "arm-on-cork", {"events": "delete+create", "on_delete": "abandon"}),
             "uncorked",
@@ -300,6 +345,37 @@ BUGS = (
             "The device kicks wherever room is seen or given back: without that several SQs hang under any EventIdx. "
             "With two SQs from the beginning the variant is live.",
         ),
+    ),
+    Bug(
+        "linux-06c59d42",
+        "After a reset the queues went on before the doorbell buffer was configured anew: the driver went by the "
+        "shadow while the device did not know of it, left doorbells out, and requests timed out.",
+        "https://git.kernel.org/torvalds/c/06c59d427017fcde3107c236177fcc74c9db7909",
+        "It is configured before they go on, since Linux 6.8.",
+        needs="a guest that goes by its doorbell buffer before the device knows of it",
+    ),
+    Bug(
+        "qemu-2388-v1",
+        "The first version of the fix of qemu-2388 had a CQ doorbell that finds the CQ full post nothing more, and "
+        "hung.",
+        "qemu-devel, October 2024: hw/nvme: fix handling of over-committed queues",
+        "The second version has it post again, as it did before.",
+        needs="a CQ doorbell that leaves completions that queue alone",
+    ),
+    Bug(
+        "openvmm-3474",
+        "A completion that found the CQ full, and was posted later, was not taken off the number of its SQ's commands "
+        "under way. Each cost one of 8 places; after 8 the SQ was never looked at again, nor was its deletion over.",
+        "https://github.com/microsoft/openvmm/pull/3474",
+        "They are counted right (test_full_cq_does_not_leak_io_count).",
+        needs="requests that are lost as a completion waits for room",
+    ),
+    Bug(
+        "propolis-981",
+        "A device that was migrated is not enabled again, and refuses every doorbell.",
+        "https://github.com/oxidecomputer/propolis/issues/981 and https://github.com/oxidecomputer/propolis/pull/1156",
+        "Both are open.",
+        needs="a device that refuses doorbells",
     ),
 )
 """The bugs, those first that are shown."""

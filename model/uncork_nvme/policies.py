@@ -178,10 +178,10 @@ def never(_: CQView) -> EventIdx:
     return LEAVE
 
 
-@_known(source="OpenVMM nvme since #1582 (1488a37b)", at_cork=True)
-def at_cork(cq: CQView) -> EventIdx:
-    """The head while an SQ is corked; left where it is as long as none is."""
-    return leave_if(~cq.corked, cq.head)
+@_known(source="OpenVMM vm/devices/storage/nvme/src/queue.rs since #1582: CompletionQueue::poll_ready")
+def head_when_full(cq: CQView) -> EventIdx:
+    """The head of a full CQ, as a completion waits for room; left where it is as long as there is some."""
+    return leave_if(cq.occupied < cq.capacity, cq.head)
 
 
 @_known(source="the nvme-mdev proposal (Linux RFC, 2019)")
@@ -190,7 +190,7 @@ def half(cq: CQView) -> Expr:
     return cq.head + cq.size // 2
 
 
-@_known(source="FEMU hw/femu/nvme-io.c: nvme_update_cq_eventidx")
+@_known(source="FEMU hw/femu/nvme-io.c: nvme_process_cq_cpl")
 def head_1(cq: CQView) -> Expr:
     """One behind the head: a guest never passes it, but once a lap."""
     return cq.head - 1

@@ -52,7 +52,7 @@ def default(name: str = "expected.csv") -> dict[str, tuple[Instance, Expected]]:
     return _read(files("uncork_properties").joinpath(name).read_text(), name)
 
 
-RECORDED = ("field.csv", "lifecycle.csv", "second-sq.csv", "memory.csv", "expected.csv")
+RECORDED = ("field.csv", "lifecycle.csv", "second-sq.csv", "memory.csv", "hand-over.csv", "expected.csv")
 """The files of verdicts that are looked up by name; where an instance stands in several, the last one counts."""
 
 

@@ -154,4 +154,27 @@ MEMORY = Sheet(
 )
 """Which fences a design rests on under x86-TSO: a column for each that is left out."""
 
-SHEETS = (LIFECYCLE, SECOND_SQ, MEMORY)
+HAND_OVER = Sheet(
+    "hand-over",
+    "propolis-1043.md",
+    "EventIdx; n × SQ, CQ",
+    {
+        f"{policy}; {n}×{sq}, {cq}": (Design("hand-over", "linux", policy), (n, sq, cq))
+        for policy in ("tail-1", "reserve-slots")
+        for n, sq, cq in ((1, 3, 3), (2, 2, 2), (2, 2, 3))
+    },
+    {
+        "as it is": {},
+        "no kick at the doorbell": {"kick_on_doorbell": NO},
+        "none at a remit": {"kick_on_remit": NO},
+        "none at a post": {"kick_on_post": NO},
+        "none at a reserve": {"kick_on_reserve": NO},
+        "kicks all, hands nothing over": {"kick_size": "all"},
+        "reads, then arms": {"post_order": "read-then-arm"},
+        "detached": {"backend": "detached"},
+        "detached, reads, then arms": {"backend": "detached", "post_order": "read-then-arm"},
+    },
+)
+"""What a design that is fair to several SQs rests on: a column for each part of it that is left out."""
+
+SHEETS = (LIFECYCLE, SECOND_SQ, MEMORY, HAND_OVER)

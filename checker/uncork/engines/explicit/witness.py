@@ -33,10 +33,10 @@ _Steps = list[tuple[int, int]]
 
 def finite(graph: Graph, index: int, order: int, last: int | None = None) -> Trace:
     """The run to a state as seen after a permutation; with `last`, one more of the state's actions from there."""
-    names, states = _stem(graph, index, order)
+    names, states = stem(graph, index, order)
     if last is not None:
         undone = graph.reduction.partners[graph.reduction.inverse(order)]
-        _take(graph.system, names, states, undone[last])
+        take(graph.system, names, states, undone[last])
     return Trace(tuple(states), tuple(names))
 
 
@@ -50,31 +50,36 @@ def lasso(meadow: Meadow, parts: NDArray[np.int32], without: frozenset[str]) -> 
     graph, fair = meadow.graph, np.flatnonzero(parts)
     depth = next(last for last in [*graph.levels, graph.count] if last * meadow.ways > fair[0])
     entries = fair[fair < depth * meadow.ways].tolist()
-    loops = [_Loops(meadow, parts, without, entry).find() for entry in entries[:_ENTRIES]]
+    loops = [Loops(meadow, parts, without, entry).find() for entry in entries[:_ENTRIES]]
     chosen = min(range(len(loops)), key=lambda k: len(loops[k][0]))
     entry, (loop, _) = entries[chosen], loops[chosen]
     shortest = not loop or (graph.reduction.trivial and len(entries) <= _ENTRIES and all(exact for _, exact in loops))
-    names, states = _stem(graph, *divmod(entry, meadow.ways))
+    names, states = stem(graph, *divmod(entry, meadow.ways))
+    return closed(graph, names, states, loop), shortest
+
+
+def closed(graph: Graph, names: list[str], states: list[State], loop: _Steps) -> Trace:
+    """The run that goes on round a loop of the graph until the run itself returns; it stays where the loop is empty."""
     if not loop:
-        return Trace(tuple(states), tuple(names), len(names)), shortest
+        return Trace(tuple(states), tuple(names), len(names))
     rounds = [len(names)]
     while True:
         for action, _ in loop:
-            _take(graph.system, names, states, action)
+            take(graph.system, names, states, action)
         for start in rounds:
             if states[start] == states[-1]:
-                return Trace(tuple(states[:-1]), tuple(names), start), shortest
+                return Trace(tuple(states[:-1]), tuple(names), start)
         rounds.append(len(names))
 
 
-def _stem(graph: Graph, index: int, order: int) -> tuple[list[str], list[State]]:
+def stem(graph: Graph, index: int, order: int) -> tuple[list[str], list[State]]:
     """A shortest run to a state as seen after a permutation: the actions and states of the system itself."""
     system, reduction = graph.system, graph.reduction
     names: list[str] = []
     states: list[State] = [system.initial]
     seen = graph.turned
     for action, turn in graph.path(index):
-        _take(system, names, states, reduction.partners[reduction.inverse(seen)][action])
+        take(system, names, states, reduction.partners[reduction.inverse(seen)][action])
         seen = reduction.after(seen, turn)
     change = reduction.after(seen, reduction.inverse(order))
     if change:
@@ -90,7 +95,8 @@ def renamed(graph: Graph, change: int, names: Sequence[str], states: Sequence[St
     return actions, [renaming.state(state) for state in states]
 
 
-def _take(system: System, names: list[str], states: list[State], action: int) -> None:
+def take(system: System, names: list[str], states: list[State], action: int) -> None:
+    """Adds a step to a run."""
     taken = system.actions[action]
     names.append(taken.name)
     states.append(system.after(states[-1], taken))
@@ -104,7 +110,7 @@ class _Debt(NamedTuple):
     taken: int
 
 
-class _Loops:
+class Loops:
     """Fair loops through one node of a fair part."""
 
     def __init__(self, meadow: Meadow, parts: NDArray[np.int32], without: frozenset[str], entry: int) -> None:

@@ -1,0 +1,267 @@
+"""What runs cost, exactly, on the complete graph: the extremes of a rate over fair runs, and the longest wait.
+
+*A rate.* The states and steps that a fair run comes back to lie in one fair part (see `liveness`), so its rate is not
+beyond those of the part's simple cycles. Conversely, a fair run may go round the most extreme cycle of a part ever
+longer, and in between do what fairness asks, which takes a bounded number of steps: in the limit it has that rate. So
+the extreme over fair runs is the extreme over the cycles of fair parts in which the steps `per` are taken. It is the
+rate of a fair *loop* exactly if such a loop is made of steps with no slack; that is asked of the graph of those steps,
+under the same fairness.
+
+The least cycle ratio (Lawler, 1966) is found by whole numbers only: with weights q counted - p per, some cycle is
+negative exactly if its ratio is less than p/q; each negative cycle found gives a lesser p/q, and when there is none,
+the distances are a certificate, which is checked over all edges. The greatest is the least of the negated.
+
+*A wait.* The longest way through the states where the condition holds, over its strongly connected parts; infinite if
+one of them takes a counted step. The numbers by state are a certificate too.
+
+Turned rings and dead variables are reduced (`reduction`): both keep every step, by name, so runs correspond with
+their counts and what is enabled. Replicas are told apart, since a wait is one replica's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import reduce as fold
+from operator import or_
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncork.core.cost import Extreme, Longest, Range, Rate, Wait, recheck
+from uncork.core.property import Sometimes
+from uncork.core.system import Fairness, System
+from uncork.core.trace import Trace
+from uncork.engines import Budget, Report, quiet
+from uncork.engines.explicit import loops, relax
+from uncork.engines.explicit.explore import explore, transforms
+from uncork.engines.explicit.liveness import Meadow
+from uncork.engines.explicit.native import Native
+from uncork.engines.explicit.reduction import reduce
+from uncork.engines.explicit.witness import Loops, closed, stem, take
+
+_REDUCTIONS = frozenset({"rotation", "dead"})
+
+_Steps = list[tuple[int, int]]
+
+
+class Unfinished(Exception):
+    """The graph is not complete, so nothing is known; the message says why."""
+
+
+class Ledger:
+    """The complete graph of a system, to ask for costs; raises `Unfinished`.
+
+    Every answer has been rechecked on the system itself.
+    """
+
+    def __init__(
+        self, system: System, waits: Sequence[Wait] = (), budget: Budget | None = None, report: Report = quiet
+    ) -> None:
+        conditions = [wait.condition for wait in waits]
+        covers = [Sometimes(wait.name, wait.condition) for wait in waits]
+        reduction = reduce(system, [], covers, _REDUCTIONS)
+        native = Native(system, conditions, transforms(system, reduction))
+        self.system = system
+        self.graph = explore(system, native, budget or Budget(), report, reduction)
+        if not self.graph.complete:
+            raise Unfinished(self.graph.stopped or "the search ended early")
+        self.meadow = Meadow(self.graph)
+        self.conditions = {id(wait): number for number, wait in enumerate(waits)}
+        everywhere = np.ones(self.graph.count, np.bool_)
+        self.fair = self.meadow.fair_parts([everywhere], frozenset())
+        self.sources = np.repeat(np.arange(self.graph.count, dtype=np.int32), np.diff(self.graph.offsets))
+
+    # -- rates ---------------------------------------------------------------------------------------------------------
+    def rate(self, rate: Rate) -> Range | None:
+        """The extremes of a rate; None if no fair run takes the steps `per` again and again."""
+        per = self.meadow.marked(rate.per)
+        inside = self._inside(self.fair)
+        taken = np.unique(self.fair[self.sources[inside & per[self.graph.labels]]])
+        part = np.where(np.isin(self.fair, taken), self.fair, 0).astype(np.int32)
+        if not part.any():
+            return None
+        counted = self.meadow.marked(rate.counted)
+        least = self._least(part, counted, per, 1)
+        greatest = self._endless(part, counted, per) or self._least(part, counted, per, -1)
+        for extreme in (least, greatest):
+            recheck(self.system, rate, extreme)
+        return Range(least, greatest)
+
+    def _inside(self, part: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """For each edge, whether it stays in a part."""
+        result: NDArray[np.bool_] = (part[self.sources] == part[self.graph.targets]) & (part[self.sources] > 0)
+        return result
+
+    def _least(self, part: NDArray[np.int32], counted: NDArray[np.bool_], per: NDArray[np.bool_], sign: int) -> Extreme:
+        """The least ratio of the signed count, with a loop that has it: a fair one if there is any."""
+        graph, ring = self.graph, list[int]()
+        by = np.zeros(graph.count, graph.labels.dtype)
+        seen, ratio = np.empty(graph.count, np.int32), Fraction(graph.count + 1)  # more than any cycle has
+        arrays = graph.offsets, graph.targets, graph.labels, part
+        while True:
+            weight = ratio.denominator * sign * counted.astype(np.int64) - ratio.numerator * per.astype(np.int64)
+            distance, came = np.zeros(graph.count, np.int64), np.full(graph.count, -1, np.int32)
+            active, found = part > 0, list[int]()
+            while not found and relax.sweep(*arrays, weight, distance, came, by, active):
+                found = relax.rings(came, seen)
+            if not found:
+                break
+            rings = [_ring(came, int(node)) for node in found]
+            ratio, ring = min((_ratio(by[each], counted, per, sign), each) for each in rings)
+        value, edges = ratio * sign, weight[graph.labels]
+        inside = self._inside(part)
+        slack = distance[self.sources] + edges - distance[graph.targets]
+        if (slack[inside] < 0).any() or int(np.abs(distance).max()) + int(np.abs(weight).max()) >= 1 << 62:
+            raise AssertionError("the distances are no certificate")
+        tight = inside & (slack == 0)
+        loop = self._fair_loop(tight, part, per)
+        if loop is not None:
+            return Extreme(value, True, loop)
+        first = ring.index(min(ring))
+        ring = ring[first:] + ring[:first]
+        steps = [(int(by[node]), node) for node in [*ring[1:], ring[0]]]
+        return Extreme(value, False, self._round(ring[0], steps))
+
+    def _endless(self, part: NDArray[np.int32], counted: NDArray[np.bool_], per: NDArray[np.bool_]) -> Extreme | None:
+        """A loop that takes a counted step and none of `per`, in a part where those are taken too."""
+        keep = self._inside(part) & ~per[self.graph.labels]
+        apart = self._parts(keep, part > 0, owed=False)
+        edges = np.flatnonzero(keep & self._inside(apart) & counted[self.graph.labels])
+        return Extreme(None, False, self._through(int(edges[0]), keep)) if edges.size else None
+
+    # -- waits ---------------------------------------------------------------------------------------------------------
+    def wait(self, wait: Wait) -> Longest:
+        """The longest wait; `wait` is one of those that the ledger was made for."""
+        graph, counted = self.graph, self.meadow.marked(wait.counted)
+        waiting = graph.where(self.conditions[id(wait)])
+        fair = self.meadow.fair_parts([waiting.copy()], frozenset())
+        unending = bool(fair.any())
+        if not waiting.any():
+            return Longest(0, False, False, None)
+        part = self.meadow.parts(waiting.copy(), frozenset())
+        nodes = np.flatnonzero(part)
+        order = nodes[np.argsort(-part[nodes], kind="stable")]
+        most = np.zeros(graph.count, np.int64)
+        edge = relax.longest(graph.offsets, graph.targets, graph.labels, part, order, counted, most)
+        if edge >= 0:
+            loop = self._fair_loop(self._inside(fair), fair, counted) if unending else None
+            endless = loop or self._through(int(edge), self._inside(part))
+            found = Longest(None, unending, loop is not None, endless)
+        else:
+            onward = np.where(waiting[graph.targets], most[graph.targets], 0) + counted[graph.labels]
+            if (most[self.sources] < onward)[waiting[self.sources]].any():
+                raise AssertionError("the numbers are no certificate")
+            found = Longest(int(most.max()), unending, False, self._spent(waiting, most, onward))
+        recheck(self.system, wait, found)
+        return found
+
+    def _spent(self, waiting: NDArray[np.bool_], most: NDArray[np.int64], onward: NDArray[np.int64]) -> Trace:
+        """A run to the first state from which most is counted, and on until all of it is."""
+        graph, start = self.graph, int(np.argmax(np.where(waiting, most, -1)))
+        names, states = stem(graph, start, 0)
+        came: dict[int, tuple[int, int] | None] = {start: None}
+        queue, last, rest = deque([start]), start, int(most[start])
+        while queue and rest:
+            node = queue.popleft()
+            for edge in range(int(graph.offsets[node]), int(graph.offsets[node + 1])):
+                target = int(graph.targets[edge])
+                if most[node] != onward[edge] or target in came:
+                    continue
+                came[target] = node, int(graph.labels[edge])
+                if not waiting[target] or most[target] == 0:
+                    last, queue = target, deque()
+                    break
+                queue.append(target)
+        way: list[int] = []
+        while (before := came[last]) is not None:
+            way.append(before[1])
+            last = before[0]
+        for action in reversed(way):
+            take(self.system, names, states, action)
+        return Trace(tuple(states), tuple(names))
+
+    # -- parts of the graph, and loops in them -------------------------------------------------------------------------
+    def _parts(self, keep: NDArray[np.bool_], alive: NDArray[np.bool_], *, owed: bool) -> NDArray[np.int32]:
+        """The parts (fair ones, if fairness is `owed`) over some of the edges; what is enabled is as before."""
+        graph, system = self.graph, self.system
+        actions = len(system.actions)
+        labels = np.where(keep, graph.labels, graph.labels.astype(np.uint16) + np.uint16(actions)).astype(np.uint16)
+        forbidden = np.repeat([[False, True]], actions, axis=1)
+        numbers = {duty: n for n, duty in enumerate(d for d, of in system.duties.items() if owed and of[0].fair)}
+        duties = np.array([[numbers.get(action.duty, -1) for action in system.actions] * 2], np.int64)
+        weak = np.array([system.duties[duty][0].fairness is Fairness.WEAK for duty in numbers], np.bool_)
+        arrays = (graph.offsets, graph.targets, labels, graph.turns, self.meadow.arrays[4])
+        parts: NDArray[np.int32] = loops.fair(arrays, forbidden, duties, weak, alive.copy())
+        return parts
+
+    def _fair_loop(self, keep: NDArray[np.bool_], among: NDArray[np.int32], wanted: NDArray[np.bool_]) -> Trace | None:
+        """A run with a fair loop over some of the edges that takes a wanted step; the first to be entered."""
+        parts = self._parts(keep, among > 0, owed=True)
+        edges = keep & self._inside(parts) & wanted[self.graph.labels]
+        good = np.unique(parts[self.sources[edges]])
+        if not good.size:
+            return None
+        entry = int(np.argmax(np.isin(parts, good)))
+        loop, _ = _Wanted(self.meadow, parts, entry, keep, wanted).find()
+        return self._round(entry, loop)
+
+    def _through(self, edge: int, keep: NDArray[np.bool_]) -> Trace:
+        """A run with a shortest loop through an edge, over some of the edges."""
+        graph, home = self.graph, int(self.sources[edge])
+        start = int(graph.targets[edge])
+        came: dict[int, tuple[int, int] | None] = {start: None}
+        queue = deque([start])
+        while home not in came:
+            node = queue.popleft()
+            for each in range(int(graph.offsets[node]), int(graph.offsets[node + 1])):
+                target = int(graph.targets[each])
+                if keep[each] and target not in came:
+                    came[target] = node, int(graph.labels[each])
+                    queue.append(target)
+        steps, here = list[tuple[int, int]](), home
+        while (before := came[here]) is not None:
+            steps.append((before[1], here))
+            here = before[0]
+        return self._round(home, [(int(graph.labels[edge]), start), *steps[::-1]])
+
+    def _round(self, entry: int, steps: _Steps) -> Trace:
+        return closed(self.graph, *stem(self.graph, entry, 0), steps)
+
+
+class _Wanted(Loops):
+    """Fair loops over some of the edges, which take one of the wanted steps: it is owed in every state."""
+
+    def __init__(
+        self, meadow: Meadow, parts: NDArray[np.int32], entry: int, keep: NDArray[np.bool_], wanted: Any
+    ) -> None:
+        super().__init__(meadow, parts, frozenset(), entry)
+        self.keep, self.bit = keep, 1 << len(meadow.graph.system.duties)
+        self.strong |= self.bit
+        self.pays = [pays | self.bit if wanted[action] else pays for action, pays in enumerate(self.pays)]
+
+    def _look(self, state: int) -> _Steps:
+        if state not in self.edges:
+            steps, first = self.meadow.edges(state), int(self.meadow.graph.offsets[state])
+            self.enabled[state] = fold(or_, (self.duty[action] for action, _ in steps), self.bit)
+            self.edges[state] = [
+                (action, target)
+                for number, (action, target) in enumerate(steps, first)
+                if self.parts[target] == self.part and self.keep[number]
+            ]
+        return self.edges[state]
+
+
+def _ring(came: NDArray[np.int32], node: int) -> list[int]:
+    """The cycle that a node came by, in the order of its steps; each node was reached by the label at it."""
+    ring, here = [node], int(came[node])
+    while here != node:
+        ring.append(here)
+        here = int(came[here])
+    return ring[::-1]
+
+
+def _ratio(labels: NDArray[Any], counted: NDArray[np.bool_], per: NDArray[np.bool_], sign: int) -> Fraction:
+    return Fraction(sign * int(counted[labels].sum()), int(per[labels].sum()))

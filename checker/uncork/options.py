@@ -1,0 +1,94 @@
+"""What commands share: lists as options, budgets, progress, files written whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from uncork.engines import Budget
+
+
+class ListType(click.ParamType[list[Any]]):
+    """Values separated by commas, but for commas in brackets."""
+
+    def __init__(self, element: type = str) -> None:
+        self.element, self.name = element, f"{element.__name__},..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
+        """The values of an option."""
+        if isinstance(value, list):
+            return value
+        try:
+            return [self.element(each.strip()) for each in _apart(value) if each.strip()]
+        except ValueError:
+            self.fail(f"{value!r}: whole numbers, separated by commas", param, ctx)
+
+
+def _apart(value: str) -> list[str]:
+    parts, depth = [""], 0
+    for char in value:
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return parts
+
+
+NAMES, NUMBERS = ListType(), ListType(int)
+
+
+def budgeted(command: Any) -> Any:
+    """Adds the options of a budget to a command."""
+    for option in (
+        click.option("--max-seconds", type=click.FloatRange(min=0), help="Stop an instance after so many seconds."),
+        click.option(
+            "--max-memory", type=click.IntRange(min=1), help="MiB for an instance. Default: 3/4 of what there is."
+        ),
+        click.option("--max-states", type=click.IntRange(min=1), help="Stop an instance after so many states."),
+    ):
+        command = option(command)
+    return command
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Any]:
+    """Takes the ticks of a run, and shows them on a terminal."""
+    from uncork.render.progress import progress as shown
+
+    with shown() as show_progress:
+        yield lambda tick: show_progress(tick.done, tick.total, tick.current, tick.progress)
+
+
+def budget(states: int | None, mebibytes: int | None, seconds: float | None, instances: int) -> Budget:
+    """A budget for each of so many instances, which share the machine's memory."""
+    from uncork.engines import Budget
+
+    if mebibytes is None:
+        jobs = min(os.cpu_count() or 1, instances)
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4 // max(jobs, 1)
+    else:
+        memory = mebibytes * 2**20
+    return Budget(states, memory, seconds)
+
+
+def write(path: str, content: str) -> None:
+    """Writes a file whole or not at all; `-` is standard output."""
+    if path == "-":
+        click.echo(content, nl=False)
+        return
+    target = Path(path)
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False, encoding="utf-8") as file:
+            file.write(content)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, target)
+    except OSError as error:
+        raise click.FileError(path, error.strerror or str(error)) from None

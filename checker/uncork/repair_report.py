@@ -1,0 +1,287 @@
+"""What `uncork repair` says of what it found: on a terminal, as JSON and in docs/repair.md.
+
+`python -m uncork.repair_report docs/repair.md` makes the page.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uncork_nvme.choices import Choice
+
+from uncork import pricing, repair
+from uncork.engines import Budget
+from uncork.pricing import Price
+from uncork.render.text import Page, Table, table
+from uncork.repair import Changes, Decider, Decision, Found, Live, Space, ordered
+
+NO_COSTS = (
+    "Costs are not known here; the order is by the number of changes, which says nothing of doorbells or of waiting."
+)
+COSTS = (
+    "CQ doorbells per completion, and the worst wait: CQEs that the guest consumes while an SQ sleeps corked and the "
+    "CQ has room. For one SQ of 4 entries on a CQ of 4."
+)
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A minimal live design: what is proved for all sizes (a sentence for one SQ, for any number), and what it costs.
+
+    The price is the dearest of all guests; None where it is not known.
+    """
+
+    live: Live
+    one: str
+    several: str
+    price: Price | None
+
+
+def finalists(
+    found: Found,
+    decider: Decider,
+    watch: repair.Watch,
+    *,
+    prove: bool,
+    priced: bool = True,
+    budget: Budget | None = None,
+) -> list[Finalist]:
+    """What more is to be said of the live designs, cheapest first. On Ctrl-C of those that were looked at."""
+    made: list[Finalist] = []
+    decider.report = lambda name, progress: watch(len(made), len(found.live), name, progress)
+    try:
+        for live in found.live:
+            made.append(_finalist(found, live, decider, watch, len(made), prove=prove, priced=priced, budget=budget))
+    except KeyboardInterrupt:
+        found.interrupted = True
+        made += [Finalist(live, "not asked", "not asked", None) for live in found.live[len(made) :]]
+    return sorted(made, key=lambda each: (each.price.order if each.price else (), len(each.live.changes)))
+
+
+def _finalist(
+    found: Found,
+    live: Live,
+    decider: Decider,
+    watch: repair.Watch,
+    number: int,
+    *,
+    prove: bool,
+    priced: bool,
+    budget: Budget | None,
+) -> Finalist:
+    one, several, prices = ["not asked"], ["not asked"], []
+    designs = [found.space.design(live.changes, guest) for guest in found.space.guests]
+    for design in designs:
+        watch(number, len(found.live), design.name, None)
+        if priced and (paid := pricing.price(design.at(*pricing.PRICED_AT), budget)) is not None:
+            prices.append(paid)
+    if prove:
+        one, several = [], []
+        for design in designs:
+            watch(number, len(found.live), f"{design.name}, for every size", None)
+            one.append(decider.proofs(design, several=False))
+            small = decider.decide(design.at(2, 2, 2))
+            several.append(f"no: fails at {_size(small)}" if small.trace else decider.proofs(design, several=True))
+    return Finalist(live, _joined(found, one), _joined(found, several), max(prices, key=_order, default=None))
+
+
+def _order(price: Price) -> tuple[float, float, float]:
+    return price.order
+
+
+def _joined(found: Found, said: Sequence[str]) -> str:
+    if len(set(said)) == 1:
+        return said[0]
+    return "; ".join(f"{guest}: {each}" for guest, each in zip(found.space.guests, said, strict=True))
+
+
+def _size(decision: Decision) -> str:
+    at = decision.instance
+    return f"n{at.sqs}-sq{at.sq_size}-cq{at.cq_size}"
+
+
+def said(change: tuple[str, Choice]) -> str:
+    """A change in words."""
+    name, value = change
+    return f"{name}: {value}" if name == repair.EVENT_IDX else f"{name}={value}"
+
+
+def _all(changes: Changes) -> str:
+    return "; ".join(map(said, ordered(changes))) or "nothing: it is live as it is"
+
+
+# -- on a terminal -----------------------------------------------------------------------------------------------------
+def show(to: Page, found: Found, finals: Sequence[Finalist]) -> None:
+    """Prints the minimal sets of changes, why each change is needed, and how much work it was."""
+    if finals:
+        to.show(_table(finals))
+        to.say(COSTS if all(each.price for each in finals) else NO_COSTS)
+    else:
+        to.say("No design is live." if not found.interrupted else "No live design was found so far.", "bold red")
+    for number, each in enumerate(finals, 1):
+        to.say()
+        to.say(f"{number}. {_all(each.live.changes)}", "bold", whole=True)
+        to.say(f"   live at {_sizes(each.live)}", whole=True)
+        for change, decision in found.needed(each.live):
+            to.say(f"   without {said(change)}: {_fails(decision)}", whole=True)
+    to.say()
+    to.say(sums(found))
+    if found.open:
+        to.say(
+            f"{len(found.open)} designs are open, and a set said to be minimal may have one of them in it", "magenta"
+        )
+
+
+def _table(finals: Sequence[Finalist]) -> Table:
+    rows = [
+        [str(number), _all(each.live.changes), each.one, each.several, *(each.price.cells if each.price else ())]
+        for number, each in enumerate(finals, 1)
+    ]
+    columns = ["", "changes", "every size, one SQ", "any number"]
+    priced = ["doorbells, least", "greatest", "worst wait"] if all(each.price for each in finals) else []
+    return table(None, [*columns, *priced], [row[: len(columns) + len(priced)] for row in rows])
+
+
+def _sizes(live: Live) -> str:
+    places: dict[str, list[str]] = {}
+    for decision in live.decisions:
+        vacuous = " (vacuous: no run " + ", ".join(decision.unreached) + ")" if decision.unreached else ""
+        places.setdefault(decision.instance.guest, []).append(_size(decision) + vacuous)
+    return "; ".join(f"{', '.join(sizes)} with {guest}" for guest, sizes in places.items())
+
+
+def _fails(decision: Decision) -> str:
+    if decision.trace is None or decision.refutes is None:
+        return f"open at {decision.instance.name}: {decision.reason}"
+    return f"{decision.refutes.row} fails in {len(decision.trace.steps)} steps at {decision.instance.name}"
+
+
+def sums(found: Found) -> str:
+    """How many designs there were, and how each was decided, in a sentence."""
+    counts = ", ".join(f"{count:,} {how}" for how, count in found.counts.items() if count)
+    end = "; interrupted, the rest was not looked at" if found.interrupted else ""
+    return f"{found.total:,} designs: {counts}. {found.searches:,} searches{end}."
+
+
+# -- as data -----------------------------------------------------------------------------------------------------------
+def as_json(found: Found, finals: Sequence[Finalist]) -> dict[str, Any]:
+    """What was found, with the steps of each run."""
+    return {
+        "device": found.space.device,
+        "guests": list(found.space.guests),
+        "shapes": [list(shape) for shape in found.space.shapes],
+        "designs": found.total,
+        "searches": found.searches,
+        "counts": found.counts,
+        "interrupted": found.interrupted,
+        "repairs": [
+            {
+                "changes": dict(ordered(each.live.changes)),
+                "instances": [decision.instance.name for decision in each.live.decisions],
+                "one": each.one,
+                "several": each.several,
+                "price": each.price.cells if each.price else None,
+                "needed": [_why(change, decision) for change, decision in found.needed(each.live)],
+            }
+            for each in finals
+        ],
+    }
+
+
+def _why(change: tuple[str, Choice], decision: Decision) -> dict[str, Any]:
+    run = decision.trace
+    return {
+        "change": said(change),
+        "instance": decision.instance.name,
+        "refutes": decision.refutes.name if decision.refutes else None,
+        "steps": list(run.steps) if run else None,
+        "loop": run.loop if run else None,
+    }
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+DEVICES = ("propolis-2025", "propolis-2026")
+SQS = ((1,), (1, 2))
+_HEAD = """# What to change
+
+Generated by `make repairs`. For a device that is not live: every minimal set of changes that makes it so. *Live*:
+safety, `uncorked` and `drains` are proved at all shapes of the default matrix with these numbers of SQs. *Minimal*: no
+part of the set is enough. What is changed is the model's own switches (`uncork show cork` and so on explain them) and
+EventIdx: the policies that have names, and some formulas.
+
+    uncork repair propolis-2026 --sqs 1,2
+
+A formula is a policy's name wherever one is asked for: `uncork check --policy 'if corked head else tail-1'`.
+
+A design is refuted by a search, or by a run of another design that is a run of this one too, step by step, and
+violates the same property here: `replay` has accepted it. That a change is needed is shown by a run of the design
+without it; `uncork trace INSTANCE` finds a shortest one, which may be another.
+
+A machine is decided once for this page: what differs in name only is *the same machine as another*.
+
+Nothing is said of changes that are not among those tried, nor of larger sizes where it does not say *proved*.
+*Not proved* is open, not refuted. With any number of SQs, `tail-1` and the three kicks are proved if EventIdx is also
+written before the shadow head is read (`post_order=arm-then-read`), which no search here finds to be needed;
+see [proof.md](proof.md).
+
+"""
+
+
+def page(made: Sequence[tuple[Found, Sequence[Finalist]]]) -> str:
+    """The page, from what was found of each device and numbers of SQs."""
+    return _HEAD + "".join(_section(found, finals) for found, finals in made)
+
+
+def _section(found: Found, finals: Sequence[Finalist]) -> str:
+    sqs = sorted({shape[0] for shape in found.space.shapes})
+    sizes = ", ".join(f"{n}×SQ{s}, CQ{c}" for n, s, c in sorted(found.space.shapes))
+    lines = [
+        f"## {found.space.device}, {', '.join(found.space.guests)}, "
+        f"{' or '.join(map(str, sqs))} SQ{'s' if sqs != [1] else ''}\n",
+        f"At {sizes}. {sums(found)}\n",
+    ]
+    priced = all(each.price for each in finals)
+    lines += [f"{COSTS if priced else NO_COSTS}\n"]
+    head = ["", "changes", "every size, one SQ", "any number of SQs"]
+    head += ["CQ doorbells per completion, least", "greatest", "worst wait"] if priced else []
+    lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for number, each in enumerate(finals, 1):
+        cells = [str(number), f"`{_all(each.live.changes)}`", each.one, each.several]
+        cells += each.price.cells if priced and each.price else []
+        lines.append(f"| {' | '.join(cells)} |")
+    lines.append("\n<details><summary>Why each change is needed</summary>\n")
+    for number, each in enumerate(finals, 1):
+        lines.append(f"{number}. `{_all(each.live.changes)}`")
+        for change, decision in found.needed(each.live):
+            lines.append(
+                f"   - without `{said(change)}`: {_fails(decision).replace(' at ', ' at `', 1)}`: {_run(decision)}"
+            )
+    lines.append("\n</details>\n\n")
+    return "\n".join(lines)
+
+
+def _run(decision: Decision) -> str:
+    run = decision.trace
+    if run is None:
+        return ""
+    loop = f" [{' '.join(run.steps[run.stem :])}] for ever" if run.loop_steps else ", and nothing more happens"
+    return f"{' '.join(step.replace(', ', ',') for step in run.steps[: run.stem])}{loop}"
+
+
+def generate(path: Path, watch: Callable[[str], None] = lambda _: None) -> None:
+    """Makes the page anew."""
+    made, decider = [], Decider()
+    for device in DEVICES:
+        for sqs in SQS:
+            found = repair.search(Space(device, shapes=repair.shapes(sqs)), decider)
+            made.append((found, finalists(found, decider, lambda *_: None, prove=True)))
+            watch(f"{device}, {sqs}: {sums(found)}")
+    path.write_text(page(made), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    generate(Path(sys.argv[1]), lambda words: print(words, file=sys.stderr, flush=True))

@@ -1,0 +1,177 @@
+"""Policies written as formulas, such as `head+min(occupied,capacity-n)`: the formula is the policy's name.
+
+    policy    := leave | leave if CONDITION else POSITION | if CONDITION POSITION else POSITION | POSITION
+    position  := head or tail, then + TERM or - TERM any number of times
+    condition := corked | SUM <= SUM | SUM >= SUM
+    sum       := TERM, then + TERM or - TERM any number of times; a difference is never less than 0
+    term      := a whole number, occupied, permits, n, capacity, size, min(SUM,SUM), max(SUM,SUM)
+
+`n` is the number of SQs, `capacity` is size-1. A policy that looks at `corked` is asked at a cork as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from uncork.core.expr import Expr, ite, lift, maximum, minimum
+from uncork.core.sorts import Bool
+
+from uncork_nvme.policies import LEAVE, POLICIES, CQView, EventIdx, Policy, leave_if
+
+_Number: TypeAlias = Callable[[CQView], "Expr | int"]
+_Position: TypeAlias = Callable[[CQView], Expr]
+
+_NUMBERS: dict[str, _Number] = {
+    "occupied": lambda cq: cq.occupied,
+    "permits": lambda cq: cq.permits,
+    "n": lambda cq: cq.sqs,
+    "capacity": lambda cq: cq.capacity,
+    "size": lambda cq: cq.size,
+}
+_POSITIONS: dict[str, _Position] = {"head": lambda cq: cq.head, "tail": lambda cq: cq.tail}
+_TOKEN = re.compile(r"\s*([a-z]+|\d+|<=|>=|[-+(),])")
+
+FORMULAS = (
+    *("tail-2", "head+1", "head+min(occupied,1)", "tail-min(occupied,1)", "tail-min(occupied,n)"),
+    *("if corked tail-1 else tail", "if corked head else tail-1", "if corked head else head+1"),
+    *("if permits>=n tail-1 else head", "if permits>=1 tail else head", "if permits>=n tail else tail-1"),
+    *("leave if occupied<=1 else head", "leave if occupied<=2 else tail-1", "leave if occupied<=n else tail-n"),
+    *("leave if permits>=n else head", "leave if permits>=n else tail-1", "leave if permits>=1 else head"),
+)
+"""Formulas that are tried besides the policies that have names of their own."""
+
+
+class FormulaError(ValueError):
+    """A formula that cannot be read; the message says what is expected instead."""
+
+
+def formula(text: str) -> Policy:
+    """The policy of a formula, named in one way however the formula is spaced; raises `FormulaError`."""
+    reader = _Reader(text)
+    name, made = reader.policy()
+    reader.ends()
+    return Policy(name, f"The formula {name}.", made, at_cork="corked" in name)
+
+
+def is_formula(text: str) -> bool:
+    """Whether a text can be read as a formula."""
+    try:
+        formula(text)
+    except FormulaError:
+        return False
+    return True
+
+
+def space() -> list[str]:
+    """The names of the policies that a search for a design tries: those of the catalogue, and some formulas."""
+    return [*POLICIES, *FORMULAS]
+
+
+class _Reader:
+    """Reads a formula from left to right; each part gives its text in one spelling, and what it means."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.at = text, 0
+        self.tokens: list[str] = []
+        where = 0
+        while text[where:].strip():
+            found = _TOKEN.match(text, where)
+            if found is None:
+                raise FormulaError(f"{text[where:].strip()[0]!r} is no part of a formula")
+            self.tokens.append(found[1])
+            where = found.end()
+
+    @property
+    def next(self) -> str:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def take(self, *wanted: str) -> str:
+        """The next token, which has to be one of these."""
+        if self.next not in wanted:
+            raise FormulaError(f"{self.next or 'the end'!r} stands where {' or '.join(wanted)} is expected")
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def ends(self) -> None:
+        if self.next:
+            raise FormulaError(f"{self.next!r} follows where the formula ends")
+
+    def policy(self) -> tuple[str, Callable[[CQView], Expr | EventIdx]]:
+        if self.next == "leave":
+            self.take("leave")
+            if not self.next:
+                return "leave", lambda _: LEAVE
+            self.take("if")
+            said, holds = self.condition()
+            self.take("else")
+            name, position = self.position()
+            return f"leave if {said} else {name}", lambda cq: leave_if(holds(cq), position(cq))
+        if self.next == "if":
+            self.take("if")
+            said, holds = self.condition()
+            name, then = self.position()
+            self.take("else")
+            other, otherwise = self.position()
+            return f"if {said} {name} else {other}", lambda cq: ite(holds(cq), then(cq), otherwise(cq))
+        return self.position()
+
+    def condition(self) -> tuple[str, Callable[[CQView], Expr]]:
+        if self.next == "corked":
+            self.take("corked")
+            return "corked", lambda cq: cq.corked
+        left, a = self.sum()
+        compared = self.take("<=", ">=")
+        right, b = self.sum()
+        if compared == "<=":
+            return f"{left}<={right}", lambda cq: lift(a(cq) <= b(cq), Bool())
+        return f"{left}>={right}", lambda cq: lift(a(cq) >= b(cq), Bool())
+
+    def position(self) -> tuple[str, _Position]:
+        name = self.take(*_POSITIONS)
+        start = _POSITIONS[name]
+        moves: list[tuple[str, _Number]] = []
+        while self.next in ("+", "-"):
+            sign = self.take("+", "-")
+            said, number = self.term()
+            name += sign + said
+            moves.append((sign, number))
+        return name, lambda cq: _moved(cq, start(cq), moves)
+
+    def sum(self) -> tuple[str, _Number]:
+        name, first = self.term()
+        moves: list[tuple[str, _Number]] = []
+        while self.next in ("+", "-"):
+            sign = self.take("+", "-")
+            said, number = self.term()
+            name += sign + said
+            moves.append((sign, number))
+        return name, lambda cq: _summed(cq, first(cq), moves)
+
+    def term(self) -> tuple[str, _Number]:
+        if self.next.isdecimal():
+            value = int(self.take(self.next))
+            return str(value), lambda _: value
+        name = self.take("min", "max", *_NUMBERS)
+        if name in _NUMBERS:
+            return name, _NUMBERS[name]
+        self.take("(")
+        left, a = self.sum()
+        self.take(",")
+        right, b = self.sum()
+        self.take(")")
+        chosen = minimum if name == "min" else maximum
+        return f"{name}({left},{right})", lambda cq: chosen(a(cq), b(cq))
+
+
+def _moved(cq: CQView, position: Expr, moves: Sequence[tuple[str, _Number]]) -> Expr:
+    for sign, number in moves:
+        position = position + number(cq) if sign == "+" else position - number(cq)
+    return position
+
+
+def _summed(cq: CQView, total: Expr | int, moves: Sequence[tuple[str, _Number]]) -> Expr | int:
+    for sign, number in moves:
+        total = total + number(cq) if sign == "+" else maximum(total - number(cq), 0)
+    return total

@@ -1,0 +1,43 @@
+"""What a policy costs: a line a cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uncork.core.cost import Rate, Wait
+from uncork.core.system import System
+from uncork_nvme.machine import Machine
+
+_POST = ("post", "post_queued")
+
+
+def rates(_: Machine, system: System) -> list[Rate]:
+    """Doorbells for each completion that is posted; a doorbell is a write that traps to the device."""
+    return [
+        Rate("CQ doorbells", "CQ doorbells per completion posted", _of(system, "ring_cq"), _of(system, *_POST)),
+        Rate("SQ doorbells", "SQ doorbells per completion posted", _of(system, "ring_sq"), _of(system, *_POST)),
+    ]
+
+
+def waits(m: Machine, system: System) -> Iterator[Wait]:
+    """How long a corked SQ waits while the CQ has room, in CQEs consumed and in completions posted; for each SQ.
+
+    There is room where permits are available, or the shadow head is past the head that the device knows. *Until woken*:
+    until the SQ is taken out of the corked set. A device that finds a permit for a corked SQ may leave it there, and
+    serve it; so also *idle*: only while it has published entries, and its workers sleep. A wait ends too when others
+    have taken the room.
+    """
+    consumes, posts = _of(system, "consume"), _of(system, *_POST)
+    for q in m.sqs:
+        room = q.corked & (m.cq.available + m.cq.freed > 0)
+        idle = room & (q.pending > 0) & q.asleep
+        yield Wait("CQEs", f"CQEs consumed while {q.label} is corked with room", room, consumes)
+        yield Wait("posts", f"completions posted while {q.label} is corked with room", room, posts)
+        yield Wait("idle CQEs", f"CQEs consumed while {q.label} has entries, sleeps, corked with room", idle, consumes)
+        yield Wait(
+            "idle posts", f"completions posted while {q.label} has entries, sleeps, corked with room", idle, posts
+        )
+
+
+def _of(system: System, *families: str) -> frozenset[str]:
+    return frozenset(action.name for action in system.actions if action.family in families)

@@ -1,0 +1,294 @@
+"""Repairs: what is found is live and needed, nothing minimal is missed, and no run refutes what a search proves."""
+
+from __future__ import annotations
+
+import json
+import signal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from uncork import frontier, pricing, repair, repair_report, runner
+from uncork.cli import cli
+from uncork.core.trace import replay
+from uncork.core.verdict import Proved, Refuted
+from uncork.engines import Budget
+from uncork.gate import Exit
+from uncork.options import ListType
+from uncork.pricing import Price
+from uncork.repair import EVENT_IDX, SEARCH, SWITCHES, Changes, Decider, Found, Space
+from uncork_nvme import formulas
+from uncork_nvme.formulas import FormulaError, formula
+from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
+from uncork_nvme.policies import POLICIES
+
+ROWS = ("safety", "uncorked", "drains")
+SMALL = Space(
+    "propolis-2025",
+    shapes=((1, 2, 2), (1, 3, 3)),
+    policies=(
+        *("tail", "tail-1", "tail-lag", "arm-on-cork"),
+        *("if permits>=n tail else head", "leave if occupied<=1 else head"),
+    ),
+    switches={name: SWITCHES[name] for name in ("cork", "kick_on_reserve", "kick_on_post", "kick_size")},
+)
+SEVERAL = Space(
+    "propolis-2026",
+    shapes=((2, 2, 2),),
+    policies=("tail-lag", "tail-1", "tail", "leave if permits>=1 else head"),
+    switches={name: SWITCHES[name] for name in ("kick_on_post", "kick_on_reserve", "kick_on_remit", "kick_size")},
+)
+
+
+def live_by_check(space: Space, changes: Changes) -> bool:
+    """By the runner alone, place by place."""
+    for guest, shape in space.places:
+        (checked,) = runner.check([space.design(changes, guest).at(*shape)], ROWS, jobs=1)
+        if not all(isinstance(row.verdict, Proved) for row in checked.rows):
+            return False
+    return True
+
+
+@pytest.fixture(scope="module", params=[SMALL, SEVERAL], ids=["one SQ", "two SQs"])
+def found(request: pytest.FixtureRequest) -> Found:
+    return repair.search(request.param, Decider())
+
+
+@pytest.fixture(scope="module")
+def brute(found: Found) -> dict[Changes, bool]:
+    """Every design of the space, with no pruning whatever."""
+    return {changes: live_by_check(found.space, changes) for changes in found.space.designs()}
+
+
+def test_brute_force_finds_the_same_minimal_sets(found: Found, brute: dict[Changes, bool]) -> None:
+    live = [changes for changes, good in brute.items() if good]
+    minimal = {changes for changes in live if not any(other < changes for other in live)}
+    assert {each.changes for each in found.live} == minimal
+    assert minimal and not found.open
+
+
+def test_no_design_is_refuted_that_check_proves(found: Found, brute: dict[Changes, bool]) -> None:
+    assert not [changes for changes in found.refuted if brute[changes]]
+    every = repair.search(found.space, Decider(), minimal=False)
+    assert {each.changes for each in every.live} == {changes for changes, good in brute.items() if good}
+    assert every.refuted.keys() == {changes for changes, good in brute.items() if not good}
+
+
+def test_runs_of_others_make_a_difference_to_the_work_and_to_nothing_else(found: Found) -> None:
+    plain = repair.search(found.space, Decider(replays=False))
+    assert [each.changes for each in plain.live] == [each.changes for each in found.live]
+    assert plain.refuted.keys() == found.refuted.keys()
+    assert plain.searches > found.searches
+    assert found.counts["refuted by a stored run"] > 0 == plain.counts["refuted by a stored run"]
+
+
+def test_every_refutation_is_a_run_of_that_very_design(found: Found) -> None:
+    for decision in found.refuted.values():
+        assert decision.trace is not None
+        replay(decision.instance.system, decision.trace, decision.refutes)
+
+
+def test_every_change_is_needed(found: Found) -> None:
+    for live in found.live:
+        for change, decision in found.needed(live):
+            rest = live.changes - {change}
+            assert decision.instance.name in {
+                found.space.design(rest, guest).at(*shape).name for guest, shape in found.space.places
+            }
+            assert decision.trace is not None
+            (checked,) = runner.check([from_name(decision.instance.name)], ROWS, jobs=1)
+            assert any(isinstance(row.verdict, Refuted) for row in checked.rows)
+
+
+def test_all_designs_are_accounted_for(found: Found) -> None:
+    counts = found.counts
+    assert sum(counts.values()) == found.total == len(set(found.space.designs()))
+    assert counts["skipped as not minimal"] > 0
+
+
+def test_the_tail_less_one_is_enough_for_one_sq() -> None:
+    found = repair.search(Space("propolis-2025", shapes=repair.shapes([1]), policies=("tail", "tail-1")), Decider())
+    assert [each.changes for each in found.live] == [frozenset({(EVENT_IDX, "tail-1")})]
+    ((_, decision),) = found.needed(found.live[0])
+    assert decision.instance.name == "propolis-2025/linux/tail/n1-sq2-cq2"
+
+
+def test_a_device_that_is_live_needs_no_change() -> None:
+    found = repair.search(Space("arm-recheck", shapes=((1, 2, 2),)), Decider())
+    assert [each.changes for each in found.live] == [frozenset()]
+    assert found.skipped == found.total - 1
+
+
+def test_designs_come_with_fewer_changes_first_and_once() -> None:
+    designs = list(SMALL.designs())
+    assert all(len(a) <= len(b) for a, b in pairwise(designs))
+    assert len(designs) == len(set(designs)) == 6 * 2**4
+
+
+def test_choices_that_do_not_go_together_are_counted() -> None:
+    space = Space("qemu", ("linux",), ((1, 2, 2),), ("head",), {"cork": ("park", "arm-recheck")})
+    found = repair.search(space, Decider())
+    assert found.total == 2 and found.unfit == 0
+    assert [each.changes for each in found.live] == [frozenset()]
+
+
+def test_what_a_budget_leaves_open_is_neither_live_nor_refuted() -> None:
+    space = Space("propolis-2026", shapes=((1, 3, 3),), policies=("tail-lag", "tail-1"), switches={})
+    found = repair.search(space, Decider(budget=Budget(states=100)))
+    assert len(found.open) == 2 and not found.live and not found.refuted
+
+
+def test_equal_formulas_are_one_machine() -> None:
+    decider = Decider()
+    marks = {decider.mark(Instance("propolis-2026", "linux", name, 1, 3, 3)) for name in ("head", "head+0", "head+n-1")}
+    assert len(marks) == 1
+    assert decider.mark(Instance("propolis-2026", "linux", "tail-1", 1, 3, 3)) not in marks
+
+
+def test_ctrl_c_gives_what_was_found_so_far() -> None:
+    def watch(done: int, *_: object) -> None:
+        if done == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    found = repair.search(SMALL, Decider(), watch)
+    assert found.interrupted
+    assert 0 < len(found.live) + len(found.refuted) < found.total
+    finals = repair_report.finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
+    assert len(finals) == len(found.live)
+    assert "interrupted" in repair_report.sums(found)
+
+
+@pytest.mark.slow
+def test_the_page_has_the_repairs_that_are_found() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "repair.md").read_text()
+    found = repair.search(Space("propolis-2025", shapes=repair.shapes([1])), Decider())
+    section = page.split("\n## ")[1]
+    assert repair_report.sums(found) in section
+    for live in found.live:
+        assert f"| `{repair_report._all(live.changes)}` |" in section
+        for _, decision in found.needed(live):
+            assert decision.instance.name in section
+
+
+# -- formulas ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", formulas.space())
+def test_a_policy_that_is_tried_is_found_by_its_name(name: str) -> None:
+    instance = Instance("propolis-2026", "linux", name, 1, 2, 2)
+    assert find_policy(name).name == name
+    assert from_name(instance.name) == instance
+    assert instance.system.actions
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("head + min( occupied, capacity-n )", "head+min(occupied,capacity-n)"),
+        ("if  permits >= n tail else head", "if permits>=n tail else head"),
+        ("leave if occupied<=1 else tail - 1", "leave if occupied<=1 else tail-1"),
+        ("leave", "leave"),
+    ],
+)
+def test_a_formula_has_one_name(text: str, name: str) -> None:
+    assert formula(text).name == find_policy(text).name == formula(name).name == name
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3+head", "tail-", "if corked head", "tail tail", "head+foo", "head*2", "leave if 1"]
+)
+def test_what_is_no_formula_is_refused(text: str) -> None:
+    with pytest.raises(FormulaError):
+        formula(text)
+    with pytest.raises(InstanceError, match="there is no policy"):
+        find_policy(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("tail", "tail"),
+        ("tail-1", "tail-1"),
+        ("leave if occupied<=1 else tail-1", "tail-lag"),
+        ("head+min(occupied,capacity-n)", "reserve-slots"),
+        ("head+min(occupied,size-n)", "reserve-slots-size"),
+        ("if permits>=n tail else head", "reserve-permits"),
+        ("if corked head else tail", "arm-on-cork"),
+        ("leave", "never"),
+    ],
+)
+def test_a_formula_means_what_the_policy_of_the_same_meaning_does(text: str, policy: str) -> None:
+    made = formula(text)
+    assert made.at_cork == POLICIES[policy].at_cork
+    for sqs in (1, 2, 3):
+        for size in (2, 3, 4):
+            key = sqs, size
+            assert repair._values(made.name, *key) == repair._values(policy, *key)
+
+
+def test_commas_in_brackets_do_not_end_a_name() -> None:
+    assert ListType().convert("tail, head+min(occupied,max(n,1)),never", None, None) == [
+        *("tail", "head+min(occupied,max(n,1))", "never"),
+    ]
+
+
+# -- the commands ------------------------------------------------------------------------------------------------------
+def test_the_command_prints_what_it_found() -> None:
+    asked = ["repair", "propolis-2025", "--sqs", "1", "--policy", "tail-1", "--no-prove"]
+    done = CliRunner().invoke(cli, asked, standalone_mode=False)
+    assert done.exception is None and done.return_value == Exit.AS_EXPECTED
+    assert "1. EventIdx: tail-1" in done.output
+    assert "without EventIdx: tail-1: uncorked fails in 25 steps at propolis-2025/linux/tail/n1-sq2-cq2" in done.output
+    assert "128 designs: 1 live" in done.output and "skipped as not minimal" in " ".join(done.output.split())
+
+
+def test_and_writes_it_as_data() -> None:
+    asked = ["repair", "propolis-2025", "--sqs", "1", "--policy", "tail-1", "--json", "-"]
+    done = CliRunner().invoke(cli, asked, standalone_mode=False)
+    (only,) = json.loads(done.stdout)["repairs"]
+    assert only["changes"] == {"EventIdx": "tail-1"}
+    assert (only["one"], only["several"]) == ("proved", "no: fails at n2-sq2-cq2")
+    assert len(only["needed"][0]["steps"]) == 25
+
+
+def test_where_nothing_helps_that_is_said() -> None:
+    asked = ["repair", "propolis-2025", "--sqs", "1", "--policy", "never", "--no-prove"]
+    done = CliRunner().invoke(cli, asked, standalone_mode=False)
+    assert done.return_value == Exit.LIVENESS and "No design is live." in done.output
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["repair", "propolis"],
+        ["repair", "propolis-2025", "--guest", "lin"],
+        ["repair", "propolis-2025", "--property", "corked"],
+        ["repair", "propolis-2025", "--sqs", "4"],
+        ["repair", "propolis-2025", "--policy", "tial"],
+    ],
+)
+def test_bad_input_is_told(asked: list[str]) -> None:
+    assert isinstance(CliRunner().invoke(cli, asked, standalone_mode=False).exception, InstanceError)
+
+
+# -- prices ------------------------------------------------------------------------------------------------------------
+def test_a_price_beats_another_only_if_it_is_nowhere_worse() -> None:
+    low, mixed, high, none = Price(None, 1, 5), Price(None, 2, 3), Price(None, 2, 5), Price(None, None, None)  # type: ignore[arg-type]
+    assert low.beats(high) and mixed.beats(high) and high.beats(none)
+    assert not low.beats(mixed) and not mixed.beats(low) and not low.beats(low) and not high.beats(low)
+
+
+def test_the_frontier_keeps_what_no_other_design_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    prices = {"tail-1": Price(None, 1, 5), "head": Price(None, 2, 3), "reserve-permits": Price(None, 2, 5)}  # type: ignore[arg-type]
+    monkeypatch.setattr(pricing, "price", lambda instance, *_: prices[instance.policy])
+    space = Space("propolis-2025", shapes=((1, 2, 2), (1, 3, 3)), policies=("tail", *prices), switches={})
+    made = frontier.front(space, Decider(), lambda *_: None)
+    assert [(dict(p.designs[0])[EVENT_IDX], p.best) for p in made.points] == [
+        *(("tail-1", True), ("head", True), ("reserve-permits", False)),
+    ]
+
+
+def test_a_search_is_counted_as_one() -> None:
+    decider = Decider()
+    first = decider.decide(from_name("propolis-2025/linux/tail/n1-sq2-cq2"))
+    again = decider.decide(from_name("propolis-2026/linux/tail/n1-sq2-cq2"))
+    assert (first.how, again.how, decider.searches) == (SEARCH, repair.SAME, 1)
