@@ -43,7 +43,10 @@ museum-pages: .venv/installed ## record what `make museum` checks, here and in d
 costs: .venv/installed ## record what policies cost, here and in docs/cost.md
 	$(BIN)/python -m uncork.cost_report docs/cost.md properties/uncork_properties/costs.csv
 
-repairs: .venv/installed ## record the minimal costs repairs of Propolis in docs/repair.md (minutes)
+measure: .venv/installed ## record what policies cost at real sizes, here and in docs/measure.md
+	$(BIN)/python -m uncork.measuring docs/measure.md properties/uncork_properties/measured.csv
+
+repairs: .venv/installed ## record the minimal costs measure repairs of Propolis in docs/repair.md (minutes)
 	$(BIN)/python -m uncork.repair_report docs/repair.md
 
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
@@ -73,4 +76,4 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test museum museum-pages costs repairs counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test museum museum-pages costs measure repairs counterexamples expectations proofs bench format clean

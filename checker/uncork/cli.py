@@ -47,6 +47,7 @@ def cli() -> None:
 
 
 cli.add_command(designing.cost)
+cli.add_command(designing.measure)
 cli.add_command(designing.repair)
 cli.add_command(designing.frontier)
 

@@ -1,8 +1,9 @@
-"""The commands that weigh and search for designs: `uncork cost`, `uncork repair` and `uncork frontier`."""
+"""The commands that weigh designs, `uncork cost` and `measure`, and that search for them, `repair` and `frontier`."""
 
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,6 +112,57 @@ def cost(
                 to.say(f"{each.instance.name}: no run has a {trace} to show")
             else:
                 show_run(console(), f"{each.instance.name}: {trace}", each.instance.system, run)
+    return code
+
+
+@click.command()
+@click.argument("instances", nargs=-1, required=True)
+@click.option("--load", "loads", type=NAMES, default="full", show_default=True, help="See: uncork measure --help.")
+@click.option(
+    "--time", "milliseconds", type=click.FloatRange(min=1, max=1e6), default=100, show_default=True, help="ms a run."
+)
+@click.option("--runs", type=click.IntRange(min=2, max=1000), default=5, show_default=True, help="Runs of each.")
+@click.option("--seed", type=click.IntRange(min=0, max=2**31), default=1, show_default=True, help="Of the first run.")
+@_JSON
+def measure(
+    instances: tuple[str, ...], loads: list[str], milliseconds: float, runs: int, seed: int, json_: str | None
+) -> int:
+    """Simulate INSTANCES under a load, at sizes that no search reaches: doorbells, time corked, time to resume.
+
+    It is the machine itself that is simulated, step by step, with a time for each step. A guest that submits one entry
+    at a time is meant by submit_batch=1, as in hand-over/linux/tail-1/n1-sq1024-cq1024/submit_batch=1. Loads: full,
+    polled, coalesced, open.
+    """
+    from uncork_properties.load import LOADS
+
+    from uncork import measuring
+    from uncork.engines.events.simulate import Stray
+    from uncork.render.text import Page
+
+    chosen = [from_name(name) for name in instances]
+    for name in loads:
+        if name not in LOADS:
+            raise InstanceError(f"there is no load {name!r}{did_you_mean(name, LOADS)}")
+    found, code = [], Exit.AS_EXPECTED
+    try:
+        for instance, name in product(chosen, loads):
+            under, time = LOADS[name], milliseconds * 1e3
+            each = measuring.measure(instance, under, time=time, runs=runs, seed=seed)
+            found.append(each)
+    except Stray as why:
+        click.echo(f"{why}; uncork check shows how", err=True)
+        code = Exit.SAFETY
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: {len(found)} of {len(chosen) * len(loads)} were simulated", err=True)
+        code = Exit.INTERRUPTED
+    if json_:
+        write(json_, json.dumps([measuring.as_json(each) for each in found], indent=1) + "\n")
+    if json_ != "-" and found:
+        to = Page()
+        to.show(measuring.table(found))
+        to.say(measuring.LEGEND.format(runs))
+        for name in dict.fromkeys(loads):
+            to.say(f"{name}: {LOADS[name].doc}")
     return code
 
 

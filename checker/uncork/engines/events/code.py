@@ -14,7 +14,7 @@ from uncork.core.sorts import Array, Bool, SlipError
 from uncork.core.system import Action
 from uncork.core.timed import Time, Timed
 from uncork.engines.explicit.layout import Field, Layout, low
-from uncork.engines.explicit.native import Writer, compile_text
+from uncork.engines.explicit.native import Writer, compile_text, strays
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Code:
         actions = timed.system.actions
         masks = [[clock.enabled for clock in waiting], [action.guard for action in actions]]
         numbers = [*timed.averages.values(), *(span.opens for span in timed.spans)]
-        source = [_look(self.layout, masks, numbers), *(_step(f"step{k}", a, self.layout) for k, a in enumerate(actions))]
+        written = (_step(f"step{k}", action, self.layout) for k, action in enumerate(actions))
+        source = [_look(self.layout, masks, numbers), *written]
         self._engine = compile_text("\n".join(source))
         self.look: int = self._engine.get_function_address("look")
         self.steps: list[int] = [self._engine.get_function_address(f"step{k}") for k in range(len(actions))]
@@ -67,7 +68,7 @@ class _Vector(Writer):
         if node.op == "select":
             return [self._element(node.args[0], node.args[1])]
         if isinstance(node.sort, Array) or (node.op == "==" and isinstance(node.args[0].sort, Array)):
-            raise SlipError("a whole array can be stored to, and not compared or computed with, where time is simulated")
+            raise SlipError("a whole array cannot be compared or computed with where time is simulated")
         return super()._compute(node)
 
     def _element(self, array: Expr, position: Expr) -> str:
@@ -109,7 +110,10 @@ class _Vector(Writer):
         loads = [
             line
             for word in words
-            for line in (f"  %p{word} = getelementptr i64, ptr %state, i64 {word}", f"  %w{word} = load i64, ptr %p{word}")
+            for line in (
+                f"  %p{word} = getelementptr i64, ptr %state, i64 {word}",
+                f"  %w{word} = load i64, ptr %p{word}",
+            )
         ]
         return "\n".join([f"define i64 {head} {{", *loads, *self.entry, *self.lines, result, "}"])
 
@@ -130,7 +134,9 @@ def _look(layout: Layout, masks: Iterable[Sequence[Expr]], numbers: Iterable[Exp
             place = _put(writer, place, word)
     for number in numbers:
         operand = writer.scalar(number)
-        place = _put(writer, place, writer.emit(f"zext i1 {operand} to i64") if isinstance(number.sort, Bool) else operand)
+        place = _put(
+            writer, place, writer.emit(f"zext i1 {operand} to i64") if isinstance(number.sort, Bool) else operand
+        )
     return writer.function("@look(ptr %state, ptr %seen)", "  ret i64 0")
 
 
@@ -150,7 +156,7 @@ def _step(name: str, action: Action, layout: Layout) -> str:
             elements += writer.stores(value)
             continue
         operand = writer.scalar(value)
-        faults += writer.strays(place, value.sort, operand)
+        faults += strays(writer, place, value.sort, operand)
         stored.append((place, writer.code(operand, place)))
     lines = writer.lines
     if faults:

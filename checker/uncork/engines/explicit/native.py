@@ -64,10 +64,12 @@ class Writer:
         self._count = 0
 
     def name(self) -> str:
+        """A new name for a value."""
         self._count += 1
         return f"%v{self._count}"
 
     def emit(self, instruction: str) -> str:
+        """Writes an instruction; gives the name of its value."""
         result = self.name()
         self.lines.append(f"  {result} = {instruction}")
         return result
@@ -88,6 +90,7 @@ class Writer:
         return self.loaded[place]
 
     def scalar(self, node: Expr) -> str:
+        """The operand of an expression that is no array."""
         return self.value(node)[0]
 
     def value(self, node: Expr) -> list[str]:
@@ -233,7 +236,7 @@ def _write_state(writer: Writer, updates: Iterable[tuple[str, Expr]], base: str)
     changed: dict[int, tuple[int, list[str]]] = {}  # word -> (mask of changed bits, codes in place)
     for name, value in updates:
         for place, operand in zip(layout.fields[name], writer.value(value), strict=True):
-            faults.extend(_strays(writer, place, value.sort, operand))
+            faults.extend(strays(writer, place, value.sort, operand))
             code = writer.code(operand, place)
             shifted = writer.emit(f"shl i64 {code}, {place.shift}")
             mask, codes = changed.get(place.word, (0, []))
@@ -258,7 +261,7 @@ def _transform(name: str, updates: Mapping[str, Expr], layout: Layout) -> str:
     return "\n".join([f"define i64 @{name}(ptr %state, ptr %out) {{", *body, "}"])
 
 
-def _strays(writer: Writer, place: Field, sort: Sort, operand: str) -> list[str]:
+def strays(writer: Writer, place: Field, sort: Sort, operand: str) -> list[str]:
     """Tests of whether a value leaves its variable's range; none where its own range rules that out."""
     sort = sort.element if isinstance(sort, Array) else sort
     if not isinstance(place.sort, Range) or not isinstance(sort, Range):
