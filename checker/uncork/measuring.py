@@ -127,8 +127,7 @@ def table(found: Sequence[Found]) -> text.Table:
 
 LEGEND = (
     "Doorbells per completion; the share of time in which an SQ is corked; microseconds from when there is room for it "
-    "until its worker has a permit. ± is the half width of a 95 % confidence interval over {} runs; none is shown below "
-    "0.0005."
+    "until its worker has a permit. ± is the half width of a 95 % confidence interval over {} runs; none below 0.0005."
 )
 
 

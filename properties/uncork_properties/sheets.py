@@ -160,7 +160,7 @@ HAND_OVER = Sheet(
     "EventIdx; n × SQ, CQ",
     {
         f"{policy}; {n}×{sq}, {cq}": (Design("hand-over", "linux", policy), (n, sq, cq))
-        for policy in ("tail-1", "reserve-slots")
+        for policy in ("tail-1", "reserve-permits")
         for n, sq, cq in ((1, 3, 3), (2, 2, 2), (2, 2, 3))
     },
     {
