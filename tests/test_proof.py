@@ -131,7 +131,7 @@ MUTANTS = [
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after kick"),
     ("need-event too quiet by one", "guest", "past < ring.moved if", "past < ring.moved - 1 if",
      "propolis-2026/linux/tail-1", "wake-up on its way of SQ0, after elide_cq"),
-    ("a permit leaked", "device", "cq(available=cq.available + m.permit)", "cq(available=cq.available + 0)",
+    ("a permit leaked", "device", "kick.rest(cq.available + m.permit)", "kick.rest(cq.available + 0)",
      "propolis-2026/linux/tail-1", ""),
 ]  # fmt: skip
 

@@ -34,6 +34,7 @@ _UNDER_TSO = {
     "sq_reread": (YES,),
     "sq_read": ("each",),
     "serve": ("own",),
+    "kick_size": ("all", "room"),
     "idle_bits": ("none",),
     "pool": ("none",),
     "events": ("none",),
@@ -215,7 +216,7 @@ class Choices:
     def _check_hand_over(self) -> None:
         """Raises `ChoiceError` for what a permit that is handed to an SQ is not described together with."""
         known = {"cork": "park", "poll": NO, "kick_whom": "corked", "cq_full": "permits", "events": "none"}
-        for name, value in (known | {"serve": "own", "threads": "many", "memory": "sc"}).items():
+        for name, value in (known | {"serve": "own", "threads": "many"}).items():
             if self.items()[name] != value:
                 raise ChoiceError(
                     f"kick_size=hand-over is described with {name}={value} only: set that, or kick_size=all"
