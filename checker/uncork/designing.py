@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,16 +88,20 @@ def cost(
     chosen = [from_name(name) for name in instances]
     from uncork import cost_report, costing
     from uncork.engines.explicit.cost import Unfinished
+    from uncork.render.progress import progress
     from uncork.render.text import Page, console, show_run
 
     limit, found, code = budget(max_states, max_memory, max_seconds, 1), [], Exit.AS_EXPECTED
     try:
-        for instance in chosen:
-            try:
-                found.append(costing.costs(instance, limit))
-            except Unfinished as why:
-                click.echo(f"{instance.name}: open: {why}", err=True)
-                code = Exit.OPEN
+        with progress() as show:
+            for number, instance in enumerate(chosen):
+                watch = partial(show, number, len(chosen), instance.name)
+                watch(None)
+                try:
+                    found.append(costing.costs(instance, limit, watch))
+                except Unfinished as why:
+                    click.echo(f"{instance.name}: open: {why}", err=True)
+                    code = Exit.OPEN
     except KeyboardInterrupt:
         click.echo(f"interrupted: {len(chosen) - len(found)} of {len(chosen)} instances have no costs", err=True)
         code = Exit.INTERRUPTED
@@ -137,6 +142,7 @@ def measure(
 
     from uncork import measuring
     from uncork.engines.events.simulate import Stray
+    from uncork.render.progress import progress
     from uncork.render.text import Page
 
     chosen = [from_name(name) for name in instances]
@@ -145,10 +151,12 @@ def measure(
             raise InstanceError(f"there is no load {name!r}{did_you_mean(name, LOADS)}")
     found, code = [], Exit.AS_EXPECTED
     try:
-        for instance, name in product(chosen, loads):
-            under, time = LOADS[name], milliseconds * 1e3
-            each = measuring.measure(instance, under, time=time, runs=runs, seed=seed)
-            found.append(each)
+        with progress() as show:
+            for number, (instance, name) in enumerate(product(chosen, loads)):
+                show(number, len(chosen) * len(loads), f"{instance.name}, {name}", None)
+                under, time = LOADS[name], milliseconds * 1e3
+                each = measuring.measure(instance, under, time=time, runs=runs, seed=seed)
+                found.append(each)
     except Stray as why:
         click.echo(f"{why}; uncork check shows how", err=True)
         code = Exit.SAFETY
