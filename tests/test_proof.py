@@ -122,7 +122,7 @@ MUTANTS = [
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
     ("SQ EventIdx one further", "device", '"head": q.head,', '"head": q.head + 1,',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
-    ("an SQ corked and not recorded", "device", 'q(corked=True), w.leaves()', 'q(corked=False), w.leaves()',
+    ("an SQ corked and not recorded", "device", 'return q(corked=True)\n', 'return q(corked=False)\n',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after cork(SQ0)"),
     ("a doorbell that notifies nobody", "device", 'q(submitter="idle"), notified(q, boolean(True))',
      'q(submitter="idle"), notified(q, boolean(False))',

@@ -12,28 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from uncork_nvme.choices import Choice
 from uncork_nvme.instance import Instance
 from uncork_properties import load, readme
 
 from uncork.engines.events.simulate import Measured, Simulator
+from uncork.engines.events.statistics import Mean, mean, percentiles
 from uncork.render import text
 
 WARM = 0.1
 """The share of a run that is not measured: the queues fill."""
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over runs, and half the width of its 95 % confidence interval (Student's t; infinite for one run)."""
-
-    value: float
-    half: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f}" if self.half < 0.0005 else f"{self.value:.3f} ±{self.half:.3f}"
 
 
 @dataclass(frozen=True)
@@ -72,38 +60,22 @@ def measure(
     posts = [max(load.total(each.taken, "post", "post_queued"), 1) for each in found]
 
     def per_post(family: str) -> Mean:
-        return _mean([load.total(each.taken, family) / n for each, n in zip(found, posts, strict=True)])
+        return mean([load.total(each.taken, family) / n for each, n in zip(found, posts, strict=True)])
 
-    latencies = np.concatenate([values for each in found for values in each.latencies.values()] or [np.zeros(0)])
+    latencies = [values for each in found for values in each.latencies.values()]
     return Found(
         instance,
         under.name,
         per_post("ring_cq"),
         per_post("ring_sq"),
-        _mean([_corked(each) for each in found]),
-        _mean([n / (time * (1 - WARM)) * 1e6 for n in posts]),
-        _percentiles(latencies),
+        mean([_corked(each) for each in found]),
+        mean([n / (time * (1 - WARM)) * 1e6 for n in posts]),
+        percentiles(latencies),
     )
 
 
 def _corked(found: Measured) -> float:
     return sum(found.averages.values()) / max(len(found.averages), 1)
-
-
-def _percentiles(values: NDArray[np.float64]) -> tuple[float, float, float, float] | None:
-    if not values.size:
-        return None
-    p50, p95, p99, most = (float(each) for each in np.percentile(values, [50, 95, 99, 100]))
-    return p50, p95, p99, most
-
-
-def _mean(values: Sequence[float]) -> Mean:
-    if len(values) < 2:
-        return Mean(values[0], float("inf"))
-    from scipy import stats
-
-    spread = float(np.std(values, ddof=1)) / len(values) ** 0.5
-    return Mean(float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1)) * spread)
 
 
 HEADS = ("CQ doorbells", "SQ doorbells", "corked", "resume p50, p99, max (us)", "completions/s")
@@ -134,13 +106,13 @@ LEGEND = (
 def as_json(found: Found) -> dict[str, Any]:
     """What was found as plain data."""
 
-    def mean(each: Mean) -> dict[str, float]:
+    def data(each: Mean) -> dict[str, float]:
         return {"mean": each.value, "half_width": each.half}
 
     return {
         "instance": found.instance.name,
         "load": found.load,
-        **{name: mean(getattr(found, name)) for name in ("cq_doorbells", "sq_doorbells", "corked", "rate")},
+        **{name: data(getattr(found, name)) for name in ("cq_doorbells", "sq_doorbells", "corked", "rate")},
         "resume": None if found.resume is None else dict(zip(("p50", "p95", "p99", "max"), found.resume, strict=True)),
     }
 
