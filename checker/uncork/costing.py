@@ -1,6 +1,6 @@
 """What a policy costs on an instance: doorbells per completion, and what a corked SQ waits for.
 
-`costs(instance)` is for others to call. `python -m uncork.costing docs/cost.md` writes the page.
+`costs(instance)` is for others to call.
 """
 
 from __future__ import annotations
@@ -52,16 +52,19 @@ def costs(instance: Instance, budget: Budget | None = None, report: Report = qui
     from uncork.engines.explicit.cost import Ledger
 
     system = instance.system
-    rates, waits = asked.rates(instance.machine, system), list(asked.waits(instance.machine, system))
+    (cq, sq), waits = asked.rates(instance.machine, system), list(asked.waits(instance.machine, system))
     ledger = Ledger(system, waits, budget, report)
-    ranges = [ledger.rate(rate) for rate in rates]
     found = [(wait, ledger.wait(wait)) for wait in waits]
     worst = [max(found[k :: len(WAITS)], key=_badness) for k in range(len(WAITS))]
     questions: dict[str, Rate | Wait] = {
-        **dict(zip(RATES, rates, strict=True)),
+        **dict(zip(RATES, (cq, sq), strict=True)),
         **{name: wait for name, (wait, _) in zip(WAITS, worst, strict=True)},
     }
-    return Costs(instance, *ranges, *(longest for _, longest in worst), questions, ledger.graph.count)
+    consumed, posted, idle_consumed, idle_posted = (longest for _, longest in worst)
+    return Costs(
+        instance, ledger.rate(cq), ledger.rate(sq), consumed, posted, idle_consumed, idle_posted, questions,
+        ledger.graph.count,
+    )  # fmt: skip
 
 
 def _badness(item: tuple[Wait, Longest]) -> tuple[bool, bool, int]:
