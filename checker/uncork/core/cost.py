@@ -68,14 +68,16 @@ class Range:
 class Longest:
     """The most steps that a wait counts; None is infinite. `run` ends with such a wait; there is none without a wait.
 
-    `unending`: some fair run waits for ever, whatever it counts. If the number is infinite, `run` loops in the wait:
-    `fair` if that loop is fair, so that a fair run counts for ever; otherwise one counts as often as one likes.
+    `unending`: some fair run waits for ever, whatever it counts; `hang` is one. If the number is infinite, `run` loops
+    in the wait: `fair` if that loop is fair, so that a fair run counts for ever; otherwise one counts as often as one
+    likes.
     """
 
     most: int | None
     unending: bool
     fair: bool
     run: Trace | None
+    hang: Trace | None = None
 
 
 def opened(trace: Trace) -> Trace:
@@ -101,6 +103,7 @@ def recheck(system: System, asked: Rate | Wait, found: Extreme | Longest) -> Non
         _recheck_rate(system, asked, found)
     elif isinstance(found, Longest) and found.run is not None:
         _recheck_wait(system, asked, found, found.run)
+        _recheck_hang(system, asked, found)
 
 
 def _recheck_rate(system: System, rate: Rate, found: Extreme) -> None:
@@ -130,3 +133,15 @@ def _recheck_wait(system: System, wait: Wait, found: Longest, run: Trace) -> Non
         most = max(most, here)
     if most != found.most or not any(waits):
         raise ReplayError(f"{wait.name}: the run has {most}, and not {found.most}")
+
+
+def _recheck_hang(system: System, wait: Wait, found: Longest) -> None:
+    if found.unending != (found.hang is not None):
+        raise ReplayError(f"{wait.name}: whether it may never end is claimed and not shown, or shown and not claimed")
+    if found.hang is None:
+        return
+    if found.hang.loop is None:
+        raise ReplayError(f"{wait.name}: the run that waits for ever ends")
+    replay(system, found.hang)
+    if not all(holds(wait.condition, state) for state in found.hang.states[found.hang.loop :]):
+        raise ReplayError(f"{wait.name}: the wait ends in the loop")

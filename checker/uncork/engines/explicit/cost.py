@@ -40,7 +40,7 @@ from uncork.engines.explicit.explore import explore, transforms
 from uncork.engines.explicit.liveness import Meadow
 from uncork.engines.explicit.native import Native
 from uncork.engines.explicit.reduction import reduce
-from uncork.engines.explicit.witness import Loops, closed, stem, take
+from uncork.engines.explicit.witness import Loops, closed, lasso, stem, take
 
 _REDUCTIONS = frozenset({"rotation", "dead"})
 
@@ -139,6 +139,7 @@ class Ledger:
         waiting = graph.where(self.conditions[id(wait)])
         fair = self.meadow.fair_parts([waiting.copy()], frozenset())
         unending = bool(fair.any())
+        hang = lasso(self.meadow, fair, frozenset())[0] if unending else None
         if not waiting.any():
             return Longest(0, False, False, None)
         part = self.meadow.parts(waiting.copy(), frozenset())
@@ -149,12 +150,12 @@ class Ledger:
         if edge >= 0:
             loop = self._fair_loop(self._inside(fair), fair, counted) if unending else None
             endless = loop or self._through(int(edge), self._inside(part))
-            found = Longest(None, unending, loop is not None, endless)
+            found = Longest(None, unending, loop is not None, endless, hang)
         else:
             onward = np.where(waiting[graph.targets], most[graph.targets], 0) + counted[graph.labels]
             if (most[self.sources] < onward)[waiting[self.sources]].any():
                 raise AssertionError("the numbers are no certificate")
-            found = Longest(int(most.max()), unending, False, self._spent(waiting, most, onward))
+            found = Longest(int(most.max()), unending, False, self._spent(waiting, most, onward), hang)
         recheck(self.system, wait, found)
         return found
 
