@@ -93,7 +93,7 @@ RUNS: dict[str, Callable[[Costs], Extreme | Longest | None]] = {
 def run_of(found: Costs, which: str) -> Trace | None:
     """The run that shows an extreme (see `RUNS`); None if there is none."""
     extreme = RUNS[which](found)
-    return extreme.run if extreme else None
+    return (getattr(extreme, "hang", None) or extreme.run) if extreme else None
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
