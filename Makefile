@@ -46,7 +46,7 @@ costs: .venv/installed ## record what policies cost, here and in docs/cost.md
 measure: .venv/installed ## record what policies cost at real sizes, here and in docs/measure.md
 	$(BIN)/python -m uncork.measuring docs/measure.md properties/uncork_properties/measured.csv
 
-repairs: .venv/installed ## record the minimal costs measure repairs of Propolis in docs/repair.md (minutes)
+repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repair.md (minutes)
 	$(BIN)/python -m uncork.repair_report docs/repair.md
 
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)

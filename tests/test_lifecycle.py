@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from plainly import both
 from uncork import museum, runner
 from uncork.core.verdict import Refuted
-from uncork.engines import explicit
-from uncork.engines.reference import check as check_plainly
 from uncork.selection import fitting
 from uncork_nvme.choices import ABOUT_EVENTS, ChoiceError, Choices, describe
 from uncork_nvme.instance import from_name
 from uncork_properties import expected
-from uncork_properties.catalogue import covers, properties
 from uncork_properties.sheets import SHEETS, Sheet
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -67,14 +65,7 @@ EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "pa
     "openvmm/linux/head-when-full/n1-sq2-cq2/events=delete+create,words=keep",
 ])  # fmt: skip
 def test_two_engines_that_share_no_code_agree(name: str) -> None:
-    instance = from_name(name)
-    asked = properties(instance.machine, instance.system), covers(instance.machine, instance.system)
-    fast, plain = explicit.check(instance.system, *asked), check_plainly(instance.system, *asked)
-    assert (fast.states, fast.transitions, fast.depth, fast.unreached) == (
-        plain.states, plain.transitions, plain.depth, plain.unreached,
-    )  # fmt: skip
-    for (prop, one), (_, other) in zip(fast.verdicts, plain.verdicts, strict=True):
-        assert type(one) is type(other), prop.name
+    both(from_name(name))
 
 
 def test_without_events_there_is_nothing_to_tell_them_by() -> None:

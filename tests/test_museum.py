@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from plainly import both
 from uncork import museum, proving, runner
 from uncork.core.sorts import SlipError
 from uncork.core.verdict import Refuted
 from uncork.engines import explicit
-from uncork.engines.reference import check as check_plainly
 from uncork.gate import Exit
 from uncork.museum import Exhibit
 from uncork.selection import Filters, select
@@ -22,7 +22,7 @@ from uncork_nvme.choices import ABOUT_EVENTS, Choice, ChoiceError, Choices, desc
 from uncork_nvme.instance import Design, from_name
 from uncork_nvme.policies import POLICIES
 from uncork_properties import expected, matrix
-from uncork_properties.catalogue import ROWS, covers, properties
+from uncork_properties.catalogue import ROWS
 
 DOCS = Path(__file__).parent.parent / "docs"
 SHOWN = [bug for bug in halls.BUGS if bug.shown]
@@ -145,14 +145,7 @@ WORKERS = [
     "name", [f"{d}/linux/{DEVICES[d].policy}/n1-sq2-cq2" for d in sorted(set(DEVICES) - set(matrix.DEVICES))] + WORKERS
 )
 def test_two_engines_that_share_no_code_agree(name: str) -> None:
-    instance = from_name(name)
-    asked = properties(instance.machine, instance.system), covers(instance.machine, instance.system)
-    fast, plain = explicit.check(instance.system, *asked), check_plainly(instance.system, *asked)
-    assert (fast.states, fast.transitions, fast.depth, fast.unreached) == (
-        plain.states, plain.transitions, plain.depth, plain.unreached,
-    )  # fmt: skip
-    for (prop, one), (_, other) in zip(fast.verdicts, plain.verdicts, strict=True):
-        assert type(one) is type(other), prop.name
+    both(from_name(name))
 
 
 @pytest.mark.parametrize("name", ["propolis-2026/linux/tail-lag/n1-sq3-cq3", "mmio/linux/tail/n1-sq2-cq2/workers=2"])

@@ -6,16 +6,15 @@ import filecmp
 from pathlib import Path
 
 import pytest
+from plainly import both
 from uncork import counterexamples, runner
 from uncork.core.trace import replay
 from uncork.core.verdict import Proved, Refuted
-from uncork.engines import explicit
-from uncork.engines.reference import check as check_plainly
 from uncork.gate import trace_steps, word
 from uncork.render import itf
 from uncork_nvme.instance import Instance, from_name
 from uncork_properties import expected, matrix, readme
-from uncork_properties.catalogue import ROWS, covers, properties
+from uncork_properties.catalogue import ROWS, properties
 from uncork_properties.expected import cell
 
 ROOT = Path(__file__).parent.parent
@@ -78,13 +77,7 @@ REASONED = [
 
 @pytest.mark.parametrize("name", REASONED)
 def test_two_engines_that_share_no_code_agree(name: str) -> None:
-    instance = from_name(name)
-    asked = properties(instance.machine, instance.system), covers(instance.machine, instance.system)
-    fast, plain = explicit.check(instance.system, *asked), check_plainly(instance.system, *asked)
-    assert (fast.states, fast.transitions, fast.depth) == (plain.states, plain.transitions, plain.depth)
-    assert fast.unreached == plain.unreached
-    for (prop, one), (_, other) in zip(fast.verdicts, plain.verdicts, strict=True):
-        assert type(one) is type(other), prop.name
+    for prop, one, other in both(from_name(name)):
         if isinstance(one, Refuted) and isinstance(other, Refuted):
             assert one.trace.stem == other.trace.stem, prop.name
 

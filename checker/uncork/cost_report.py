@@ -82,18 +82,12 @@ def as_json(found: Costs) -> dict[str, Any]:
     }
 
 
-RUNS: dict[str, Callable[[Costs], Extreme | Longest | None]] = {
-    "least": lambda found: found.cq_doorbells.least if found.cq_doorbells else None,
-    "greatest": lambda found: found.cq_doorbells.greatest if found.cq_doorbells else None,
-    "wait": lambda found: found.idle_consumed,
+RUNS: dict[str, Callable[[Costs], Trace | None]] = {
+    "least": lambda found: found.cq_doorbells.least.run if found.cq_doorbells else None,
+    "greatest": lambda found: found.cq_doorbells.greatest.run if found.cq_doorbells else None,
+    "wait": lambda found: found.idle_consumed.hang or found.idle_consumed.run,
 }
-"""The runs that can be shown: the least and the greatest CQ doorbells per completion, and the longest wait."""
-
-
-def run_of(found: Costs, which: str) -> Trace | None:
-    """The run that shows an extreme (see `RUNS`); None if there is none."""
-    extreme = RUNS[which](found)
-    return (getattr(extreme, "hang", None) or extreme.run) if extreme else None
+"""The runs that can be shown, None where there is none: the least and greatest CQ doorbells, and the longest wait."""
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
@@ -120,9 +114,8 @@ def instances() -> Iterator[Instance]:
 
 def page(recorded: Sequence[dict[str, str]]) -> str:
     """The recorded costs as a table in Markdown."""
-    lines = [f"| instance | {' | '.join(HEADS)} |", "|---" * (1 + len(HEADS)) + "|"]
-    lines += [f"| {each['instance']} | {' | '.join(each[head] for head in HEADS)} |" for each in recorded]
-    return "\n".join(lines) + "\n"
+    heads = ["instance", *HEADS]
+    return readme.markdown(heads, [[each[head] for head in heads] for each in recorded])
 
 
 def load(path: Path) -> list[dict[str, str]]:

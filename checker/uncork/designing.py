@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -14,7 +15,6 @@ from uncork_nvme.instance import InstanceError, find_policy, from_name, look_up
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
-from uncork.core.sorts import did_you_mean
 from uncork.gate import Exit
 from uncork.options import NAMES, NUMBERS, budget, budgeted, write
 
@@ -36,14 +36,7 @@ def _space(device: str, guest: list[str], sqs: list[int], policy: list[str] | No
         if number not in _KNOWN:
             raise InstanceError(f"the default matrix has {', '.join(map(str, _KNOWN))} SQs, not {number}")
     space = repair.Space(device, tuple(guest), repair.shapes(sqs))
-    return repair.Space(device, tuple(guest), repair.shapes(sqs), tuple(policy)) if policy else space
-
-
-def _rows(names: list[str]) -> list[str]:
-    for name in names:
-        if name not in ROWS:
-            raise InstanceError(f"there is no property {name!r}{did_you_mean(name, ROWS)}")
-    return names
+    return replace(space, policies=tuple(policy)) if policy else space
 
 
 _GUESTS = click.option("--guest", type=NAMES, default="linux", show_default=True, help="Guests, all to be live with.")
@@ -112,7 +105,7 @@ def cost(
         to.show(cost_report.table(found))
         to.say(cost_report.LEGEND)
         for each in found if trace else ():
-            run = cost_report.run_of(each, trace or "")
+            run = cost_report.RUNS[trace or ""](each)
             if run is None:
                 to.say(f"{each.instance.name}: no run has a {trace} to show")
             else:
@@ -147,8 +140,7 @@ def measure(
 
     chosen = [from_name(name) for name in instances]
     for name in loads:
-        if name not in LOADS:
-            raise InstanceError(f"there is no load {name!r}{did_you_mean(name, LOADS)}")
+        look_up(LOADS, name, "load")
     found, code = [], Exit.AS_EXPECTED
     try:
         with progress() as show:
@@ -199,14 +191,16 @@ def repair(
 
     Live: at all shapes of the default matrix with these numbers of SQs, with every guest named.
     """
-    space, rows = _space(device, guest, sqs, policy), _rows(property_)
+    space = _space(device, guest, sqs, policy)
+    for name in property_:
+        look_up(ROWS, name, "property")
     from uncork import repair as searching
     from uncork import repair_report
     from uncork.render.progress import progress
     from uncork.render.text import Page
 
     limit = budget(max_states, max_memory, max_seconds, 1)
-    decider = searching.Decider(rows, limit)
+    decider = searching.Decider(property_, limit)
     with progress() as watch:
         found = searching.search(space, decider, watch)
         finals = repair_report.finalists(
@@ -250,14 +244,11 @@ def frontier(
     from importlib.util import find_spec
 
     from uncork import frontier as fronts
-    from uncork import pricing
     from uncork import repair as searching
     from uncork.render.progress import progress
     from uncork.render.text import Page
     from uncork.repair_report import sums
 
-    if not pricing.available():
-        raise InstanceError("costs are not known to this version of uncork, and a frontier is made of them")
     if plot and find_spec("matplotlib") is None:
         raise InstanceError("--plot needs matplotlib: pip install 'uncork[plot]'")
     limit = budget(max_states, max_memory, max_seconds, 1)

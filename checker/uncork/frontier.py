@@ -44,8 +44,8 @@ def front(space: Space, decider: Decider, watch: repair.Watch, budget: Budget | 
                 instance = space.design(live.changes, guest).at(*pricing.PRICED_AT)
                 watch(number, len(found.live), instance.name, None)
                 mark = decider.mark(instance)
-                if mark not in known and (paid := pricing.price(instance, budget)):
-                    known[mark] = paid
+                if mark not in known:
+                    known[mark] = pricing.price(instance, budget)
                 prices.append(known[mark])
             priced.setdefault(max(prices, key=lambda price: price.order), []).append(live.changes)
     except KeyboardInterrupt:

@@ -80,12 +80,10 @@ def judge(checked: Checked, expected: Expected | None) -> list[Finding]:
         wanted = (expected.verdicts.get(row.property) if expected else None) or "proved"
         steps, loop = trace_steps(row.verdict)
         got = cell(word(row.verdict), steps, loop)
-        if isinstance(row.verdict, Open) and _cut_short(checked, expected, row.property):
-            continue
         if isinstance(row.verdict, Open):
-            found.append(
-                Finding(Exit.OPEN, name, row.property, f"open to depth {row.verdict.depth}: {row.verdict.reason}")
-            )
+            if not _cut_short(checked, expected, row.property):
+                message = f"open to depth {row.verdict.depth}: {row.verdict.reason}"
+                found.append(Finding(Exit.OPEN, name, row.property, message))
         elif isinstance(row.verdict, Refuted) and wanted == "proved":
             code = Exit.SAFETY if row.property == "safety" else Exit.LIVENESS
             found.append(Finding(code, name, row.property, f"{got} steps ({row.name}), expected {wanted}"))

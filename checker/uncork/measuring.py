@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,21 +42,13 @@ class Found:
     resume: tuple[float, float, float, float] | None
 
 
-def measure(
-    instance: Instance,
-    under: load.Load,
-    *,
-    time: float,
-    runs: int,
-    seed: int,
-    watch: Callable[[int], None] = lambda _: None,
-) -> Found:
+def measure(instance: Instance, under: load.Load, *, time: float, runs: int, seed: int) -> Found:
     """Simulates an instance from seeds `seed`, `seed + 1` and so on, for `time` microseconds each.
 
     Raises `engines.events.simulate.Stray` if it is not safe.
     """
     simulator = Simulator(load.timed(instance.machine, instance.system, under))
-    found = [simulator.run(seed + k, time * WARM, time, watch) for k in range(runs)]
+    found = [simulator.run(seed + k, time * WARM, time) for k in range(runs)]
     posts = [max(load.total(each.taken, "post", "post_queued"), 1) for each in found]
 
     def per_post(family: str) -> Mean:
@@ -152,9 +144,7 @@ def found() -> list[list[str]]:
 
 def page(rows: Sequence[Sequence[str]]) -> str:
     """The rows as a table in Markdown."""
-    heads = ["instance", "load", *HEADS]
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join(lines) + "\n"
+    return readme.markdown(["instance", "load", *HEADS], rows)
 
 
 def recorded(path: Path) -> list[list[str]]:

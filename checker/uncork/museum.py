@@ -150,13 +150,10 @@ def field_page(recorded: Mapping[str, Expected]) -> str:
     shapes = matrix.FIELD
     columns = [(guest, shape) for shape in shapes for guest in matrix.field_guests(shape[0])]
     heads = [guest + (f", n{shape[0]}" if shape[0] > 1 else "") for guest, shape in columns]
-    lines = [f"| device | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
-    about = []
+    rows, about = [], []
     for device in DEVICES.values():
         names = [Instance(device.name, guest, device.policy, *shape).name for guest, shape in columns]
-        lines.append(
-            f"| {device.name} | {' | '.join(readme.marked(expected.word(recorded[n].verdicts)) for n in names)} |"
-        )
+        rows.append([device.name, *(readme.marked(expected.word(recorded[name].verdicts)) for name in names)])
         polls = f" {POLLS.format(device.name)}" if device.choices.get("poll") == YES else ""
         assumed = f" Assumed: {device.assumes}" if device.assumes else ""
         about.append(f"- **{device.name}** ({device.source}; `{device.policy}`): {device.doc}{polls}{assumed}\n")
@@ -164,13 +161,13 @@ def field_page(recorded: Mapping[str, Expected]) -> str:
         f"- **{guest.name}** ({guest.source}): {guest.doc}{f' Assumed: {guest.assumes}' if guest.assumes else ''}\n"
         for guest in GUESTS.values()
     ]
-    table = "\n".join(lines)
-    return f"{_FIELD}{table}\n\n## Devices\n\n{''.join(about)}\n## Guests\n\n{''.join(guests)}"
+    table = readme.markdown(["device", *heads], rows)
+    return f"{_FIELD}{table}\n## Devices\n\n{''.join(about)}\n## Guests\n\n{''.join(guests)}"
 
 
 def known() -> dict[str, Expected]:
-    """What is recorded of the field: in a file of its own, and of the default matrix there."""
-    return {name: each for name, (_, each) in (expected.default("field.csv") | expected.default()).items()}
+    """What is recorded of any instance, by its name."""
+    return {name: each for name, (_, each) in expected.recorded().items()}
 
 
 def generate(docs: Path, recorded: Path) -> None:

@@ -1,15 +1,13 @@
-"""What a live design costs, by `uncork.costing` where that is there; else no costs are known, and that is said."""
+"""What a live design costs, and which of two is the cheaper."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from uncork_nvme.instance import Instance
 
+from uncork import costing
 from uncork.engines import Budget, Report, quiet
 
 PRICED_AT = (1, 4, 4)
@@ -44,16 +42,9 @@ class Price:
         return mine != its and all(a <= b for a, b in zip(mine, its, strict=True))
 
 
-def available() -> bool:
-    """Whether costs can be known."""
-    return importlib.util.find_spec("uncork.costing") is not None
-
-
-def price(instance: Instance, budget: Budget | None = None, report: Report = quiet) -> Price | None:
-    """What an instance costs; None if that cannot be known."""
-    if not available():
-        return None
-    found: Any = importlib.import_module("uncork.costing").costs(instance, budget, report)
+def price(instance: Instance, budget: Budget | None = None, report: Report = quiet) -> Price:
+    """What an instance costs; raises as `costing.costs` does."""
+    found = costing.costs(instance, budget, report)
     rates = found.cq_doorbells
     least, greatest = (rates.least.value, rates.greatest.value) if rates else (None, None)
     return Price(least, greatest, None if found.idle_consumed.unending else found.idle_consumed.most)

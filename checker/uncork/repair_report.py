@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from uncork_nvme.choices import Choice
+from uncork_properties import readme
 
 from uncork import pricing, repair
 from uncork.engines import Budget
@@ -77,8 +78,8 @@ def _finalist(
     designs = [found.space.design(live.changes, guest) for guest in found.space.guests]
     for design in designs:
         watch(number, len(found.live), design.name, None)
-        if priced and (paid := pricing.price(design.at(*pricing.PRICED_AT), budget)) is not None:
-            prices.append(paid)
+        if priced:
+            prices.append(pricing.price(design.at(*pricing.PRICED_AT), budget))
     if prove:
         one, several = [], []
         for design in designs:
@@ -248,12 +249,12 @@ def _section(found: Found, finals: Sequence[Finalist]) -> str:
     lines += [f"{COSTS if priced else NO_COSTS}\n"]
     head = ["", "changes", "every size, one SQ", "any number of SQs"]
     head += ["CQ doorbells per completion, least", "greatest", "worst wait"] if priced else []
-    lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for number, each in enumerate(finals, 1):
-        cells = [str(number), f"`{_all(each.live.changes)}`", each.one, each.several]
-        cells += each.price.cells if priced and each.price else []
-        lines.append(f"| {' | '.join(cells)} |")
-    lines.append("\n<details><summary>Why each change is needed</summary>\n")
+    rows = [
+        [str(number), f"`{_all(each.live.changes)}`", each.one, each.several, *(each.price.cells if each.price else ())]
+        for number, each in enumerate(finals, 1)
+    ]
+    lines.append(readme.markdown(head, [row[: len(head)] for row in rows]))
+    lines.append("<details><summary>Why each change is needed</summary>\n")
     for number, each in enumerate(finals, 1):
         lines.append(f"{number}. `{_all(each.live.changes)}`")
         for change, decision in found.needed(each.live):

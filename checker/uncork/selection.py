@@ -103,6 +103,5 @@ def reductions(names: Sequence[str] | None) -> frozenset[str]:
 def rows(names: Sequence[str]) -> list[str]:
     """The properties of some names, all of them for none; raises `InstanceError`."""
     for name in names:
-        if name not in ROWS:
-            raise InstanceError(f"there is no property {name!r}{did_you_mean(name, ROWS)}")
+        look_up(ROWS, name, "property")
     return [row for row in ROWS if row in names or not names]

@@ -216,11 +216,13 @@ class Choices:
     def _check_hand_over(self) -> None:
         """Raises `ChoiceError` for what a permit that is handed to an SQ is not described together with."""
         known = {"cork": "park", "poll": NO, "kick_whom": "corked", "cq_full": "permits", "events": "none"}
-        for name, value in (known | {"serve": "own", "threads": "many"}).items():
+        self._only_with("kick_size=hand-over", "kick_size=all", known | {"serve": "own", "threads": "many"})
+
+    def _only_with(self, what: str, instead: str, known: Mapping[str, Choice]) -> None:
+        """Raises `ChoiceError` where something is not described together with what else is chosen."""
+        for name, value in known.items():
             if self.items()[name] != value:
-                raise ChoiceError(
-                    f"kick_size=hand-over is described with {name}={value} only: set that, or kick_size=all"
-                )
+                raise ChoiceError(f"{what} is described with {name}={value} only: set that, or {instead}")
 
     def _check_workers(self) -> None:
         """Raises `ChoiceError` for workers that are not described together with what else is chosen."""
@@ -232,9 +234,7 @@ class Choices:
         if self.idle_bits != "none":
             if self.workers == 1:
                 raise ChoiceError("idle_bits is about which of several workers is woken: set workers=2, or more")
-            for name, value in (("serve", "own"), ("poll", NO), ("events", "none")):
-                if self.items()[name] != value:
-                    raise ChoiceError(f"idle_bits is described with {name}={value} only: set that, or idle_bits=none")
+            self._only_with("idle_bits", "idle_bits=none", {"serve": "own", "poll": NO, "events": "none"})
 
     @property
     def happening(self) -> Counter[str]:

@@ -120,7 +120,7 @@ def use_grant(m: Machine, q: SQ, w: Serving) -> Guarded:
 def line_up(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     """Finds no permit, reads the CQ shadow head, and hands what it freed to those in line, where its SQ is too."""
     cq = m.cq
-    in_line = q.corked | (cq.freed <= count(other.corked for other in m.sqs))
+    in_line = q.corked | (cq.freed <= m.waiting)
     return when(
         _may_reserve(m, q, w) & (cq.available == 0) & (cq.freed > 0) & in_line & kick.possible(cq.freed),
         cq(head=cq.seen, available=kick.rest(cq.freed)),
@@ -135,7 +135,7 @@ def refresh(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     cq = m.cq
     room = cq.freed > 0
     if kick.hands_over:
-        room = ~q.corked & (cq.freed > count(other.corked for other in m.sqs))
+        room = ~q.corked & (cq.freed > m.waiting)
     return when(
         _may_reserve(m, q, w) & (cq.available == 0) & room & kick.possible(cq.freed - m.permit),
         cq(head=cq.seen, available=kick.rest(cq.freed - m.permit)),
@@ -153,7 +153,7 @@ def _no_room(m: Machine) -> Expr:
 def _joins_line(m: Machine, q: SQ) -> Updates:
     if not q.has("before"):
         return q(corked=True)
-    return q(corked=True, before=ite(q.corked, q.before, count(other.corked for other in m.sqs)))
+    return q(corked=True, before=ite(q.corked, q.before, m.waiting))
 
 
 @step("worker {}", of="reserve")

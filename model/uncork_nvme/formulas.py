@@ -130,24 +130,23 @@ class _Reader:
 
     def position(self) -> tuple[str, _Position]:
         name = self.take(*_POSITIONS)
-        start = _POSITIONS[name]
-        moves: list[tuple[str, _Number]] = []
-        while self.next in ("+", "-"):
-            sign = self.take("+", "-")
-            said, number = self.term()
-            name += sign + said
-            moves.append((sign, number))
-        return name, lambda cq: _moved(cq, start(cq), moves)
+        start, (said, moves) = _POSITIONS[name], self.moves()
+        return name + said, lambda cq: _moved(cq, start(cq), moves)
 
     def sum(self) -> tuple[str, _Number]:
         name, first = self.term()
-        moves: list[tuple[str, _Number]] = []
+        said, moves = self.moves()
+        return name + said, lambda cq: _summed(cq, first(cq), moves)
+
+    def moves(self) -> tuple[str, list[tuple[str, _Number]]]:
+        """What is added and taken away after the first of a position or sum."""
+        name, moves = "", list[tuple[str, _Number]]()
         while self.next in ("+", "-"):
             sign = self.take("+", "-")
             said, number = self.term()
             name += sign + said
             moves.append((sign, number))
-        return name, lambda cq: _summed(cq, first(cq), moves)
+        return name, moves
 
     def term(self) -> tuple[str, _Number]:
         if self.next.isdecimal():

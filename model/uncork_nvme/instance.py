@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import System
 
 from uncork_nvme import device, guest, lifecycle
-from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
+from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import Choice, ChoiceError, Choices, parse
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.machine import Machine
@@ -56,9 +57,7 @@ class Instance:
     def name(self) -> str:
         """`device/guest/policy/n1-sq3-cq3`, with the overrides at the end."""
         shape = f"n{self.sqs}-sq{self.sq_size}-cq{self.cq_size}"
-        changed = ",".join(f"{name}={value}" for name, value in sorted(self.overrides.items()))
-        parts = [self.device, self.guest, self.policy.replace("/", "\\"), shape, *([changed] if changed else [])]
-        return "/".join(parts)
+        return "/".join([self.device, self.guest, self.policy.replace("/", "\\"), shape, *_said(self.overrides)])
 
     @property
     def choices(self) -> Choices:
@@ -91,8 +90,7 @@ class Design:
     @property
     def name(self) -> str:
         """`device/guest/policy`, with the overrides at the end."""
-        changed = ",".join(f"{name}={value}" for name, value in sorted(self.overrides.items()))
-        return "/".join([self.device, self.guest, self.policy, *([changed] if changed else [])])
+        return "/".join([self.device, self.guest, self.policy, *_said(self.overrides)])
 
     def at(self, sqs: int, sq_size: int, cq_size: int) -> Instance:
         """The same at some sizes."""
@@ -129,8 +127,17 @@ def from_name(name: str) -> Instance:
     return Instance(parts[0], parts[1], chosen, sqs, sq_size, cq_size, overrides)
 
 
-def look_up(known: Mapping[str, Device] | Mapping[str, Guest], name: str, kind: str) -> Device | Guest:
-    """The device or guest of a name; raises `InstanceError` with the nearest name."""
+def _said(overrides: Mapping[str, Choice]) -> list[str]:
+    """The overrides as the last part of a name; nothing if there are none."""
+    changed = ",".join(f"{name}={value}" for name, value in sorted(overrides.items()))
+    return [changed] if changed else []
+
+
+_Named = TypeVar("_Named")
+
+
+def look_up(known: Mapping[str, _Named], name: str, kind: str) -> _Named:
+    """What has a name, such as a device or guest; raises `InstanceError` with the nearest name."""
     if name not in known:
         raise InstanceError(f"there is no {kind} {name!r}{did_you_mean(name, known)}")
     return known[name]

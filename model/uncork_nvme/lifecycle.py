@@ -23,11 +23,11 @@ def _event(m: Machine, name: str) -> tuple[Expr, Updates]:
 
 def _calm(q: SQ) -> Expr:
     """Whether no doorbell of the SQ is half done, and no worker is about to write its words."""
-    return (q.submitter == "idle") & ~q.locked
+    return (q.submitter == "idle") & q.unlocked
 
 
 def _all_calm(m: Machine) -> Expr:
-    return all_of(_calm(q) for q in m.sqs) & (m.cq.consumer == "poll") & ~m.cq.locked
+    return all_of(_calm(q) for q in m.sqs) & (m.cq.consumer == "poll") & m.cq.unlocked
 
 
 # -- one SQ ------------------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
         emptied |= q(armed=0)
     if q.has("stale"):
         emptied |= q(stale=q.word - lift(0, q.word.sort))
-    return when(may & q.exists & _calm(q) & ~m.cq.locked, done, emptied).says(
+    return when(may & q.exists & _calm(q) & m.cq.unlocked, done, emptied).says(
         f"deletes {q.label}, " + "{} commands in flight", q.in_flight
     )
 
@@ -85,7 +85,7 @@ def release(m: Machine, q: SQ, p: Serving | Completer, kick: Kick) -> Guarded:
     cq = m.cq
     back = _given_back(m)
     return when(
-        (p.at == "run") & (q.orphans > 0) & ~cq.locked & kick.possible(cq.available + back),
+        (p.at == "run") & (q.orphans > 0) & cq.unlocked & kick.possible(cq.available + back),
         q(orphans=q.orphans - 1),
         cq(available=cq.available + back),
         p(at="run") if isinstance(p, Completer) else p.looks(),
@@ -162,9 +162,11 @@ def pause(m: Machine) -> Guarded:
 @step("host")
 def resume(m: Machine) -> Guarded:
     """The device runs again, here or on another machine, once nothing is in flight and its workers have stopped."""
-    stopped = all_of(~m.looking(q) & ~q.locked & all_of(~w.at.among("run", *IN_POST) for w in q.workers) for q in m.sqs)
+    stopped = all_of(
+        ~m.looking(q) & q.unlocked & all_of(~w.at.among("run", *IN_POST) for w in q.workers) for q in m.sqs
+    )
     quiet = m.poster.at == "idle" if m.poster else all_of(q.permits == 0 for q in m.sqs)
-    return when(~m.life.awake & stopped & quiet & ~m.cq.locked, m.life(running=True), *_recalled(m)).says(
+    return when(~m.life.awake & stopped & quiet & m.cq.unlocked, m.life(running=True), *_recalled(m)).says(
         f"resumes the device ({m.choices.on_resume})"
     )
 

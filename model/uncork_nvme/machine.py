@@ -71,8 +71,6 @@ class Storing:
 class Thread(Storing, Record):
     """A thread of the device, and its stores to shared words."""
 
-    label = ""
-
 
 PLACES = ("asleep", "reserve", "cork arm", "cork recheck", "fetch", "arm", "reread", "remit", "run", *IN_POST)
 """Where a worker may stand."""
@@ -219,7 +217,8 @@ class Life(Record):
     def __init__(self, choices: Choices) -> None:
         self.events = choices.happening
         left = {event: var(Nat(n), "how often this may still happen", n) for event, n in sorted(self.events.items())}
-        buffered = var(Bool(), "the guest has configured its doorbell buffer", not self.events["config"] or self.resets)
+        at_first = not self.events["config"] or self.events["reset"] + self.events["restart"] > 0
+        buffered = var(Bool(), "the guest has configured its doorbell buffer", at_first)
         running = var(Bool(), "the device is not paused", True)
         super().__init__(
             "life",
@@ -227,11 +226,6 @@ class Life(Record):
             **({"buffered": buffered} if self.events["config"] or self.events["reset"] else {}),
             **({"running": running} if self.events["pause"] else {}),
         )
-
-    @property
-    def resets(self) -> bool:
-        """Whether the controller may be reset or restarted."""
-        return self.events["reset"] > 0 or self.events["restart"] > 0
 
     @property
     def in_use(self) -> Expr:
@@ -251,7 +245,7 @@ class Life(Record):
 def _page(choices: Choices, size: int) -> dict[str, Declared]:
     """The shadow word in the pages that a device goes on reading after a reset, where it does."""
     page = var(Ring(size), "the shadow word in the pages of before the reset, which nobody writes any more")
-    read = choices.doorbell_buffer == "on" and Life(choices).events["reset"] and choices.on_reset == "keep"
+    read = choices.doorbell_buffer == "on" and choices.happening["reset"] and choices.on_reset == "keep"
     return {"page": page} if read else {}
 
 
@@ -535,8 +529,7 @@ class Kick:
         """Whether this kick is a right one where `room` permits are available after the step."""
         if not self.site or not self.due or self.chosen is None:
             return boolean(True)
-        sqs = self.machine.sqs
-        due = minimum(room, count(q.corked for q in sqs))
+        due = minimum(room, self.machine.waiting)
         first = all_of(q.before < len(self.chosen) for q in self.chosen) if self.hands_over else boolean(True)
         return all_of(q.corked for q in self.chosen) & first & (due == len(self.chosen))
 
@@ -551,12 +544,12 @@ class Kick:
         """
         changed = []
         if self.hands_over and self.chosen is not None:
-            corked = count(q.corked for q in self.machine.sqs)
+            waiting = self.machine.waiting
             for q in self.machine.sqs:
                 if q in self.chosen:
                     changed.append(q(granted=True, before=0))
                 elif q is joins:
-                    changed.append(q(corked=True, before=ite(q.corked, q.before, corked) - len(self.chosen)))
+                    changed.append(q(corked=True, before=ite(q.corked, q.before, waiting) - len(self.chosen)))
                 elif self.chosen:
                     changed.append(q(before=ite(q.corked, q.before - len(self.chosen), q.before)))
         for q in self.machine.sqs:
@@ -637,6 +630,11 @@ class Machine:
     def corked(self) -> Expr:
         """Whether any SQ is corked."""
         return any_of(q.corked for q in self.sqs)
+
+    @property
+    def waiting(self) -> Expr:
+        """How many SQs are corked."""
+        return count(q.corked for q in self.sqs)
 
     @property
     def queued(self) -> Expr:

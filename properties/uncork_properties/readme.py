@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from uncork_properties import expected, matrix
@@ -42,6 +43,12 @@ def table() -> str:
     for lines_, devices in titles.items():
         parts.append(f"**{', '.join(devices)}**\n\n{head}\n{lines_}\n")
     return "\n".join(parts)
+
+
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown."""
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines) + "\n"
 
 
 def marked(word: str) -> str:

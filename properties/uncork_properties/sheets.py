@@ -6,7 +6,7 @@ Each has a file of recorded verdicts beside this module, `NAME.csv`, and a page 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uncork_nvme import catalogue
 from uncork_nvme.choices import NO, YES, Choice
@@ -29,8 +29,7 @@ class Sheet:
     def cell(self, row: str, column: str) -> Instance:
         """What stands in a row under a column."""
         design, shape = self.rows[row]
-        chosen = {**design.overrides, **self.columns[column]}
-        return Design(design.device, design.guest, design.policy, chosen).at(*shape)
+        return replace(design, overrides={**design.overrides, **self.columns[column]}).at(*shape)
 
     def instances(self) -> Iterator[Instance]:
         """Every cell, row by row."""
@@ -46,11 +45,10 @@ class Sheet:
     def table(self) -> str:
         """The recorded verdicts in Markdown."""
         words = {name: expected.word(each.verdicts) for name, (_, each) in self.recorded.items()}
-        lines = [f"| {self.head} | {' | '.join(self.columns)} |", "|---" * (1 + len(self.columns)) + "|"]
-        for row in self.rows:
-            cells = [readme.marked(words[self.cell(row, column).name]) for column in self.columns]
-            lines.append(f"| {row} | {' | '.join(cells)} |")
-        return "\n".join(lines) + "\n"
+        rows = [
+            [row, *(readme.marked(words[self.cell(row, column).name]) for column in self.columns)] for row in self.rows
+        ]
+        return readme.markdown([self.head, *self.columns], rows)
 
     def updated(self, content: str) -> str:
         """A page with this table made anew between its two marks."""

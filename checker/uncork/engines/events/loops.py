@@ -12,7 +12,7 @@ from uncork.engines.explicit.kernel import call
 _NEVER = np.inf
 
 
-@njit(nogil=True)
+@njit(cache=True, nogil=True)
 def run(
     look: int,
     steps: Any,
@@ -85,14 +85,14 @@ def run(
     return most
 
 
-@njit(nogil=True)
+@njit(cache=True, nogil=True)
 def _add(sums: Any, seen: Any, place: int, averages: int, since: float, to: float) -> None:
     if to > since:
         for k in range(averages):
             sums[k] += seen[place + k] * (to - since)
 
 
-@njit(nogil=True)
+@njit(cache=True, nogil=True)
 def seed(value: int) -> None:
     """Seeds the random numbers of `run`."""
     np.random.seed(value)

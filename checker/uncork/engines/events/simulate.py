@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from uncork.core.timed import Timed
 from uncork.engines.events import loops
 from uncork.engines.events.code import Code, clocks
 
-_CHUNK = 1 << 18  # steps between two looks at whoever watches: a fraction of a second
+_CHUNK = 1 << 18  # steps between two looks at the time, and for Ctrl-C: a fraction of a second
 _ROOM = 1 << 17  # latencies of a span that are kept
 
 
@@ -53,7 +53,7 @@ class Simulator:
         words = (len(self.clocks) + 63) // 64 + (len(actions) + 63) // 64 + len(timed.averages) + len(timed.spans)
         self._seen = np.zeros(words, np.int64)
 
-    def run(self, seed: int, warm: float, end: float, watch: Callable[[int], None] = lambda _: None) -> Measured:
+    def run(self, seed: int, warm: float, end: float) -> Measured:
         """One run; raises `Stray`. The same seed gives the same run."""
         timed, system = self.timed, self.timed.system
         state = np.array(self.code.layout.pack(system.initial), np.uint64)
@@ -72,15 +72,9 @@ class Simulator:
             if done < 0:
                 raise Stray(f"{system.name}: {system.actions[-1 - done].name} takes a variable out of its range")
             total += done
-            watch(total)
         return Measured(
             {action.name: int(n) for action, n in zip(system.actions, taken, strict=True)},
             {name: float(value) / (end - warm) for name, value in zip(timed.averages, sums, strict=True)},
             {span.name: latencies[k, : used[k]] for k, span in enumerate(timed.spans)},
             total,
         )
-
-
-def simulate(timed: Timed, seed: int, warm: float, end: float) -> Measured:
-    """One run of a timed system; raises `Stray`."""
-    return Simulator(timed).run(seed, warm, end)
