@@ -44,7 +44,7 @@ costs: .venv/installed ## record what policies cost, here and in docs/cost.md
 	$(BIN)/python -m uncork.cost_report docs/cost.md properties/uncork_properties/costs.csv
 
 measure: .venv/installed ## record what policies cost at real sizes, here and in docs/measure.md
-	$(BIN)/python -m uncork.measuring docs/measure.md properties/uncork_properties/measured.csv
+	$(BIN)/python -m uncork.measure_report docs properties/uncork_properties
 
 repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repair.md (minutes)
 	$(BIN)/python -m uncork.repair_report docs/repair.md

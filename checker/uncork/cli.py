@@ -20,9 +20,9 @@ from uncork.core.sorts import SlipError, did_you_mean
 from uncork.export import Inexpressible
 from uncork.gate import Exit
 from uncork.options import NAMES as _NAMES
-from uncork.options import NUMBERS as _NUMBERS
 from uncork.options import budget as _budget
 from uncork.options import budgeted as _budgeted
+from uncork.options import filtered as _filtered
 from uncork.options import progress as _progress
 from uncork.options import write as _write
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from uncork.core.property import Property
     from uncork.core.trace import Trace
     from uncork.runner import Checked, Row
+    from uncork.selection import Filters
 
 
 _SMALL = 100_000
@@ -109,17 +110,8 @@ def show(name: str | None) -> None:
 
 # -- check -------------------------------------------------------------------------------------------------------------
 @cli.command()
-@click.option("--policy", type=_NAMES, help="Policies; your own is path/to/file.py:function.")
-@click.option("--device", type=_NAMES, help="Devices; all of the catalogue: all.")
-@click.option("--guest", type=_NAMES, help="Guests; all of the catalogue: all.")
+@_filtered
 @click.option("--property", "property_", type=_NAMES, help=f"Of {', '.join(ROWS)}.")
-@click.option("--sqs", type=_NUMBERS, help="Numbers of SQs on the CQ.")
-@click.option("--sq-size", type=_NUMBERS, help="Entries of each SQ.")
-@click.option("--cq-size", type=_NUMBERS, help="Entries of the CQ.")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice (see: uncork show). Repeatable."
-)
-@click.option("--events", metavar="NAME+...", help="What happens to queues besides their use: --set events=...")
 @click.option(
     "--engine",
     type=click.Choice(["explicit", "bmc", "induction", "all"]),
@@ -140,15 +132,8 @@ def show(name: str | None) -> None:
 )
 @_budgeted
 def check(
-    policy: list[str] | None,
-    device: list[str] | None,
-    guest: list[str] | None,
+    filters: Filters,
     property_: list[str] | None,
-    sqs: list[int] | None,
-    sq_size: list[int] | None,
-    cq_size: list[int] | None,
-    overrides: tuple[str, ...],
-    events: str | None,
     engine: str,
     reductions: list[str] | None,
     expect: str | None,
@@ -169,14 +154,10 @@ def check(
     from uncork.gate import as_json
     from uncork.report import Report
 
-    chosen = [*overrides, *([f"events={events}"] if events else [])]
-    filters = selection.Filters(
-        policy or (), device or (), guest or (), sqs or (), sq_size or (), cq_size or (), chosen
-    )
     rows = selection.rows(property_ or ())
     expectations = expected.load(expect) if expect else expected.recorded()
-    nothing = not any((policy, device, guest, sqs, sq_size, cq_size, chosen))
-    asked = [each for each, _ in expectations.values()] if expect and nothing else selection.select(filters)
+    all_ = filters == selection.Filters()
+    asked = [each for each, _ in expectations.values()] if expect and all_ else selection.select(filters)
     instances, left_out = selection.fitting(asked)
     for reason in left_out:
         click.echo(f"not checked: {reason}", err=True)

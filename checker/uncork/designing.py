@@ -11,17 +11,35 @@ from typing import TYPE_CHECKING
 
 import click
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.instance import InstanceError, find_policy, from_name, look_up
+from uncork_nvme.instance import Instance, InstanceError, find_policy, look_up
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
+from uncork_properties.load import LOADS, SPREAD
 
 from uncork.gate import Exit
-from uncork.options import NAMES, NUMBERS, budget, budgeted, write
+from uncork.options import NAMES, NUMBERS, budget, budgeted, filtered, write
 
 if TYPE_CHECKING:
     from uncork.repair import Space
+    from uncork.selection import Filters
 
 _KNOWN = sorted({shape[0] for shape in matrix.SHAPES})
+
+
+def _chosen(names: tuple[str, ...], filters: Filters) -> list[Instance]:
+    from uncork import selection
+
+    chosen, left_out = selection.named(names, filters)
+    for reason in left_out:
+        click.echo(f"left out: {reason}", err=True)
+    return chosen
+
+
+def _drawable(plot: str | None) -> None:
+    from importlib.util import find_spec
+
+    if plot and find_spec("matplotlib") is None:
+        raise InstanceError("--plot needs matplotlib: pip install 'uncork[plot]'")
 
 
 def _space(device: str, guest: list[str], sqs: list[int], policy: list[str] | None) -> Space:
@@ -58,7 +76,8 @@ _JSON = click.option(
 
 
 @click.command()
-@click.argument("instances", nargs=-1, required=True)
+@click.argument("instances", nargs=-1)
+@filtered
 @click.option(
     "--trace",
     type=click.Choice(["least", "greatest", "wait"]),
@@ -68,17 +87,20 @@ _JSON = click.option(
 @budgeted
 def cost(
     instances: tuple[str, ...],
+    filters: Filters,
     trace: str | None,
     json_: str | None,
     max_states: int | None,
     max_memory: int | None,
     max_seconds: float | None,
 ) -> int:
-    """Compute what INSTANCES cost, exactly: doorbells per completion, and what a corked SQ waits for.
+    """Compute what instances cost, exactly: doorbells per completion, and what a corked SQ waits for.
+
+    INSTANCES are named, or filtered as for uncork check.
 
     The least and the greatest over all fair runs, each with a run that has it, which is replayed and counted anew.
     """
-    chosen = [from_name(name) for name in instances]
+    chosen = _chosen(instances, filters)
     from uncork import cost_report, costing
     from uncork.engines.explicit.cost import Unfinished
     from uncork.render.progress import progress
@@ -114,41 +136,59 @@ def cost(
 
 
 @click.command()
-@click.argument("instances", nargs=-1, required=True)
-@click.option("--load", "loads", type=NAMES, default="full", show_default=True, help="See: uncork measure --help.")
+@click.argument("instances", nargs=-1)
+@filtered
+@click.option("--load", "loads", type=NAMES, default="full", show_default=True, help=f"Of {', '.join(LOADS)}.")
 @click.option(
     "--time", "milliseconds", type=click.FloatRange(min=1, max=1e6), default=100, show_default=True, help="ms a run."
 )
 @click.option("--runs", type=click.IntRange(min=2, max=1000), default=5, show_default=True, help="Runs of each.")
-@click.option("--seed", type=click.IntRange(min=0, max=2**31), default=1, show_default=True, help="Of the first run.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of all runs.")
+@click.option(
+    "--spread",
+    type=click.FloatRange(min=0, max=10),
+    default=SPREAD,
+    show_default=True,
+    help="Standard deviation of the time of a step, in means: 0 is constant, 1 exponential.",
+)
+@click.option("--plot", type=click.Path(dir_okay=False), help="Draw it to this file (.svg, .png, .pdf).")
 @_JSON
 def measure(
-    instances: tuple[str, ...], loads: list[str], milliseconds: float, runs: int, seed: int, json_: str | None
+    instances: tuple[str, ...],
+    filters: Filters,
+    loads: list[str],
+    milliseconds: float,
+    runs: int,
+    seed: int,
+    spread: float,
+    plot: str | None,
+    json_: str | None,
 ) -> int:
-    """Simulate INSTANCES under a load, at sizes that no search reaches: doorbells, time corked, time to resume.
+    """Simulate instances under a load, at sizes that no search reaches: doorbells, time corked, time to resume.
 
-    It is the machine itself that is simulated, step by step, with a time for each step. A guest that submits one entry
-    at a time is meant by submit_batch=1, as in hand-over/linux/tail-1/n1-sq1024-cq1024/submit_batch=1. Loads: full,
-    polled, coalesced, open.
+    INSTANCES are named, or filtered as for uncork check. It is the machine itself that is simulated, step by step, with
+    a time for each step. A guest that submits one entry at a time is meant by submit_batch=1, as in
+    hand-over/linux/tail-1/n1-sq1024-cq1024/submit_batch=1.
     """
-    from uncork_properties.load import LOADS
-
+    chosen = _chosen(instances, filters)
+    for name in loads:
+        look_up(LOADS, name, "load")
+    if 0 < spread < 0.01:
+        raise click.UsageError(f"--spread is 0, or 0.01 and more, not {spread:g}")
+    _drawable(plot)
+    from uncork import measure_report as report
     from uncork import measuring
     from uncork.engines.events.simulate import Stray
     from uncork.render.progress import progress
     from uncork.render.text import Page
 
-    chosen = [from_name(name) for name in instances]
-    for name in loads:
-        look_up(LOADS, name, "load")
     found, code = [], Exit.AS_EXPECTED
     try:
         with progress() as show:
             for number, (instance, name) in enumerate(product(chosen, loads)):
                 show(number, len(chosen) * len(loads), f"{instance.name}, {name}", None)
                 under, time = LOADS[name], milliseconds * 1e3
-                each = measuring.measure(instance, under, time=time, runs=runs, seed=seed)
-                found.append(each)
+                found.append(measuring.measure(instance, under, time=time, runs=runs, seed=seed, spread=spread))
     except Stray as why:
         click.echo(f"{why}; uncork check shows how", err=True)
         code = Exit.SAFETY
@@ -156,14 +196,21 @@ def measure(
         click.echo(f"interrupted: {len(found)} of {len(chosen) * len(loads)} were simulated", err=True)
         code = Exit.INTERRUPTED
     if json_:
-        write(json_, json.dumps([measuring.as_json(each) for each in found], indent=1) + "\n")
+        write(json_, json.dumps([report.as_json(each) for each in found], indent=1) + "\n")
+    if plot and found:
+        report.plot(Path(plot), found)
     if json_ != "-" and found:
         to = Page()
-        to.show(measuring.table(found))
-        to.say(measuring.LEGEND.format(runs))
+        to.show(report.table(found))
+        if len(found) > 1:
+            to.say()
+            to.show(report.chart(found))
+        to.say(report.LEGEND.format(runs))
         for name in dict.fromkeys(loads):
             to.say(f"{name}: {LOADS[name].doc}")
-    return code
+        if stuck := sum(bool(each.stuck) for each in found):
+            to.say(f"{stuck} got stuck: nothing moves there any more; uncork check tells whether and shows how")
+    return Exit.LIVENESS if not code and any(each.stuck for each in found) else code
 
 
 @click.command()
@@ -241,16 +288,13 @@ def frontier(
     All designs that DEVICE may become by its switches and EventIdx are searched, minimal or not.
     """
     space = _space(device, guest, sqs, policy)
-    from importlib.util import find_spec
-
     from uncork import frontier as fronts
     from uncork import repair as searching
     from uncork.render.progress import progress
     from uncork.render.text import Page
     from uncork.repair_report import sums
 
-    if plot and find_spec("matplotlib") is None:
-        raise InstanceError("--plot needs matplotlib: pip install 'uncork[plot]'")
+    _drawable(plot)
     limit = budget(max_states, max_memory, max_seconds, 1)
     decider = searching.Decider(budget=limit)
     with progress() as watch:

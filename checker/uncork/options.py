@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,48 @@ def _apart(value: str) -> list[str]:
 
 
 NAMES, NUMBERS = ListType(), ListType(int)
+
+
+def filtered(command: Callable[..., int]) -> Any:
+    """Adds the filters of instances to a command, which gets them as `filters`."""
+
+    @functools.wraps(command)
+    def given(
+        *,
+        policy: list[str] | None,
+        device: list[str] | None,
+        guest: list[str] | None,
+        sqs: list[int] | None,
+        sq_size: list[int] | None,
+        cq_size: list[int] | None,
+        overrides: tuple[str, ...],
+        events: str | None,
+        **rest: Any,
+    ) -> int:
+        from uncork.selection import Filters
+
+        chosen = (*overrides, *((f"events={events}",) if events else ()))
+        filters = Filters(policy or (), device or (), guest or (), sqs or (), sq_size or (), cq_size or (), chosen)
+        return command(filters=filters, **rest)
+
+    for option in reversed((
+        click.option("--policy", type=NAMES, help="Policies; your own is path/to/file.py:function."),
+        click.option("--device", type=NAMES, help="Devices; all of the catalogue: all."),
+        click.option("--guest", type=NAMES, help="Guests; all of the catalogue: all."),
+        click.option("--sqs", type=NUMBERS, help="Numbers of SQs on the CQ."),
+        click.option("--sq-size", type=NUMBERS, help="Entries of each SQ."),
+        click.option("--cq-size", type=NUMBERS, help="Entries of the CQ."),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Override a choice (see: uncork show). Repeatable.",
+        ),
+        click.option("--events", metavar="NAME+...", help="What happens to queues besides their use: --set events=..."),
+    )):  # fmt: skip
+        given = option(given)
+    return given
 
 
 def budgeted(command: Any) -> Any:

@@ -8,7 +8,7 @@ from itertools import product
 
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import ChoiceError, parse
-from uncork_nvme.instance import Instance, InstanceError, find_policy, look_up
+from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name, look_up
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
@@ -57,6 +57,19 @@ def select(filters: Filters) -> list[Instance]:
         if filters.sqs or matrix.fits(device, shape[0])
     ]
     return [replace(instance, overrides=overrides) for instance in found] if overrides else found
+
+
+def named(names: Sequence[str], filters: Filters) -> tuple[list[Instance], list[str]]:
+    """The instances of these names, and those that the filters name, if there are any; and what does not fit, and why.
+
+    Raises `InstanceError` or `ChoiceError` for what does not exist, or if nothing is named.
+    """
+    if filters == Filters():
+        if not names:
+            raise InstanceError("name an instance, or filter them, as with --device propolis-2026 (see: uncork list)")
+        return [from_name(name) for name in names], []
+    fit, left_out = fitting(select(filters))
+    return [*(from_name(name) for name in names), *fit], left_out
 
 
 def fitting(instances: Sequence[Instance]) -> tuple[list[Instance], list[str]]:

@@ -2,75 +2,94 @@
 
 A step of guest or device takes 0.1, a doorbell register is a trap and takes 2, a notified worker runs after 1. A
 command takes 10 on average (exponential), each worker running one at a time; where completions come from elsewhere,
-one comes after another, 2 apart on average.
+one comes after another, 2 apart on average (exponential). All other times are means as well, and spread by `SPREAD` of
+their mean unless another spread is asked for: with constant ones actors move in lockstep, which no machine does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from uncork.core.system import Action, System
-from uncork.core.timed import Case, Span, Time, Timed
+from uncork.core.timed import Arrivals, Case, Span, Time, Timed
 from uncork_nvme.machine import SQ, Machine
 
 STEP, TRAP, WAKE, MEDIA, APART = 0.1, 2.0, 1.0, 10.0, 2.0
 """Microseconds: a step, a trap, a worker's wake-up, a command; and how far apart completions from elsewhere come."""
 
 
+SPREAD = 0.5
+"""The standard deviation of a time, in means."""
+
+
 @dataclass(frozen=True)
 class Load:
-    """A guest's load. `submit`: from a free command slot to the next submit, on average; 0.1 keeps the SQ full.
+    """A guest's load. `interrupt`: from the first new CQE to the consumer's first look; `STEP` is a guest that polls.
 
-    `interrupt`: from the first new CQE to the consumer's first look; 0.1 is a guest that polls.
+    `arrivals` are those of each SQ's commands; None keeps the SQ full.
     """
 
     name: str
     doc: str
-    submit: Time
-    interrupt: Time
+    interrupt: float
+    arrivals: Arrivals | None = None
 
 
 LOADS = {
     load.name: load
     for load in (
-        Load("full", "the SQ is kept full; an interrupt of 5 us for the first new CQE", Time(STEP), Time(5.0)),
-        Load("polled", "the SQ is kept full; the guest polls its CQ", Time(STEP), Time(STEP)),
+        Load("full", "the SQ is kept full; an interrupt of 5 us for the first new CQE", 5),
+        Load("polled", "the SQ is kept full; the guest polls its CQ", STEP),
+        Load("coalesced", "the SQ is kept full; the guest looks 100 us after the first new CQE", 100),
         Load(
-            "coalesced", "the SQ is kept full; the guest looks 100 us after the first new CQE", Time(STEP), Time(100.0)
+            "open", "commands come at random (Poisson), one in 12 us for each SQ; an interrupt of 5 us", 5, Arrivals(12)
         ),
-        Load("open", "submits at random, one in 12 us on average; an interrupt of 5 us", Time(12.0, True), Time(5.0)),
+        Load(
+            "bursts",
+            "64 commands at once, one such burst in 768 us for each SQ, at random; an interrupt of 5 us",
+            5,
+            Arrivals(768, 64),
+        ),
     )
 }
 """The loads by name."""
 
 _TIMES = {
-    **dict.fromkeys(("ring_sq", "ring_cq"), Time(TRAP)),
-    **dict.fromkeys(("wake", "poll"), Time(WAKE)),
+    **dict.fromkeys(("ring_sq", "ring_cq"), TRAP),
+    **dict.fromkeys(("wake", "poll"), WAKE),
 }
-"""The times of steps that take another time than `STEP`, by family."""
+"""The mean times of steps that take another than `STEP`, by family."""
 _TAKES = ("reserve", "refresh", "cork_saved", "use_grant")
 _CORKS = ("cork", "cork_park", "line_up")
 _LOOKS = ("consume", "leave_loop")
 
 
-def timed(m: Machine, system: System, load: Load) -> Timed:
+def timed(m: Machine, system: System, load: Load, spread: float = SPREAD) -> Timed:
     """A machine under a load, with what is to be measured: who is corked, and how long it takes to resume."""
-    times = {duty: _cases(m, actions, load) for duty, actions in system.duties.items()}
+    times = {duty: _cases(m, actions[0], load, spread) for duty, actions in system.duties.items()}
     room = m.cq.available + m.cq.freed > 0
     spans = tuple(Span(f"resume {q.label}", _of(system, q, *_CORKS), room, _of(system, q, *_TAKES)) for q in m.sqs)
-    return Timed(system, times, {f"corked {q.label}": q.corked for q in m.sqs}, spans)
+    return Timed(system, times, {f"corked {q.label}": q.corked for q in m.sqs}, spans, dict(_arrivals(m, system, load)))
 
 
-def _cases(m: Machine, actions: list[Action], load: Load) -> tuple[Case, ...]:
-    family = actions[0].family
-    if family == "submit":
-        return (Case(load.submit),)
-    if family in _LOOKS:
-        return (Case(load.interrupt, m.cq.consumed == 0), Case(Time(STEP)))
-    if family in ("post", "complete"):
-        return (Case(Time(MEDIA if m.choices.backend == "in-worker" else APART, exponential=True)),)
-    return (Case(_TIMES.get(family, Time(STEP))),)
+def _cases(m: Machine, action: Action, load: Load, spread: float) -> tuple[Case, ...]:
+    if action.family in _LOOKS:
+        return Case(Time(load.interrupt, spread), m.cq.consumed == 0), Case(Time(STEP, spread))
+    if action.family in ("post", "complete"):
+        return (Case(Time(MEDIA if m.choices.backend == "in-worker" else APART, 1)),)
+    return (Case(Time(_TIMES.get(action.family, STEP), spread)),)
+
+
+def _arrivals(m: Machine, system: System, load: Load) -> Iterator[tuple[str, Arrivals]]:
+    """Each step that submits some number of entries has its share of the commands that arrive."""
+    for q in m.sqs if load.arrivals else ():
+        batches = list(m.batches(q))
+        for action in system.actions:
+            if load.arrivals and action.name in _of(system, q, "submit"):
+                entries = int(action.name.rstrip(")").rpartition(",")[2])
+                apart = load.arrivals.apart * len(batches) * entries
+                yield action.duty, Arrivals(apart, load.arrivals.burst)
 
 
 def _of(system: System, q: SQ, *families: str) -> frozenset[str]:

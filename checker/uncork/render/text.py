@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 
 from rich import box
+from rich.bar import Bar
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -71,6 +72,34 @@ def table(
         )
     for row in rows:
         made.add_row(*(Text(each, style=_style(each)) for each in row))
+    return made
+
+
+def shortened(names: Sequence[str]) -> tuple[str, list[str]]:
+    """What all names have in common, with * for parts between slashes that differ; and those of each, a line each."""
+    parts = [name.split("/") for name in names]
+    if len({len(each) for each in parts}) != 1:
+        return "", list(names)
+    same = [len(set(column)) == 1 for column in zip(*parts, strict=True)]
+    common = "/".join(part if alike else "*" for part, alike in zip(parts[0], same, strict=True))
+    return common, [
+        "\n".join(part for part, alike in zip(each, same, strict=True) if not alike) or "*" for each in parts
+    ]
+
+
+def bars(names: Sequence[str], columns: Mapping[str, tuple[Sequence[float | None], str]]) -> Table:
+    """A bar for each name in each column, with its number in a format; None has none."""
+    made = table(None, [""], [])
+    for title in columns:
+        made.add_column(title, justify="right")
+        made.add_column("", ratio=1, min_width=10)
+    longest = [max([value for value in values if value is not None], default=0.0) for values, _ in columns.values()]
+    for row, name in enumerate(names):
+        cells: list[Text | Bar] = []
+        for (values, form), most in zip(columns.values(), longest, strict=True):
+            value = values[row]
+            cells += [Text("-"), Text("")] if value is None else [Text(form.format(value)), Bar(most or 1, 0, value)]
+        made.add_row(Text(name), *cells)
     return made
 
 

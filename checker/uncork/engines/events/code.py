@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uncork.core.expr import Expr, all_of, any_of
 from uncork.core.sorts import Array, Bool, SlipError
 from uncork.core.system import Action
-from uncork.core.timed import Time, Timed
+from uncork.core.timed import Arrivals, Time, Timed
 from uncork.engines.explicit.layout import Field, Layout, low
 from uncork.engines.explicit.native import Writer, compile_text, strays
 
@@ -24,6 +24,7 @@ class Clock:
     outcomes: tuple[int, ...]
     enabled: Expr
     time: Time
+    arrivals: Arrivals | None
 
 
 def clocks(timed: Timed) -> list[Clock]:
@@ -36,7 +37,7 @@ def clocks(timed: Timed) -> list[Clock]:
             enabled = any_of(a.guard for a in actions) & case.condition & all_of(~each for each in before)
             before.append(case.condition)
             if not (enabled.op == "const" and enabled.value is False):
-                found.append(Clock(tuple(index[a.name] for a in actions), enabled, case.time))
+                found.append(Clock(tuple(index[a.name] for a in actions), enabled, case.time, timed.arrivals.get(duty)))
     return found
 
 

@@ -21,12 +21,17 @@ def run(
     due: Any,
     outcomes: Any,
     means: Any,
-    exponential: Any,
+    shapes: Any,
+    apart: Any,
+    burst: Any,
+    arrival: Any,
+    left: Any,
     since: Any,
     until: Any,
     begun: Any,
     latencies: Any,
-    used: Any,
+    ended: Any,
+    worst: Any,
     taken: Any,
     sums: Any,
     clock: Any,
@@ -36,9 +41,13 @@ def run(
 ) -> int:
     """Takes up to `most` steps; gives how many it took, or -1 - k where action k would leave a variable's sort.
 
-    `clock[0]` is the time. `due` is when each clock runs out. From `warm` on `taken` counts the actions, `sums`
-    adds up the averages by time, and `latencies` (spans x room, `used` of each) are those that ended. `begun` of a span
-    is -2 outside it, -1 inside it before it opens, else when it opened. Randomness is numba's own, seeded by `seed`.
+    `clock[0]` is the time; `clock[1]` that from which no clock ran, if so. `due` is when each clock runs out: after a
+    time of gamma distribution with a mean and a shape, 0 for one that is always the mean; not before `arrival`, if it
+    has arrivals: `left` more of the same moment, then `burst` more after a time that is `apart` on average. Clocks that
+    run out at once do so in random order. From `warm` on `taken` counts the actions and `sums` adds up the averages by
+    time. `ended` counts the spans that ended; `latencies` (spans x room) is a fair sample of theirs, `worst` the
+    longest. `begun` of a span is -2 outside it, -1 inside it before it opens, else when it opened. Randomness is
+    numba's own, seeded by `seed`.
     """
     clocks, actions, spans = means.size, steps.size, begun.size
     clock_words, action_words = (clocks + 63) // 64, (actions + 63) // 64
@@ -46,20 +55,33 @@ def run(
     call(look, state.ctypes.data, seen.ctypes.data, 0)
     for count in range(most):
         now = clock[0]
+        first, among = -1, 0
         for c in range(clocks):
-            if (seen[c >> 6] >> (c & 63)) & 1:
-                if due[c] == _NEVER:
-                    due[c] = now + (np.random.exponential(means[c]) if exponential[c] else means[c])
-            else:
+            if not (seen[c >> 6] >> (c & 63)) & 1:
                 due[c] = _NEVER
-        first = np.argmin(due)
-        if due[first] >= end:  # also where no clock runs
+                continue
+            if due[c] == _NEVER:
+                due[c] = (max(now, arrival[c]) if burst[c] else now) + _time(means[c], shapes[c])
+            if first < 0 or due[c] < due[first]:
+                first, among = c, 1
+            elif due[c] == due[first]:
+                among += 1
+                if np.random.randint(0, among) == 0:
+                    first = c
+        if first < 0:
+            clock[1] = min(clock[1], now)
+        if first < 0 or due[first] >= end:
             _add(sums, seen, clock_words + action_words, averages, max(now, warm), end)
             clock[0] = end
             return count
         _add(sums, seen, clock_words + action_words, averages, max(now, warm), due[first])
         now = due[first]
         clock[0], due[first] = now, _NEVER
+        if burst[first]:
+            left[first] -= 1
+            if left[first] <= 0:
+                left[first] = burst[first]
+                arrival[first] += np.random.exponential(apart[first])
         chosen, among = -1, 0
         for k in range(outcomes.shape[1]):
             action = outcomes[first, k]
@@ -74,15 +96,27 @@ def run(
         call(look, state.ctypes.data, seen.ctypes.data, 0)
         for s in range(spans):
             if until[s, chosen]:
-                if begun[s] >= warm and used[s] < latencies.shape[1]:
-                    latencies[s, used[s]] = now - begun[s]
-                    used[s] += 1
+                if begun[s] >= warm:
+                    place = ended[s] if ended[s] < latencies.shape[1] else np.random.randint(0, ended[s] + 1)
+                    if place < latencies.shape[1]:
+                        latencies[s, place] = now - begun[s]
+                    ended[s] += 1
+                    worst[s] = max(worst[s], now - begun[s])
                 begun[s] = -2.0
-            if since[s, chosen]:
+            if since[s, chosen] and begun[s] == -2.0:
                 begun[s] = -1.0
             if begun[s] == -1.0 and seen[clock_words + action_words + averages + s]:
                 begun[s] = now
     return most
+
+
+@njit(cache=True, nogil=True)
+def _time(mean: float, shape: float) -> float:
+    if shape == 0:
+        return mean
+    if shape == 1:
+        return np.random.exponential(mean)
+    return np.random.gamma(shape, mean / shape)
 
 
 @njit(cache=True, nogil=True)

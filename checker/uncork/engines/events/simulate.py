@@ -17,20 +17,24 @@ _ROOM = 1 << 17  # latencies of a span that are kept
 
 
 class Stray(Exception):
-    """An action would take a variable out of its sort: the system is not safe, and there is nothing to measure."""
+    """There is nothing to measure: an action leaves a sort (the system is not safe), or time stands still."""
 
 
 @dataclass(frozen=True)
 class Measured:
     """What one run showed, from the time `warm` to `end`.
 
-    `taken`: how often each action was taken, by name. `averages` over time. `latencies` of each span, in the order in
-    which they ended (the first 131,072). `steps`: how many were taken in all.
+    `taken`: how often each action was taken, by name. `averages` over time. `latencies` of each span that ended (of
+    more than 131,072 a fair sample), and the `worst`. `waiting`: how long each span has been open that did not end.
+    `stuck`: the time from which no clock ran, if so. `steps`: how many were taken in all.
     """
 
     taken: Mapping[str, int]
     averages: Mapping[str, float]
     latencies: Mapping[str, NDArray[np.float64]]
+    worst: Mapping[str, float]
+    waiting: Mapping[str, float]
+    stuck: float | None
     steps: int
 
 
@@ -46,35 +50,73 @@ class Simulator:
         for row, clock in zip(self._outcomes, self.clocks, strict=True):
             row[: len(clock.outcomes)] = clock.outcomes
         self._means = np.array([clock.time.mean for clock in self.clocks])
-        self._exponential = np.array([clock.time.exponential for clock in self.clocks])
+        self._shapes = np.array([clock.time.shape for clock in self.clocks])
+        self._apart = np.array([clock.arrivals.apart if clock.arrivals else 0.0 for clock in self.clocks])
+        self._burst = np.array([clock.arrivals.burst if clock.arrivals else 0 for clock in self.clocks], np.int64)
         names = [action.name for action in actions]
         self._since = np.array([[n in span.since for n in names] for span in timed.spans], np.bool_)
         self._until = np.array([[n in span.until for n in names] for span in timed.spans], np.bool_)
         words = (len(self.clocks) + 63) // 64 + (len(actions) + 63) // 64 + len(timed.averages) + len(timed.spans)
         self._seen = np.zeros(words, np.int64)
 
+    def start(self, seed: int) -> Run:
+        """A run that has not begun; the same seed gives the same run."""
+        return Run(self, seed)
+
     def run(self, seed: int, warm: float, end: float) -> Measured:
-        """One run; raises `Stray`. The same seed gives the same run."""
-        timed, system = self.timed, self.timed.system
-        state = np.array(self.code.layout.pack(system.initial), np.uint64)
-        due, clock = np.full(len(self.clocks), np.inf), np.zeros(1)
-        spans = len(timed.spans)
-        begun, latencies, used = np.full(spans, -2.0), np.zeros((spans, _ROOM)), np.zeros(spans, np.int64)
-        taken, sums = np.zeros(len(system.actions), np.int64), np.zeros(len(timed.averages))
-        steps, total = np.array(self.code.steps, np.int64), 0
-        since, until = (each.reshape(spans, len(system.actions)) for each in (self._since, self._until))
+        """One run; raises `Stray`."""
+        started = self.start(seed)
+        while started.clock[0] < end:
+            before = started.clock[0]
+            if started.go(_CHUNK, warm, end) == _CHUNK and started.clock[0] == before:
+                raise Stray(f"{self.timed.system.name}: {_CHUNK:,} steps at the time {before:g}, which does not pass")
+        return started.measured(warm, end)
+
+
+class Run:
+    """A run under way: all that the loop changes."""
+
+    def __init__(self, of: Simulator, seed: int) -> None:
+        clocks, spans = len(of.clocks), len(of.timed.spans)
+        self.of, self.total = of, 0
+        self.state = np.array(of.code.layout.pack(of.timed.system.initial), np.uint64)
+        self.clock = np.array([0.0, np.inf])
+        self.taken = np.zeros(len(of.timed.system.actions), np.int64)
+        self._due, self._arrival, self._left = np.full(clocks, np.inf), np.zeros(clocks), np.zeros(clocks, np.int64)
+        self._begun, self._ended = np.full(spans, -2.0), np.zeros(spans, np.int64)
+        self._latencies, self._worst = np.zeros((spans, _ROOM)), np.zeros(spans)
+        self._sums = np.zeros(len(of.timed.averages))
         loops.seed(seed)
-        while clock[0] < end:
-            done = loops.run(
-                self.code.look, steps, state, self._seen, due, self._outcomes, self._means, self._exponential,
-                since, until, begun, latencies, used, taken, sums, clock, warm, end, _CHUNK,
-            )  # fmt: skip
-            if done < 0:
-                raise Stray(f"{system.name}: {system.actions[-1 - done].name} takes a variable out of its range")
-            total += done
+
+    def go(self, steps: int, warm: float, end: float) -> int:
+        """Takes up to so many steps, and gives how many it took: fewer at the `end`. Raises `Stray`."""
+        of, system = self.of, self.of.timed.system
+        since, until = (each.reshape(len(self._begun), len(system.actions)) for each in (of._since, of._until))
+        done = loops.run(
+            of.code.look, np.array(of.code.steps, np.int64), self.state, of._seen, self._due, of._outcomes, of._means,
+            of._shapes, of._apart, of._burst, self._arrival, self._left, since, until, self._begun, self._latencies,
+            self._ended, self._worst, self.taken, self._sums, self.clock, warm, end, steps,
+        )  # fmt: skip
+        if done < 0:
+            raise Stray(f"{system.name}: {system.actions[-1 - done].name} takes a variable out of its range")
+        self.total += done
+        return int(done)
+
+    def measured(self, warm: float, end: float) -> Measured:
+        """What it showed."""
+        timed = self.of.timed
+        names = [span.name for span in timed.spans]
         return Measured(
-            {action.name: int(n) for action, n in zip(system.actions, taken, strict=True)},
-            {name: float(value) / (end - warm) for name, value in zip(timed.averages, sums, strict=True)},
-            {span.name: latencies[k, : used[k]] for k, span in enumerate(timed.spans)},
-            total,
+            {action.name: int(n) for action, n in zip(timed.system.actions, self.taken, strict=True)},
+            {name: float(value) / (end - warm) for name, value in zip(timed.averages, self._sums, strict=True)},
+            {name: self._latencies[k, : min(self._ended[k], _ROOM)] for k, name in enumerate(names)},
+            {name: float(worst) for name, worst in zip(names, self._worst, strict=True)},
+            {name: end - float(at) for name, at in zip(names, self._begun, strict=True) if at >= 0},
+            float(self.clock[1]) if np.isfinite(self.clock[1]) else None,
+            self.total,
         )
+
+
+def seeds(seed: int, runs: int) -> list[int]:
+    """A seed for each of several runs, as good as independent of those that another seed gives."""
+    return [int(each) for each in np.random.SeedSequence(seed).generate_state(runs)]

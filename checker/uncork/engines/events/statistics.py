@@ -17,8 +17,11 @@ class Mean:
     value: float
     half: float
 
-    def __str__(self) -> str:
-        return f"{self.value:.3f}" if self.half < 0.0005 else f"{self.value:.3f} ±{self.half:.3f}"
+    def text(self, digits: int = 3) -> str:
+        """Rounded; the ± is left out where it would round to 0, or is not known."""
+        half = f"{self.half:.{digits}f}"
+        known = self.half < float("inf") and float(half) > 0
+        return f"{self.value:.{digits}f} ±{half}" if known else f"{self.value:.{digits}f}"
 
 
 def mean(values: Sequence[float]) -> Mean:
@@ -29,10 +32,11 @@ def mean(values: Sequence[float]) -> Mean:
     return Mean(float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1)) * spread)
 
 
-def percentiles(values: Sequence[NDArray[np.float64]]) -> tuple[float, float, float, float] | None:
-    """The percentiles 50, 95, 99 and 100 of all values together; None if there are none."""
-    together = np.concatenate([*values, np.zeros(0)])
-    if not together.size:
-        return None
-    p50, p95, p99, most = (float(each) for each in np.percentile(together, [50, 95, 99, 100]))
-    return p50, p95, p99, most
+def percentiles(runs: Sequence[Sequence[NDArray[np.float64]]], *asked: float) -> list[Mean] | None:
+    """The mean over the runs of each percentile of all their values; None if there are no values.
+
+    A run that has none counts for nothing.
+    """
+    together = (np.concatenate([*values, np.zeros(0)]) for values in runs)
+    found = [np.percentile(values, asked) for values in together if values.size]
+    return [mean([float(each[k]) for each in found]) for k in range(len(asked))] if found else None
