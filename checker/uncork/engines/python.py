@@ -32,9 +32,15 @@ def successors(system: System) -> Successors:
 
 def predicate(system: System, condition: Expr) -> Callable[[Plain], bool]:
     """The function that tells whether a condition holds in a state."""
+    function: Callable[[Plain], bool] = value(system, condition)
+    return function
+
+
+def value(system: System, expr: Expr) -> Callable[[Plain], Any]:
+    """The function that gives an expression's value in a state."""
     names = _names(system)
-    lines = [_header("holds", names), f"    return {_text(condition, names)}"]
-    function: Callable[[Plain], bool] = _function("holds", "\n".join(lines))
+    lines = [_header("value", names), f"    return {_text(expr, names)}"]
+    function: Callable[[Plain], Any] = _function("value", "\n".join(lines))
     return function
 
 
