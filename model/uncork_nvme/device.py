@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from uncork.core.expr import Expr, any_of, boolean, count, ite, minimum
 from uncork.core.system import Action, Guarded, Updates, step, when
 
+from uncork_nvme.actors import Completer, Poster, Registered, Serving, Storing
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Poster, Registered, Serving, Storing, notified
+from uncork_nvme.machine import CQ, SQ, Kick, Machine, notified
 from uncork_nvme.policies import CQView, EventIdx
 
 
@@ -41,6 +42,11 @@ def _armed_with(q: SQ, w: Serving, value: Expr) -> list[Updates]:
     write = q.life.in_use & (q.armed != value) if q.has("armed") else q.life.in_use
     remembered = [q(armed=value)] if q.has("armed") else []
     return [w.sq_event.store(ite(write, value, q.event)), *remembered]
+
+
+def _writes_nothing(m: Machine) -> str:
+    """How a step that writes EventIdx is told where the guest has no doorbell buffer."""
+    return "no doorbell buffer: writes no EventIdx" + (" that the guest reads" if m.life.keeps else "")
 
 
 # -- pop, by a worker --------------------------------------------------------------------------------------------------
@@ -177,15 +183,18 @@ def start_cork(m: Machine, q: SQ, w: Serving) -> Guarded:
 def cork_arm(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Writes CQ EventIdx as the policy says at a cork; a full fence follows."""
     armed = event_idx(m, corking=True)
-    return when((w.at == "cork arm") & armed.written, _written(armed.value, m.cq, w), w(at="cork recheck")).says(
-        "arms: CQ EventIdx {} -> {}", w.cq_event.own, armed.value if armed.value is not None else m.cq.event
+    return (
+        when((w.at == "cork arm") & armed.written, _written(armed.value, m.cq, w), w(at="cork recheck"))
+        .says("arms: CQ EventIdx {} -> {}", w.cq_event.own, armed.value if armed.value is not None else m.cq.event)
+        .but_where(~m.life.in_use, _writes_nothing(m))
     )
 
 
 @step("worker {}", of="cork_arm")
 def cork_leave(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Leaves CQ EventIdx as it is, as the policy says at this cork."""
-    return when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
+    leaves = when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
+    return leaves.says("leaves CQ EventIdx at {}", m.cq.event).but_where(~m.life.in_use, _writes_nothing(m))
 
 
 def _rechecks(m: Machine, w: Serving) -> Expr:
@@ -207,13 +216,17 @@ def cork_saved(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
 @step("worker {}", of="cork_recheck")
 def cork_park(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the CQ shadow head again and finds no room: the SQ is recorded as corked, and the worker sleeps."""
-    return when(
+    told = f"no room, {q.label} is CORKED, worker {w.after}"
+    parked = when(
         _rechecks(m, w) & (m.cq.freed == 0),
         m.cq(locked=False),
         q(locked=False, corked=True),
         q.popping_is(False),
         w.leaves(),
-    ).says("re-reads shadow head {}: " + f"no room, {q.label} is CORKED, worker {w.after}", m.cq.seen)
+    )
+    return parked.says("re-reads shadow head {}: " + told, m.cq.seen).but_where(
+        m.life.blind, "no shadow head to re-read: " + told
+    )
 
 
 def _known_tail(m: Machine, q: SQ) -> Expr:
@@ -264,7 +277,11 @@ def arm_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
     event = {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[m.choices.sq_event]
     onward = [w(at="reread")] if m.choices.sq_reread == YES else [q(locked=False), *_armed(m, q, w)]
-    return when(w.at == "arm", *_armed_with(q, w, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
+    armed = when(w.at == "arm", *_armed_with(q, w, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
+    armed = armed.but_where(~m.life.in_use, _writes_nothing(m))
+    if not q.has("armed"):
+        return armed
+    return armed.but_where(q.armed == event, "remembers SQ EventIdx as {} already: writes nothing", event)
 
 
 def _armed(m: Machine, q: SQ, w: Serving) -> list[Updates]:
@@ -293,7 +310,11 @@ def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
 def reread_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
     right = _rereads(m, w) & (q.seen == q.head) if m.choices.sq_arm == "idle" else _rereads(m, w)
-    return when(right, q(tail=q.seen, locked=False), *_armed(m, q, w)).says("re-reads SQ tail {}", q.seen)
+    return (
+        when(right, q(tail=q.seen, locked=False), *_armed(m, q, w))
+        .says("re-reads SQ tail {}", q.seen)
+        .but_where(m.life.blind, "no shadow tail to re-read: still knows SQ tail {}", q.tail)
+    )
 
 
 @step("worker {}")
@@ -357,8 +378,10 @@ def _reads(m: Machine, p: Serving | Completer | Poster) -> Expr:
 @step("backend {}", of="post_read")
 def post_read(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
     """Reads the CQ shadow head, which has not moved."""
-    return when(_reads(m, p) & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
-        "reads shadow head {}: nothing freed", m.cq.seen
+    return (
+        when(_reads(m, p) & (m.cq.freed == 0), *_onward(m, q, p, "post read"))
+        .says("reads shadow head {}: nothing freed", m.cq.seen)
+        .but_where(m.life.blind, "no shadow head to read: nothing freed")
     )
 
 
@@ -378,16 +401,20 @@ def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: K
 def post_arm(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
     """Writes CQ EventIdx as the policy says."""
     armed = event_idx(m)
-    return when(
-        (p.at == "post arm") & armed.written, _written(armed.value, m.cq, p), *_onward(m, q, p, "post arm")
-    ).says("CQ EventIdx {} -> {}", p.cq_event.own, armed.value if armed.value is not None else m.cq.event)
+    return (
+        when((p.at == "post arm") & armed.written, _written(armed.value, m.cq, p), *_onward(m, q, p, "post arm"))
+        .says("CQ EventIdx {} -> {}", p.cq_event.own, armed.value if armed.value is not None else m.cq.event)
+        .but_where(~m.life.in_use, _writes_nothing(m))
+    )
 
 
 @step("backend {}", of="post_arm")
 def post_leave(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
     """Leaves CQ EventIdx as it is, as the policy says here."""
-    return when((p.at == "post arm") & ~event_idx(m).written, *_onward(m, q, p, "post arm")).says(
-        "leaves CQ EventIdx at {}", m.cq.event
+    return (
+        when((p.at == "post arm") & ~event_idx(m).written, *_onward(m, q, p, "post arm"))
+        .says("leaves CQ EventIdx at {}", m.cq.event)
+        .but_where(~m.life.in_use, _writes_nothing(m))
     )
 
 
