@@ -187,6 +187,11 @@ class SQ(Record):
         return None if self.choices.pool == "none" else int(self.choices.pool)
 
     @property
+    def request_free(self) -> Expr:
+        """Whether there is a request to run one more command with."""
+        return boolean(True) if self.pool is None else self.in_flight < self.pool
+
+    @property
     def free_to_pop(self) -> Expr:
         """Whether no other worker of this SQ is in a pop: Propolis's queue minder serialises all of it, remit too."""
         return ~self.popping if len(self.workers) > 1 else boolean(True)
