@@ -287,7 +287,10 @@ def some_states(system: System, most: int) -> Iterator[State]:
         yield from level
 
 
-@pytest.mark.parametrize("which", ["gadget", "propolis-2026/linux/tail-lag/n2-sq3-cq3/kick_size=room"])
+@pytest.mark.parametrize("which", [
+    "gadget", "propolis-2026/linux/tail-lag/n2-sq3-cq3/kick_size=room",
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/events=config",
+])  # fmt: skip
 def test_json_evaluates_to_the_same_values(which: str) -> None:
     if which == "gadget":
         system, stated, shown = gadget(), [], []
@@ -305,6 +308,10 @@ def test_json_evaluates_to_the_same_values(which: str) -> None:
             (action.guard, entry["guard"]),
             *((updated, entry["updates"][name]) for name, updated in action.updates.items()),
             *zip(action.told.blanks, entry["told"]["blanks"], strict=True),
+            *(
+                (where, other["where"])
+                for (where, _), other in zip(action.told.instead, entry["told"].get("instead", []), strict=True)
+            ),
         ]
     ]
     for prop, entry in zip([*stated, *shown], [*read["properties"], *read["covers"]], strict=True):

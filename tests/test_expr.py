@@ -422,6 +422,13 @@ def test_a_saying_is_filled_in_from_a_state() -> None:
     assert say("{} of {}", r.i + 1, r.c).on({"r.i": 2, "r.c": "red"}) == "0 of red"
 
 
+def test_a_step_is_told_otherwise_where_a_condition_holds() -> None:
+    r = record()
+    told = when(r.p).says("at {}", r.i).but_where(r.i == 2, "at the end").but_where(boolean(False), "never").told
+    assert told is not None and [told.on({"r.i": i}) for i in (0, 1, 2)] == ["at 0", "at 1", "at the end"]
+    assert len(told.instead) == 1
+
+
 class Position(int):
     """A position on a ring of 3, for Python."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from plainly import both
 from uncork import museum, runner
+from uncork.core.evaluate import holds
+from uncork.core.trace import Trace
 from uncork.core.verdict import Refuted
+from uncork.render import story
 from uncork.selection import fitting
 from uncork_nvme.choices import ABOUT_EVENTS, ChoiceError, Choices, describe
 from uncork_nvme.instance import from_name
@@ -45,6 +49,12 @@ DECIDES = {
     f"{OURS}/n1-sq3-cq3/events=delete+create,sq_event_cache=yes": "live",
     f"{OURS}/n1-sq3-cq3/events=delete+create,sq_event_cache=yes,words=keep,on_create=shadow": "hangs",
 }
+
+
+def refutation(name: str) -> Trace:
+    """The first run that refutes a property of the instance."""
+    (checked,) = runner.check([from_name(name)], museum.FIXED)
+    return next(row.verdict.trace for row in checked.rows if isinstance(row.verdict, Refuted))
 
 
 @pytest.mark.parametrize("name", DECIDES)
@@ -91,6 +101,45 @@ def test_what_is_created_and_not_deleted_is_missing_at_first() -> None:
 def test_an_event_that_does_not_exist(events: str, complaint: str) -> None:
     with pytest.raises(ChoiceError, match=complaint):
         Choices().replace({"events": events})
+
+
+@pytest.mark.parametrize(("name", "buffered"), [
+    (f"{PROPOLIS}/n1-sq3-cq3/events=config", [False, True]),
+    ("qemu/linux/head/n2-sq2-cq2/events=config", [False, True]),
+    (f"{OURS}/n1-sq3-cq3/events=config,on_config=shadow", [False, True]),
+    (f"{PROPOLIS}/n2-sq2-cq2/events=reset,kick_on_doorbell=no", [True]),
+    ("mmio/linux/tail/n2-sq2-cq2", [False]),
+])  # fmt: skip
+def test_a_trace_tells_of_shadows_and_eventidx_where_there_is_a_doorbell_buffer(
+    name: str, buffered: list[bool]
+) -> None:
+    instance = from_name(name)
+    trace = refutation(name)
+    seen: dict[bool, list[str]] = {}
+    for line, state in zip(story.lines(instance.system, trace), trace.states, strict=False):
+        used = instance.machine.buffered and holds(instance.machine.life.in_use, state)
+        seen.setdefault(used, []).append(line.did)
+    assert sorted(seen) == buffered
+    for said in seen.get(False, []):
+        assert not re.search(r"\bshadow (head|tail) \d|EventIdx (at )?\d", said), said
+    assert any("shadow" in said for said in seen.get(True, ["shadow"]))
+
+
+def test_after_a_reset_there_is_no_doorbell_buffer_to_tell_of() -> None:
+    for on_reset, told in (("forget", "writes no EventIdx"), ("keep", "writes no EventIdx that the guest reads")):
+        instance = from_name(f"{OURS}/n1-sq3-cq3/events=reset,on_reset={on_reset}")
+        before, after = ({**instance.system.initial, "life.buffered": used} for used in (True, False))
+        arm, due, read = (instance.system.action(a).told for a in ("arm_sq(SQ0)", "need_sq(SQ0)", "post_read(SQ0)"))
+        assert arm.on(before) == "SQ EventIdx 0 -> 0" and arm.on(after) == f"no doorbell buffer: {told}"
+        assert due.on(after) == "no doorbell buffer: must ring"
+        assert read.on(after).startswith("reads shadow head 0" if on_reset == "keep" else "no shadow head to read")
+
+
+def test_a_device_that_remembers_eventidx_does_not_tell_of_a_write_that_it_leaves_out() -> None:
+    system = from_name(f"{OURS}/n1-sq3-cq3/events=delete+create,sq_event_cache=yes").system
+    arm = system.action("arm_sq(SQ0)").told
+    assert arm.on(system.initial) == "remembers SQ EventIdx as 0 already: writes nothing"
+    assert arm.on({**system.initial, "sq0.head": 1}) == "SQ EventIdx 0 -> 1"
 
 
 def test_what_does_not_go_together_is_left_out_and_says_why() -> None:

@@ -195,7 +195,7 @@ def test_what_rests_on_a_lock_is_not_proved_if_the_lock_may_be_held_for_ever() -
 
 def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
     found, against = mutant(
-        "device", "(q.in_flight > 0) & cq.unlocked & p.buffer.drained", "(q.in_flight > 0) & p.buffer.drained",
+        "posting", "(q.in_flight > 0) & cq.unlocked & p.buffer.drained", "(q.in_flight > 0) & p.buffer.drained",
         "arm-recheck/linux/arm-on-cork", ANY,
     )  # fmt: skip
     assert "CQ lock" in {lemma.name for lemma in found.dropped}

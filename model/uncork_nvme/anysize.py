@@ -21,8 +21,9 @@ from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
 from uncork.core.system import Declared, Record, Updates, var
 
+from uncork_nvme.actors import IN_POST, Completer, Serving
 from uncork_nvme.choices import ABOUT_EVENTS, YES, Choice, Choices
-from uncork_nvme.machine import CQ, IN_POST, SQ, Completer, Kick, Life, Machine, Serving
+from uncork_nvme.machine import CQ, SQ, Kick, Life, Machine
 from uncork_nvme.policies import CQView, Policy
 
 IN_CORK = ("cork arm", "cork recheck")
@@ -41,8 +42,8 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
 class AnySQ(SQ):
     """An SQ that also knows how many of its CQEs the guest has not taken."""
 
-    def __init__(self, number: int, size: int, cq_size: int, choices: Choices) -> None:
-        super().__init__(number, size, cq_size, choices)
+    def __init__(self, number: int, size: int, cq_size: int, life: Life) -> None:
+        super().__init__(number, size, cq_size, life)
         self.ledger = Record(f"{self.name}.ledger", unread=var(Nat(cq_size - 1), "CQEs that the guest has not taken"))
 
     @property
@@ -166,8 +167,8 @@ class AnySize(Machine):
         self.choices, self.policy, self.life = choices, policy, Life(choices)
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
-        self.sqs: list[SQ] = [AnySQ(number, size, cq_size, choices) for number, size in enumerate(sizes)]
-        self.cq = AnyCQ(cq_size, self.sqs, choices)
+        self.sqs: list[SQ] = [AnySQ(number, size, cq_size, self.life) for number, size in enumerate(sizes)]
+        self.cq = AnyCQ(cq_size, self.sqs, self.life)
         self.rest = Rest() if several else None
         self.poster = None
         self.crew = []

@@ -1,4 +1,4 @@
-"""The device: workers that pop SQs, a backend that posts completions, and the doorbell handler.
+"""The device: workers that pop SQs, a backend that posts completions (`posting`), and the doorbell handler.
 
 Queue positions, permits and the corked set are as in Oxide Propolis, lib/propolis/src/hw/nvme/queue.rs. The SQ lock
 and the CQ lock that a pop starts with are taken in one step: nobody who holds the CQ lock waits for an SQ lock.
@@ -19,21 +19,11 @@ from collections.abc import Iterator
 from uncork.core.expr import Expr, any_of, boolean, count, ite, minimum
 from uncork.core.system import Action, Guarded, Updates, step, when
 
+from uncork_nvme import posting
+from uncork_nvme.actors import Registered, Serving
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import CQ, SQ, Completer, Kick, Machine, Poster, Registered, Serving, Storing, notified
-from uncork_nvme.policies import CQView, EventIdx
-
-
-def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
-    """What the policy writes to CQ EventIdx, from what the device knows now."""
-    cq = m.cq
-    corked = boolean(True) if corking else m.corked
-    view = CQView(cq.head, cq.tail, cq.occupied, cq.available, corked, cq.size, m.count)
-    return m.policy.event_idx(view, corking=corking)
-
-
-def _written(value: Expr | None, cq: CQ, thread: Storing | Poster) -> Updates:
-    return Updates() if value is None else thread.cq_event.store(ite(cq.life.in_use, value, cq.event))
+from uncork_nvme.machine import SQ, Kick, Machine, notified
+from uncork_nvme.posting import event_idx, rescheduled, writes_nothing, written
 
 
 def _armed_with(q: SQ, w: Serving, value: Expr) -> list[Updates]:
@@ -177,15 +167,18 @@ def start_cork(m: Machine, q: SQ, w: Serving) -> Guarded:
 def cork_arm(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Writes CQ EventIdx as the policy says at a cork; a full fence follows."""
     armed = event_idx(m, corking=True)
-    return when((w.at == "cork arm") & armed.written, _written(armed.value, m.cq, w), w(at="cork recheck")).says(
-        "arms: CQ EventIdx {} -> {}", w.cq_event.own, armed.value if armed.value is not None else m.cq.event
+    return (
+        when((w.at == "cork arm") & armed.written, written(armed.value, m.cq, w), w(at="cork recheck"))
+        .says("arms: CQ EventIdx {} -> {}", w.cq_event.own, armed.value if armed.value is not None else m.cq.event)
+        .but_where(~m.life.in_use, writes_nothing(m))
     )
 
 
 @step("worker {}", of="cork_arm")
 def cork_leave(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Leaves CQ EventIdx as it is, as the policy says at this cork."""
-    return when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
+    leaves = when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
+    return leaves.says("leaves CQ EventIdx at {}", m.cq.event).but_where(~m.life.in_use, writes_nothing(m))
 
 
 def _rechecks(m: Machine, w: Serving) -> Expr:
@@ -207,13 +200,17 @@ def cork_saved(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
 @step("worker {}", of="cork_recheck")
 def cork_park(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the CQ shadow head again and finds no room: the SQ is recorded as corked, and the worker sleeps."""
-    return when(
+    told = f"no room, {q.label} is CORKED, worker {w.after}"
+    parked = when(
         _rechecks(m, w) & (m.cq.freed == 0),
         m.cq(locked=False),
         q(locked=False, corked=True),
         q.popping_is(False),
         w.leaves(),
-    ).says("re-reads shadow head {}: " + f"no room, {q.label} is CORKED, worker {w.after}", m.cq.seen)
+    )
+    return parked.says("re-reads shadow head {}: " + told, m.cq.seen).but_where(
+        m.life.blind, "no shadow head to re-read: " + told
+    )
 
 
 def _known_tail(m: Machine, q: SQ) -> Expr:
@@ -226,13 +223,9 @@ def fetch(m: Machine, q: SQ, w: Serving) -> Guarded:
     tail = _known_tail(m, q)
     taken = q(tail=tail, head=q.head + 1, in_flight=q.in_flight + 1)
     onward = [w(at="arm")] if m.buffered and m.choices.sq_arm == "each" else [q(locked=False), *_popped(m, q, w)]
-    return when((w.at == "fetch") & (tail != q.head) & _request_free(q), taken, *onward).says(
+    return when((w.at == "fetch") & (tail != q.head) & q.request_free, taken, *onward).says(
         "takes the entry in slot {}", q.head
     )
-
-
-def _request_free(q: SQ) -> Expr:
-    return boolean(True) if q.pool is None else q.in_flight < q.pool
 
 
 @step("worker {}", of="fetch")
@@ -240,7 +233,7 @@ def find_no_request(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail and finds an entry, and no request to run it with: stops, as at the end of its SQ."""
     tail = _known_tail(m, q)
     stopped = [q(tail=tail, locked=False), *_done(m, q, w)]
-    return when((w.at == "fetch") & (tail != q.head) & ~_request_free(q), *stopped).says(
+    return when((w.at == "fetch") & (tail != q.head) & ~q.request_free, *stopped).says(
         "has no request for the entry in slot {}: stops", q.head
     )
 
@@ -264,7 +257,11 @@ def arm_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
     event = {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[m.choices.sq_event]
     onward = [w(at="reread")] if m.choices.sq_reread == YES else [q(locked=False), *_armed(m, q, w)]
-    return when(w.at == "arm", *_armed_with(q, w, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
+    armed = when(w.at == "arm", *_armed_with(q, w, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
+    armed = armed.but_where(~m.life.in_use, writes_nothing(m))
+    if not q.has("armed"):
+        return armed
+    return armed.but_where(q.armed == event, "remembers SQ EventIdx as {} already: writes nothing", event)
 
 
 def _armed(m: Machine, q: SQ, w: Serving) -> list[Updates]:
@@ -293,7 +290,11 @@ def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
 def reread_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
     right = _rereads(m, w) & (q.seen == q.head) if m.choices.sq_arm == "idle" else _rereads(m, w)
-    return when(right, q(tail=q.seen, locked=False), *_armed(m, q, w)).says("re-reads SQ tail {}", q.seen)
+    return (
+        when(right, q(tail=q.seen, locked=False), *_armed(m, q, w))
+        .says("re-reads SQ tail {}", q.seen)
+        .but_where(m.life.blind, "no shadow tail to re-read: still knows SQ tail {}", q.tail)
+    )
 
 
 @step("worker {}")
@@ -307,150 +308,6 @@ def remit(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
         w.leaves(),
         *kick.updates(),
     ).says("gives its permit back, {} available; " + w.after, cq.available + m.permit)
-
-
-# -- post, by the backend ----------------------------------------------------------------------------------------------
-def post_sequence(m: Machine) -> list[str]:
-    """The steps after a CQE is written, by where the poster stands; the CQ lock is held until the last is done."""
-    if not m.buffered:
-        return []
-    arm = [] if event_idx(m).value is None else ["post arm"]
-    return ["post read", *arm] if m.choices.post_order == "read-then-arm" else [*arm, "post read"]
-
-
-def _onward(
-    m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, done: str | None, kick: Kick | None = None
-) -> list[Updates]:
-    """To the next step of the post sequence after `done`; or the end of it, when whoever looks next is told."""
-    sequence = post_sequence(m)
-    left = sequence if done is None else sequence[sequence.index(done) + 1 :]
-    woken = kick.updates() if kick else []
-    if left:
-        return [p(at=left[0]), m.cq(locked=True), *woken]
-    if isinstance(p, Poster) or isinstance(q, CQ):
-        return [p(at="post"), m.cq(locked=True), *woken]
-    rest = p(at="run") if isinstance(p, Completer) else p.looks()
-    if m.choices.backend == "detached-repoll":
-        woken = kick.updates(also=q) if kick else [notified(q, boolean(True))]
-    return [rest, m.cq(locked=False), *woken]
-
-
-@step("backend {}")
-def post(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
-    """A command completes: its CQE is written at the CQ tail, visible to the guest at once; its permit is used up."""
-    cq = m.cq
-    return when(
-        (p.at == "run") & (q.in_flight > 0) & cq.unlocked & p.buffer.drained,
-        p.cqe.store(),
-        q(in_flight=q.in_flight - 1),
-        Updates() if m.permit else cq(available=cq.available - 1),
-        *_onward(m, q, p, None),
-    ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
-
-
-def _reads(m: Machine, p: Serving | Completer | Poster) -> Expr:
-    """Whether a poster is about to read the CQ shadow head; behind a fence, where it has armed first."""
-    armed = post_sequence(m)[0] == "post arm"
-    return (p.at == "post read") & (m.fence("device_fence_cq", p.buffer) if armed else boolean(True))
-
-
-@step("backend {}", of="post_read")
-def post_read(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
-    """Reads the CQ shadow head, which has not moved."""
-    return when(_reads(m, p) & (m.cq.freed == 0), *_onward(m, q, p, "post read")).says(
-        "reads shadow head {}: nothing freed", m.cq.seen
-    )
-
-
-@step("backend {}", of="post_read")
-def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: Kick) -> Guarded:
-    """Reads the CQ shadow head and credits the permits that it freed."""
-    cq = m.cq
-    room = cq.available + cq.freed
-    return when(
-        _reads(m, p) & (cq.freed > 0) & kick.possible(room),
-        cq(head=cq.seen, available=kick.rest(room)),
-        *_onward(m, q, p, "post read", kick),
-    ).says("reads shadow head {}: {} freed", cq.seen, cq.freed)
-
-
-@step("backend {}", of="post_arm")
-def post_arm(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
-    """Writes CQ EventIdx as the policy says."""
-    armed = event_idx(m)
-    return when(
-        (p.at == "post arm") & armed.written, _written(armed.value, m.cq, p), *_onward(m, q, p, "post arm")
-    ).says("CQ EventIdx {} -> {}", p.cq_event.own, armed.value if armed.value is not None else m.cq.event)
-
-
-@step("backend {}", of="post_arm")
-def post_leave(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
-    """Leaves CQ EventIdx as it is, as the policy says here."""
-    return when((p.at == "post arm") & ~event_idx(m).written, *_onward(m, q, p, "post arm")).says(
-        "leaves CQ EventIdx at {}", m.cq.event
-    )
-
-
-# -- post, where completions queue for the CQ: the sequence comes first, and then the CQE, if there is room ------------
-@step("backend {}")
-def complete(m: Machine, q: SQ, p: Poster) -> Guarded:
-    """A command is done, whether the CQ has room or not: its completion queues, and posting is scheduled."""
-    return when(q.in_flight > q.queued, q(queued=q.queued + 1), p(scheduled=True)).says(
-        f"a command of {q.label} is done, its completion queues"
-    )
-
-
-@step("backend")
-def attempt(m: Machine, p: Poster) -> Guarded:
-    """Begins to post a queued completion."""
-    return when(
-        (p.at == "idle") & m.life.awake & p.scheduled & (m.queued > 0) & m.cq.unlocked,
-        p(scheduled=False),
-        *_onward(m, m.cq, p, None),
-    ).says("goes to post, {} queued", m.queued)
-
-
-@step("backend", of="post_queued")
-def post_queued(m: Machine, q: SQ, p: Poster) -> Guarded:
-    """Finds room: the CQE is written at the CQ tail. With more of them queued it goes on."""
-    cq = m.cq
-    return when(
-        (p.at == "post") & (q.queued > 0) & (cq.available > 0),
-        cq.put(q),
-        cq(available=cq.available - 1, locked=False),
-        q(in_flight=q.in_flight - 1, queued=q.queued - 1),
-        p(at="idle", scheduled=p.scheduled | (m.queued > 1)),
-        _looked_at_again(m, q),
-    ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
-
-
-def _looked_at_again(m: Machine, q: SQ) -> Updates:
-    """After a completion is posted: who looks at its SQ again. With a pool: if that was empty, with entries left."""
-    if m.choices.backend == "detached-repoll":
-        return notified(q, boolean(True))
-    if q.pool is None or m.choices.on_request == "nothing":
-        return Updates()
-    return notified(q, ~_request_free(q) & (q.tail != q.head))
-
-
-@step("backend", of="post_queued")
-def block(m: Machine, p: Poster) -> Guarded:
-    """Finds the CQ full: stops until a doorbell or another completion has it try again."""
-    return when((p.at == "post") & (m.cq.available == 0), m.cq(locked=False), p(at="idle")).says(
-        "the CQ is full: {} completions STAY QUEUED", m.queued
-    )
-
-
-def _rescheduled(m: Machine) -> list[Updates]:
-    """What a CQ doorbell sets off where completions queue: posting and every SQ, if the CQ was full as last known.
-
-    A device that looks at an SQ as it gets a request back leaves the SQs alone here.
-    """
-    full = m.cq.available == 0
-    if m.poster is None:
-        return []
-    looked = [] if m.choices.pool != "none" and m.choices.on_request == "look" else m.sqs
-    return [m.poster(scheduled=m.poster.scheduled | full), *(notified(q, full) for q in looked)]
 
 
 # -- the doorbell handler, in the guest's trap -------------------------------------------------------------------------
@@ -478,7 +335,7 @@ def notify_head(m: Machine) -> Guarded:
     return when(
         (cq.consumer == "notify head") & cq.unlocked & (cq.told <= cq.occupied),
         cq(head=cq.shadow, available=cq.available + cq.told, consumer=onward),
-        *_rescheduled(m),
+        *rescheduled(m),
     ).says("learns the CQ head {}: {} freed", cq.shadow, cq.told)
 
 
@@ -544,44 +401,19 @@ def _pop(m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
             yield remit(m, q, w, each)
 
 
-def _post(m: Machine, q: SQ, p: Serving | Completer) -> Iterator[Action]:
-    yield post(m, q, p)
-    yield from _sequence(m, q, p)
-
-
-def _queued(m: Machine, p: Poster) -> Iterator[Action]:
-    for q in m.sqs:
-        yield complete(m, q, p)
-        yield post_queued(m, q, p)
-    yield attempt(m, p)
-    yield block(m, p)
-    yield from _sequence(m, m.cq, p)
-
-
-def _sequence(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Iterator[Action]:
-    if m.buffered:
-        yield post_read(m, q, p)
-        for each in m.kicks("kick_on_post"):
-            yield post_credit(m, q, p, each)
-    if "post arm" in post_sequence(m):
-        yield post_arm(m, q, p)
-        if event_idx(m).written.op != "const":
-            yield post_leave(m, q, p)
-
-
 def actions(m: Machine) -> Iterator[Action]:
     """All the device's steps."""
     for q in m.sqs:
         for w in q.workers:
             yield from _pop(m, q, w)
         for p in q.posters:
-            yield from _post(m, q, p)
+            yield from posting.steps(m, q, p)
         yield notify_tail(m, q)
         yield notify(m, q)
         if m.choices.idle_bits != "none":
             yield deliver(m, q)
     if m.poster:
-        yield from _queued(m, m.poster)
+        yield from posting.queued_steps(m, m.poster)
     yield notify_head(m)
     yield reject_head(m)
     if m.choices.kick_on_doorbell == YES:

@@ -29,6 +29,15 @@ def moves(ring: SQ | CQ, new: Expr, by: Expr | int) -> Updates:
     return ring(moved=new - ring.word, stale=0) if ring.has("stale") else ring(moved=by)
 
 
+_DUE = "no doorbell buffer: must ring"
+"""How it is told that a doorbell is due where there is no EventIdx to look at."""
+
+
+def _unbuffered(m: Machine) -> Expr:
+    """Whether the guest has no doorbell buffer: its indices are then known to itself alone until it rings."""
+    return ~m.life.in_use if m.buffered else boolean(True)
+
+
 def _checks(m: Machine, ring: SQ | CQ) -> Expr:
     """Whether the guest is about to look at EventIdx, its fence behind it."""
     at = ring.submitter if isinstance(ring, SQ) else ring.consumer
@@ -39,19 +48,25 @@ def _checks(m: Machine, ring: SQ | CQ) -> Expr:
 def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
     """Writes SQEs and moves the SQ shadow tail past them. A guest is never obliged to."""
     new = q.index.own + entries
-    return when(
-        (q.submitter == "idle") & q.exists & (q.outstanding <= q.capacity - entries),
-        q.index.store(new),
-        q(outstanding=q.outstanding + entries),
-        moves(q, new, entries) | q(submitter="check") if m.buffered else q(submitter="ring"),
-    ).says(f"submits {entries}: shadow tail " + "{} -> {}", q.index.own, new)
+    return (
+        when(
+            (q.submitter == "idle") & q.exists & (q.outstanding <= q.capacity - entries),
+            q.index.store(new),
+            q(outstanding=q.outstanding + entries),
+            moves(q, new, entries) | q(submitter="check") if m.buffered else q(submitter="ring"),
+        )
+        .says(f"submits {entries}: shadow tail " + "{} -> {}", q.index.own, new)
+        .but_where(_unbuffered(m), f"submits {entries}: tail " + "{} -> {}", q.index.own, new)
+    )
 
 
 @step("submitter {}", of="check")
 def need_sq(m: Machine, q: SQ) -> Guarded:
     """Reads SQ EventIdx and finds it passed: a doorbell is due."""
-    return when(_checks(m, q) & crossed(m, q), q(submitter="ring", moved=0)).says(
-        "SQ EventIdx {}: passed by {} -> {}, must ring", q.event, q.index.own - q.moved, q.index.own
+    return (
+        when(_checks(m, q) & crossed(m, q), q(submitter="ring", moved=0))
+        .says("SQ EventIdx {}: passed by {} -> {}, must ring", q.event, q.index.own - q.moved, q.index.own)
+        .but_where(~m.life.in_use, _DUE)
     )
 
 
@@ -106,20 +121,26 @@ def publish(m: Machine) -> Guarded:
     """Moves the CQ shadow head to where it has consumed. Without early free the command slots are reusable now."""
     cq = m.cq
     freed = [q(outstanding=q.outstanding - q.unfreed, unfreed=0) for q in m.sqs if m.choices.early_free != YES]
-    return when(
-        cq.consumer == "publish",
-        cq.index.store(cq.cursor),
-        moves(cq, cq.cursor, cq.consumed) | cq(consumer="check") if m.buffered else cq(consumer="ring"),
-        *freed,
-    ).says("publishes: shadow head {} -> {}", cq.index.own, cq.cursor)
+    return (
+        when(
+            cq.consumer == "publish",
+            cq.index.store(cq.cursor),
+            moves(cq, cq.cursor, cq.consumed) | cq(consumer="check") if m.buffered else cq(consumer="ring"),
+            *freed,
+        )
+        .says("publishes: shadow head {} -> {}", cq.index.own, cq.cursor)
+        .but_where(_unbuffered(m), "moves its head {} -> {}", cq.index.own, cq.cursor)
+    )
 
 
 @step("consumer", of="check")
 def need_cq(m: Machine) -> Guarded:
     """Reads CQ EventIdx and finds it passed: a doorbell is due."""
     cq = m.cq
-    return when(_checks(m, cq) & crossed(m, cq), cq(consumer="ring", moved=0)).says(
-        "CQ EventIdx {}: passed by {} -> {}, must ring", cq.event, cq.index.own - cq.moved, cq.index.own
+    return (
+        when(_checks(m, cq) & crossed(m, cq), cq(consumer="ring", moved=0))
+        .says("CQ EventIdx {}: passed by {} -> {}, must ring", cq.event, cq.index.own - cq.moved, cq.index.own)
+        .but_where(~m.life.in_use, _DUE)
     )
 
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from uncork.core.expr import Expr, all_of, boolean, ite, lift
 from uncork.core.system import Action, Fairness, Guarded, Updates, step, when
 
-from uncork_nvme.machine import CQ, IN_POST, SQ, Completer, Kick, Machine, Serving, notified
+from uncork_nvme.actors import IN_POST, Completer, Serving
+from uncork_nvme.machine import CQ, SQ, Kick, Machine, notified
 
 
 def _event(m: Machine, name: str) -> tuple[Expr, Updates]:

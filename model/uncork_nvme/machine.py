@@ -5,207 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TypeAlias
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift, maximum, minimum, total
-from uncork.core.sorts import Array, Bool, Enum, Nat, Range, Ring
+from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, maximum, minimum, total
+from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Declared, Record, RingPicture, Updates, var
 
+from uncork_nvme.actors import Completer, Poster, Registered, Serving, Shared, Storing, Thread, Visit, Worker
 from uncork_nvme.choices import NO, YES, Choices
-from uncork_nvme.memory import Buffer, Stores, Word
+from uncork_nvme.memory import Buffer, Word
 from uncork_nvme.policies import Policy
-
-IN_POST = ("post read", "post arm")
-"""Where an actor stands while it posts and holds the CQ lock."""
-
-
-class Entry(Stores):
-    """The CQE that a device thread has written and the guest cannot see yet; the CQ lock holds the tail behind it."""
-
-    def __init__(self, name: str, label: str, q: SQ, cq: CQ, depth: int) -> None:
-        self._q, self._cq = q, cq
-        super().__init__(name, label, 2, depth)
-
-    def store(self) -> Updates:
-        """The thread writes an entry of its SQ at the tail."""
-        cq = self._cq
-        if not self.depth:
-            return cq.put(self._q)
-        stored = cq(tail=cq.tail + 1)
-        stored |= self.enter(1)
-        return stored
-
-    def on_arrival(self, move: Expr) -> Updates:
-        """The guest sees it by its phase tag."""
-        cq = self._cq
-        return cq(slots=cq.slots.store(cq.tail - move, self._q.label))
-
-
-class Storing:
-    """What stores to shared words: a thread of the device."""
-
-    kind = "worker"
-    name: str
-    label = ""
-    cqe: Entry
-    cq_event: Word
-    sq_event: Word
-    buffer: Buffer
-
-    def joins(self, q: SQ, cq: CQ, choices: Choices) -> None:
-        """Gives it a store buffer.
-
-        It takes the CQ lock, which drains it, before it writes a CQE; then come the CQE and CQ EventIdx, once each.
-        After CQ EventIdx at a cork it may go on to SQ EventIdx, which it writes once before it takes a lock again.
-        """
-        events = choices.tso and choices.doorbell_buffer == "on"
-        pops, posts = isinstance(self, Worker), self in q.posters
-        arms = events and (posts or choices.cork == "arm-recheck")
-        by = f"by {q.label}'s {self.label or self.kind}"
-        self.cqe = Entry(f"{self.name}.cqe", f"CQE {by}", q, cq, int(choices.tso and posts))
-        self.cq_event = Word(f"{self.name}.cq_event", f"CQ EventIdx {by}", cq, "event", int(arms))
-        self.sq_event = Word(f"{self.name}.sq_event", f"SQ EventIdx {by}", q, "event", int(events and pops))
-        self.buffer = Buffer(self.cqe, self.cq_event, self.sq_event)
-
-
-class Thread(Storing, Record):
-    """A thread of the device, and its stores to shared words."""
-
-
-PLACES = ("asleep", "reserve", "cork arm", "cork recheck", "fetch", "arm", "reread", "remit", "run", *IN_POST)
-"""Where a worker may stand."""
-
-
-class Worker(Thread):
-    """A device worker of one SQ. With the in-worker backend it also runs the command it took, and posts."""
-
-    after = "sleeps"
-    """What it does when it has nothing more to do for its SQ."""
-
-    def __init__(self, sq: str, number: int, of: int, **more: Declared) -> None:
-        self.label = f"worker {number}" if of > 1 else ""
-        name = f"{sq}.worker{number if of > 1 else ''}"
-        super().__init__(name, at=var(Enum(PLACES), "what the worker does next"), **more)
-
-    @property
-    def asleep(self) -> Expr:
-        """Whether it sleeps until notified."""
-        return self.at == "asleep"
-
-    def wakes(self) -> Updates:
-        """It answers a notification: goes to look at its SQ."""
-        return self(at="reserve")
-
-    def looks(self) -> Updates:
-        """It has taken a command from its SQ, or run it, and looks for another."""
-        return self(at="reserve")
-
-    def leaves(self) -> Updates:
-        """It has nothing more to do for its SQ: sleeps."""
-        return self(at="asleep")
-
-
-class Registered(Worker):
-    """A worker that is woken by a bit of its own, which it sets as it falls asleep; at first all of them sleep."""
-
-    def __init__(self, sq: str, number: int, of: int) -> None:
-        super().__init__(
-            *(sq, number, of),
-            idle=var(Bool(), "its bit is set: a notification finds it asleep", True),
-            woken=var(Bool(), "it was woken, and has not looked since"),
-        )
-
-    @property
-    def forgotten(self) -> Expr:
-        """Whether it sleeps, and no notification will find it."""
-        return self.asleep & ~self.idle & ~self.woken
-
-    def wakes(self) -> Updates:
-        """It was woken: goes to look at its SQ."""
-        return self(at="reserve", woken=False)
-
-    def leaves(self) -> Updates:
-        """It has nothing more to do for its SQ: sets its bit and sleeps."""
-        return self(at="asleep", idle=True)
-
-
-class Shared(Record):
-    """A device worker that serves every SQ: it looks at one after the other, and sleeps when all had nothing for it."""
-
-    def __init__(self, number: int, of: int, sqs: Sequence[str]) -> None:
-        self.label = f"worker {number}" if of > 1 else ""
-        self.sqs = sqs
-        super().__init__(
-            f"worker{number if of > 1 else ''}",
-            at=var(Enum(PLACES), "what the worker does next"),
-            on=var(Enum(tuple(sqs)), "the SQ that it does it for, or looks at first when it has no other reason"),
-            left=var(Range(1, len(sqs)), "how many SQs it looks at, from this one on, before it sleeps", len(sqs)),
-        )
-
-
-class Visit(Storing):
-    """A shared worker as one SQ sees it: there, or as good as asleep."""
-
-    after = "goes on to the next SQ, or sleeps"
-
-    def __init__(self, worker: Shared, number: int) -> None:
-        self.worker, self.name, self.label = worker, worker.name, worker.label
-        self._every = len(worker.sqs)
-        self._here, self._next = worker.sqs[number], worker.sqs[(number + 1) % self._every]
-        self.at = ite(worker.on == self._here, worker.at, "asleep")
-
-    @property
-    def asleep(self) -> Expr:
-        """Whether the worker sleeps until notified, and is not with another SQ either."""
-        return self.worker.at == "asleep"
-
-    def __call__(self, *, at: str) -> Updates:
-        """What the worker does next for this SQ."""
-        return self.worker(at=at, **({"left": self._every} if at == "run" else {}))
-
-    def wakes(self) -> Updates:
-        """It answers a notification of this SQ: goes to look at all of them, at this one first."""
-        return self.worker(at="reserve", on=self._here, left=self._every)
-
-    def looks(self) -> Updates:
-        """It has taken a command from this SQ, or run it: looks at all of them again, at this one last."""
-        return self.worker(at="reserve", on=self._next, left=self._every)
-
-    def leaves(self) -> Updates:
-        """It has nothing more to do for this SQ: on to the next, or to sleep if it has looked at all of them."""
-        at, left = self.worker.at, self.worker.left
-        more = left > 1
-        onward = ite(more, lift("reserve", at.sort), "asleep")
-        return self.worker(at=onward, on=self._next, left=ite(more, left - 1, self._every))
-
-
-Serving: TypeAlias = Worker | Visit
-"""A worker as the SQ sees it that it looks at: its own, or a shared one."""
-
-
-class Completer(Thread):
-    """The backend of one SQ, where completions do not come from its workers."""
-
-    kind = "backend"
-
-    def __init__(self, sq: str) -> None:
-        super().__init__(f"{sq}.backend", at=var(Enum(("run", *IN_POST)), "what the backend does next"))
-
-
-class Poster(Record):
-    """Posts what has completed, of every SQ, where completions queue for the CQ: QEMU's bottom half of a CQ.
-
-    Its stores never wait: where completions queue, memory is sequentially consistent.
-    """
-
-    def __init__(self, cq: CQ) -> None:
-        super().__init__(
-            "poster",
-            at=var(Enum(("idle", *IN_POST, "post")), "what the poster does next"),
-            scheduled=var(Bool(), "it will look for queued completions"),
-        )
-        self.cq_event = Word("poster.cq_event", "CQ EventIdx by the backend", cq, "event", 0)
-        self.buffer = Buffer(self.cq_event)
 
 
 class Life(Record):
@@ -215,7 +23,7 @@ class Life(Record):
     """
 
     def __init__(self, choices: Choices) -> None:
-        self.events = choices.happening
+        self.choices, self.events = choices, choices.happening
         left = {event: var(Nat(n), "how often this may still happen", n) for event, n in sorted(self.events.items())}
         at_first = not self.events["config"] or self.events["reset"] + self.events["restart"] > 0
         buffered = var(Bool(), "the guest has configured its doorbell buffer", at_first)
@@ -237,16 +45,25 @@ class Life(Record):
         """Whether the device is not paused."""
         return self.running if self.events["pause"] else boolean(True)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the device goes on with the pages of before a reset."""
+        return self.choices.doorbell_buffer == "on" and self.events["reset"] > 0 and self.choices.on_reset == "keep"
+
+    @property
+    def blind(self) -> Expr:
+        """Whether the device has no shadow word to read."""
+        return boolean(False) if self.keeps else ~self.in_use
+
     def seen(self, ring: SQ | CQ, known: Expr) -> Expr:
         """What the device finds in a shadow word. Where it has no buffer to read, it goes by what it knows."""
         return ite(self.in_use, ring.word, ring.page if ring.has("page") else known)
 
 
-def _page(choices: Choices, size: int) -> dict[str, Declared]:
+def _page(life: Life, size: int) -> dict[str, Declared]:
     """The shadow word in the pages that a device goes on reading after a reset, where it does."""
     page = var(Ring(size), "the shadow word in the pages of before the reset, which nobody writes any more")
-    read = choices.doorbell_buffer == "on" and choices.happening["reset"] and choices.on_reset == "keep"
-    return {"page": page} if read else {}
+    return {"page": page} if life.keeps else {}
 
 
 def _stale(choices: Choices, size: int) -> dict[str, Declared]:
@@ -276,7 +93,7 @@ class SQ(Record):
         number: int,
         size: int,
         cq_size: int,
-        choices: Choices,
+        life: Life,
         *,
         of: int = 1,
         live: bool = True,
@@ -284,8 +101,8 @@ class SQ(Record):
     ) -> None:
         self.label = f"SQ{number}"
         self.size, self.capacity = size, size - 1
-        self.life = Life(choices)
-        events = self.life.events
+        self.life, self.choices = life, life.choices
+        choices, events = life.choices, life.events
         name = f"sq{number}"
         late = {"unfreed": var(Nat(cq_size - 1), "commands consumed whose slots wait for the CQ head to be published")}
         queue = {"queued": var(Nat(size - 1), "commands in flight that are done, and whose CQE is not posted")}
@@ -314,7 +131,7 @@ class SQ(Record):
             **(_orphans(gone * (size - 1)) if gone else {}),
             **(cache if choices.sq_event_cache == YES and events else {}),
             **_stale(choices, size),
-            **_page(choices, size),
+            **_page(life, size),
         )
         own = Worker if choices.idle_bits == "none" else Registered
         self.workers: Sequence[Serving] = (
@@ -322,7 +139,6 @@ class SQ(Record):
             if choices.serve == "all"
             else [own(name, k, choices.workers) for k in range(choices.workers)]
         )
-        self.choices = choices
         self.posters: Sequence[Serving | Completer] = (
             self.workers if choices.backend == "in-worker" else [Completer(name)]
         )
@@ -371,6 +187,11 @@ class SQ(Record):
         return None if self.choices.pool == "none" else int(self.choices.pool)
 
     @property
+    def request_free(self) -> Expr:
+        """Whether there is a request to run one more command with."""
+        return boolean(True) if self.pool is None else self.in_flight < self.pool
+
+    @property
     def free_to_pop(self) -> Expr:
         """Whether no other worker of this SQ is in a pop: Propolis's queue minder serialises all of it, remit too."""
         return ~self.popping if len(self.workers) > 1 else boolean(True)
@@ -403,9 +224,9 @@ class SQ(Record):
 class CQ(Record):
     """The completion queue: its shared words, its guest consumer, and what the device knows of it."""
 
-    def __init__(self, size: int, sqs: Sequence[SQ], choices: Choices) -> None:
+    def __init__(self, size: int, sqs: Sequence[SQ], life: Life) -> None:
         self.size, self.capacity = size, size - 1
-        self.life = Life(choices)
+        self.life = life
         super().__init__(
             "cq",
             shadow=var(Ring(size), "CQ shadow head: the guest has consumed entries up to here, and said so"),
@@ -420,14 +241,14 @@ class CQ(Record):
             head=var(Ring(size), "the CQ head as the device last saw it"),
             tail=var(Ring(size), "the next CQ slot that the device writes"),
             available=var(Nat(size - 1), "permits that may be taken", initial=size - 1),
-            **_page(choices, size),
+            **_page(life, size),
         )
-        self.index = Word("cq.shadow_head", "CQ shadow head", self, "shadow", _pending(choices, self))
+        self.index = Word("cq.shadow_head", "CQ shadow head", self, "shadow", _pending(life.choices, self))
         self.buffer = Buffer(self.index)
         self.threads = [thread for q in sqs for thread in q.threads]
         for q in sqs:
             for thread in q.threads:
-                thread.joins(q, self, choices)
+                thread.joins(q, self, life.choices)
 
     def _entries(self, sqs: Sequence[SQ]) -> dict[str, Declared]:
         doc = "CQ entries as the phase tag shows them to the guest: whose completion, or none that is new"
@@ -580,9 +401,10 @@ class Machine:
         crew = choices.workers if choices.serve == "all" else 0
         self.crew = [Shared(number, crew, labels) for number in range(crew)]
         self.sqs = [
-            SQ(number, sq_size, cq_size, choices, of=sqs, live=number < first, crew=self.crew) for number in range(sqs)
+            SQ(number, sq_size, cq_size, self.life, of=sqs, live=number < first, crew=self.crew)
+            for number in range(sqs)
         ]
-        self.cq = CQ(cq_size, self.sqs, choices)
+        self.cq = CQ(cq_size, self.sqs, self.life)
         self.poster = Poster(self.cq) if choices.cq_full == "queue" else None
 
     @property

@@ -7,7 +7,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, ParamSpec
 
 from uncork.core.evaluate import State, evaluate, holds
@@ -118,13 +118,17 @@ class Record:
 
 @dataclass(frozen=True)
 class Saying:
-    """A sentence with blanks, filled in from a state."""
+    """A sentence with blanks, filled in from a state; or another one `instead`, where its condition holds."""
 
     template: str
     blanks: tuple[Expr, ...] = ()
+    instead: tuple[tuple[Expr, Saying], ...] = ()
 
     def on(self, state: State) -> str:
         """The sentence as it reads in `state`."""
+        for condition, other in self.instead:
+            if holds(condition, state):
+                return other.on(state)
         return self.template.format(*(plain(evaluate(blank, state)) for blank in self.blanks))
 
 
@@ -143,7 +147,14 @@ class Guarded:
 
     def says(self, template: str, *blanks: Expr) -> Guarded:
         """The same command, told in a trace by this sentence (read in the state before)."""
-        return Guarded(self.guard, self.updates, say(template, *blanks))
+        return replace(self, told=say(template, *blanks))
+
+    def but_where(self, condition: Expr, template: str, *blanks: Expr) -> Guarded:
+        """The same command, told by this sentence and not by that of `says` where the condition holds."""
+        assert self.told is not None, "first says(...)"
+        if condition.op == "const" and not condition.value:
+            return self
+        return replace(self, told=replace(self.told, instead=(*self.told.instead, (condition, say(template, *blanks)))))
 
 
 def when(guard: Expr, *updates: Mapping[str, Expr]) -> Guarded:

@@ -92,7 +92,10 @@ def _cover(cover: Cover) -> dict[str, Any]:
 
 
 def _saying(saying: Saying) -> dict[str, Any]:
-    return {"template": saying.template, "blanks": [_expression(blank) for blank in saying.blanks]}
+    told: dict[str, Any] = {"template": saying.template, "blanks": [_expression(blank) for blank in saying.blanks]}
+    if saying.instead:
+        told["instead"] = [{"where": _expression(where), **_saying(other)} for where, other in saying.instead]
+    return told
 
 
 def _picture(p: RingPicture) -> dict[str, Any]:
