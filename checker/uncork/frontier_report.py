@@ -1,0 +1,144 @@
+"""What `uncork frontier` says of what it found: on a terminal, as JSON, as a plot, and in docs/frontier.md.
+
+`python -m uncork.frontier_report docs/frontier.md docs/frontier.svg` makes the page anew, and its plot.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from uncork_properties import readme
+
+from uncork import repair
+from uncork.frontier import Front, Point, front
+from uncork.render.text import Page, table
+from uncork.repair import Changes, Decider, Space, ordered
+from uncork.repair_report import COSTS, reasons, said, sums
+
+
+def _said(changes: Changes) -> str:
+    return "; ".join(map(said, ordered(changes))) or "none"
+
+
+# -- on a terminal -----------------------------------------------------------------------------------------------------
+_FEW = 3
+
+
+def show(to: Page, made: Front) -> None:
+    """Prints the front, what has no price, and how many designs lie behind."""
+    rows = [[*point.price.cells, _few(point.designs)] for point in made.points if point.best]
+    if made.open:
+        rows.append([*made.open[0][1].cells, _few([changes for changes, _ in made.open])])
+    if rows:
+        to.show(table(None, ["doorbells, least", "greatest", "worst wait", "designs: changes"], rows))
+    to.say(f"{COSTS} {made.beaten} live designs are beaten by one of these.")
+    for words in _warnings(made):
+        to.say(words, "magenta")
+    to.say(sums(made.found))
+
+
+def _few(designs: Sequence[Changes]) -> str:
+    names, more = [_said(changes) for changes in designs[:_FEW]], len(designs) - _FEW
+    return "\n".join([*names, *([f"and {more} more"] if more > 0 else [])])
+
+
+def _warnings(made: Front) -> list[str]:
+    """What keeps the front from being the front of all live designs."""
+    words = reasons(price for _, price in made.open)
+    if made.unpriced:
+        words.append(f"Live designs that were not priced: {made.unpriced}.")
+    if made.found.open:
+        words.append(f"Designs of which it is open whether they are live: {len(made.found.open)}.")
+    return words
+
+
+# -- as data -----------------------------------------------------------------------------------------------------------
+def as_json(made: Front) -> dict[str, Any]:
+    """All points, with their designs, and the designs whose price is open."""
+    return {
+        "device": made.found.space.device,
+        "guests": list(made.found.space.guests),
+        "counts": made.found.counts,
+        "interrupted": made.found.interrupted,
+        "points": [
+            {
+                "least": point.price.cells[0],
+                "greatest": point.price.cells[1],
+                "wait": point.price.cells[2],
+                "front": point.best,
+                "designs": [dict(ordered(changes)) for changes in point.designs],
+            }
+            for point in made.points
+        ],
+        "open": [{"design": dict(ordered(changes)), "reason": price.reason} for changes, price in made.open],
+        "unpriced": made.unpriced,
+    }
+
+
+# -- as a plot ---------------------------------------------------------------------------------------------------------
+_UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+
+
+def plot(path: Path, points: Sequence[Point]) -> int:
+    """Draws the points that have bounds to a file; gives how many have none and are left out.
+
+    The same points make the same file, but for the version of matplotlib.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    drawn = [point for point in points if point.price.greatest is not None and point.price.wait is not None]
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.add_subplot()
+    for best, label, marker in ((False, "beaten", "o"), (True, "front", "s")):
+        some = [_where(point) for point in drawn if point.best is best]
+        if some:
+            axes.scatter([x for x, _ in some], [y for _, y in some], label=label, marker=marker)
+    for point in drawn:
+        name = f"{_said(point.designs[0])}\n" if point.best else ""
+        axes.annotate(
+            f"{name}{len(point.designs)} designs, least {point.price.cells[0]}",
+            _where(point),
+            xytext=(4, 4),
+            textcoords="offset points",
+            fontsize=7,
+        )
+    axes.set_xlabel("CQ doorbells per completion, greatest")
+    axes.set_ylabel("CQEs consumed while an SQ sleeps corked and the CQ has room, most")
+    axes.margins(0.2)
+    if drawn:
+        axes.legend()
+    with matplotlib.rc_context({"svg.hashsalt": "uncork"}):  # names in the file that are the same every time
+        figure.savefig(path, metadata=_UNDATED.get(path.suffix.lower()))
+    return len(points) - len(drawn)
+
+
+def _where(point: Point) -> tuple[float, float]:
+    return point.price.order[0], point.price.order[1]
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+DEVICE, SQS = "propolis-2026", (1, 2)
+BEGIN, END = "<!-- frontier: generated by make frontier -->", "<!-- end of frontier -->"
+
+
+def page(made: Front, seconds: float) -> str:
+    """The front and what lies behind it, in Markdown."""
+    return ""
+
+
+def generate(docs: Path, drawing: Path) -> None:
+    """Searches anew, and makes the page and its plot."""
+    started = time.monotonic()
+    made = front(Space(DEVICE, shapes=repair.shapes(SQS)), Decider())
+    seconds = time.monotonic() - started
+    plot(drawing, made.points)
+    docs.write_text(readme.replaced(docs.read_text(), BEGIN, END, page(made, seconds)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    generate(Path(sys.argv[1]), Path(sys.argv[2]))
