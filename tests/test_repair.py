@@ -160,6 +160,11 @@ def test_ctrl_c_gives_what_was_found_so_far() -> None:
     assert "interrupted" in repair_report.sums(found)
 
 
+def test_what_shows_a_change_to_be_needed_is_said_once(found: Found) -> None:
+    finals = repair_report.finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
+    assert repair_report.page([(found, finals)] * 2).count("<details>") == 1
+
+
 @pytest.mark.slow
 def test_the_page_has_the_repairs_that_are_found() -> None:
     page = (Path(__file__).parent.parent / "docs" / "repair.md").read_text()
