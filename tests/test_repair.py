@@ -15,6 +15,7 @@ from uncork.cli import cli
 from uncork.core.trace import replay
 from uncork.core.verdict import Proved, Refuted
 from uncork.engines import Budget
+from uncork.engines.deductive import prove
 from uncork.gate import Exit
 from uncork.options import ListType
 from uncork.pricing import Price, Prices, Unpriced
@@ -163,6 +164,31 @@ def test_ctrl_c_gives_what_was_found_so_far() -> None:
 def test_what_shows_a_change_to_be_needed_is_said_once(found: Found) -> None:
     finals = repair_report.finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
     assert repair_report.page([(found, finals)] * 2).count("<details>") == 1
+
+
+def test_ctrl_c_is_held_back_to_the_end_of_what_it_would_break() -> None:
+    told = []
+
+    def work() -> None:
+        with runner.held_back() as stop:
+            signal.raise_signal(signal.SIGINT)
+            told.append(stop.is_set())
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert told == [True]
+
+
+def test_ctrl_c_leaves_the_rest_unproved_and_unpriced(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> list[prove.Failure]:
+        signal.raise_signal(signal.SIGINT)  # as Z3's answer is awaited
+        return []
+
+    monkeypatch.setattr(prove.Solver, "broken", broken)
+    found = repair.search(PRICED_IN_PART, Decider())
+    finals = repair_report.finalists(found, Decider(), lambda *_: None, prove=True, priced=False)
+    assert found.interrupted and {(each.one, each.several) for each in finals} == {("not asked", "not asked")}
+    assert len(finals) == 2 and not any(each.price for each in finals)
 
 
 @pytest.mark.slow
