@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from fractions import Fraction
 from itertools import pairwise
@@ -400,6 +401,19 @@ def test_the_same_points_are_drawn_as_the_same_file(tmp_path: Path) -> None:
     assert [frontier_report.plot(tmp_path / name, points) for name in ("a.svg", "b.svg")] == [1, 1]
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert "dc:date" not in (tmp_path / "a.svg").read_text()
+
+
+def test_the_page_of_the_front_has_the_prices_that_are_found() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "frontier.md").read_text()
+    _, _, made = page.partition(frontier_report.BEGIN)
+    lines = made.partition(frontier_report.END)[0].splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if "| `" in line]
+    assert [row[:2] for row in rows] == [["2/3", "0"], ["2/3", "2"], ["1", "0"], ["1", "2"]]
+    for greatest, wait, least, _, designs in rows:
+        changes = dict(re.split(": |=", change, maxsplit=1) for change in designs.split("`")[1].split("; "))
+        policy = changes.pop(EVENT_IDX)
+        price = pricing.price(Instance(frontier_report.DEVICE, "linux", policy, *pricing.PRICED_AT, changes))
+        assert price.cells == [least, greatest, wait]
 
 
 def test_a_search_is_counted_as_one() -> None:

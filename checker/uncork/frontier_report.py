@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -93,29 +94,33 @@ def plot(path: Path, points: Sequence[Point]) -> int:
     from matplotlib.figure import Figure
 
     drawn = [point for point in points if point.price.greatest is not None and point.price.wait is not None]
-    figure = Figure(figsize=(7, 5), layout="constrained")
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for best, label, marker in ((False, "beaten", "o"), (True, "front", "s")):
         some = [_where(point) for point in drawn if point.best is best]
         if some:
             axes.scatter([x for x, _ in some], [y for _, y in some], label=label, marker=marker)
     for point in drawn:
-        name = f"{_said(point.designs[0])}\n" if point.best else ""
-        axes.annotate(
-            f"{name}{len(point.designs)} designs, least {point.price.cells[0]}",
-            _where(point),
-            xytext=(4, 4),
-            textcoords="offset points",
-            fontsize=7,
-        )
+        such = f", such as\n{_said(point.designs[0])}".replace("; ", "\n") if point.best else ""
+        words = f"{len(point.designs)} designs{such}"
+        axes.annotate(words, _where(point), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8)
+    axes.set_xticks(*_ticks([point.price.greatest for point in drawn]))
+    axes.set_yticks(*_ticks([point.price.wait for point in drawn]))
     axes.set_xlabel("CQ doorbells per completion, greatest")
-    axes.set_ylabel("CQEs consumed while an SQ sleeps corked and the CQ has room, most")
-    axes.margins(0.2)
+    axes.set_ylabel("worst wait, in CQEs consumed")
+    axes.margins(0.3)
+    axes.grid(visible=True, alpha=0.3)
     if drawn:
-        axes.legend()
+        figure.legend(loc="outside upper right", ncols=2)
     with matplotlib.rc_context({"svg.hashsalt": "uncork"}):  # names in the file that are the same every time
         figure.savefig(path, metadata=_UNDATED.get(path.suffix.lower()))
     return len(points) - len(drawn)
+
+
+def _ticks(values: Sequence[Fraction | int | None]) -> tuple[list[float], list[str]]:
+    """The values themselves, as positions and as text."""
+    known = sorted({value for value in values if value is not None})
+    return [float(value) for value in known], [str(value) for value in known]
 
 
 def _where(point: Point) -> tuple[float, float]:
@@ -133,7 +138,8 @@ def page(made: Front, seconds: float, drawing: str) -> str:
     sizes = ", ".join(f"{n}×SQ{s}, CQ{c}" for n, s, c in sorted(space.shapes))
     parts = [
         f"{space.device} with {', '.join(space.guests)}, live at {sizes}. {sums(made.found)} "
-        f"It took {seconds / 60:.0f} minutes, on {os.cpu_count()} cores of which it uses one.\n",
+        f"{len(made.points)} prices. "
+        f"It took {seconds / 60:.0f} minutes on {os.cpu_count()} cores, of which it uses one.\n",
         *(f"{words}\n" for words in _warnings(made)),
     ]
     for title, best in (("The front", True), ("Beaten", False)):
@@ -146,7 +152,7 @@ def page(made: Front, seconds: float, drawing: str) -> str:
     return "\n".join([*parts, "\n</details>\n"])
 
 
-_HEADS = ("greatest", "worst wait", "least", "designs", "those that have no other one of the row in them")
+_HEADS = ("greatest", "worst wait", "least", "designs", "the minimal ones of these")
 
 
 def _cells(point: Point) -> list[str]:
