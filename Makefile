@@ -49,6 +49,9 @@ measure: .venv/installed ## record what policies cost at real sizes, here and in
 repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repair.md (minutes)
 	$(BIN)/python -m uncork.repair_report docs/repair.md
 
+frontier: .venv/installed-plot ## record the live designs of Propolis that no other beats, in docs/frontier.md and .svg (minutes)
+	$(BIN)/python -m uncork.frontier_report docs/frontier.md docs/frontier.svg
+
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
 	$(BIN)/python benchmarks/run.py
 
@@ -72,8 +75,12 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
+.venv/installed-plot: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[plot]'
+	@touch $@
+
 .venv/installed-bench: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test museum museum-pages costs measure repairs counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test museum museum-pages costs measure repairs frontier counterexamples expectations proofs bench format clean

@@ -243,15 +243,15 @@ def repair(
         look_up(ROWS, name, "property")
     from uncork import repair as searching
     from uncork import repair_report
+    from uncork.pricing import Unpriced
     from uncork.render.progress import progress
     from uncork.render.text import Page
 
-    limit = budget(max_states, max_memory, max_seconds, 1)
-    decider = searching.Decider(property_, limit)
+    decider = searching.Decider(property_, budget(max_states, max_memory, max_seconds, 1))
     with progress() as watch:
         found = searching.search(space, decider, watch)
         finals = repair_report.finalists(
-            found, decider, watch, prove=prove and not found.interrupted, priced=not found.interrupted, budget=limit
+            found, decider, watch, prove=prove and not found.interrupted, priced=not found.interrupted
         )
     if json_:
         write(json_, json.dumps(repair_report.as_json(found, finals), indent=1) + "\n")
@@ -259,7 +259,7 @@ def repair(
         repair_report.show(Page(), found, finals)
     if found.interrupted:
         return Exit.INTERRUPTED
-    if found.open:
+    if found.open or any(isinstance(each.price, Unpriced) for each in finals):
         return Exit.OPEN
     return Exit.AS_EXPECTED if found.live else Exit.LIVENESS
 
@@ -289,20 +289,21 @@ def frontier(
     """
     space = _space(device, guest, sqs, policy)
     from uncork import frontier as fronts
+    from uncork import frontier_report
     from uncork import repair as searching
     from uncork.render.progress import progress
     from uncork.render.text import Page
-    from uncork.repair_report import sums
 
     _drawable(plot)
-    limit = budget(max_states, max_memory, max_seconds, 1)
-    decider = searching.Decider(budget=limit)
+    decider = searching.Decider(budget=budget(max_states, max_memory, max_seconds, 1))
     with progress() as watch:
-        made = fronts.front(space, decider, watch, limit)
+        made = fronts.front(space, decider, watch)
     if json_:
-        write(json_, json.dumps(fronts.as_json(made), indent=1) + "\n")
-    if plot and (left := fronts.plot(Path(plot), made.points)):
+        write(json_, json.dumps(frontier_report.as_json(made), indent=1) + "\n")
+    if plot and (left := frontier_report.plot(Path(plot), made.points)):
         click.echo(f"{left} prices without a bound are not drawn", err=True)
     if json_ != "-":
-        fronts.show(Page(), made, sums(made.found))
-    return Exit.INTERRUPTED if made.found.interrupted else Exit.OPEN if made.found.open else Exit.AS_EXPECTED
+        frontier_report.show(Page(), made)
+    if made.found.interrupted:
+        return Exit.INTERRUPTED
+    return Exit.OPEN if made.found.open or made.open else Exit.AS_EXPECTED

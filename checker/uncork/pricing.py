@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeAlias
 
 from uncork_nvme.instance import Instance
 
-from uncork import costing
-from uncork.engines import Budget, Report, quiet
+from uncork import costing, runner
+from uncork.engines import Budget, Progress, Report, Stop, quiet
 
 PRICED_AT = (1, 4, 4)
 """The sizes at which designs are compared: one SQ of four entries, a CQ of four."""
@@ -42,12 +44,64 @@ class Price:
         return mine != its and all(a <= b for a, b in zip(mine, its, strict=True))
 
 
-def price(instance: Instance, budget: Budget | None = None, report: Report = quiet) -> Price:
-    """What an instance costs; raises as `costing.costs` does."""
-    found = costing.costs(instance, budget, report)
+@dataclass(frozen=True)
+class Unpriced:
+    """A price that is open, and why: it is neither dear nor cheap, so it beats nothing and nothing beats it."""
+
+    reason: str
+
+    @property
+    def cells(self) -> list[str]:
+        """As text, like those of a price."""
+        return ["open"] * 3
+
+
+Priced: TypeAlias = Price | Unpriced
+
+
+def price(instance: Instance, budget: Budget | None = None, report: Report = quiet) -> Priced:
+    """What an instance costs; open if the budget does not suffice."""
+    from uncork.engines.explicit.cost import Unfinished
+
+    with runner.held_back() as stop:
+
+        def told(progress: Progress) -> None:
+            report(progress)
+            if stop.is_set():
+                raise Stop(runner.INTERRUPTED)
+
+        try:
+            found = costing.costs(instance, budget, told)
+        except Unfinished as why:
+            return Unpriced(str(why))
     rates = found.cq_doorbells
     least, greatest = (rates.least.value, rates.greatest.value) if rates else (None, None)
     return Price(least, greatest, None if found.idle_consumed.unending else found.idle_consumed.most)
+
+
+class Prices:
+    """The prices of instances, each machine priced once: `mark` is equal for those that are the same."""
+
+    def __init__(self, mark: Callable[[Instance], str], budget: Budget | None = None) -> None:
+        self._mark, self._budget = mark, budget
+        self._known: dict[str, Priced] = {}
+
+    def dearest(self, instances: Iterable[Instance], report: Callable[[str, Progress | None], None]) -> Priced:
+        """The dearest price of some instances; open if one of them is, since that may be the dearest."""
+        prices: list[Price] = []
+        for instance in instances:
+            found = self._priced(instance, report)
+            if isinstance(found, Unpriced):
+                return found
+            prices.append(found)
+        return max(prices, key=lambda each: each.order)
+
+    def _priced(self, instance: Instance, report: Callable[[str, Progress | None], None]) -> Priced:
+        report(instance.name, None)
+        mark = self._mark(instance)
+        if mark not in self._known:
+            self._known[mark] = price(instance, self._budget, lambda progress: report(instance.name, progress))
+        return self._known[mark]
 
 
 def _number(value: Fraction | int | None) -> float:

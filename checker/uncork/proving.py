@@ -84,12 +84,19 @@ def _claim(several: bool, least: int, proved: Sequence[str], tried: int) -> str:
 def prove(design: Design, several: bool, watch: Watch = lambda _: None) -> list[Part]:
     """For every size; and where that fails and something more can be proved of larger CQs, for those too."""
     parts: list[Part] = []
-    for least in LEAST:
-        part = _part(design, several, least, watch)
-        if not parts or len(part.proved) > len(parts[-1].proved):
-            parts.append(part)
-        if part.live:
-            break
+    with runner.held_back() as stop:
+
+        def told(step: str) -> None:
+            watch(step)
+            if stop.is_set():
+                raise KeyboardInterrupt
+
+        for least in LEAST:
+            part = _part(design, several, least, told)
+            if not parts or len(part.proved) > len(parts[-1].proved):
+                parts.append(part)
+            if part.live:
+                break
     return parts
 
 

@@ -167,6 +167,7 @@ class Decider:
         self.budget, self.replays, self.report = budget, replays, report
         self.searches = 0
         self._machines: dict[str, Decision] = {}
+        self._marks: dict[str, str] = {}
         self._written: dict[tuple[int, int, object], str] = {}
         self._tables: dict[tuple[str, int, int], str] = {}
         self._runs: dict[Shape, list[_Stored]] = {}
@@ -239,7 +240,10 @@ class Decider:
         """Equal for instances that are the same machine, whichever way its EventIdx is written."""
         table = self._table(instance)
         first = self._written.setdefault((instance.sqs, instance.cq_size, table), instance.policy)
-        return runner.fingerprint(replace(instance, policy=first))
+        written = replace(instance, policy=first)
+        if written.name not in self._marks:
+            self._marks[written.name] = runner.fingerprint(written)
+        return self._marks[written.name]
 
     def _table(self, instance: Instance) -> str:
         if instance.choices.events != "none":
@@ -369,8 +373,18 @@ class Found:
         return [(change, self.refuted.get(rest) or self.open[rest]) for change, rest in without]
 
 
-def search(space: Space, decider: Decider, watch: Watch = lambda *_: None, *, minimal: bool = True) -> Found:
-    """The live designs of a space: the minimal ones, or all. On Ctrl-C those that were found so far."""
+def search(
+    space: Space,
+    decider: Decider,
+    watch: Watch = lambda *_: None,
+    *,
+    minimal: bool = True,
+    at_live: Callable[[Live], None] = lambda _: None,
+) -> Found:
+    """The live designs of a space: the minimal ones, or all. On Ctrl-C those that were found so far.
+
+    `at_live` is called with each as it is found, and is interrupted as the search is.
+    """
     designs = list(space.designs())
     found, number = Found(space, len(designs)), 0
 
@@ -386,7 +400,9 @@ def search(space: Space, decider: Decider, watch: Watch = lambda *_: None, *, mi
             elif not space.fits(changes):
                 found.unfit += 1
             else:
-                _decided(space, decider, changes, found, report)
+                live = _decided(space, decider, changes, found, report)
+                if live:
+                    at_live(live)
     except KeyboardInterrupt:
         found.interrupted = True
     found.searches = decider.searches - before
@@ -395,8 +411,8 @@ def search(space: Space, decider: Decider, watch: Watch = lambda *_: None, *, mi
 
 def _decided(
     space: Space, decider: Decider, changes: Changes, found: Found, report: Callable[[str, Progress | None], None]
-) -> None:
-    """Decides a design: what needs no search first, then the smallest shapes."""
+) -> Live | None:
+    """Decides a design, and gives it if it is live: what needs no search first, then the smallest shapes."""
     instances = [space.design(changes, guest).at(*shape) for guest, shape in space.places]
     report(instances[0].name, None)
     decisions: list[Decision] = []
@@ -409,7 +425,8 @@ def _decided(
         if decisions and not decisions[-1].live:
             break
     last = decisions[-1]
-    if last.live:
-        found.live.append(Live(changes, tuple(decisions)))
-    else:
+    if not last.live:
         (found.refuted if last.trace else found.open)[changes] = last
+        return None
+    found.live.append(Live(changes, tuple(decisions)))
+    return found.live[-1]

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from uncork_nvme.choices import Choice
 from uncork_properties import readme
 
 from uncork import pricing, repair
-from uncork.engines import Budget
-from uncork.pricing import Price
+from uncork.pricing import Price, Priced, Prices, Unpriced
 from uncork.render.text import Page, Table, table
 from uncork.repair import Changes, Decider, Decision, Found, Live, Space, ordered
 
@@ -33,13 +33,24 @@ COSTS = (
 class Finalist:
     """A minimal live design: what is proved for all sizes (a sentence for one SQ, for any number), and what it costs.
 
-    The price is the dearest of all guests; None where it is not known.
+    The price is the dearest of all guests; None where it was not asked.
     """
 
     live: Live
     one: str
     several: str
-    price: Price | None
+    price: Priced | None
+
+    @property
+    def order(self) -> tuple[bool, tuple[float, ...], int]:
+        """Cheapest first, then what has no price, with fewer changes before more."""
+        known = isinstance(self.price, Price)
+        return not known, self.price.order if isinstance(self.price, Price) else (), len(self.live.changes)
+
+    @property
+    def cells(self) -> list[str]:
+        """Its price as text."""
+        return self.price.cells if self.price else ["not asked"] * 3
 
 
 def finalists(
@@ -49,49 +60,32 @@ def finalists(
     *,
     prove: bool,
     priced: bool = True,
-    budget: Budget | None = None,
 ) -> list[Finalist]:
     """What more is to be said of the live designs, cheapest first. On Ctrl-C of those that were looked at."""
     made: list[Finalist] = []
+    prices = Prices(decider.mark, decider.budget) if priced else None
     decider.report = lambda name, progress: watch(len(made), len(found.live), name, progress)
     try:
         for live in found.live:
-            made.append(_finalist(found, live, decider, watch, len(made), prove=prove, priced=priced, budget=budget))
+            made.append(_finalist(found, live, decider, prices, prove=prove))  # noqa: PERF401  # kept on Ctrl-C
     except KeyboardInterrupt:
         found.interrupted = True
         made += [Finalist(live, "not asked", "not asked", None) for live in found.live[len(made) :]]
-    return sorted(made, key=lambda each: (each.price.order if each.price else (), len(each.live.changes)))
+    return sorted(made, key=lambda each: each.order)
 
 
-def _finalist(
-    found: Found,
-    live: Live,
-    decider: Decider,
-    watch: repair.Watch,
-    number: int,
-    *,
-    prove: bool,
-    priced: bool,
-    budget: Budget | None,
-) -> Finalist:
-    one, several, prices = ["not asked"], ["not asked"], []
+def _finalist(found: Found, live: Live, decider: Decider, prices: Prices | None, *, prove: bool) -> Finalist:
+    one, several = ["not asked"], ["not asked"]
     designs = [found.space.design(live.changes, guest) for guest in found.space.guests]
-    for design in designs:
-        watch(number, len(found.live), design.name, None)
-        if priced:
-            prices.append(pricing.price(design.at(*pricing.PRICED_AT), budget))
+    price = prices.dearest((each.at(*pricing.PRICED_AT) for each in designs), decider.report) if prices else None
     if prove:
         one, several = [], []
         for design in designs:
-            watch(number, len(found.live), f"{design.name}, for every size", None)
+            decider.report(f"{design.name}, for every size", None)
             one.append(decider.proofs(design, several=False))
             small = decider.decide(design.at(2, 2, 2))
             several.append(f"no: fails at {_size(small)}" if small.trace else decider.proofs(design, several=True))
-    return Finalist(live, _joined(found, one), _joined(found, several), max(prices, key=_order, default=None))
-
-
-def _order(price: Price) -> tuple[float, float, float]:
-    return price.order
+    return Finalist(live, _joined(found, one), _joined(found, several), price)
 
 
 def _joined(found: Found, said: Sequence[str]) -> str:
@@ -120,9 +114,12 @@ def show(to: Page, found: Found, finals: Sequence[Finalist]) -> None:
     """Prints the minimal sets of changes, why each change is needed, and how much work it was."""
     if finals:
         to.show(_table(finals))
-        to.say(COSTS if all(each.price for each in finals) else NO_COSTS)
+        to.say(COSTS if any(each.price for each in finals) else NO_COSTS)
+        for reason in reasons([each.price for each in finals]):
+            to.say(reason, "magenta")
     else:
-        to.say("No design is live." if not found.interrupted else "No live design was found so far.", "bold red")
+        none = "No live design was found so far." if found.interrupted else "No design is live."
+        to.say("No design is known to be live." if found.open and not found.interrupted else none, "bold red")
     for number, each in enumerate(finals, 1):
         to.say()
         to.say(f"{number}. {_all(each.live.changes)}", "bold", whole=True)
@@ -139,11 +136,11 @@ def show(to: Page, found: Found, finals: Sequence[Finalist]) -> None:
 
 def _table(finals: Sequence[Finalist]) -> Table:
     rows = [
-        [str(number), _all(each.live.changes), each.one, each.several, *(each.price.cells if each.price else ())]
+        [str(number), _all(each.live.changes), each.one, each.several, *each.cells]
         for number, each in enumerate(finals, 1)
     ]
     columns = ["", "changes", "every size, one SQ", "any number"]
-    priced = ["doorbells, least", "greatest", "worst wait"] if all(each.price for each in finals) else []
+    priced = ["doorbells, least", "greatest", "worst wait"] if any(each.price for each in finals) else []
     return table(None, [*columns, *priced], [row[: len(columns) + len(priced)] for row in rows])
 
 
@@ -161,9 +158,15 @@ def _fails(decision: Decision) -> str:
     return f"{decision.refutes.row} fails in {len(decision.trace.steps)} steps at {decision.instance.name}"
 
 
+def reasons(prices: Iterable[Priced | None]) -> list[str]:
+    """Which prices are open, and why, in sentences."""
+    open_ = Counter(price.reason for price in prices if isinstance(price, Unpriced))
+    return [f"Prices that are open: {count}; {reason}." for reason, count in open_.items()]
+
+
 def sums(found: Found) -> str:
     """How many designs there were, and how each was decided, in a sentence."""
-    counts = ", ".join(f"{count:,} {how}" for how, count in found.counts.items() if count)
+    counts = ", ".join(f"{count:,} {how}" for how, count in found.counts.items() if count) or "none decided"
     end = "; interrupted, the rest was not looked at" if found.interrupted else ""
     return f"{found.total:,} designs: {counts}. {found.searches:,} searches{end}."
 
@@ -185,7 +188,7 @@ def as_json(found: Found, finals: Sequence[Finalist]) -> dict[str, Any]:
                 "instances": [decision.instance.name for decision in each.live.decisions],
                 "one": each.one,
                 "several": each.several,
-                "price": each.price.cells if each.price else None,
+                "price": "open" if isinstance(each.price, Unpriced) else each.price and each.price.cells,
                 "needed": [_why(change, decision) for change, decision in found.needed(each.live)],
             }
             for each in finals
@@ -205,8 +208,11 @@ def _why(change: tuple[str, Choice], decision: Decision) -> dict[str, Any]:
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
-DEVICES = ("propolis-2025", "propolis-2026")
-SQS = ((1,), (1, 2))
+CASES = (
+    *(("propolis-2025", sqs) for sqs in ((1,), (1, 2))),
+    *(("propolis-2026", sqs) for sqs in ((1,), (1, 2), (1, 2, 3))),
+)
+"""The devices of the page, each with numbers of SQs."""
 _HEAD = """# What to change
 
 Generated by `make repairs`. For a device that is not live: every minimal set of changes that makes it so. *Live*:
@@ -215,6 +221,9 @@ part of the set is enough. What is changed is the model's own switches (`uncork 
 EventIdx: the policies that have names, and some formulas.
 
     uncork repair propolis-2026 --sqs 1,2
+
+With `--sqs 1,2,3` it takes seven minutes of one core, and 1.4 GB: what is not live with fewer SQs is not searched with
+three. Three SQs are tried at two entries each only.
 
 A formula is a policy's name wherever one is asked for: `uncork check --policy 'if corked head else tail-1'`.
 
@@ -234,34 +243,47 @@ see [proof.md](proof.md).
 
 def page(made: Sequence[tuple[Found, Sequence[Finalist]]]) -> str:
     """The page, from what was found of each device and numbers of SQs."""
-    return _HEAD + "".join(_section(found, finals) for found, finals in made)
+    said: dict[str, str] = {}
+    return _HEAD + "".join(_section(found, finals, said) for found, finals in made)
 
 
-def _section(found: Found, finals: Sequence[Finalist]) -> str:
+def _section(found: Found, finals: Sequence[Finalist], before: dict[str, str]) -> str:
+    """A section; `before` has what was said of why changes are needed, and of which SQs: it is not said again."""
     sqs = sorted({shape[0] for shape in found.space.shapes})
     sizes = ", ".join(f"{n}×SQ{s}, CQ{c}" for n, s, c in sorted(found.space.shapes))
+    of = f"{', '.join(map(str, sqs[:-1]))}{' or ' if sqs[:-1] else ''}{sqs[-1]} SQ{'s' if sqs != [1] else ''}"
     lines = [
-        f"## {found.space.device}, {', '.join(found.space.guests)}, "
-        f"{' or '.join(map(str, sqs))} SQ{'s' if sqs != [1] else ''}\n",
+        f"## {found.space.device}, {', '.join(found.space.guests)}, {of}\n",
         f"At {sizes}. {sums(found)}\n",
     ]
-    priced = all(each.price for each in finals)
+    priced = any(each.price for each in finals)
     lines += [f"{COSTS if priced else NO_COSTS}\n"]
     head = ["", "changes", "every size, one SQ", "any number of SQs"]
     head += ["CQ doorbells per completion, least", "greatest", "worst wait"] if priced else []
     rows = [
-        [str(number), f"`{_all(each.live.changes)}`", each.one, each.several, *(each.price.cells if each.price else ())]
+        [str(number), f"`{_all(each.live.changes)}`", each.one, each.several, *each.cells]
         for number, each in enumerate(finals, 1)
     ]
     lines.append(readme.markdown(head, [row[: len(head)] for row in rows]))
-    lines.append("<details><summary>Why each change is needed</summary>\n")
+    why = _needed(found, finals)
+    if why in before:
+        lines.append(
+            f"The sets are those of {before[why]}, and so are the runs that show each change to be needed.\n\n"
+        )
+    else:
+        lines.append(f"<details><summary>Why each change is needed</summary>\n\n{why}\n\n</details>\n\n")
+    before[why] = of
+    return "\n".join(lines)
+
+
+def _needed(found: Found, finals: Sequence[Finalist]) -> str:
+    lines = []
     for number, each in enumerate(finals, 1):
         lines.append(f"{number}. `{_all(each.live.changes)}`")
         for change, decision in found.needed(each.live):
             lines.append(
                 f"   - without `{said(change)}`: {_fails(decision).replace(' at ', ' at `', 1)}`: {_run(decision)}"
             )
-    lines.append("\n</details>\n\n")
     return "\n".join(lines)
 
 
@@ -276,11 +298,10 @@ def _run(decision: Decision) -> str:
 def generate(path: Path, watch: Callable[[str], None] = lambda _: None) -> None:
     """Makes the page anew."""
     made, decider = [], Decider()
-    for device in DEVICES:
-        for sqs in SQS:
-            found = repair.search(Space(device, shapes=repair.shapes(sqs)), decider)
-            made.append((found, finalists(found, decider, lambda *_: None, prove=True)))
-            watch(f"{device}, {sqs}: {sums(found)}")
+    for device, sqs in CASES:
+        found = repair.search(Space(device, shapes=repair.shapes(sqs)), decider)
+        made.append((found, finalists(found, decider, lambda *_: None, prove=True)))
+        watch(f"{device}, {sqs}: {sums(found)}")
     path.write_text(page(made), encoding="utf-8")
 
 

@@ -188,6 +188,18 @@ def _ctrl_c() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextlib.contextmanager
+def held_back() -> Iterator[threading.Event]:
+    """Holds back the first Ctrl-C to the end of what it would break in the middle: calls of other languages' code.
+
+    The event that is given is set by it, so that the work can be cut short.
+    """
+    with _ctrl_c() as stop:
+        yield stop
+    if stop.is_set():
+        raise KeyboardInterrupt
+
+
 # -- in several --------------------------------------------------------------------------------------------------------
 _SHARED: list[Any] = []
 

@@ -154,6 +154,7 @@ class Solver:
         solver = z3.Solver()
         solver.set("rlimit", RLIMIT)
         solver.set("random_seed", 0)
+        solver.set("ctrl_c", False)  # or Z3 takes it for itself, and what it was asked counts as not proved
         solver.add(*sizes(symbols([*nodes, *self.unknowns])), *self.typing, *map(self.term, common))
         against = [
             z3.And(*(self.term(given) for given in each.given if id(given) not in shared), z3.Not(self.term(each.goal)))
