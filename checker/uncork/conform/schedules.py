@@ -52,10 +52,12 @@ def run(
     slips: Slips = RIGHT,
     moves: Sequence[str] | None = None,
     length: int = MOVES,
+    winds_down: bool = True,
 ) -> Run:
     """Runs one schedule on a controller that is set up anew: `moves` as far as they may be made, or drawn by the seed.
 
-    Without a model nothing is compared, and only what gets stuck is found. Raises `Failed`, `Disagreement`, `Crowd`.
+    Without a model nothing is compared, and only what gets stuck is found; of a run that is not wound down only what
+    does not match. Raises `Failed`, `Disagreement`, `Crowd`.
     """
     chosen = random.Random(seed)
     made = Run(shape, seed, config_first=chosen.random() < 0.5)
@@ -82,14 +84,14 @@ def run(
                 move = driver.draw(chosen.choices(offered, weights)[0], chosen) if offered else None
         if move is None:
             move = next((each for each in driver.moves() if not each.startswith("submit")), None)
-            if move is None:
+            if move is None or not winds_down:
                 break
         else:
             made.drawn = len(made.moves) + 1
         _make(move, driver, controller, made, model)
         if len(made.moves) > _ENDLESS:
             raise Failed(f"the guest has not come to an end after {_ENDLESS} moves")
-    if not made.mismatch:
+    if winds_down and not made.mismatch:
         made.stuck = driver.waiting
     return made
 
