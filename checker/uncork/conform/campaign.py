@@ -84,16 +84,14 @@ class Campaign:
     ) -> None:
         self.controller, self.choices, self.policy = controller, choices, policy
         self.overlay, self.slips, self.follows = overlay, slips, follows
-        self._models: dict[Setting, Model] = {}
+        self.models: dict[Setting, Model] = {}
 
-    def run(
-        self, setting: Setting, seed: int, moves: Sequence[str] | None = None, *, winds_down: bool = True
-    ) -> Run:
+    def run(self, setting: Setting, seed: int, moves: Sequence[str] | None = None, *, winds_down: bool = True) -> Run:
         """One schedule, drawn or given. Raises what `schedules.run` does."""
         instance = setting.instance(self.choices, self.policy)
-        if self.follows and setting not in self._models:
-            self._models[setting] = Model(instance, self.overlay)
-        model = self._models.get(setting)
+        if self.follows and setting not in self.models:
+            self.models[setting] = Model(instance, self.overlay)
+        model = self.models.get(setting)
         return run(
             *(self.controller, setting.shape, instance.choices, seed),
             model=model,

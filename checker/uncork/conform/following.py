@@ -43,7 +43,8 @@ class Model:
     """The model of a device and a guest, at some sizes, ready to follow one run after the other.
 
     With `overlay` the device's own CQ EventIdx stays that of its policy, and the guest goes by what the policy named in
-    `overlay` would have written at the same moments, which the model knows.
+    `overlay` would have written at the same moments, which the model knows. `looks` is how often it was asked for that,
+    `open` how often several values fitted what was seen.
     """
 
     def __init__(self, instance: Instance, overlay: str | None = None) -> None:
@@ -59,6 +60,7 @@ class Model:
             shows[LAID_OVER] = machine.cq.event
         seen = {action.name for action in guest.actions(machine)}
         self.system, self._seen = system, seen
+        self.looks, self.open = 0, 0
         self._follower = Follower(system, (a.name for a in system.actions if a.name not in seen), shows)
 
     def restart(self) -> None:
@@ -87,6 +89,8 @@ class Model:
         """CQ EventIdx as the policy laid over would have it, one of those that fit what was seen; held to from now."""
         values = sorted({int(str(each[LAID_OVER])) for each in self._follower.shown(self._follower.states)})
         value = chosen.choice(values)
+        self.looks += 1
+        self.open += len(values) > 1
         self._follower.take(Event(LAID_OVER, saw={LAID_OVER: value}))
         return value
 

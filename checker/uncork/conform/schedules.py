@@ -7,7 +7,7 @@ commands are left then that it has not seen completed, the run is stuck.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uncork_nvme.choices import Choices
@@ -16,6 +16,7 @@ from uncork.conform.controller import Controller
 from uncork.conform.driver import RIGHT, Driver, Shape, Slips
 from uncork.conform.following import Mismatch, Model
 from uncork.conform.qtest import Failed
+from uncork.core.sorts import Value
 
 MOVES = 40
 """Moves of a schedule that is drawn, before it is wound down."""
@@ -33,6 +34,8 @@ class Run:
     drawn: int = 0
     """How many of the moves came before it was wound down."""
     actions: list[str] = field(default_factory=list)
+    seen: list[Mapping[str, Value]] = field(default_factory=list)
+    """What was seen after each move."""
     mismatch: Mismatch | None = None
     stuck: int = 0
     """Commands that were submitted and never seen completed."""
@@ -103,8 +106,9 @@ def _make(move: str, driver: Driver, controller: Controller, made: Run, model: M
     controller.qemu.settle()
     made.moves.append(move)
     made.actions.append(action)
+    made.seen.append(driver.seen())
     if model:
-        made.mismatch = model.follow(action, driver.seen())
+        made.mismatch = model.follow(action, made.seen[-1])
 
 
 def _weight(move: str, submits: float, consumes: float) -> float:
