@@ -43,7 +43,7 @@ def tables(lines: Sequence[Line]) -> Iterator[text.Table]:
 
 
 def _cells(line: Line) -> list[str]:
-    wrong = "" if line.right else " (NOT AS IT IS TO BE)"
+    wrong = "" if line.right else " (unexpected)"
     return [line.name, line.about, f"{line.schedules:,}", f"{line.moves:,}", line.result + wrong]
 
 

@@ -117,10 +117,10 @@ class Controller:
         """Writes a doorbell register."""
         self._register(_DOORBELLS + _stride(queue, cq), value)
 
-    def put(self, sq: int, slot: int, opcode: int, cid: int) -> None:
+    def put(self, sq: int, slot: int, opcode: int, cid: int, nsid: int = 1) -> None:
         """Writes an I/O command of one block to a slot of an SQ."""
         place = _QUEUES + PAGE * sq + SQE * slot
-        self.qemu.memory[place : place + SQE] = _command(opcode, cid, nsid=1, prp1=_SCRATCH)
+        self.qemu.memory[place : place + SQE] = _command(opcode, cid, nsid=nsid, prp1=_SCRATCH)
 
     def completion(self, slot: int) -> Completion:
         """What stands in a slot of the CQ."""

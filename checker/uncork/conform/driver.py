@@ -12,6 +12,7 @@ is found decides one:
     publish         moves the shadow head to the cursor
     check CQ        as of an SQ
     ring CQ         writes the head doorbell
+    wait            lets the commands end that take their time
 """
 
 from __future__ import annotations
@@ -27,8 +28,12 @@ from uncork.conform.controller import EVENT, FLUSH, READ, SHADOW, UNKNOWN, WRITE
 from uncork.conform.qtest import Failed
 from uncork.core.sorts import Value
 
-KINDS = {"r": READ, "w": WRITE, "f": FLUSH, "u": UNKNOWN}
-"""Commands by their letter in a move. The unknown one completes as it is taken, the others some time after."""
+LATE = "l"
+KINDS = {"r": (READ, 1), "w": (WRITE, 1), "f": (FLUSH, 1), "u": (UNKNOWN, 1), LATE: (READ, 2)}
+"""Commands and their namespaces, by their letter in a move.
+
+The unknown one completes as it is taken, the others soon after, and the late one when some more moves were made.
+"""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class Driver:
         self.cq_event: Callable[[], int] = self.own_cq_event
         self._outstanding: list[set[int]] = [set() for _ in self.sqs]
         self._unfreed: list[int] = [0] * shape.sqs
+        self._late: list[set[int]] = [set() for _ in self.sqs]
+        self._stirred, self._visible, self.looked_at = False, False, 0
         self._free: list[deque[int]] = [deque(range(shape.sq_size - 1)) for _ in self.sqs]
         self._cursor, self._phase, self._consumed = 0, 1, 0
 
@@ -104,10 +111,15 @@ class Driver:
                     yield f"submit {q.name} {'*' * entries}"
             else:
                 yield f"{q.at} {q.name}"
+        yield from self._consumer_moves()
+        if self.late and self._stirred:
+            yield "wait"
+
+    def _consumer_moves(self) -> Iterator[str]:
         if self.cq.at != "idle":
             yield "publish" if self.cq.at == "publish" else f"{self.cq.at} CQ"
             return
-        drain, seen = self.choices.drain, self._fresh(self._cursor) is not None
+        drain, seen = self.choices.drain, self._visible
         full = isinstance(drain, int) and self._consumed >= drain
         if seen and not full:
             yield "take"
@@ -119,9 +131,14 @@ class Driver:
         """Commands that it has submitted and not seen completed."""
         return sum(map(len, self._outstanding))
 
-    def draw(self, move: str, chosen: random.Random) -> str:
-        """A move with its kinds of commands drawn."""
-        return "".join(chosen.choice("rwfu") if char == "*" else char for char in move)
+    @property
+    def late(self) -> bool:
+        """Whether a command is not seen completed that takes its time."""
+        return any(self._late)
+
+    def draw(self, move: str, kinds: str, chosen: random.Random) -> str:
+        """A move with its commands drawn of some kinds."""
+        return "".join(chosen.choice(kinds) if char == "*" else char for char in move)
 
     def allows(self, move: str) -> bool:
         """Whether it may do this now."""
@@ -132,8 +149,9 @@ class Driver:
 
     # -- and does ------------------------------------------------------------------------------------------------------
     def do(self, move: str) -> str:
-        """Makes a move. Gives the name that the model has for what it was."""
+        """Makes a move. Gives the name that the model has for what it was; none for `wait`, which is none of its."""
         words = move.split()
+        self._stirred = words[0] != "wait"
         match words[0]:
             case "submit":
                 return self._submit(self._sq(words[1]), words[2])
@@ -150,10 +168,29 @@ class Driver:
                 return "leave_loop"
             case "publish":
                 return self._publish()
+            case "wait":
+                self.controller.qemu.wait()
+                return ""
         raise ValueError(f"no such move: {move!r}")
 
-    def seen(self) -> dict[str, Value]:
-        """What it sees of the device: EventIdx of every queue, and whose CQEs are new, slot by slot."""
+    def look(self) -> dict[str, Value]:
+        """Lets the device settle and looks at it: EventIdx of every queue, and whose CQEs are new, slot by slot.
+
+        What it may do next goes by this. A late command may end at any moment: it looks until a round trip between,
+        which no handler in QEMU outlasts, makes no difference.
+        """
+        self.controller.qemu.settle()
+        seen = self._seen()
+        while self.late:
+            self.controller.qemu.ask("endianness")
+            before, seen = seen, self._seen()
+            if seen == before:
+                break
+        slots = seen["CQEs"]
+        self._visible = isinstance(slots, tuple) and slots[self._cursor] != "none"
+        return seen
+
+    def _seen(self) -> dict[str, Value]:
         words: dict[str, Value] = {f"{q.name} EventIdx": self._event(q) for q in self.sqs}
         fresh = [self._fresh(slot) for slot in range(self.cq.size)]
         slots = tuple("none" if of is None else f"SQ{of - 1}" for of in fresh)
@@ -174,7 +211,10 @@ class Driver:
         for offset, letter in enumerate(kinds):
             cid = self._free[k].popleft()
             self._outstanding[k].add(cid)
-            self.controller.put(q.number, (q.now + offset) % q.size, KINDS[letter], cid)
+            if letter == LATE:
+                self._late[k].add(cid)
+            opcode, nsid = KINDS[letter]
+            self.controller.put(q.number, (q.now + offset) % q.size, opcode, cid, nsid)
         return self._move(q, (q.now + len(kinds)) % q.size, f"submit({q.name}, {len(kinds)})")
 
     def _publish(self) -> str:
@@ -196,7 +236,8 @@ class Driver:
         self.controller.set_word(SHADOW, index.number, index.now, cq=index.cq)
 
     def _check(self, index: _Index) -> str:
-        event = (self.cq_event() if index.cq else self._event(index)) - self.slips.by_one
+        self.looked_at = self.cq_event() if index.cq else self._event(index)
+        event = self.looked_at - self.slips.by_one
         index.due = need_event(event, index.now, index.old, closed=self.choices.need_event == "closed")
         index.at = "store" if self.slips.stores_late else self._after_check(index)
         what = "need" if index.due else "elide"
@@ -231,6 +272,7 @@ class Driver:
         if not 0 <= k < len(self.sqs) or entry.cid not in self._outstanding[k]:
             raise Failed(f"a CQE of no command that was submitted: {entry}")
         self._outstanding[k].remove(entry.cid)
+        self._late[k].discard(entry.cid)
         self._free[k].append(entry.cid)
         if self.choices.early_free != YES:
             self._unfreed[k] += 1

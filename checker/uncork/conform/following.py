@@ -1,7 +1,8 @@
 """The model beside the real device: it follows what the guest does and what is seen of the device, or says it cannot.
 
 The guest's steps are events, the device's are not seen. After each event the device is given time, and what is seen
-then has to be so in a state of the model in which the device has nothing left to do.
+then has to be so in a state of the model in which the device has nothing left to do, but for commands that take their
+time.
 """
 
 from __future__ import annotations
@@ -60,8 +61,11 @@ class Model:
             shows[LAID_OVER] = machine.cq.event
         seen = {action.name for action in guest.actions(machine)}
         self.system, self._seen = system, seen
+        unseen = {action.name: action.family for action in system.actions if action.name not in seen}
+        self._rest = frozenset(unseen)
+        self._but_ends = frozenset(name for name, family in unseen.items() if family != "complete")
         self.looks, self.open = 0, 0
-        self._follower = Follower(system, (a.name for a in system.actions if a.name not in seen), shows)
+        self._follower = Follower(system, unseen, shows)
 
     def restart(self) -> None:
         """To the first state."""
@@ -73,17 +77,18 @@ class Model:
         state = dict(zip((v.name for v in self.system.variables), next(iter(states)), strict=True))
         return {action.name for action in self.system.enabled(state) if action.name in self._seen}
 
-    def follow(self, action: str, saw: Mapping[str, Value]) -> Mismatch | None:
+    def follow(self, action: str, saw: Mapping[str, Value], *, late: bool = False) -> Mismatch | None:
         """Takes what the guest did and what was seen after it. Raises `follow.Crowd`."""
         if not self._follower.take(Event(action, frozenset({action}))):
             return Mismatch(action, saw, ())
-        return self.look(action, saw)
+        return self.look(action, saw, late=late)
 
-    def look(self, after: str, saw: Mapping[str, Value]) -> Mismatch | None:
-        """Takes what is seen when nothing moves."""
-        if self._follower.take(Event(after, saw=saw, settled=True)):
+    def look(self, after: str, saw: Mapping[str, Value], *, late: bool = False) -> Mismatch | None:
+        """Takes what is seen when nothing moves; with `late` commands, which may end at any time, but for these."""
+        quiet = self._but_ends if late else self._rest
+        if self._follower.take(Event(after, saw=saw, quiet=quiet)):
             return None
-        return Mismatch(after, saw, tuple(self._follower.shown(self._follower.settle())))
+        return Mismatch(after, saw, tuple(self._follower.shown(self._follower.settle(quiet))))
 
     def laid_over(self, chosen: random.Random) -> int:
         """CQ EventIdx as the policy laid over would have it, one of those that fit what was seen; held to from now."""

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from types import TracebackType
 
 PROGRAM = "qemu-system-x86_64"
@@ -22,6 +23,8 @@ MEMORY = 16 << 20
 """Bytes of the guest's memory, from address 0."""
 ROUNDS = 8
 """No-op round trips between two steps: each has QEMU's main loop run its bottom halves, and they start one another."""
+LATE = 0.003
+"""Seconds that a command takes in the second namespace; those in the first are done at once."""
 PATIENCE = 20.0
 """Seconds until a QEMU that does not answer counts as failed."""
 
@@ -47,7 +50,7 @@ def find(program: str | None = None) -> str:
 
 
 class Qemu:
-    """A running QEMU with one NVMe controller, whose disk answers at once (`null-co`). Ends with its `with` block.
+    """A running QEMU with one NVMe controller and disks that hold nothing (`null-co`). Ends with its `with` block.
 
     Raises `Missing`, and `Failed` as soon as QEMU does not do what it is told.
     """
@@ -117,6 +120,10 @@ class Qemu:
         for _ in range(ROUNDS):
             self.ask("endianness")
 
+    def wait(self) -> None:
+        """Lets all commands end, those that take their time too."""
+        time.sleep(1.5 * LATE)
+
     def write_port(self, port: int, value: int) -> None:
         """Writes 32 bits to an I/O port."""
         self.ask(f"outl {port:#x} {value:#x}")
@@ -172,7 +179,10 @@ def _start(program: str, memory: int, control: int) -> subprocess.Popen[bytes]:
             *("-machine", "pc,memory-backend=ram", "-m", str(MEMORY >> 20)),
             *("-object", f"memory-backend-file,id=ram,{shown}"),
             *("-chardev", f"socket,id=control,fd={control}", "-object", "qtest,id=test,chardev=control,log=/dev/null"),
-            *("-blockdev", "null-co,node-name=disk,read-zeroes=on", "-device", "nvme,drive=disk,serial=uncork,addr=4"),
+            *("-device", "nvme,id=nvme,serial=uncork,addr=4"),
+            *("-blockdev", "null-co,node-name=disk,read-zeroes=on", "-device", "nvme-ns,drive=disk,bus=nvme,nsid=1"),
+            *("-blockdev", f"null-co,node-name=late,read-zeroes=on,latency-ns={round(LATE * 1e9)}"),
+            *("-device", "nvme-ns,drive=late,bus=nvme,nsid=2"),
         ],
         pass_fds=(memory, control),
         stdin=subprocess.DEVNULL,

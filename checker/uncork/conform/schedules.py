@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from uncork_nvme.choices import Choices
 
 from uncork.conform.controller import Controller
-from uncork.conform.driver import RIGHT, Driver, Shape, Slips
-from uncork.conform.following import Mismatch, Model
+from uncork.conform.driver import LATE, RIGHT, Driver, Shape, Slips
+from uncork.conform.following import LAID_OVER, Mismatch, Model
 from uncork.conform.qtest import Failed
 from uncork.core.sorts import Value
 
@@ -35,7 +35,7 @@ class Run:
     """How many of the moves came before it was wound down."""
     actions: list[str] = field(default_factory=list)
     seen: list[Mapping[str, Value]] = field(default_factory=list)
-    """What was seen after each move."""
+    """What was seen after each move, and what CQ EventIdx the guest was shown where another policy is laid over."""
     mismatch: Mismatch | None = None
     stuck: int = 0
     """Commands that were submitted and never seen completed."""
@@ -66,13 +66,15 @@ def run(
     made = Run(shape, seed, config_first=chosen.random() < 0.5)
     controller.restart(shape.sqs, shape.sq_size, shape.cq_size, config_first=made.config_first)
     driver = Driver(controller, shape, choices, slips)
+    first = driver.look()
     if model:
         model.restart()
-        made.mismatch = model.look("the start", driver.seen())
+        made.mismatch = model.look("the start", first)
         if model.overlay is not None:
             laid = random.Random(seed)
             driver.cq_event = lambda: model.laid_over(laid)
     eager, eager_cq = chosen.choice((1, 3, 9)), chosen.choice((0.2, 1, 3))
+    kinds = "rwfu" + LATE * chosen.choice((0, 0, 4))
     given = list(moves or ())
     while not made.mismatch:
         if moves is not None:
@@ -84,14 +86,14 @@ def run(
             if len(made.moves) < length:
                 offered = list(driver.moves())
                 weights = [_weight(each, eager, eager_cq) for each in offered]
-                move = driver.draw(chosen.choices(offered, weights)[0], chosen) if offered else None
+                move = driver.draw(chosen.choices(offered, weights)[0], kinds, chosen) if offered else None
         if move is None:
             move = next((each for each in driver.moves() if not each.startswith("submit")), None)
             if move is None or not winds_down:
                 break
         else:
             made.drawn = len(made.moves) + 1
-        _make(move, driver, controller, made, model)
+        _make(move, driver, made, model)
         if len(made.moves) > _ENDLESS:
             raise Failed(f"the guest has not come to an end after {_ENDLESS} moves")
     if winds_down and not made.mismatch:
@@ -99,28 +101,31 @@ def run(
     return made
 
 
-def _make(move: str, driver: Driver, controller: Controller, made: Run, model: Model | None) -> None:
+def _make(move: str, driver: Driver, made: Run, model: Model | None) -> None:
     if model:
         _same_guest(driver, model)
     action = driver.do(move)
-    controller.qemu.settle()
     made.moves.append(move)
     made.actions.append(action)
-    made.seen.append(driver.seen())
-    if model:
-        made.mismatch = model.follow(action, made.seen[-1])
+    saw = driver.look()
+    shown = {LAID_OVER: driver.looked_at} if model and model.overlay is not None and move == "check CQ" else {}
+    made.seen.append({**saw, **shown})
+    if model and action:
+        made.mismatch = model.follow(action, saw, late=driver.late)
+    elif model:
+        made.mismatch = model.look(move, saw)
 
 
 def _weight(move: str, submits: float, consumes: float) -> float:
     if move.startswith("submit"):
         return submits
-    return 3 if "SQ" in move else consumes
+    return 3 if "SQ" in move else 0.3 if move == "wait" else consumes
 
 
 def _same_guest(driver: Driver, model: Model) -> None:
     """Raises `Disagreement` unless the driver may do what the model's guest may."""
     offers = {_as_move(name) for name in model.offers()}
-    moves = set(driver.moves())
+    moves = {move for move in driver.moves() if move != "wait"}
     if offers != moves:
         raise Disagreement(f"the driver may do {sorted(moves)}, the model's guest {sorted(offers)}")
 

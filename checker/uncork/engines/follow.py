@@ -7,7 +7,7 @@ Kuppe, Loillier, Merz, "Validating Traces of Distributed Programs Against TLA+ S
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from uncork.core.expr import Expr
 from uncork.core.observed import Event
@@ -62,7 +62,7 @@ class Follower:
         def fits(state: Plain | None) -> bool:
             if state is None or not all(show(state) == seen for show, seen in saw):
                 return False
-            return not event.settled or self._settled(state)
+            return not event.quiet or not self._may(state, event.quiet)
 
         reached, after = self._closure(), dict[Plain, tuple[Plain, int] | None]()
         if event.actions:
@@ -87,12 +87,13 @@ class Follower:
         """The states that it may be in before the next event, unseen actions taken."""
         return frozenset(self._closure())
 
-    def settle(self) -> frozenset[Plain]:
-        """Those in which no unseen action is enabled."""
-        return frozenset(state for state in self._closure() if self._settled(state))
+    def settle(self, quiet: Container[str] | None = None) -> frozenset[Plain]:
+        """Those in which none of some actions is enabled; no unseen one, if none are named."""
+        names = {name for name, free in zip(self._names, self._free, strict=True) if free} if quiet is None else quiet
+        return frozenset(state for state in self._closure() if not self._may(state, names))
 
-    def _settled(self, state: Plain) -> bool:
-        return not any(self._free[action] for action, _ in self._next(state))
+    def _may(self, state: Plain, names: Container[str]) -> bool:
+        return any(self._names[action] in names for action, _ in self._next(state))
 
     def run(self) -> Trace:
         """A run that fits all the events."""
