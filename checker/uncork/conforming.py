@@ -105,7 +105,7 @@ def conform(
 
     to = Page(stderr=json_ == "-")
     try:
-        with progress() as show, Qemu(program) as qemu:
+        with Qemu(program) as qemu, progress() as show:
             made = _again(stored, qemu) if stored else _compare(plan, qemu, show)
     except Missing as why:
         click.echo(f"skipped: {why}", err=True)

@@ -101,6 +101,9 @@ def overlays(controller: Controller, base: dict[str, Choice], watch: Watch) -> I
                 least = campaign.shrink(*failed)
                 result = "differs" if least.mismatch else f"stuck after {len(least.moves)} moves"
             right = (verdict, result[:5]) in (("proved", "never"), ("refuted", "stuck"))
+            model = campaign.models[setting]
+            if model.open:
+                result += f", {model.open} of {model.looks} times by a choice"
             about = f"{setting.guest}, {told(setting.shape)}"
             yield Line("overlay", policy, about, *_totals(found), f"{verdict}; {result}", right)
 

@@ -98,5 +98,5 @@ WRONG = (
 OVERLAYS = ("tail", "never", "reserve-permits", "head-when-full", "tail-1")
 OVERLAID = [Setting(guest, shape) for guest in ("linux", "spdk") for shape in SHAPES if shape.sqs * shape.sq_size < 5]
 """The policies laid over QEMU's own, each at these: a guest by the strict rule, and one by the closed."""
-MOST_OVERLAID = 150
+MOST_OVERLAID = 90
 """Schedules of each of those."""

@@ -97,12 +97,6 @@ class Qemu:
             self._ours.close()
             self._ours = None
 
-    @property
-    def pid(self) -> int:
-        """The process that runs."""
-        assert self._process is not None, "not started"
-        return self._process.pid
-
     def ask(self, line: str) -> list[str]:
         """Sends one command and gives the words of its answer after OK; raises `Failed`."""
         assert self._ours is not None, "not started"

@@ -75,6 +75,8 @@ def run(
             driver.cq_event = lambda: model.laid_over(laid)
     eager, eager_cq = chosen.choice((1, 3, 9)), chosen.choice((0.2, 1, 3))
     kinds = "rwfu" + LATE * chosen.choice((0, 0, 4))
+    if model and model.overlay is not None:
+        kinds = kinds.rstrip(LATE)  # one that ends unseen leaves open what the other policy would have written
     given = list(moves or ())
     while not made.mismatch:
         if moves is not None:
