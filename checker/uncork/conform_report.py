@@ -16,7 +16,7 @@ from uncork import trials
 from uncork.conform.campaign import Campaign, settings, variant
 from uncork.conform.controller import Controller
 from uncork.conform.probing import probe
-from uncork.conform.qtest import Qemu
+from uncork.conform.qtest import Missing, Qemu
 from uncork.conform.schedules import Run
 from uncork.core.sorts import Value
 from uncork.render import text
@@ -138,4 +138,7 @@ def record(target: Path, data: Path) -> None:
 
 
 if __name__ == "__main__":
-    record(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        record(Path(sys.argv[1]), Path(sys.argv[2]))
+    except Missing as why:
+        sys.exit(f"not recorded: {why}")
