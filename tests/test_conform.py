@@ -126,6 +126,18 @@ def test_what_is_laid_over_is_what_qemu_would_write(controller: Controller, base
         assert all(saw[LAID_OVER] == saw[CQ_EVENT] for saw in shown)
 
 
+@with_qemu
+def test_completions_come_while_the_guest_moves(controller: Controller, base: dict[str, Choice]) -> None:
+    moves = ["submit SQ0 l", "check SQ0", "ring SQ0", "wait", "take"]
+    for _ in range(20):  # another process may have kept us waiting as long as the command takes
+        made = Campaign(controller, base).run(SMALL, 1, moves)
+        assert (made.mismatch, made.stuck) == (None, 0)
+        if made.seen[2]["CQEs"] == ("none",) * 3:
+            break
+    assert made.seen[2] == {"SQ0 EventIdx": 1, CQ_EVENT: 0, "CQEs": ("none",) * 3}
+    assert made.seen[3]["CQEs"] == ("SQ0", "none", "none")
+
+
 # -- the command -------------------------------------------------------------------------------------------------------
 def uncork(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "uncork", "conform", *args]
@@ -139,6 +151,9 @@ def test_a_mismatch_is_written_and_found_again(tmp_path: Path) -> None:
     assert "model shows" in first.stdout
     stored = json.loads((tmp_path / "run.json").read_text())
     assert stored["failure"]["kind"] == "mismatch"
+    assert uncork("run.json", cwd=tmp_path).returncode == 22
+    stored["moves"] = ["", "submit SQ0", "submit SQ7 r", "submit SQ0 x", *stored["moves"]]  # none of these can be made
+    (tmp_path / "run.json").write_text(json.dumps(stored))
     assert uncork("run.json", cwd=tmp_path).returncode == 22
     stored["instance"] = stored["instance"].replace("/tail/", "/head/")
     (tmp_path / "run.json").write_text(json.dumps(stored))

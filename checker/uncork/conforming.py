@@ -164,7 +164,7 @@ class _Made:
 
 def _compare(plan: _Plan, qemu: Qemu, show: Show) -> _Made:
     from uncork import trials
-    from uncork.conform.campaign import Campaign, variant
+    from uncork.conform.campaign import Campaign, settings, variant
     from uncork.conform.controller import Controller
     from uncork.conform.probing import probe
 
@@ -182,7 +182,7 @@ def _compare(plan: _Plan, qemu: Qemu, show: Show) -> _Made:
         watch(0, 1, "shrinking the schedule that fails")
         failed = (failed[0], campaign.shrink(*failed))
     elif plan.controls:
-        lines += [*trials.controls(controller, base, plan.settings, watch), *trials.overlays(controller, base, watch)]
+        lines += [*trials.controls(controller, base, settings(), watch), *trials.overlays(controller, base, watch)]
     return _Made(qemu.version, plan.schedules, sum(each.moves for each in found), campaign, lines, failed)
 
 

@@ -94,9 +94,8 @@ class Driver:
         self.sqs = [_Index(f"SQ{k}", k + 1, shape.sq_size) for k in range(shape.sqs)]
         self.cq = _Index("CQ", Controller.CQ, shape.cq_size, cq=True)
         self.cq_event: Callable[[], int] = self.own_cq_event
-        self._outstanding: list[set[int]] = [set() for _ in self.sqs]
+        self._outstanding: list[dict[int, str]] = [{} for _ in self.sqs]
         self._unfreed: list[int] = [0] * shape.sqs
-        self._late: list[set[int]] = [set() for _ in self.sqs]
         self._stirred, self._visible, self.looked_at = False, False, 0
         self._free: list[deque[int]] = [deque(range(shape.sq_size - 1)) for _ in self.sqs]
         self._cursor, self._phase, self._consumed = 0, 1, 0
@@ -134,7 +133,7 @@ class Driver:
     @property
     def late(self) -> bool:
         """Whether a command is not seen completed that takes its time."""
-        return any(self._late)
+        return any(LATE in kinds.values() for kinds in self._outstanding)
 
     def draw(self, move: str, kinds: str, chosen: random.Random) -> str:
         """A move with its commands drawn of some kinds."""
@@ -142,9 +141,10 @@ class Driver:
 
     def allows(self, move: str) -> bool:
         """Whether it may do this now."""
-        words = move.split()
-        if words[0] == "submit":
-            return f"{words[0]} {words[1]} {'*' * len(words[2])}" in self.moves()
+        verb, _, rest = move.partition(" ")
+        if verb == "submit":
+            name, _, kinds = rest.partition(" ")
+            return KINDS.keys() >= set(kinds) and f"submit {name} {'*' * len(kinds)}" in self.moves()
         return move in self.moves()
 
     # -- and does ------------------------------------------------------------------------------------------------------
@@ -210,9 +210,7 @@ class Driver:
         k = q.number - 1
         for offset, letter in enumerate(kinds):
             cid = self._free[k].popleft()
-            self._outstanding[k].add(cid)
-            if letter == LATE:
-                self._late[k].add(cid)
+            self._outstanding[k][cid] = letter
             opcode, nsid = KINDS[letter]
             self.controller.put(q.number, (q.now + offset) % q.size, opcode, cid, nsid)
         return self._move(q, (q.now + len(kinds)) % q.size, f"submit({q.name}, {len(kinds)})")
@@ -271,8 +269,8 @@ class Driver:
         k = entry.sqid - 1
         if not 0 <= k < len(self.sqs) or entry.cid not in self._outstanding[k]:
             raise Failed(f"a CQE of no command that was submitted: {entry}")
-        self._outstanding[k].remove(entry.cid)
-        self._late[k].discard(entry.cid)
+        if (self._outstanding[k].pop(entry.cid) == "u") != bool(entry.status):
+            raise Failed(f"a command has ended otherwise than it has to: {entry}")
         self._free[k].append(entry.cid)
         if self.choices.early_free != YES:
             self._unfreed[k] += 1
