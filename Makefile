@@ -52,6 +52,12 @@ repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repai
 frontier: .venv/installed-plot ## record the live designs of Propolis that no other beats, in docs/frontier.md and .svg (minutes)
 	$(BIN)/python -m uncork.frontier_report docs/frontier.md docs/frontier.svg
 
+conform: .venv/installed ## run a real QEMU beside its model, step by step, with controls (minutes; needs qemu-system-x86_64)
+	$(BIN)/uncork conform qemu --controls
+
+conform-page: .venv/installed ## record that, here and in docs/conform.md (minutes)
+	$(BIN)/python -m uncork.conform_report docs/conform.md properties/uncork_properties/conform.csv
+
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
 	$(BIN)/python benchmarks/run.py
 
@@ -79,8 +85,14 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[plot]'
 	@touch $@
 
-.venv/installed-bench: .venv/installed
+.venv/installed-conform: .venv/installed ## run a real QEMU beside its model, step by step, with controls (minutes; needs qemu-system-x86_64)
+	$(BIN)/uncork conform qemu --controls
+
+conform-page: .venv/installed ## record that, here and in docs/conform.md (minutes)
+	$(BIN)/python -m uncork.conform_report docs/conform.md properties/uncork_properties/conform.csv
+
+bench: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test museum museum-pages costs measure repairs frontier counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test museum museum-pages costs measure repairs frontier conform conform-page counterexamples expectations proofs bench format clean

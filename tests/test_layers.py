@@ -17,12 +17,15 @@ OURS = {package.name for package in PACKAGES}
 MAY_IMPORT = {
     "uncork.core": ["uncork.core"],
     "uncork.engines": ["uncork.core", "uncork.engines"],
+    "uncork.conform": ["uncork.core", "uncork.engines", "uncork_nvme", "uncork.conform"],
     "uncork.export": ["uncork.core", "uncork.export"],
     "uncork.render": ["uncork.core", "uncork.render", "uncork.engines:"],
     "uncork_nvme": ["uncork.core", "uncork_nvme"],
     "uncork_properties": ["uncork.core", "uncork_nvme", "uncork_properties"],
 }
 """By layer, the layers it may import; a colon at the end: from that package itself, and nothing inside it.
+
+`uncork.conform` drives a real device, so it has to know NVMe, and the model to compare it with; not what is to hold.
 
 What stands in `uncork` beside these (the command line and what it needs) may import everything.
 """

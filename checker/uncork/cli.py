@@ -15,7 +15,7 @@ from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, covers, properties
 from uncork_properties.expected import ExpectationError
 
-from uncork import __version__, designing
+from uncork import __version__, conforming, designing
 from uncork.core.sorts import SlipError, did_you_mean
 from uncork.export import Inexpressible
 from uncork.gate import Exit
@@ -51,6 +51,7 @@ cli.add_command(designing.cost)
 cli.add_command(designing.measure)
 cli.add_command(designing.repair)
 cli.add_command(designing.frontier)
+cli.add_command(conforming.conform)
 
 
 def main() -> None:

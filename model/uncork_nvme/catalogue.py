@@ -66,8 +66,9 @@ _QEMU: dict[str, Choice] = {
 }
 _QEMU_ASSUMES = (
     "ioeventfd is off, as it is by default today, so a CQ doorbell has completions posted only if the CQ was full as "
-    "last known; unless there is a pool, it has the SQs looked at too, as QEMU did until 9529aa6b (2024). The handlers "
-    "of SQ and CQ, which share a thread, may take turns between their steps here; completions are posted in any order."
+    "last known; unless there is a pool, it has the SQs looked at too, as QEMU did until 9529aa6b (2024; 7.2.15 has "
+    "it). The handlers of SQ and CQ, which share a thread, may take turns between their steps here; completions are "
+    "posted in any order."
 )
 _PROPOLIS_ASSUMES = (
     "Each SQ has a worker of its own, or several, as if they were dealt among the SQs (Strategy::Static in "

@@ -14,8 +14,10 @@ class Event:
 
     `actions` are the names of those of which exactly one was taken; none is a look at the state between two events.
     `saw` are the values, just after it, of some of what can be observed, by name. `label` says where it comes from.
+    `quiet` are the names of actions that were possible no more when it was seen: the system was given time for them.
     """
 
     label: str
     actions: frozenset[str] = frozenset()
     saw: Mapping[str, Value] = field(default_factory=dict)
+    quiet: frozenset[str] = frozenset()

@@ -6,7 +6,8 @@ Kuppe, Loillier, Merz, "Validating Traces of Distributed Programs Against TLA+ S
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Container, Iterable, Mapping
 
 from uncork.core.expr import Expr
 from uncork.core.observed import Event
@@ -17,6 +18,10 @@ from uncork.engines.python import Plain, successors, value
 
 _Came = dict[Plain, tuple[Plain, int] | None]
 """The states of a layer, and for each the one before it and the action between; None is a state of the layer before."""
+
+
+_REMEMBERED = 100_000
+"""States whose steps are remembered: one run comes by the states of another."""
 
 
 class Crowd(Exception):
@@ -34,10 +39,16 @@ class Follower:
         self._names = [action.name for action in system.actions]
         free = frozenset(unseen)
         self._free = [name in free for name in self._names]
-        self._next = successors(system)
+        self._next = functools.lru_cache(maxsize=_REMEMBERED)(successors(system))
         self._shows = {name: value(system, shown) for name, shown in shows.items()}
-        self.states: frozenset[Plain] = frozenset({tuple(system.initial.values())})
-        self._layers: list[tuple[_Came, _Came]] = []
+        self.states: frozenset[Plain]
+        self._layers: list[tuple[_Came, _Came]]
+        self.restart()
+
+    def restart(self) -> None:
+        """To the first state, before any event."""
+        self.states = frozenset({tuple(self.system.initial.values())})
+        self._layers = []
 
     @property
     def events(self) -> int:
@@ -49,7 +60,9 @@ class Follower:
         saw = [(self._shows[name], seen) for name, seen in event.saw.items()]
 
         def fits(state: Plain | None) -> bool:
-            return state is not None and all(show(state) == seen for show, seen in saw)
+            if state is None or not all(show(state) == seen for show, seen in saw):
+                return False
+            return not event.quiet or not self._may(state, event.quiet)
 
         reached, after = self._closure(), dict[Plain, tuple[Plain, int] | None]()
         if event.actions:
@@ -74,11 +87,13 @@ class Follower:
         """The states that it may be in before the next event, unseen actions taken."""
         return frozenset(self._closure())
 
-    def settle(self) -> frozenset[Plain]:
-        """Those in which no unseen action is enabled."""
-        return frozenset(
-            state for state in self._closure() if not any(self._free[action] for action, _ in self._next(state))
-        )
+    def settle(self, quiet: Container[str] | None = None) -> frozenset[Plain]:
+        """Those in which none of some actions is enabled; no unseen one, if none are named."""
+        names = {name for name, free in zip(self._names, self._free, strict=True) if free} if quiet is None else quiet
+        return frozenset(state for state in self._closure() if not self._may(state, names))
+
+    def _may(self, state: Plain, names: Container[str]) -> bool:
+        return any(self._names[action] in names for action, _ in self._next(state))
 
     def run(self) -> Trace:
         """A run that fits all the events."""

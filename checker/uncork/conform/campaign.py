@@ -1,0 +1,146 @@
+"""Many schedules: with guests and sizes in turn; until one fails, which is then shrunk, or none does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.choices import Choice
+from uncork_nvme.instance import Instance
+
+from uncork.conform.controller import Controller
+from uncork.conform.driver import RIGHT, Shape, Slips
+from uncork.conform.following import Model
+from uncork.conform.probing import Probed
+from uncork.conform.schedules import Run, run
+from uncork.conform.shrink import shrunk
+
+GUESTS = ("linux", "lazy", "spdk")
+SHAPES = (
+    *(Shape(1, 2, 2), Shape(1, 3, 3), Shape(1, 4, 3), Shape(1, 4, 4)),
+    *(Shape(2, 2, 2), Shape(2, 2, 3), Shape(2, 3, 3), Shape(3, 2, 2)),
+)
+
+Watch = Callable[[int, int, str], None]
+"""Takes how many schedules were run, of how many, and what they are about."""
+Variant = Mapping[str, Choice]
+"""Choices in which a model differs from the `qemu` device; `pool` as SAME is as many requests as the SQ has entries."""
+SAME = "entries"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A guest and sizes."""
+
+    guest: str
+    shape: Shape
+
+    def instance(self, variant: Variant, policy: str = "") -> Instance:
+        """The model of QEMU at these, with some choices changed; with its own policy, or another."""
+        chosen = {name: self.shape.sq_size if value == SAME else value for name, value in variant.items()}
+        shape = (self.shape.sqs, self.shape.sq_size, self.shape.cq_size)
+        return Instance("qemu", self.guest, policy or DEVICES["qemu"].policy, *shape, chosen)
+
+
+def settings(guests: Sequence[str] = GUESTS, shapes: Sequence[Shape] = SHAPES) -> list[Setting]:
+    """Every guest at all sizes; neighbours differ in their guest."""
+    return [Setting(guest, shape) for shape in shapes for guest in guests]
+
+
+def variant(probed: Probed) -> dict[str, Choice]:
+    """The model of a QEMU that was probed: before 9529aa6b that of the catalogue, since then with its request pool."""
+    return {} if probed.kicks_sqs else {"pool": SAME}
+
+
+@dataclass
+class Found:
+    """What a campaign came to, by setting; and the run that failed, if one did."""
+
+    setting: Setting
+    schedules: int = 0
+    moves: int = 0
+    checks: dict[str, int] = field(default_factory=dict)
+    """How often each of the model's guest actions was taken."""
+    failed: Run | None = None
+
+
+class Campaign:
+    """Runs schedules against a controller, with a model beside it unless `follows` is false.
+
+    `policy` is the model's; `overlay` a policy that is laid over it (`following.Model`); `slips` what the guest does
+    wrong.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        choices: Variant,
+        *,
+        policy: str = "",
+        overlay: str | None = None,
+        slips: Slips = RIGHT,
+        follows: bool = True,
+    ) -> None:
+        self.controller, self.choices, self.policy = controller, choices, policy
+        self.overlay, self.slips, self.follows = overlay, slips, follows
+        self.models: dict[Setting, Model] = {}
+
+    def run(self, setting: Setting, seed: int, moves: Sequence[str] | None = None, *, winds_down: bool = True) -> Run:
+        """One schedule, drawn or given. Raises what `schedules.run` does."""
+        instance = setting.instance(self.choices, self.policy)
+        if self.follows and setting not in self.models:
+            self.models[setting] = Model(instance, self.overlay)
+        model = self.models.get(setting)
+        return run(
+            *(self.controller, setting.shape, instance.choices, seed),
+            model=model,
+            slips=self.slips,
+            moves=moves,
+            winds_down=winds_down,
+        )
+
+    def until_one_fails(
+        self, among: Sequence[Setting], schedules: int, seed: int, watch: Watch, what: str = ""
+    ) -> list[Found]:
+        """What came of so many schedules over the settings in turn, with seeds from `seed` on; the last may fail."""
+        found = {setting: Found(setting) for setting in among}
+        for number in range(schedules):
+            setting = among[number % len(among)]
+            watch(number, schedules, what or f"{setting.guest}, {told(setting.shape)}")
+            made = self.run(setting, seed + number)
+            one = found[setting]
+            one.schedules += 1
+            one.moves += len(made.moves)
+            for action in made.actions:
+                family = action.partition("(")[0]
+                one.checks[family] = one.checks.get(family, 0) + 1
+            if made.mismatch or made.stuck:
+                one.failed = made
+                break
+        return list(found.values())
+
+    def shrink(self, setting: Setting, failed: Run) -> Run:
+        """The same failure with as few moves as possible: any mismatch; or a run that gets stuck as it is wound down.
+
+        What does not fail again as it is (a real device may choose otherwise) is given back.
+        """
+        stuck = failed.mismatch is None
+
+        def again(moves: Sequence[str]) -> Run:
+            return self.run(setting, failed.seed, moves, winds_down=stuck)
+
+        def fails(moves: Sequence[str]) -> bool:
+            made = again(moves)
+            return bool(made.stuck) if stuck else bool(made.mismatch)
+
+        moves = failed.moves[: failed.drawn] if stuck else failed.moves
+        if not fails(moves):
+            return failed
+        least = again(shrunk(moves, fails))
+        return least if least.stuck or least.mismatch else failed
+
+
+def told(shape: Shape) -> str:
+    """Sizes as an instance's name has them."""
+    return f"n{shape.sqs}-sq{shape.sq_size}-cq{shape.cq_size}"

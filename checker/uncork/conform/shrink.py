@@ -1,0 +1,33 @@
+"""Shrinking a schedule: as few moves as possible that still fail in the same way (Zeller's delta debugging)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+_Move = TypeVar("_Move")
+
+
+def shrunk(moves: Sequence[_Move], fails: Callable[[Sequence[_Move]], bool], most: int = 2_000) -> list[_Move]:
+    """Moves of which none can be left out: without any one of them it does not fail, or `most` trials were made.
+
+    A. Zeller and R. Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002: ever smaller parts are left
+    out. The caller has seen all of `moves` fail.
+    """
+    left, part, trials = list(moves), max(len(moves) // 2, 1), 0
+    while left:
+        smaller = None
+        for start in range(0, len(left), part):
+            trials += 1
+            rest = left[:start] + left[start + part :]
+            if trials <= most and fails(rest):
+                smaller = rest
+                break
+        if smaller is not None:
+            left = smaller
+            part = max(min(part, len(left) // 2), 1)
+        elif part == 1 or trials > most:
+            break
+        else:
+            part = max(part // 2, 1)
+    return left

@@ -1,0 +1,58 @@
+"""A run that failed, as JSON in a file, and back, to be run again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from uncork_nvme.instance import Instance, InstanceError, from_name
+
+from uncork.conform.schedules import Run
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A schedule to run again: against which model, with which policy laid over QEMU's, and from which seed."""
+
+    instance: Instance
+    overlay: str | None
+    seed: int
+    moves: tuple[str, ...]
+
+
+def as_json(run: Run, instance: Instance, overlay: str | None, version: str) -> dict[str, Any]:
+    """A run that failed: `moves` are those to make again, `steps` all that were, with what was seen after each."""
+    failure: Mapping[str, Any] = {"kind": "stuck", "commands": run.stuck}
+    if run.mismatch:
+        failure = {"kind": "mismatch", "saw": run.mismatch.saw, "model": run.mismatch.model}
+    steps = zip(run.moves, run.actions, run.seen, strict=True)
+    return {
+        "qemu": version,
+        "instance": instance.name,
+        "overlay": overlay,
+        "seed": run.seed,
+        "config_first": run.config_first,
+        "moves": run.moves[: run.drawn],
+        "steps": [{"move": move, "action": action, "saw": saw} for move, action, saw in steps],
+        "failure": failure,
+    }
+
+
+def loads(content: str, name: str) -> Stored:
+    """What `as_json` made, of the file `name`; raises `InstanceError` for anything else."""
+    try:
+        found = json.loads(content)
+        instance, overlay, seed = from_name(found["instance"]), found["overlay"], found["seed"]
+        moves = tuple(found["moves"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InstanceError(f"{name} is not a run that uncork conform stored: {error!r}") from None
+    known = isinstance(seed, int) and (overlay is None or isinstance(overlay, str))
+    if not known or not all(isinstance(move, str) for move in moves):
+        raise InstanceError(
+            f"{name} is not a run that uncork conform stored: seed, overlay or moves are of another type"
+        )
+    if instance.device != "qemu":
+        raise InstanceError(f"{name} is of the device {instance.device}; qemu is the one that can be run")
+    return Stored(instance, overlay, seed, moves)
