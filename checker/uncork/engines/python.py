@@ -23,10 +23,22 @@ Successors: TypeAlias = Callable[[Plain], list[tuple[int, Plain | None]]]
 None is a state in which some variable has left its sort.
 """
 
+Aimed: TypeAlias = Callable[[Plain, Mapping[str, Value]], list[tuple[int, Plain | None]]]
+"""The same, of a state and what is ahead of it: a value that is aimed at, by name."""
 
-def successors(system: System) -> Successors:
-    """The successor function of a system."""
-    function: Successors = _function("successors", source(system))
+
+def successors(system: System, chosen: Iterable[str] | None = None) -> Successors:
+    """The successor function of a system; of all its actions, or of those with the `chosen` names."""
+    function: Successors = _function("successors", source(system, chosen))
+    return function
+
+
+def aimed(system: System, chosen: Iterable[str], aims: Mapping[str, tuple[str, Expr]]) -> Aimed:
+    """The successor function of some actions, of which those with an aim are taken only where they lead there.
+
+    An aim is a name and an expression: the action is taken if its value is what is `ahead` under that name.
+    """
+    function: Aimed = _function("successors", source(system, chosen, aims))
     return function
 
 
@@ -44,12 +56,20 @@ def value(system: System, expr: Expr) -> Callable[[Plain], Any]:
     return function
 
 
-def source(system: System) -> str:
-    """The source of the successor function."""
+def source(
+    system: System, chosen: Iterable[str] | None = None, aims: Mapping[str, tuple[str, Expr]] | None = None
+) -> str:
+    """The source of the successor function; see `successors` and `aimed`."""
     names = _names(system)
-    lines = [_header("successors", names), "    found = []"]
+    wanted = None if chosen is None else frozenset(chosen)
+    lines = [_header("successors", names, "" if aims is None else ", ahead"), "    found = []"]
     for index, action in enumerate(system.actions):
-        lines += [f"    if {_text(action.guard, names)}:", *_step(index, action, system, names)]
+        if wanted is None or action.name in wanted:
+            guard = _text(action.guard, names)
+            if aims and action.name in aims:
+                name, value = aims[action.name]
+                guard = f"{_text(value, names)} == ahead.get({name!r}) and {guard}"
+            lines += [f"    if {guard}:", *_step(index, action, system, names)]
     return "\n".join([*lines, "    return found"])
 
 
@@ -114,8 +134,8 @@ def _names(system: System) -> dict[str, str]:
     return {v.name: f"v{k}_" + re.sub(r"\W", "_", v.name) for k, v in enumerate(system.variables)}
 
 
-def _header(function: str, names: Mapping[str, str]) -> str:
-    return f"def {function}(state):\n    {_tuple(names.values())} = state"
+def _header(function: str, names: Mapping[str, str], more: str = "") -> str:
+    return f"def {function}(state{more}):\n    {_tuple(names.values())} = state"
 
 
 def _tuple(elements: Iterable[str]) -> str:
