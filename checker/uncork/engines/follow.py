@@ -118,9 +118,13 @@ class Follower:
         """Those in which no unseen action is enabled."""
         return frozenset(state for state in self._closure(_NOTHING) if not self._free(state))
 
-    def run(self, to: Plain | None = None) -> Trace:
-        """A run that fits all the events; to one of the states that may be before the next one, if it is given."""
-        way = next(iter(self._now.values())) if to is None else self._closure(_NOTHING)[to]
+    def run(self) -> Trace:
+        """A run that fits all the events."""
+        return self.run_to(next(iter(self._now)))
+
+    def run_to(self, state: Plain) -> Trace:
+        """A run that fits all the events, and ends in one of the `states`."""
+        way = self._now[state]
         taken = []
         while way is not None:
             way, action = way

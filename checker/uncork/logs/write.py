@@ -1,0 +1,81 @@
+"""A run of the model as a log, or as a schedule for a test of a real implementation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from uncork_nvme.instance import Instance
+from uncork_nvme.observe import shows
+
+from uncork.core.evaluate import State, evaluate
+from uncork.core.expr import Expr
+from uncork.core.system import Action
+from uncork.core.trace import Trace
+from uncork.validating import parts
+
+VERSION = "uncork 1"
+
+
+def log(instance: Instance, run: Trace, only: Collection[str] | None = None) -> Iterator[str]:
+    """The lines of a log of a run: of the events of the families in `only`, if it is given, and of all otherwise."""
+    told = {action.family: action for action in instance.system.actions}
+    yield _line({
+        "log": VERSION,
+        "instance": instance.name,
+        "always": sorted(family for family in told if only is None or family in only),
+    })  # fmt: skip
+    for event in _events(instance, run, before=False):
+        if only is None or event["event"] in only:
+            yield _line(event)
+
+
+def schedule(instance: Instance, run: Trace, refuted: str) -> Iterator[str]:
+    """The lines of a schedule: every step of a run with the values before and after it, and how the run ends."""
+    head = next(log(instance, Trace(run.states[:1], ())))
+    yield _line({**json.loads(head), "note": f"refutes: {refuted}"})
+    for event in _events(instance, run, before=True):
+        yield _line(event)
+    stuck = run.loop is not None and run.stuck
+    last = shown(instance, run.states[-1])
+    end: dict[str, Any] = {"end": "stuck" if stuck else "stops" if run.loop is None else "repeats"}
+    if run.loop is not None and not stuck:
+        end["from"] = run.loop + 1
+    yield _line({**end, "step": len(run.steps), "before": last})
+
+
+def shown(instance: Instance, state: State) -> dict[str, Any]:
+    """All that may be seen in a state."""
+    return {name: evaluate(expr, state) for name, expr in shows(instance.machine).items()}
+
+
+def _events(instance: Instance, run: Trace, *, before: bool) -> Iterator[dict[str, Any]]:
+    exprs, actions = shows(instance.machine), {action.name: action for action in instance.system.actions}
+    for number, name in enumerate(run.steps):
+        action = actions[name]
+        after = run.states[number + 1 if number + 1 < len(run.states) else run.loop or 0]
+        event = _about(action, number + 1)
+        about = _concerns(exprs, event.get("sq"))
+        if before:
+            event["before"] = {name: evaluate(expr, run.states[number]) for name, expr in about.items()}
+        yield {**event, **{name: evaluate(expr, after) for name, expr in about.items()}}
+
+
+def _about(action: Action, number: int) -> dict[str, Any]:
+    sq, worker = parts(action)
+    event: dict[str, Any] = {"event": action.family, "actor": action.actor, "step": number}
+    if sq is not None:
+        event["sq"] = sq
+    if worker is not None:
+        event["worker"] = worker
+    return event
+
+
+def _concerns(exprs: dict[str, Expr], sq: int | None) -> dict[str, Expr]:
+    """What is told of a step of an SQ: the values of that SQ and of the CQ; of any other step, of all of them."""
+    return {name: e for name, e in exprs.items() if sq is None or name.startswith(("cq.", f"sq{sq}."))}
+
+
+def _line(told: dict[str, Any]) -> str:
+    return json.dumps(told) + "\n"
