@@ -16,7 +16,7 @@ from uncork.core.sorts import Value, contains, did_you_mean
 from uncork.core.system import Action
 from uncork.core.trace import Trace
 from uncork.engines.follow import Crowd, Follower
-from uncork.engines.python import Plain, predicate, successors
+from uncork.engines.python import Ahead, Aim, Plain, predicate, successors
 from uncork.logs import Log, LogError, Seen
 
 FEW = 16
@@ -111,13 +111,13 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
     reader = Reader(instance)
     system, machine = reader.system, reader.machine
     unseen = reader.unseen(log.header.always)
-    moves = guest_moves(machine, system) if aimed else {}
+    moves = {name: Aim(*move) for name, move in guest_moves(machine, system).items()} if aimed else {}
     tells = any(name.endswith(TELLS_ORDER) for seen in log.events for name in seen.saw)
     soon = frozenset[str]() if tells else at_once(machine, system)
     if aimed:
         unseen -= _never(log, reader, moves)
     follower = Follower(system, unseen, reader.shows, most, at_once=soon, aims=moves)
-    ahead = _ahead(log.events, {name for name, _ in moves.values()})
+    ahead = _ahead(log.events, {aim.name for aim in moves.values()})
     accepted, failed, crowd = 0, None, None
     try:
         for seen, next_ in zip(log.events, ahead, strict=True):
@@ -134,12 +134,15 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
     return Followed(instance, reader, follower, log, accepted, failed, crowd, aimed)
 
 
-def _ahead(events: Sequence[Seen], names: set[str]) -> list[Mapping[str, Value]]:
-    """For each event, what it and those after it see first of each name."""
-    found, ahead = list[Mapping[str, Value]](), dict[str, Value]()
+def _ahead(events: Sequence[Seen], names: set[str]) -> list[Ahead]:
+    """For each event, what it and those after it see of each name: first, and then, of what differs."""
+    found = list[Ahead]()
+    ahead: Ahead = {}
     for seen in reversed(events):
-        if not names.isdisjoint(seen.saw):
-            ahead = {**ahead, **{name: value for name, value in seen.saw.items() if name in names}}
+        for name in names & seen.saw.keys():
+            value, (next_, _) = seen.saw[name], ahead.get(name, (None, None))
+            if value != next_:
+                ahead = {**ahead, name: (value, next_)}
         found.append(ahead)
     return found[::-1]
 

@@ -79,18 +79,20 @@ def shows(m: Machine) -> dict[str, Expr]:
     return shown
 
 
-def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr]]:
-    """The guest's steps that decide how far a shadow index moves: which index, by the name it is seen by, and where to.
+def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr | None]]:
+    """The guest's steps that decide how far a shadow index moves: which, by the name it is seen by, and where to.
+
+    And where the index is, for a step that decides it and leaves the move itself to another.
 
     Under x86-TSO, and for an SQ whose shadow word was stale, what is seen follows later, and no step is here.
     """
-    moves = {}
+    moves: dict[str, tuple[str, Expr, Expr | None]] = {}
     for q in m.sqs:
         for action in system.actions:
             if action.family == "submit" and f"{q.name}.shadow" in action.updates and not q.has("stale"):
-                moves[action.name] = (f"{q.name}.shadow", action.updates[f"{q.name}.shadow"])
+                moves[action.name] = (f"{q.name}.shadow", action.updates[f"{q.name}.shadow"], None)
     if not m.choices.tso:
-        moves |= {a.name: ("cq.shadow", m.cq.cursor) for a in system.actions if a.family == "leave_loop"}
+        moves |= {a.name: ("cq.shadow", m.cq.cursor, m.cq.shadow) for a in system.actions if a.family == "leave_loop"}
     return moves
 
 

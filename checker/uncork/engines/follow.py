@@ -10,6 +10,7 @@ state that still may be is forgotten, so that a long run needs memory for one or
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from uncork.core.expr import Expr
@@ -17,14 +18,14 @@ from uncork.core.observed import Event
 from uncork.core.sorts import Value
 from uncork.core.system import System
 from uncork.core.trace import Trace
-from uncork.engines.python import Plain, Successors, aimed, successors, value
+from uncork.engines.python import Ahead, Aim, Plain, Successors, aimed, successors, value
 
 _Way: TypeAlias = "tuple[_Way, int] | None"
 """How a state was reached: the way to the one before it, and the action between."""
 
 _States: TypeAlias = dict[Plain, _Way]
 
-_NOTHING: Mapping[str, Value] = {}
+_NOTHING: Ahead = {}
 
 
 class Crowd(Exception):
@@ -36,8 +37,8 @@ class Follower:
 
     `unseen` are the names of the actions that no event shows; `shows` is what events may have seen. Those `at_once` are
     unseen actions that may be taken as soon as they can be: whoever says so has to know that no other order is lost.
-    `aims` are unseen actions that are taken only if they lead to what is seen next of a name, when the value that goes
-    with it is what is there; with aims, that no run fits means no more than that.
+    `aims` are of unseen actions that are taken only if they lead to what is seen next (see `aimed`). Where they have
+    aims, that no run fits means just this: there may be one that takes them elsewhere in between.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Follower:
         most: int = 200_000,
         *,
         at_once: Iterable[str] = (),
-        aims: Mapping[str, tuple[str, Expr]] = _NOTHING,  # type: ignore[assignment]  # nothing of any kind
+        aims: Mapping[str, Aim] = MappingProxyType({}),
     ) -> None:
         self.system, self.most = system, most
         names = [action.name for action in system.actions]
@@ -74,10 +75,10 @@ class Follower:
         """The states that it may be in just after the last event."""
         return frozenset(self._now)
 
-    def take(self, event: Event, ahead: Mapping[str, Value] = _NOTHING) -> bool:
+    def take(self, event: Event, ahead: Ahead = _NOTHING) -> bool:
         """Whether the system may do this next; if not, nothing changes. Raises `Crowd`.
 
-        `ahead` has what the events from this one on see next, for `aims`.
+        `ahead` has what the events from this one on see, for `aims`.
         """
         fits = self._fits(event)
         reached, after = self._closure(ahead), _States()
@@ -95,7 +96,7 @@ class Follower:
         self._now = after
         return True
 
-    def outcomes(self, event: Event, ahead: Mapping[str, Value] = _NOTHING) -> list[tuple[str, Plain]]:
+    def outcomes(self, event: Event, ahead: Ahead = _NOTHING) -> list[tuple[str, Plain]]:
         """The actions of an event that the system may take next, and where each leads, whatever the event saw."""
         step = self._taking(event.actions)
         return [
@@ -110,7 +111,7 @@ class Follower:
         seen = {tuple(show(state) for show in self._shows.values()): None for state in states}
         return [dict(zip(self._shows, each, strict=True)) for each in seen]
 
-    def reachable(self, ahead: Mapping[str, Value] = _NOTHING) -> frozenset[Plain]:
+    def reachable(self, ahead: Ahead = _NOTHING) -> frozenset[Plain]:
         """The states that it may be in before the next event, unseen actions taken."""
         return frozenset(self._closure(ahead))
 
@@ -151,7 +152,7 @@ class Follower:
             self._steps[actions] = successors(self.system, actions)
         return self._steps[actions]
 
-    def _closure(self, ahead: Mapping[str, Value]) -> _States:
+    def _closure(self, ahead: Ahead) -> _States:
         reached = _States()
         queue, known = list(self._now.items()), set(self._now)
         for state, way in queue:
