@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from uncork.options import NAMES, write
 if TYPE_CHECKING:
     from uncork.core.trace import Trace
     from uncork.logs import Header, Log
+    from uncork.logs.write import Step
 
 _STATES = 200_000
 
@@ -83,9 +85,9 @@ def validate(
     given = logs.Header(device, guest, policy, sqs, sq_size, cq_size, dict(parse(each) for each in overrides))
     if instance is not None:
         given = _said_by(instance).under(given)
-    lines = _lines(log)
+    lines = list(sys.stdin) if log == "-" else None
     try:
-        found = _read(lines, format_, queue)
+        found = _read(_lines(log, lines), format_, queue)
         of = _instance(found, given)
         reader = validating.Reader(of)
         for seen in found.events:
@@ -110,7 +112,7 @@ def validate(
         to.say(f"{of.name}: open after {followed.accepted:,} of {len(found.events):,} events: {followed.crowd}")
         return Exit.OPEN
     assert followed.failed is not None
-    validate_report.rejected(to, followed, validating.allowed(followed), lines[followed.failed.line - 1].strip())
+    validate_report.rejected(to, followed, validating.allowed(followed), _line(log, lines, followed.failed.line))
     if nearest:
         with progress() as show:
             others = validating.nearest(
@@ -122,28 +124,33 @@ def validate(
     return Exit.OPEN if aimed else Exit.REPLAY
 
 
-def _lines(path: str) -> list[str]:
+def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:
+    """The lines of a log, those that were `read` if it came by standard input; raises `InstanceError`."""
+    if read is not None:
+        yield from read
+        return
     try:
-        if path == "-":
-            return list(sys.stdin)
         with open(path, encoding="utf-8") as file:
-            return list(file)
+            yield from file
     except UnicodeDecodeError as error:
         raise InstanceError(f"{path}: not text: {error}") from None
     except OSError as error:
         raise click.FileError(path, error.strerror or str(error)) from None
 
 
-def _read(lines: list[str], format_: str, queue: int | None) -> Log:
+def _line(path: str, read: Sequence[str] | None, number: int) -> str:
+    return next(islice(_lines(path, read), number - 1, None), "").strip()
+
+
+def _read(lines: Iterator[str], format_: str, queue: int | None) -> Log:
     from uncork.logs import dtrace, propolis, qemu
     from uncork.logs import lines as own
 
-    each: Iterator[str] = iter(lines)
     if format_ == "qemu":
-        return qemu.read(each, queue)
+        return qemu.read(lines, queue)
     if format_ == "dtrace":
-        return dtrace.read(each, queue)
-    return propolis.read(each) if format_ == "propolis" else own.read(each)
+        return dtrace.read(lines, queue)
+    return propolis.read(lines) if format_ == "propolis" else own.read(lines)
 
 
 def _said_by(name: str) -> Header:
@@ -201,6 +208,7 @@ def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
     A random run of an instance, or the run of a stored counterexample.
     """
     from uncork.logs.write import log
+    from uncork.logs.write import steps as of_run
 
     kept = None
     if only is not None:
@@ -210,10 +218,11 @@ def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
             raise InstanceError(f"there is no event {error}") from None
     if Path(what).is_file():
         instance, run, _ = stored(what)
+        found = of_run(run)
     else:
         instance = from_name(what)
-        run = random_run(instance, steps, seed)
-    for line in log(instance, run, kept):
+        found = walk(instance, steps, seed)
+    for line in log(instance, found, kept):
         click.echo(line, nl=False)
 
 
@@ -228,20 +237,27 @@ def stored(path: str) -> tuple[Instance, Trace, dict[str, Any]]:
         raise InstanceError(f"{path}: {error}") from None
 
 
-def random_run(instance: Instance, steps: int, seed: int) -> Trace:
-    """A run of so many steps, each drawn from all that may happen; shorter if nothing may."""
-    from uncork.core.trace import Trace
+def walk(instance: Instance, steps: int, seed: int) -> Iterator[Step]:
+    """So many random steps of an instance, each drawn from all that may happen; fewer if nothing may."""
     from uncork.engines.python import successors
 
     drawn, system = random.Random(seed), instance.system
     names = [variable.name for variable in system.variables]
     after, state = successors(system), tuple(system.initial.values())
-    states, taken = [state], list[str]()
+    before = system.initial
     for _ in range(steps):
         possible = [(action, target) for action, target in after(state) if target is not None]
         if not possible:
-            break
+            return
         action, state = drawn.choice(possible)
-        states.append(state)
-        taken.append(system.actions[action].name)
-    return Trace(tuple(dict(zip(names, each, strict=True)) for each in states), tuple(taken))
+        is_ = dict(zip(names, state, strict=True))
+        yield system.actions[action].name, before, is_
+        before = is_
+
+
+def random_run(instance: Instance, steps: int, seed: int) -> Trace:
+    """A random run of so many steps at most."""
+    from uncork.core.trace import Trace
+
+    taken = list(walk(instance, steps, seed))
+    return Trace((instance.system.initial, *(is_ for _, _, is_ in taken)), tuple(name for name, _, _ in taken))

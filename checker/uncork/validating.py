@@ -26,7 +26,7 @@ Watch = Callable[[int, int], None]
 """Takes how many events were followed, and of how many."""
 
 _EVERY = 500
-_SETTLED = 20_000
+_SETTLED = 50_000
 
 
 @dataclass(frozen=True)
@@ -257,6 +257,7 @@ class _Ends:
         self.followed, self.system = followed, followed.reader.system
         fair = [action.name for action in self.system.actions if action.fair]
         self._next = successors(self.system, fair)
+        self._soon = successors(self.system, at_once(followed.reader.machine, self.system))
         self._names = [action.name for action in self.system.actions]
         self._came: dict[Plain, tuple[Plain, str] | None] = dict.fromkeys(followed.follower.states)
 
@@ -265,7 +266,8 @@ class _Ends:
         """The states in which nothing fair is enabled; None if there are too many states to tell."""
         queue, ends = list(self._came), []
         for state in queue:
-            after = [(action, target) for action, target in self._next(state) if target is not None]
+            possible = self._soon(state)[:1] or self._next(state)
+            after = [(action, target) for action, target in possible if target is not None]
             if not after:
                 ends.append(state)
             for action, target in after:
@@ -313,4 +315,5 @@ def _waits(name: str, label: str, size: int, shown: Mapping[str, Value]) -> str:
     entries = (int(shown[f"{name}.shadow"]) - int(shown[f"{name}.head"])) % size  # type: ignore[arg-type]  # positions
     state = "is corked" if shown[f"{name}.corked"] else "sleeps"
     running = shown[f"{name}.in_flight"]
-    return f"{label} {state} with {entries} entries" + (f", and {running} commands are not posted" if running else "")
+    told = f"{label} {state} with {entries} {'entry' if entries == 1 else 'entries'}"
+    return told + (f"; {running} of its commands {'is' if running == 1 else 'are'} not posted" if running else "")

@@ -14,8 +14,8 @@ EVENTS = {
     "check_sq": (("need_sq", "elide_sq"), "the guest looks at SQ EventIdx, whatever it finds"),
     "check_cq": (("need_cq", "elide_cq"), "the guest looks at CQ EventIdx, whatever it finds"),
     "read_sq": (
-        ("wake", "poll", "fetch", "find_empty", "find_no_request", "reread_sq", "find_more"),
-        "the device reads an SQ shadow tail, whatever it finds",
+        ("fetch", "find_empty", "find_no_request", "reread_sq", "find_more"),
+        "the device reads an SQ shadow tail, whatever it finds (one that reads it as a worker wakes: wake)",
     ),
     "write_sq": (("arm_sq",), "the device writes SQ EventIdx"),
     "read_cq": (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, TypeAlias
 
 from uncork_nvme.instance import Instance
 from uncork_nvme.observe import shows
@@ -18,14 +18,20 @@ from uncork.validating import parts
 VERSION = "uncork 1"
 
 
-def log(instance: Instance, run: Trace, only: Collection[str] | None = None) -> Iterator[str]:
+Step: TypeAlias = tuple[str, State, State]
+"""An action's name, and the states before and after it."""
+
+
+def steps(run: Trace) -> Iterator[Step]:
+    """The steps of a run."""
+    for number, name in enumerate(run.steps):
+        last = number + 1 == len(run.states)
+        yield name, run.states[number], run.states[(run.loop or 0) if last else number + 1]
+
+
+def log(instance: Instance, run: Iterable[Step], only: Collection[str] | None = None) -> Iterator[str]:
     """The lines of a log of a run: of the events of the families in `only`, if it is given, and of all otherwise."""
-    told = {action.family: action for action in instance.system.actions}
-    yield _line({
-        "log": VERSION,
-        "instance": instance.name,
-        "always": sorted(family for family in told if only is None or family in only),
-    })  # fmt: skip
+    yield _line(_header(instance, only))
     for event in _events(instance, run, before=False):
         if only is None or event["event"] in only:
             yield _line(event)
@@ -33,16 +39,19 @@ def log(instance: Instance, run: Trace, only: Collection[str] | None = None) -> 
 
 def schedule(instance: Instance, run: Trace, refuted: str) -> Iterator[str]:
     """The lines of a schedule: every step of a run with the values before and after it, and how the run ends."""
-    head = next(log(instance, Trace(run.states[:1], ())))
-    yield _line({**json.loads(head), "note": f"refutes: {refuted}"})
-    for event in _events(instance, run, before=True):
+    yield _line({**_header(instance, None), "note": f"refutes: {refuted}"})
+    for event in _events(instance, steps(run), before=True):
         yield _line(event)
-    stuck = run.loop is not None and run.stuck
-    last = shown(instance, run.states[-1])
-    end: dict[str, Any] = {"end": "stuck" if stuck else "stops" if run.loop is None else "repeats"}
-    if run.loop is not None and not stuck:
+    end: dict[str, Any] = {"end": "stuck" if run.stuck else "stops" if run.loop is None else "repeats"}
+    if run.loop is not None and not run.stuck:
         end["from"] = run.loop + 1
-    yield _line({**end, "step": len(run.steps), "before": last})
+    yield _line({**end, "step": len(run.steps), **shown(instance, run.states[-1])})
+
+
+def _header(instance: Instance, only: Collection[str] | None) -> dict[str, Any]:
+    told = {action.family for action in instance.system.actions}
+    always = sorted(family for family in told if only is None or family in only)
+    return {"log": VERSION, "instance": instance.name, "always": always}
 
 
 def shown(instance: Instance, state: State) -> dict[str, Any]:
@@ -50,16 +59,14 @@ def shown(instance: Instance, state: State) -> dict[str, Any]:
     return {name: evaluate(expr, state) for name, expr in shows(instance.machine).items()}
 
 
-def _events(instance: Instance, run: Trace, *, before: bool) -> Iterator[dict[str, Any]]:
+def _events(instance: Instance, run: Iterable[Step], *, before: bool) -> Iterator[dict[str, Any]]:
     exprs, actions = shows(instance.machine), {action.name: action for action in instance.system.actions}
-    for number, name in enumerate(run.steps):
-        action = actions[name]
-        after = run.states[number + 1 if number + 1 < len(run.states) else run.loop or 0]
-        event = _about(action, number + 1)
+    for number, (name, was, is_) in enumerate(run, 1):
+        event = _about(actions[name], number)
         about = _concerns(exprs, event.get("sq"))
         if before:
-            event["before"] = {name: evaluate(expr, run.states[number]) for name, expr in about.items()}
-        yield {**event, **{name: evaluate(expr, after) for name, expr in about.items()}}
+            event["before"] = {name: evaluate(expr, was) for name, expr in about.items()}
+        yield {**event, **{name: evaluate(expr, is_) for name, expr in about.items()}}
 
 
 def _about(action: Action, number: int) -> dict[str, Any]:
