@@ -17,7 +17,8 @@ def accepted(to: Page, followed: Followed, end: End) -> None:
     name, events = followed.instance.name, followed.accepted
     to.say(f"{name}: accepted, {events:,} {_events(events)}", "bold green", whole=True)
     states = followed.follower.shown(followed.follower.states)
-    to.say(f"{len(followed.follower.states):,} states may be after the last one:")
+    number = len(followed.follower.states)
+    to.say(f"After the last one the machine may be in {number:,} {'state' if number == 1 else 'states'}:")
     for shown in states[:_MOST]:
         told = {key: value for key, value in shown.items() if key.endswith(("shadow", "eventidx", "head", "tail"))}
         to.say("  " + ", ".join(f"{key} {plain(value)}" for key, value in told.items()))
@@ -36,7 +37,8 @@ def ending(end: End) -> str:
         return "Whether its end is stuck is not known: too many commands are under way."
     if not end.may:
         return "Its end is not stuck: what was submitted may still be completed, with no more from the guest."
-    after = f" ({end.more} steps after the last event)" if end.more else ""
+    steps = "step" if end.more == 1 else "steps"
+    after = f" ({end.more} {steps} after the last event)" if end.more else ""
     told = "; ".join(end.waits)
     if end.stuck:
         return f"Its end is STUCK{after}: {told}, and only a submission may move it."
@@ -76,9 +78,7 @@ def rejected(to: Page, followed: Followed, may: Allowed, line: str) -> None:
 
 
 def _told(seen: Seen) -> str:
-    of = "" if seen.sq is None else f" of SQ{seen.sq}"
-    saw = ", ".join(f"{name} {plain(value)}" for name, value in seen.saw.items())
-    return f"{seen.event}{of}" + (f" with {saw}" if saw else "")
+    return seen.event + ("" if seen.sq is None else f" of SQ{seen.sq}")
 
 
 def _some(values: Sequence[object]) -> str:
