@@ -58,6 +58,10 @@ conform: .venv/installed ## run a real QEMU beside its model, step by step, with
 conform-page: .venv/installed ## record that, here and in docs/conform.md (minutes)
 	$(BIN)/python -m uncork.conform_report docs/conform.md properties/uncork_properties/conform.csv
 
+linux: .venv/installed ## boot a real Linux under QEMU, and hold its trace against the model (a minute; needs qemu-system-x86_64, Debian)
+	$(BIN)/python -m uncork.conform.linux .venv/linux
+	for depth in 8 1024; do $(BIN)/uncork validate .venv/linux/depth-$$depth.log --format qemu --device qemu --guest linux || exit; done
+
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)
 	$(BIN)/python benchmarks/run.py
 
@@ -85,14 +89,8 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[plot]'
 	@touch $@
 
-.venv/installed-conform: .venv/installed ## run a real QEMU beside its model, step by step, with controls (minutes; needs qemu-system-x86_64)
-	$(BIN)/uncork conform qemu --controls
-
-conform-page: .venv/installed ## record that, here and in docs/conform.md (minutes)
-	$(BIN)/python -m uncork.conform_report docs/conform.md properties/uncork_properties/conform.csv
-
-bench: .venv/installed
+.venv/installed-bench: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test museum museum-pages costs measure repairs frontier conform conform-page counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test museum museum-pages costs measure repairs frontier conform conform-page linux counterexamples expectations proofs bench format clean

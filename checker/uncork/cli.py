@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from uncork_nvme.choices import ChoiceError
@@ -15,7 +15,7 @@ from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, covers, properties
 from uncork_properties.expected import ExpectationError
 
-from uncork import __version__, conforming, designing
+from uncork import __version__, conforming, designing, tracing
 from uncork.core.sorts import SlipError, did_you_mean
 from uncork.export import Inexpressible
 from uncork.gate import Exit
@@ -52,6 +52,8 @@ cli.add_command(designing.measure)
 cli.add_command(designing.repair)
 cli.add_command(designing.frontier)
 cli.add_command(conforming.conform)
+cli.add_command(tracing.validate)
+cli.add_command(tracing.record)
 
 
 def main() -> None:
@@ -285,7 +287,11 @@ def verify(certificate: str) -> int:
 @click.argument("what", metavar="FILE|INSTANCE")
 @click.option("--property", "row", type=click.Choice(list(ROWS)), help="Default: the first that is refuted.")
 @click.option(
-    "--format", "format_", type=click.Choice(["text", "itf", "json", "mermaid"]), default="text", show_default=True
+    "--format",
+    "format_",
+    type=click.Choice(["text", "itf", "json", "mermaid", "schedule"]),
+    default="text",
+    show_default=True,
 )
 @_budgeted
 def trace(
@@ -339,15 +345,13 @@ def _no_trace(checked: Checked, rows: Sequence[Row]) -> int:
 
 
 def _stored(path: str, row: str | None) -> tuple[Instance, str, bool, Trace]:
-    from uncork.render import itf
-
+    instance, run, meta = tracing.stored(path)
     try:
-        run, meta = itf.loads(Path(path).read_text(encoding="utf-8"))
         names = [name for name in meta["refutes"] if row is None or name.startswith(row)]
         if not names:
-            raise InstanceError(f"{path} refutes {', '.join(meta['refutes'])}, not {row}")
-        return from_name(meta["instance"]), names[0], bool(meta.get("shortest", True)), run
-    except (itf.FormatError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+            raise InstanceError(f"{path} refutes {', '.join(meta['refutes']) or 'nothing'}, not {row or 'a property'}")
+        return instance, names[0], bool(meta.get("shortest", True)), run
+    except (KeyError, TypeError, AttributeError) as error:
         raise InstanceError(f"{path}: {error}") from None
 
 
@@ -362,6 +366,11 @@ def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *
         click.echo(itf.dumps(run, meta), nl=False)
     elif format_ == "mermaid":
         click.echo(mermaid.chart(system, prop, run), nl=False)
+    elif format_ == "schedule":
+        from uncork.logs.write import schedule
+
+        for line in schedule(instance, run, prop.name):
+            click.echo(line, nl=False)
     else:
         plain = {**meta, "steps": run.steps, "states": run.states, "loop": run.loop}
         click.echo(json.dumps(plain, indent=1))
@@ -373,23 +382,11 @@ def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *
 @click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True)
 def simulate(instance: str, seed: int, steps: int) -> None:
     """Print a random fair run of an instance: each step is drawn from all that may happen."""
-    import random
-
-    from uncork.core.trace import Trace
     from uncork.render import text
 
-    chosen, found = random.Random(seed), from_name(instance)
-    system = found.system
-    states: list[Mapping[str, Any]] = [system.initial]
-    names: list[str] = []
-    for _ in range(steps):
-        enabled = system.enabled(states[-1])
-        if not enabled:
-            break
-        action = chosen.choice(enabled)
-        names.append(action.name)
-        states.append(system.after(states[-1], action))
-    text.show_run(text.console(), f"{found.name}, seed {seed}", system, Trace(tuple(states), tuple(names)))
+    found = from_name(instance)
+    run = tracing.random_run(found, steps, seed)
+    text.show_run(text.console(), f"{found.name}, seed {seed}", found.system, run)
 
 
 # -- export ------------------------------------------------------------------------------------------------------------

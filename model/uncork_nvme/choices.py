@@ -104,6 +104,11 @@ class Choices:
         "`workers` is then how many there are in all",
         "own", "all",
     )  # fmt: skip
+    notify_empty: str = _choice(
+        "with several workers: a notification of an SQ that has no entry as far as the device knows wakes one of them, "
+        "as one of an SQ with one entry does; or all",
+        "one", "all",
+    )  # fmt: skip
     idle_bits: str = _choice(
         "how a notification finds workers that sleep: any that does answers it; or by bits, which workers set as they "
         "fall asleep: all are taken, as many workers are woken as there are entries, and the other bits are put back; "

@@ -383,10 +383,17 @@ class Kick:
 
 
 def notified(q: SQ, condition: Expr) -> Updates:
-    """Notifies an SQ where the condition holds: as many more workers as it knows entries are to wake, at least one."""
+    """Notifies an SQ where the condition holds: as many more workers as it knows entries are to wake.
+
+    At least one; where it knows none, one or all, as is chosen.
+    """
     if len(q.workers) == 1:
         return q(wakeups=ite(condition, 1, q.wakeups))
-    woken = minimum(q.wakeups + maximum(q.tail - q.head, 1), len(q.workers))
+    known = q.tail - q.head
+    more = maximum(known, 1)
+    if q.choices.notify_empty == "all":
+        more = ite(known == 0, len(q.workers), known)
+    woken = minimum(q.wakeups + more, len(q.workers))
     return q(wakeups=ite(condition, woken, q.wakeups))
 
 

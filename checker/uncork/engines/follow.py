@@ -2,26 +2,35 @@
 
 Between two events the system may take any of the actions that are not seen (trace validation, as for TLA+: Cirstea,
 Kuppe, Loillier, Merz, "Validating Traces of Distributed Programs Against TLA+ Specifications", 2024).
+
+A state that may be keeps the way that led to it, as a chain of actions that ends at the first state. What led to no
+state that still may be is forgotten, so that a long run needs memory for one or a few ways, and not for all of them.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from uncork.core.expr import Expr
 from uncork.core.observed import Event
 from uncork.core.sorts import Value
 from uncork.core.system import System
 from uncork.core.trace import Trace
-from uncork.engines.python import Plain, successors, value
+from uncork.engines.python import Ahead, Aim, Plain, Successors, aimed, successors, value
 
-_Came = dict[Plain, tuple[Plain, int] | None]
-"""The states of a layer, and for each the one before it and the action between; None is a state of the layer before."""
+_Way: TypeAlias = "tuple[_Way, int] | None"
+"""How a state was reached: the way to the one before it, and the action between."""
+
+_States: TypeAlias = dict[Plain, _Way]
+
+_NOTHING: Ahead = {}
 
 
 _REMEMBERED = 100_000
-"""States whose steps are remembered: one run comes by the states of another."""
+"""States whose unseen steps are remembered: one run comes by the states of another."""
 
 
 class Crowd(Exception):
@@ -31,93 +40,150 @@ class Crowd(Exception):
 class Follower:
     """The states that a system may be in after the events so far.
 
-    `unseen` are the names of the actions that no event shows; `shows` is what events may have seen.
+    `unseen` are the names of the actions that no event shows; `shows` is what events may have seen. Those `at_once` are
+    unseen actions that may be taken as soon as they can be: whoever says so has to know that no other order is lost.
+    `aims` are of unseen actions that are taken only if they lead to what is seen next (see `aimed`). Where they have
+    aims, that no run fits means just this: there may be one that takes them elsewhere in between.
     """
 
-    def __init__(self, system: System, unseen: Iterable[str], shows: Mapping[str, Expr], most: int = 200_000) -> None:
+    def __init__(
+        self,
+        system: System,
+        unseen: Iterable[str],
+        shows: Mapping[str, Expr],
+        most: int = 200_000,
+        *,
+        at_once: Iterable[str] = (),
+        aims: Mapping[str, Aim] = MappingProxyType({}),
+    ) -> None:
         self.system, self.most = system, most
-        self._names = [action.name for action in system.actions]
+        names = [action.name for action in system.actions]
+        self._number = {name: number for number, name in enumerate(names)}
+        self._names = names
         free = frozenset(unseen)
-        self._free = [name in free for name in self._names]
-        self._next = functools.lru_cache(maxsize=_REMEMBERED)(successors(system))
+        soon = free & frozenset(at_once)
+        self._unseen = free
+        self._soon = successors(system, soon) if soon else None
+        self._after = self._remembering(free - soon) if not aims else None
+        self._aimed = aimed(system, free - soon, aims)
+        self._steps: dict[frozenset[str], Successors] = {}
         self._shows = {name: value(system, shown) for name, shown in shows.items()}
-        self.states: frozenset[Plain]
-        self._layers: list[tuple[_Came, _Came]]
+        self._now: _States
+        self._events: int
         self.restart()
 
     def restart(self) -> None:
         """To the first state, before any event."""
-        self.states = frozenset({tuple(self.system.initial.values())})
-        self._layers = []
+        self._now = {tuple(self.system.initial.values()): None}
+        self._events = 0
 
     @property
     def events(self) -> int:
         """How many events were accepted."""
-        return len(self._layers)
+        return self._events
 
-    def take(self, event: Event) -> bool:
-        """Whether the system may do this next; if not, nothing changes. Raises `Crowd`."""
-        saw = [(self._shows[name], seen) for name, seen in event.saw.items()]
+    @property
+    def states(self) -> frozenset[Plain]:
+        """The states that it may be in just after the last event."""
+        return frozenset(self._now)
 
-        def fits(state: Plain | None) -> bool:
-            if state is None or not all(show(state) == seen for show, seen in saw):
-                return False
-            return not event.quiet or not self._may(state, event.quiet)
+    def take(self, event: Event, ahead: Ahead = _NOTHING) -> bool:
+        """Whether the system may do this next; if not, nothing changes. Raises `Crowd`.
 
-        reached, after = self._closure(), dict[Plain, tuple[Plain, int] | None]()
+        `ahead` has what the events from this one on see, for `aims`.
+        """
+        fits = self._fits(event)
+        reached, after = self._closure(ahead), _States()
         if event.actions:
-            for state in reached:
-                for action, target in self._next(state):
-                    if self._names[action] in event.actions and target is not None and fits(target):
-                        after.setdefault(target, (state, action))
+            step = self._taking(event.actions)
+            for state, way in reached.items():
+                for action, target in step(state):
+                    if target is not None and target not in after and fits(target):
+                        after[target] = (way, action)
         else:
-            after.update((state, None) for state in reached if fits(state))
+            after.update((state, way) for state, way in reached.items() if fits(state))
         if not after:
             return False
-        self._layers.append((reached, after))
-        self.states = frozenset(after)
+        self._events += 1
+        self._now = after
         return True
+
+    def outcomes(self, event: Event, ahead: Ahead = _NOTHING) -> list[tuple[str, Plain]]:
+        """The actions of an event that the system may take next, and where each leads, whatever the event saw."""
+        step = self._taking(event.actions)
+        return [
+            (self._names[action], target)
+            for state in self._closure(ahead)
+            for action, target in step(state)
+            if target is not None
+        ]
 
     def shown(self, states: Iterable[Plain]) -> list[dict[str, Value]]:
         """What may be seen in these states, each once."""
         seen = {tuple(show(state) for show in self._shows.values()): None for state in states}
         return [dict(zip(self._shows, each, strict=True)) for each in seen]
 
-    def reachable(self) -> frozenset[Plain]:
+    def reachable(self, ahead: Ahead = _NOTHING) -> frozenset[Plain]:
         """The states that it may be in before the next event, unseen actions taken."""
-        return frozenset(self._closure())
+        return frozenset(self._closure(ahead))
 
-    def settle(self, quiet: Container[str] | None = None) -> frozenset[Plain]:
+    def settle(self, quiet: frozenset[str] | None = None) -> frozenset[Plain]:
         """Those in which none of some actions is enabled; no unseen one, if none are named."""
-        names = {name for name, free in zip(self._names, self._free, strict=True) if free} if quiet is None else quiet
-        return frozenset(state for state in self._closure() if not self._may(state, names))
-
-    def _may(self, state: Plain, names: Container[str]) -> bool:
-        return any(self._names[action] in names for action, _ in self._next(state))
+        may = self._taking(self._unseen if quiet is None else quiet)
+        return frozenset(state for state in self._closure(_NOTHING) if not may(state))
 
     def run(self) -> Trace:
         """A run that fits all the events."""
-        state = next(iter(self.states))
-        states, steps = [state], list[str]()
-        for reached, after in reversed(self._layers):
-            for layer in (after, reached):
-                while (came := layer[state]) is not None:
-                    state, action = came
-                    states.append(state)
-                    steps.append(self._names[action])
-                    if layer is after:
-                        break
-        names = [variable.name for variable in self.system.variables]
-        return Trace(tuple(dict(zip(names, each, strict=True)) for each in reversed(states)), tuple(reversed(steps)))
+        return self.run_to(next(iter(self._now)))
 
-    def _closure(self) -> _Came:
-        reached: _Came = dict.fromkeys(self.states)
-        queue = list(self.states)
-        for state in queue:
-            for action, target in self._next(state):
-                if self._free[action] and target is not None and target not in reached:
-                    reached[target] = (state, action)
-                    queue.append(target)
+    def run_to(self, state: Plain) -> Trace:
+        """A run that fits all the events, and ends in one of the `states`."""
+        way = self._now[state]
+        taken = []
+        while way is not None:
+            way, action = way
+            taken.append(self._names[action])
+        taken.reverse()
+        names = [variable.name for variable in self.system.variables]
+        state = tuple(self.system.initial.values())
+        states = [dict(zip(names, state, strict=True))]
+        for action_name in taken:
+            target = self._taking(frozenset([action_name]))(state)[0][1]
+            assert target is not None
+            state = target
+            states.append(dict(zip(names, state, strict=True)))
+        return Trace(tuple(states), tuple(taken))
+
+    def _fits(self, event: Event) -> Callable[[Plain], bool]:
+        saw: list[tuple[Callable[[Plain], Any], Value]] = [
+            (self._shows[name], seen) for name, seen in event.saw.items()
+        ]
+        if not event.quiet:
+            return lambda state: all(show(state) == seen for show, seen in saw)
+        may = self._taking(event.quiet)
+        return lambda state: all(show(state) == seen for show, seen in saw) and not may(state)
+
+    def _remembering(self, actions: frozenset[str]) -> Successors:
+        return functools.lru_cache(maxsize=_REMEMBERED)(successors(self.system, actions))
+
+    def _taking(self, actions: frozenset[str]) -> Successors:
+        if actions not in self._steps:
+            self._steps[actions] = successors(self.system, actions)
+        return self._steps[actions]
+
+    def _closure(self, ahead: Ahead) -> _States:
+        reached = _States()
+        queue, known = list(self._now.items()), set(self._now)
+        for state, way in queue:
+            if self._soon is not None and (soon := self._soon(state)) and soon[0][1] is not None:
+                after: list[tuple[int, Plain | None]] = soon[:1]
+            else:
+                reached[state] = way
+                after = self._after(state) if self._after else self._aimed(state, ahead)
+            for action, target in after:
+                if target is not None and target not in known:
+                    known.add(target)
+                    queue.append((target, (way, action)))
             if len(queue) > self.most:
                 raise Crowd(f"{len(queue):,} states fit what was seen: log more of what the device does")
         return reached

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from uncork.core.expr import Expr
@@ -23,10 +24,38 @@ Successors: TypeAlias = Callable[[Plain], list[tuple[int, Plain | None]]]
 None is a state in which some variable has left its sort.
 """
 
+Ahead: TypeAlias = Mapping[str, "tuple[Value, Value | None]"]
+"""What comes next, by name: the next value, and the first one after it that differs, if there is one."""
 
-def successors(system: System) -> Successors:
-    """The successor function of a system."""
-    function: Successors = _function("successors", source(system))
+Aimed: TypeAlias = Callable[[Plain, Ahead], list[tuple[int, Plain | None]]]
+"""Successors of a state, and of what is ahead of it."""
+
+
+def successors(system: System, chosen: Iterable[str] | None = None) -> Successors:
+    """The successor function of a system; of all its actions, or of those with the `chosen` names."""
+    function: Successors = _function("successors", source(system, chosen))
+    return function
+
+
+@dataclass(frozen=True)
+class Aim:
+    """An action moves something to a value, or prepares to; `name` is what that is called where it is ahead.
+
+    `now` is where it is before the move, if the action only prepares it.
+    """
+
+    name: str
+    to: Expr
+    now: Expr | None = None
+
+
+def aimed(system: System, chosen: Iterable[str], aims: Mapping[str, Aim]) -> Aimed:
+    """The successor function of some actions, of which those with an aim are taken only where that is ahead.
+
+    `ahead` has by name the next value and the one after it that differs. An action that moves there aims at the next
+    one; one that prepares a move at the one after it, where the next one is what there is already.
+    """
+    function: Aimed = _function("successors", source(system, chosen, aims))
     return function
 
 
@@ -44,13 +73,25 @@ def value(system: System, expr: Expr) -> Callable[[Plain], Any]:
     return function
 
 
-def source(system: System) -> str:
-    """The source of the successor function."""
+def source(system: System, chosen: Iterable[str] | None = None, aims: Mapping[str, Aim] | None = None) -> str:
+    """The source of the successor function; see `successors` and `aimed`."""
     names = _names(system)
-    lines = [_header("successors", names), "    found = []"]
+    wanted = None if chosen is None else frozenset(chosen)
+    lines = [_header("successors", names, "" if aims is None else ", ahead"), "    found = []"]
     for index, action in enumerate(system.actions):
-        lines += [f"    if {_text(action.guard, names)}:", *_step(index, action, system, names)]
+        if wanted is None or action.name in wanted:
+            guard = _text(action.guard, names)
+            if aims and action.name in aims:
+                guard = f"{_aims(aims[action.name], names)} and {guard}"
+            lines += [f"    if {guard}:", *_step(index, action, system, names)]
     return "\n".join([*lines, "    return found"])
+
+
+def _aims(aim: Aim, names: Mapping[str, str]) -> str:
+    to, which = _text(aim.to, names), "0"
+    if aim.now is not None:
+        which = f"{_text(aim.now, names)} == ahead[{aim.name!r}][0]"
+    return f"{aim.name!r} in ahead and {to} == ahead[{aim.name!r}][{which}]"
 
 
 def _step(index: int, action: Action, system: System, names: Mapping[str, str]) -> list[str]:
@@ -114,8 +155,8 @@ def _names(system: System) -> dict[str, str]:
     return {v.name: f"v{k}_" + re.sub(r"\W", "_", v.name) for k, v in enumerate(system.variables)}
 
 
-def _header(function: str, names: Mapping[str, str]) -> str:
-    return f"def {function}(state):\n    {_tuple(names.values())} = state"
+def _header(function: str, names: Mapping[str, str], more: str = "") -> str:
+    return f"def {function}(state{more}):\n    {_tuple(names.values())} = state"
 
 
 def _tuple(elements: Iterable[str]) -> str:

@@ -1,0 +1,73 @@
+"""Logs of runs of devices: what each says, as events of the model; a module for each form that a log may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from uncork_nvme.choices import Choice
+
+from uncork.core.sorts import Value
+
+
+class LogError(ValueError):
+    """A line of a log that cannot be read; the message says what is wrong with it."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(why)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An event of a log: the line, what happened (see `uncork_nvme.observe`), to which SQ, by which of its workers.
+
+    `saw` are values just after it by the name of what they are of; just as of a `look`, which is no step.
+    """
+
+    line: int
+    event: str
+    sq: int | None = None
+    worker: int | None = None
+    saw: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a log says of itself, each of which may be left open; sizes in entries.
+
+    `always` are the events that are in the log whenever they happen; all others may have been left out.
+    """
+
+    device: str | None = None
+    guest: str | None = None
+    policy: str | None = None
+    sqs: int | None = None
+    sq_size: int | None = None
+    cq_size: int | None = None
+    overrides: Mapping[str, Choice] = field(default_factory=dict)
+    always: tuple[str, ...] = ()
+
+    def under(self, other: Header) -> Header:
+        """This one, with what the other says over it."""
+        given = {
+            name: value
+            for name in ("device", "guest", "policy", "sqs", "sq_size", "cq_size")
+            if (value := getattr(other, name)) is not None
+        }
+        return replace(self, **given, overrides={**self.overrides, **other.overrides})
+
+
+@dataclass(frozen=True)
+class Log:
+    """A header and the events after it, in their order."""
+
+    header: Header
+    events: Sequence[Seen]
+
+
+def numbered(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
+    """The lines that are not empty, from 1."""
+    for number, line in enumerate(lines, 1):
+        if stripped := line.strip():
+            yield number, stripped

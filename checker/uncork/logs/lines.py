@@ -1,0 +1,113 @@
+"""The project's own form of a log: JSON Lines, an event each. docs/validate.md describes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from uncork_nvme.choices import ChoiceError, parse
+from uncork_nvme.instance import InstanceError, from_name
+from uncork_nvme.observe import EVENTS, FAMILIES, LOOK
+
+from uncork.core.sorts import Value, did_you_mean
+from uncork.logs import Header, Log, LogError, Seen, numbered
+
+HEADER = {
+    **dict.fromkeys(("log", "instance", "device", "guest", "policy"), str),
+    **dict.fromkeys(("sqs", "sq_size", "cq_size"), int),
+    **{"set": dict, "always": list, "note": str},
+}
+"""What a header may have, `log` always and first; and of which type."""
+
+_EVENT = {"event": str, "sq": int, "worker": int, "actor": str, "note": str, "step": int, "before": dict}
+_KNOWN = (*EVENTS, *FAMILIES, LOOK)
+
+
+def read(lines: Iterator[str]) -> Log:
+    """The log of some lines; raises `LogError`."""
+    header, events = Header(), list[Seen]()
+    for number, line in numbered(lines):
+        told = entry(number, line)
+        if "log" in told:
+            if events:
+                raise LogError(number, "a header has to be the first line")
+            header = _header(number, told)
+        elif "end" not in told:
+            events += _seen(number, told)
+    return Log(header, events)
+
+
+def entry(number: int, line: str) -> dict[str, Any]:
+    """A line as an object; raises `LogError`."""
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise LogError(number, f"not JSON: {error}") from None
+    if not isinstance(told, dict):
+        raise LogError(number, 'not an object, such as {"event": "submit", "sq": 0}')
+    return told
+
+
+def _typed(number: int, told: Mapping[str, Any], known: Mapping[str, type]) -> None:
+    for name, value in told.items():
+        if name in known and type(value) is not known[name]:
+            raise LogError(number, f"{name!r} has to be {_TYPES[known[name]]}, not {json.dumps(value)[:60]}")
+
+
+_TYPES = {str: "a string", int: "a whole number", dict: "an object", list: "a list of strings"}
+
+
+def _header(number: int, told: Mapping[str, Any]) -> Header:
+    for name in told:
+        if name not in HEADER:
+            raise LogError(number, f"a header has no {name!r}{did_you_mean(name, HEADER)}")
+    _typed(number, told, HEADER)
+    always = told.get("always", [])
+    for event in always:
+        if not isinstance(event, str):
+            raise LogError(number, "'always' has to be a list of strings")
+        _known(number, event)
+    try:
+        overrides = dict(parse(f"{name}={value}") for name, value in told.get("set", {}).items())
+        named = Header()
+        if "instance" in told:
+            of = from_name(told["instance"])
+            named = Header(of.device, of.guest, of.policy, of.sqs, of.sq_size, of.cq_size, of.overrides)
+    except (ChoiceError, InstanceError) as error:
+        raise LogError(number, str(error)) from None
+    of_instance = {name: told[name] for name in told if name in _OF_INSTANCE}
+    given = named.under(Header(**of_instance, overrides=overrides))
+    return replace(given, always=tuple(always))
+
+
+_OF_INSTANCE = ("device", "guest", "policy", "sqs", "sq_size", "cq_size")
+
+
+def _known(number: int, event: str) -> None:
+    if event not in _KNOWN:
+        raise LogError(number, f"there is no event {event!r}{_near(event)}")
+
+
+def _near(event: str) -> str:
+    return did_you_mean(event, _KNOWN) if len(event) < 40 else ""
+
+
+def _seen(number: int, told: Mapping[str, Any]) -> Iterator[Seen]:
+    if "event" not in told:
+        raise LogError(number, "no 'event'")
+    _typed(number, told, _EVENT)
+    _known(number, told["event"])
+    saw = {name: _value(number, name, value) for name, value in told.items() if name not in _EVENT}
+    if before := told.get("before"):
+        yield Seen(number, LOOK, saw={name: _value(number, name, value) for name, value in before.items()})
+    yield Seen(number, told["event"], told.get("sq"), told.get("worker"), saw)
+
+
+def _value(number: int, name: str, value: Any) -> Value:
+    if "." not in name:
+        raise LogError(number, f"an event has no {name!r}: values have names such as cq.shadow or sq0.head")
+    if not isinstance(value, bool | int):
+        raise LogError(number, f"{name!r} has to be a whole number, true or false, not {json.dumps(value)[:60]}")
+    return value

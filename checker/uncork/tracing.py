@@ -1,0 +1,263 @@
+"""The commands about runs of real devices: `uncork validate` checks a log, `uncork record` makes one."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.choices import parse
+from uncork_nvme.instance import Instance, InstanceError, from_name
+from uncork_nvme.observe import families
+
+from uncork.gate import Exit
+from uncork.options import NAMES, write
+
+if TYPE_CHECKING:
+    from uncork.core.trace import Trace
+    from uncork.logs import Header, Log
+    from uncork.logs.write import Step
+
+_STATES = 200_000
+
+
+@click.command()
+@click.argument("log", type=click.Path(dir_okay=False, exists=True, allow_dash=True))
+@click.argument("instance", required=False)
+@click.option("--device", help="A device. Default: what the log says.")
+@click.option("--guest", help="A guest.")
+@click.option("--policy", help="An EventIdx policy. Default: the log's, or the device's own.")
+@click.option("--sqs", type=click.IntRange(min=1), help="SQs on the CQ.")
+@click.option("--sq-size", type=int, help="Entries of each SQ.")
+@click.option("--cq-size", type=int, help="Entries of the CQ.")
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice. Repeatable.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["uncork", "propolis", "dtrace", "qemu"]),
+    default="uncork",
+    show_default=True,
+    help="What the log is; docs/validate.md has each.",
+)
+@click.option("--queue", type=click.IntRange(min=1), help="dtrace, qemu: the completion queue, by its number there.")
+@click.option(
+    "--moves",
+    type=click.Choice(["any", "seen"]),
+    help="How the guest moves where the log does not show it: by any number of entries; or to where the log shows it "
+    "next. Default: any, for queues of up to 16 entries.",
+)
+@click.option("--trace", "trace_", type=click.Path(dir_okay=False, allow_dash=True), help="Write the run as ITF JSON.")
+@click.option("--nearest/--no-nearest", default=True, help="If rejected, try the other devices. Default: yes.")
+@click.option("--max-states", type=click.IntRange(min=1), default=_STATES, help="Give up if more fit.")
+def validate(
+    log: str,
+    instance: str | None,
+    device: str | None,
+    guest: str | None,
+    policy: str | None,
+    sqs: int | None,
+    sq_size: int | None,
+    cq_size: int | None,
+    overrides: tuple[str, ...],
+    format_: str,
+    queue: int | None,
+    moves: str | None,
+    trace_: str | None,
+    nearest: bool,
+    max_states: int,
+) -> int:
+    """Check that LOG, of a run of a real device, is a run of the model, with any steps that it does not show between.
+
+    Of INSTANCE, or of what the options and the log's header say. If it is not: where it stops to be one, what the model
+    would have allowed there, and which device of the catalogue it is a run of, or nearest to.
+    """
+    from uncork import logs, validate_report, validating
+    from uncork.render.progress import progress
+    from uncork.render.text import Page
+
+    if queue is not None and format_ not in ("dtrace", "qemu"):
+        raise click.UsageError("--queue is for --format dtrace and qemu")
+    given = logs.Header(device, guest, policy, sqs, sq_size, cq_size, dict(parse(each) for each in overrides))
+    if instance is not None:
+        given = _said_by(instance).under(given)
+    lines = list(sys.stdin) if log == "-" else None
+    try:
+        found = _read(_lines(log, lines), format_, queue)
+        of = _instance(found, given)
+        reader = validating.Reader(of)
+        for seen in found.events:
+            reader.check(seen)
+    except logs.LogError as error:
+        click.echo(f"{log}:{error.line}: {error}", err=True)
+        return Exit.USAGE
+    aimed = moves == "seen" if moves else max(of.sq_size, of.cq_size) > validating.FEW
+    to = Page(stderr=trace_ == "-")
+    with progress() as show:
+        followed = validating.follow(
+            of, found, aimed=aimed, most=max_states, watch=lambda done, all_: show(done, all_, of.name, None)
+        )
+        ended = validating.end(followed) if followed.fits else None
+    if ended is not None:
+        validate_report.accepted(to, followed, ended)
+        if trace_:
+            run = ended.run() if ended.run and ended.stuck else followed.follower.run()
+            write(trace_, _itf(of, run))
+        return Exit.AS_EXPECTED
+    if followed.crowd:
+        to.say(f"{of.name}: open after {followed.accepted:,} of {len(found.events):,} events: {followed.crowd}")
+        return Exit.OPEN
+    assert followed.failed is not None
+    validate_report.rejected(to, followed, validating.allowed(followed), _line(log, lines, followed.failed.line))
+    if nearest:
+        with progress() as show:
+            others = validating.nearest(
+                followed, most=max_states, watch=lambda name, done, all_: show(done, all_, f"trying {name}", None)
+            )
+        validate_report.nearest(to, followed, others)
+    if trace_:
+        write(trace_, _itf(of, followed.follower.run()))
+    return Exit.OPEN if aimed else Exit.REPLAY
+
+
+def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:
+    """The lines of a log, those that were `read` if it came by standard input; raises `InstanceError`."""
+    if read is not None:
+        yield from read
+        return
+    try:
+        with open(path, encoding="utf-8") as file:
+            yield from file
+    except UnicodeDecodeError as error:
+        raise InstanceError(f"{path}: not text: {error}") from None
+    except OSError as error:
+        raise click.FileError(path, error.strerror or str(error)) from None
+
+
+def _line(path: str, read: Sequence[str] | None, number: int) -> str:
+    return next(islice(_lines(path, read), number - 1, None), "").strip()
+
+
+def _read(lines: Iterator[str], format_: str, queue: int | None) -> Log:
+    from uncork.logs import dtrace, propolis, qemu
+    from uncork.logs import lines as own
+
+    if format_ == "qemu":
+        return qemu.read(lines, queue)
+    if format_ == "dtrace":
+        return dtrace.read(lines, queue)
+    return propolis.read(lines) if format_ == "propolis" else own.read(lines)
+
+
+def _said_by(name: str) -> Header:
+    from uncork.logs import Header
+
+    of = from_name(name)
+    return Header(of.device, of.guest, of.policy, of.sqs, of.sq_size, of.cq_size, of.overrides)
+
+
+def _instance(log: Log, given: Header) -> Instance:
+    """The instance that a log is checked as; raises `InstanceError` where something is not said.
+
+    Another device has its own policy and choices, and not those that the log's device had.
+    """
+    header = log.header
+    if given.device is not None and given.device != header.device:
+        header = type(header)(None, header.guest, None, header.sqs, header.sq_size, header.cq_size)
+    said = header.under(given)
+    for name in ("device", "guest", "sqs", "sq_size", "cq_size"):
+        if getattr(said, name) is None:
+            raise InstanceError(f"neither the log nor an option says: --{name.replace('_', '-')}")
+    device, guest, sqs, sq_size, cq_size = said.device, said.guest, said.sqs, said.sq_size, said.cq_size
+    assert device and guest and sqs and sq_size is not None and cq_size is not None
+    policy = said.policy or (DEVICES[device].policy if device in DEVICES else "")
+    made = Instance(device, guest, policy, sqs, sq_size, cq_size, said.overrides)
+    _ = made.system  # what is wrong with it is said now
+    return made
+
+
+def _itf(instance: Instance, run: Trace) -> str:
+    from uncork_properties.catalogue import properties
+
+    from uncork.core.trace import ReplayError, replay
+    from uncork.render import itf
+
+    replay(instance.system, run)
+    refutes = []
+    for prop in properties(instance.machine, instance.system) if run.loop is not None else ():
+        try:
+            replay(instance.system, run, prop)
+            refutes.append(prop.name)
+        except ReplayError:
+            continue
+    return itf.dumps(run, {"instance": instance.name, "refutes": refutes, "shortest": False})
+
+
+@click.command()
+@click.argument("what", metavar="FILE|INSTANCE")
+@click.option("--steps", type=click.IntRange(min=1), default=100, show_default=True, help="Of an instance: how long.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of an instance: which random run.")
+@click.option("--log-only", "only", type=NAMES, help="Log these events alone, by family or as in docs/validate.md.")
+def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
+    """Print a log of a run of the model, as `uncork validate` reads it.
+
+    A random run of an instance, or the run of a stored counterexample.
+    """
+    from uncork.logs.write import log
+    from uncork.logs.write import steps as of_run
+
+    kept = None
+    if only is not None:
+        try:
+            kept = {family for event in only for family in families(event)}
+        except KeyError as error:
+            raise InstanceError(f"there is no event {error}") from None
+    if Path(what).is_file():
+        instance, run, _ = stored(what)
+        found = of_run(run)
+    else:
+        instance = from_name(what)
+        found = walk(instance, steps, seed)
+    for line in log(instance, found, kept):
+        click.echo(line, nl=False)
+
+
+def stored(path: str) -> tuple[Instance, Trace, dict[str, Any]]:
+    """The instance, the run and the `#meta` of a stored counterexample; raises `InstanceError`."""
+    from uncork.render import itf
+
+    try:
+        run, meta = itf.loads(Path(path).read_text(encoding="utf-8"))
+        return from_name(meta["instance"]), run, meta
+    except (itf.FormatError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise InstanceError(f"{path}: {error}") from None
+
+
+def walk(instance: Instance, steps: int, seed: int) -> Iterator[Step]:
+    """So many random steps of an instance, each drawn from all that may happen; fewer if nothing may."""
+    from uncork.engines.python import successors
+
+    drawn, system = random.Random(seed), instance.system
+    names = [variable.name for variable in system.variables]
+    after, state = successors(system), tuple(system.initial.values())
+    before = system.initial
+    for _ in range(steps):
+        possible = [(action, target) for action, target in after(state) if target is not None]
+        if not possible:
+            return
+        action, state = drawn.choice(possible)
+        is_ = dict(zip(names, state, strict=True))
+        yield system.actions[action].name, before, is_
+        before = is_
+
+
+def random_run(instance: Instance, steps: int, seed: int) -> Trace:
+    """A random run of so many steps at most."""
+    from uncork.core.trace import Trace
+
+    taken = list(walk(instance, steps, seed))
+    return Trace((instance.system.initial, *(is_ for _, _, is_ in taken)), tuple(name for name, _, _ in taken))

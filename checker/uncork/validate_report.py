@@ -1,0 +1,98 @@
+"""What `uncork validate` says of a log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from uncork.core.sorts import plain
+from uncork.logs import Seen
+from uncork.render.text import Page
+from uncork.validating import Allowed, End, Followed, Nearest
+
+_MOST = 12
+
+
+def accepted(to: Page, followed: Followed, end: End) -> None:
+    """Says that a log is a run, where the run got to, and how it ends."""
+    name, events = followed.instance.name, followed.accepted
+    to.say(f"{name}: accepted, {events:,} {_events(events)}", "bold green", whole=True)
+    states = followed.follower.shown(followed.follower.states)
+    number = len(followed.follower.states)
+    to.say(f"After the last one the machine may be in {number:,} {'state' if number == 1 else 'states'}:")
+    for shown in states[:_MOST]:
+        told = {key: value for key, value in shown.items() if key.endswith(("shadow", "eventidx", "head", "tail"))}
+        to.say("  " + ", ".join(f"{key} {plain(value)}" for key, value in told.items()))
+    if len(states) > _MOST:
+        to.say(f"  and {len(states) - _MOST:,} more that look different")
+    to.say(ending(end))
+
+
+def _events(number: int) -> str:
+    return "event" if number == 1 else "events"
+
+
+def ending(end: End) -> str:
+    """How the run goes on, in a sentence."""
+    if not end.known:
+        return "Whether its end is stuck is not known: too many commands are under way."
+    if not end.may:
+        return "Its end is not stuck: what was submitted may still be completed, with no more from the guest."
+    steps = "step" if end.more == 1 else "steps"
+    after = f" ({end.more} {steps} after the last event)" if end.more else ""
+    told = "; ".join(end.waits)
+    if end.stuck:
+        return f"Its end is STUCK{after}: {told}, and only a submission may move it."
+    return f"Its end may be stuck{after}: {told}. In other runs that fit the log it is not."
+
+
+def rejected(to: Page, followed: Followed, may: Allowed, line: str) -> None:
+    """Says where a log stops to be a run, and what might have come there."""
+    failed = followed.failed
+    assert failed is not None
+    name, of = followed.instance.name, len(followed.log.events)
+    verdict = "no run was found" if followed.aimed else "rejected"
+    style = "bold magenta" if followed.aimed else "bold red"
+    to.say(f"{name}: {verdict}, {followed.accepted:,} of {of:,} events fit", style, whole=True)
+    to.say(f"line {failed.line} does not: {_told(failed)}", whole=True)
+    to.say(f"  {line}", whole=True)
+    if not may.values and not may.steps:
+        to.say("The model can do nothing there.")
+    elif failed.event == "look" or may.values:
+        for value, might in may.values.items():
+            if failed.saw[value] not in might:
+                to.say(f"{value} is {plain(failed.saw[value])} in the log; the model allows {_some(might)}")
+        if may.together:
+            to.say("Each value alone is allowed, but not all of them at once.")
+    elif not followed.reader.actions(failed):
+        to.say(f"This machine has no step that is {failed.event}.")
+    else:
+        to.say(f"No {failed.event} may happen there.")
+    if may.steps:
+        steps = ", ".join(f"{family} by {' or '.join(actors)}" for family, actors in may.steps.items())
+        to.say(f"What may happen there: {steps}.")
+    if followed.aimed:
+        to.say(
+            "Moves of the guest that are not in the log were tried to the values that it shows next, and to no others: "
+            "--moves any tries all of them, at small sizes."
+        )
+
+
+def _told(seen: Seen) -> str:
+    return seen.event + ("" if seen.sq is None else f" of SQ{seen.sq}")
+
+
+def _some(values: Sequence[object]) -> str:
+    told = [plain(value) for value in values[:_MOST]]  # type: ignore[arg-type]  # plain values
+    return " or ".join(told) + (f" or {len(values) - _MOST:,} others" if len(values) > _MOST else "")
+
+
+def nearest(to: Page, followed: Followed, found: Sequence[Nearest]) -> None:
+    """Says which devices of the catalogue the log is a run of, or which go furthest with it."""
+    if not found:
+        to.say("No other device of the catalogue can have this shape and these choices.")
+    elif found[0].fits:
+        to.say("Devices that it is a run of: " + ", ".join(f"{each.device} ({each.policy})" for each in found))
+    else:
+        further = "further" if found[0].accepted > followed.accepted else "furthest of the others"
+        named = ", ".join(f"{each.device} ({each.policy})" for each in found[:_MOST])
+        to.say(f"It is a run of no other device of the catalogue; {further}, {found[0].accepted:,} events: {named}")

@@ -1,0 +1,117 @@
+"""What can be observed of a machine: events, the values of words and of what the device keeps, and what may go unseen.
+
+Logs (`uncork validate`, `uncork record`) and schedules (`uncork trace --format schedule`) speak in these names.
+"""
+
+from __future__ import annotations
+
+from uncork.core.expr import Expr, any_of
+from uncork.core.system import System
+
+from uncork_nvme.machine import SQ, Machine
+
+EVENTS = {
+    "check_sq": (("need_sq", "elide_sq"), "the guest looks at SQ EventIdx, whatever it finds"),
+    "check_cq": (("need_cq", "elide_cq"), "the guest looks at CQ EventIdx, whatever it finds"),
+    "read_sq": (
+        ("fetch", "find_empty", "find_no_request", "reread_sq", "find_more"),
+        "the device reads an SQ shadow tail, whatever it finds (one that reads it as a worker wakes: wake)",
+    ),
+    "write_sq": (("arm_sq",), "the device writes SQ EventIdx"),
+    "read_cq": (
+        ("refresh", "line_up", "cork", "start_cork", "cork_saved", "cork_park", "post_read", "post_credit"),
+        "the device reads the CQ shadow head, whatever it finds",
+    ),
+    "reserve_cq": (
+        ("refresh", "line_up", "cork", "start_cork"),
+        "the device finds no permit, and reads the CQ shadow head, whatever it finds",
+    ),
+    "write_cq": (("post_arm", "cork_arm"), "the device writes CQ EventIdx"),
+    "cqe": (("post", "post_queued"), "the device writes a CQE"),
+    "credit": (("post_read", "post_credit"), "the device reads the CQ shadow head as it posts, whatever it finds"),
+    "take_sq": (
+        ("fetch", "find_empty", "find_no_request"),
+        "the device looks for an entry in an SQ, whatever it finds",
+    ),
+    "recheck_sq": (("reread_sq", "find_more"), "the device reads an SQ shadow tail again after it wrote SQ EventIdx"),
+    "head_told": (("notify_head", "reject_head"), "the device takes the CQ head that a doorbell carries"),
+}
+"""Events that are one of several steps, by name: their families, and what was seen. Any family is an event as well."""
+
+LOOK = "look"
+"""The event that is no step: values that were read some time between the events around it."""
+
+FAMILIES = (
+    *("submit", "need_sq", "elide_sq", "ring_sq", "consume", "leave_loop", "publish", "need_cq", "elide_cq", "ring_cq"),
+    *("wake", "poll", "deliver", "reserve", "use_grant", "line_up", "refresh", "cork", "start_cork"),
+    *("cork_arm", "cork_leave", "cork_saved", "cork_park", "fetch", "find_no_request", "find_empty"),
+    *("arm_sq", "reread_sq", "find_more", "remit", "notify_tail", "notify", "notify_head", "reject_head", "kick"),
+    *("post", "post_read", "post_credit", "post_arm", "post_leave", "complete", "attempt", "post_queued", "block"),
+    *("create_sq", "delete_sq", "find_gone", "release", "configure", "reset", "restart", "pause", "resume", "flush"),
+)
+"""The families of steps of any machine: `uncork show` tells what each does."""
+
+
+def families(event: str) -> tuple[str, ...]:
+    """The families of steps of which an event is one; raises `KeyError` for one that nobody knows."""
+    if event in EVENTS:
+        return EVENTS[event][0]
+    if event not in FAMILIES:
+        raise KeyError(event)
+    return (event,)
+
+
+def shows(m: Machine) -> dict[str, Expr]:
+    """What may be seen of the machine, by name. Positions are 0 to size - 1, as in the device's registers.
+
+    Of the CQ: `cq.shadow` and `cq.eventidx` as they stand in memory; `cq.head`, `cq.tail` and `cq.permits` (permits
+    that are available; free slots, where none are set aside) as the device has them; `cq.corked`, the number of corked
+    SQs; `cq.cursor`, the next entry that the guest looks at. Of each SQ, as `sq0`: `shadow`, `eventidx`, `head`,
+    `tail`, `permits` (held for it), `corked`, `in_flight` (taken and not posted), `outstanding` (slots in use).
+    """
+    cq = m.cq
+    shown = {"cq.shadow": cq.word, "cq.eventidx": cq.event, "cq.head": cq.head, "cq.tail": cq.tail}
+    shown |= {"cq.permits": cq.available, "cq.corked": m.waiting, "cq.cursor": cq.cursor}
+    for q in m.sqs:
+        of_sq = {"shadow": q.word, "eventidx": q.event, "head": q.head, "tail": q.tail, "corked": q.corked}
+        of_sq |= {"permits": q.permits, "in_flight": q.in_flight, "outstanding": q.outstanding}
+        shown |= {f"{q.name}.{what}": expr for what, expr in of_sq.items()}
+    return shown
+
+
+def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr | None]]:
+    """The guest's steps that decide how far a shadow index moves: which, by the name it is seen by, and where to.
+
+    And where the index is, for a step that decides it and leaves the move itself to another.
+
+    Under x86-TSO, and for an SQ whose shadow word was stale, what is seen follows later, and no step is here.
+    """
+    moves: dict[str, tuple[str, Expr, Expr | None]] = {}
+    for q in m.sqs:
+        for action in system.actions:
+            if action.family == "submit" and f"{q.name}.shadow" in action.updates and not q.has("stale"):
+                moves[action.name] = (f"{q.name}.shadow", action.updates[f"{q.name}.shadow"], None)
+    if not m.choices.tso:
+        moves |= {a.name: ("cq.shadow", m.cq.cursor, m.cq.shadow) for a in system.actions if a.family == "leave_loop"}
+    return moves
+
+
+def at_once(m: Machine, system: System) -> frozenset[str]:
+    """Steps that, unseen, may as well be taken as soon as they can be: every run is one such run, in another order.
+
+    A guest that drains the CQ to its end, or so many CQEs, can do nothing else with its CQ while it sees one that it
+    may take. That it takes it changes no value that another actor reads, but that a command slot becomes free, which
+    only allows more. `cq.cursor` and `outstanding` tell the orders apart: where they were seen, this does not hold.
+    """
+    if m.choices.drain == "any" or m.choices.happening:
+        return frozenset()
+    return frozenset(action.name for action in system.actions if action.family == "consume")
+
+
+TELLS_ORDER = ("cq.cursor", "outstanding")
+"""Endings of the names whose values tell when a CQE was taken; see `at_once`."""
+
+
+def unserved(q: SQ) -> Expr:
+    """Whether the guest waits for something of this SQ: entries that nobody took, or commands that nobody posted."""
+    return any_of([q.pending > 0, q.in_flight > 0])
