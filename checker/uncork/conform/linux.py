@@ -20,11 +20,12 @@ READERS, READS = 8, 1250
 """So many processes read so many blocks each, past the page cache."""
 QEMU = "qemu-system-x86_64"
 _SECONDS = 300
-_INIT = f"""#!/bin/busybox sh
+_INIT = rf"""#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 i=0
 while [ $i -lt {READERS} ]; do
-  /bin/busybox dd if=/dev/nvme0n1 of=/dev/null bs=4k count={READS} skip=$((i*{READS})) iflag=direct 2>/dev/null || echo failed &
+  /bin/busybox dd if=/dev/nvme0n1 of=/dev/null bs=4k count={READS} skip=$((i*{READS})) iflag=direct 2>/dev/null \
+    || echo failed &
   i=$((i+1))
 done
 wait
