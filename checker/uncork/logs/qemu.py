@@ -27,6 +27,9 @@ _TAKES = {
 }
 """The trace events that are events here, without pci_nvme_, and the numbers that are taken from each."""
 
+_NOT_EVERYWHERE = "write_cq"
+"""QEMU 7.2 does write CQ EventIdx, and has no trace of it."""
+
 _SIZED_BY_ONE = 1
 """A queue's size counts from zero where it is created."""
 
@@ -89,7 +92,9 @@ class _Queue:
         if len(self._sizes) > 1:
             raise LogError(1, f"SQs of {' and '.join(map(str, sorted(self._sizes)))} entries: the model has one size")
         size = next(iter(self._sizes), None)
-        return Log(Header("qemu", "linux", None, len(self._sqs), size, self._cq_size, {}, _ALWAYS), self._events)
+        shown = {seen.event for seen in self._events}
+        always = tuple(event for event in _ALWAYS if event in shown or event != _NOT_EVERYWHERE)
+        return Log(Header("qemu", "linux", None, len(self._sqs), size, self._cq_size, {}, always), self._events)
 
     def _creates_sq(self, number: int, n: dict[str, int]) -> None:
         if n["cqid"] != self._cq:
