@@ -385,6 +385,16 @@ def test_what_is_said_of_a_run_and_of_none(tmp_path: Path) -> None:
     assert "Devices that it is a run of: propolis-2025 (tail)" in " ".join(other.stdout.split())
 
 
+def test_the_documentation_shows_what_is_printed(tmp_path: Path) -> None:
+    told = (Path(__file__).parent.parent / "docs" / "validate.md").read_text()
+    kept = next(line for line in told.splitlines() if "--log-only" in line).split()[4]
+    log = tmp_path / "hang.jsonl"
+    log.write_text(uncork("record", str(HANGS), "--log-only", kept).stdout)
+    for options in [], ["--device", "propolis-2026"]:
+        said = uncork("validate", str(log), *options).stdout
+        assert f"```text\n{said}```" in told
+
+
 def test_a_schedule_is_a_log_and_says_how_it_ends() -> None:
     said = uncork("trace", str(HANGS), "--format", "schedule").stdout
     head, *told, end = (json.loads(line) for line in said.splitlines())

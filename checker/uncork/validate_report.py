@@ -9,7 +9,7 @@ from uncork.logs import Seen
 from uncork.render.text import Page
 from uncork.validating import Allowed, End, Followed, Nearest
 
-_MOST = 12
+_MOST, _WIDE = 12, 160
 
 
 def accepted(to: Page, followed: Followed, end: End) -> None:
@@ -54,7 +54,7 @@ def rejected(to: Page, followed: Followed, may: Allowed, line: str) -> None:
     style = "bold magenta" if followed.aimed else "bold red"
     to.say(f"{name}: {verdict}, {followed.accepted:,} of {of:,} events fit", style, whole=True)
     to.say(f"line {failed.line} does not: {_told(failed)}", whole=True)
-    to.say(f"  {line}", whole=True)
+    to.say(f"  {line[:_WIDE]}{'...' if len(line) > _WIDE else ''}", whole=True)
     if not may.values and not may.steps:
         to.say("The model can do nothing there.")
     elif failed.event == "look" or may.values:
@@ -68,7 +68,7 @@ def rejected(to: Page, followed: Followed, may: Allowed, line: str) -> None:
     else:
         to.say(f"No {failed.event} may happen there.")
     if may.steps:
-        steps = ", ".join(f"{family} by {' or '.join(actors)}" for family, actors in may.steps.items())
+        steps = ", ".join(f"{family} by {' or '.join(actors)}".rstrip() for family, actors in may.steps.items())
         to.say(f"What may happen there: {steps}.")
     if followed.aimed:
         to.say(

@@ -53,6 +53,9 @@ def _header(told: Mapping[str, Any]) -> Header:
     config, variant = told["cfg"], told["variant"]
     if variant not in _VARIANTS:
         raise ValueError(f"the variant is one of {', '.join(_VARIANTS)}, not {variant!r}")
+    for name in ("nsq", "sq_size", "cq_size", "workers_per_sq"):
+        if type(config[name]) is not int:
+            raise ValueError(f"{name} has to be a number, not {config[name]!r}")
     device, policy, overrides = _VARIANTS[variant]
     own: dict[str, Choice] = {"submit_batch": 1}
     if config["worker_model"] == "M1":
