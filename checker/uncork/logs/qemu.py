@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from uncork.logs import Header, Log, LogError, Seen, numbered
 
 _LINE = re.compile(r"pci_nvme_(\w+)\b(.*)")
-_NUMBER = re.compile(r"(\w+)[ =](0x[0-9a-f]+|\d+)")
+_NUMBER = re.compile(r"(\w+)[ =](0x[0-9a-f]{1,16}|\d{1,20})\b")
 _ALWAYS = ("ring_sq", "ring_cq", "fetch", "wake", "recheck_sq", "write_sq", "complete", "credit", "write_cq")
 _TAKES = {
     "create_cq": ("cqid", "qsize"),
@@ -53,7 +53,7 @@ def _line(number: int, line: str) -> _Found | None:
     matched = _LINE.search(line)
     if matched is None or matched[1] not in _TAKES:
         return None
-    numbers = {name: int(value, 0) for name, value in _NUMBER.findall(matched[2])}
+    numbers = {name: int(value, 16 if value.startswith("0x") else 10) for name, value in _NUMBER.findall(matched[2])}
     for name in _TAKES[matched[1]]:
         if name not in numbers:
             raise LogError(number, f"pci_nvme_{matched[1]} without {name}")
