@@ -6,6 +6,7 @@ The events are those of hw/nvme/trace-events, QEMU 7.1 and later. The guest's ow
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 
 from uncork.logs import Header, Log, LogError, Seen, numbered
@@ -73,6 +74,7 @@ class _Queue:
         self._running = dict[int, list[int | None]]()
         self._rechecks = set[int]()
         self._events = list[Seen]()
+        self._done, self._tail = deque[int | None](), 0
 
     def log(self, found: list[_Found]) -> Log:
         """The log of what was found of it."""
@@ -89,7 +91,8 @@ class _Queue:
         if len(self._sizes) > 1:
             raise LogError(1, f"SQs of {' and '.join(map(str, sorted(self._sizes)))} entries: the model has one size")
         size = next(iter(self._sizes), None)
-        return Log(Header("qemu", "linux", None, len(self._sqs), size, self._cq_size, {}, _ALWAYS), self._events)
+        always = (*_ALWAYS, "post_queued") if self._cq_size else _ALWAYS
+        return Log(Header("qemu", "linux", None, len(self._sqs), size, self._cq_size, {}, always), self._events)
 
     def _creates_sq(self, number: int, n: dict[str, int]) -> None:
         if n["cqid"] != self._cq:
@@ -129,12 +132,17 @@ class _Queue:
                 one = of[0] if len(set(of)) == 1 else None  # else of one of several SQs, and who knows which
                 if len(of) > 1:
                     self._running[n["cid"]] = [one] * (len(of) - 1)
+                self._done.append(one)
                 yield Seen(number, "complete", one)
             case "eventidx_cq":
                 yield Seen(number, "write_cq", None, None, {"cq.eventidx": n["new_eventidx"]})
             case "shadow_doorbell_cq":
                 value = n["new_shadow_doorbell"]
                 yield Seen(number, "credit", None, None, {"cq.shadow": value, "cq.head": value})
+                if self._cq_size and self._done and (self._tail + 1) % self._cq_size != value:
+                    # Posted at once, the oldest first, as nvme_post_cqes does, which has no trace event for it.
+                    self._tail = (self._tail + 1) % self._cq_size
+                    yield Seen(number, "post_queued", self._done.popleft())
             case "mmio_doorbell_cq":
                 yield Seen(number, "ring_cq", None, None, {"cq.shadow": n["new_head"]})
                 yield Seen(number, "notify_head", None, None, {"cq.head": n["new_head"]})
