@@ -265,7 +265,7 @@ def dtrace_log(instance: Instance, steps: int, seed: int) -> Iterator[str]:
 
 
 def qemu_log(instance: Instance, steps: int, seed: int, most: int) -> Iterator[str]:
-    """A run as QEMU prints it, whose handlers of doorbells run in one go; at most so many commands at a time."""
+    """A run as QEMU prints it, which handles a doorbell, or posts, in one go; at most so many commands at a time."""
     drawn, system = random.Random(seed), instance.system
     names = [v.name for v in system.variables]
     after, state = successors(system), tuple(system.initial.values())
@@ -283,6 +283,8 @@ def qemu_log(instance: Instance, steps: int, seed: int, most: int) -> Iterator[s
         family, state = drawn.choice(possible)
         now = dict(zip(names, state, strict=True))
         due = {"ring_sq": "notify_tail", "notify_tail": "notify", "ring_cq": "notify_head"}.get(family, "")
+        if family in ("post_read", "post_credit"):
+            due = "post_queued" if (now["cq.tail"] + 1) % instance.cq_size != now["cq.head"] else "block"
         if family == "fetch":
             running.append(cid := cid + 1)
         done = running.pop(drawn.randrange(len(running))) if family == "complete" else 0

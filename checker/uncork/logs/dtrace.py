@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from uncork.logs import Header, Log, LogError, Seen, numbered
 
-_LINE = re.compile(r"(\d+)\s+(?:propolis\w*:\w*:\w*:)?(nvme[-_\w]+)((?:\s+\d+)*)")
+_LINE = re.compile(r"(\d{1,20})\s+(nvme[-_\w]+)((?:\s+\d{1,20})*)")
 _ALWAYS = ("ring_sq", "ring_cq", "read_sq", "write_sq", "cqe", "read_cq", "write_cq")
 _TAKES = {
     **{"nvme_cqe": 2, "nvme_sq_dbbuf_read": 2, "nvme_sq_dbbuf_write": 2},

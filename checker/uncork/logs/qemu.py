@@ -6,12 +6,13 @@ The events are those of hw/nvme/trace-events, QEMU 7.1 and later. The guest's ow
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 
 from uncork.logs import Header, Log, LogError, Seen, numbered
 
 _LINE = re.compile(r"pci_nvme_(\w+)\b(.*)")
-_NUMBER = re.compile(r"(\w+)[ =](0x[0-9a-f]+|\d+)")
+_NUMBER = re.compile(r"(\w+)[ =](0x[0-9a-f]{1,16}|\d{1,20})\b")
 _ALWAYS = ("ring_sq", "ring_cq", "fetch", "wake", "recheck_sq", "write_sq", "complete", "credit", "write_cq")
 _TAKES = {
     "create_cq": ("cqid", "qsize"),
@@ -56,7 +57,7 @@ def _line(number: int, line: str) -> _Found | None:
     matched = _LINE.search(line)
     if matched is None or matched[1] not in _TAKES:
         return None
-    numbers = {name: int(value, 0) for name, value in _NUMBER.findall(matched[2])}
+    numbers = {name: int(value, 16 if value.startswith("0x") else 10) for name, value in _NUMBER.findall(matched[2])}
     for name in _TAKES[matched[1]]:
         if name not in numbers:
             raise LogError(number, f"pci_nvme_{matched[1]} without {name}")
@@ -76,6 +77,7 @@ class _Queue:
         self._running = dict[int, list[int | None]]()
         self._rechecks = set[int]()
         self._events = list[Seen]()
+        self._done, self._tail = deque[int | None](), 0
 
     def log(self, found: list[_Found]) -> Log:
         """The log of what was found of it."""
@@ -94,6 +96,7 @@ class _Queue:
         size = next(iter(self._sizes), None)
         shown = {seen.event for seen in self._events}
         always = tuple(event for event in _ALWAYS if event in shown or event != _NOT_EVERYWHERE)
+        always = (*always, "post_queued") if self._cq_size else always
         return Log(Header("qemu", "linux", None, len(self._sqs), size, self._cq_size, {}, always), self._events)
 
     def _creates_sq(self, number: int, n: dict[str, int]) -> None:
@@ -134,12 +137,17 @@ class _Queue:
                 one = of[0] if len(set(of)) == 1 else None  # else of one of several SQs, and who knows which
                 if len(of) > 1:
                     self._running[n["cid"]] = [one] * (len(of) - 1)
+                self._done.append(one)
                 yield Seen(number, "complete", one)
             case "eventidx_cq":
                 yield Seen(number, "write_cq", None, None, {"cq.eventidx": n["new_eventidx"]})
             case "shadow_doorbell_cq":
                 value = n["new_shadow_doorbell"]
                 yield Seen(number, "credit", None, None, {"cq.shadow": value, "cq.head": value})
+                if self._cq_size and self._done and (self._tail + 1) % self._cq_size != value:
+                    # Posted at once, the oldest first, as nvme_post_cqes does, which has no trace event for it.
+                    self._tail = (self._tail + 1) % self._cq_size
+                    yield Seen(number, "post_queued", self._done.popleft())
             case "mmio_doorbell_cq":
                 yield Seen(number, "ring_cq", None, None, {"cq.shadow": n["new_head"]})
                 yield Seen(number, "notify_head", None, None, {"cq.head": n["new_head"]})
