@@ -223,7 +223,7 @@ EventIdx: the policies that have names, and some formulas.
     uncork repair propolis-2026 --sqs 1,2
 
 With `--sqs 1,2,3` it takes seven minutes of one core, and 1.4 GB: what is not live with fewer SQs is not searched with
-three. Three SQs are tried at two entries each only.
+three. Three SQs are tried on a CQ of two entries only, where many formulas mean the same: the 17 sets are 9 machines.
 
 A formula is a policy's name wherever one is asked for: `uncork check --policy 'if corked head else tail-1'`.
 
