@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,23 +24,27 @@ from uncork.journey import MOST, ORDERS, Journey, Scheduler
 from uncork.options import write
 from uncork.render import itf, story
 
+_LINES = 5
+"""Steps of the run that are shown, fewer where there is much to say."""
 _CHANGED, _AHEAD, _BAD, _DIM = "bold $warning", "bold $accent", "bold $error", "dim"
 
 _HELP = """\
-Enter     take the highlighted step (↑ ↓ choose; what it means is told below)
+Enter     take the highlighted step; ↑ ↓ choose one, and it is explained
 u ←       take the last step back
-→         take the step that lies ahead (marked →), as far as there is one
-Home End  go to the first state, to the end of what lies ahead
+→         take the step that lies ahead, marked → (where there is one)
+Home End  to the first state, to the end of what lies ahead
 r         let a fair scheduler run until an SQ is corked
-s         with or without submissions: no fair run owes one
-o         its order: random, or round-robin (what was taken longest ago)
-d         another seed
-c         jump to a counterexample, or to the run that you left for one
-w         save the run so far, for uncork trace and uncork explore --from
+s         ... with or without submissions, which no fair run owes
+o         ... random, or round-robin: what was taken longest ago
+d         ... with another seed
+c         jump to a counterexample, or to the run you left for one
+w         save the run so far, for uncork trace and explore --from
+Tab       to the rings and actors, to scroll them, and back
 q         quit
 
-A property holds, waits (for what must come), or is STUCK: nothing that must
-happen is enabled, so it may stay so for ever. ↻ marks the steps of a loop.
+What the last step changed is bright. A yes-or-no that is no is left
+out. A property holds, waits for what must come, or is STUCK: nothing
+that must happen can happen, and so it stays. ↻ marks a loop's steps.
 """
 
 
@@ -153,13 +158,13 @@ class Bench(Screen[None]):
         yield Panel("notice")
         with Horizontal():
             with Vertical(id="left"):
-                with VerticalScroll(id="machine", can_focus=False):
+                with VerticalScroll(id="machine"):
                     yield Panel("state")
                 yield Panel("standing")
             with Vertical(id="right"):
                 yield Choices(id="choices")
                 yield Panel("meaning")
-                yield Panel("run")
+        yield Panel("run")
         yield Panel("said")
         yield Footer(show_command_palette=False, compact=True)
 
@@ -172,9 +177,12 @@ class Bench(Screen[None]):
 
     # -- keys ----------------------------------------------------------------------------------------------------------
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Takes the step that was chosen."""
-        self.journey.take(self.journey.enabled[event.option_index])
-        self.show()
+        """Takes the step that was chosen, unless another key was quicker and it can not happen any more."""
+        for action in self.journey.enabled:
+            if action.name == event.option_id:
+                self.journey.take(action)
+                self.show()
+                return
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Tells what the step means that is highlighted."""
@@ -233,7 +241,11 @@ class Bench(Screen[None]):
             self.show("no stored counterexample of this instance: uncork trace finds one, --from takes it")
             return
         mine = [f"the run that you left, at step {self.left.at}"] if self.left else []
-        self.app.push_screen(Pick([*(each.label for each in self.known), *mine]), self._jump)
+        labels = [*(each.label for each in self.known), *mine]
+        if len(labels) == 1:
+            self._jump(0)
+        else:
+            self.app.push_screen(Pick(labels), self._jump)
 
     def _jump(self, number: int | None) -> None:
         if number is None:
@@ -245,7 +257,7 @@ class Bench(Screen[None]):
 
     def action_save(self) -> None:
         """Asks where to save the run so far."""
-        self.app.push_screen(Ask(self.of.name.replace("/", "-") + ".itf.json"), self._save)
+        self.app.push_screen(Ask(re.sub(r"[^\w.=,+-]", "-", self.of.name) + ".itf.json"), self._save)
 
     def _save(self, name: str | None) -> None:
         if name is None:
@@ -270,17 +282,17 @@ class Bench(Screen[None]):
     # -- what is shown -------------------------------------------------------------------------------------------------
     def show(self, said: str = "") -> None:
         """Draws everything anew, with something to say about what was just done."""
-        journey, notice = self.journey, self.journey.notice()
+        notice = self.journey.notice()
         self.query_one("#title", Panel).update(Content.assemble(("uncork explore ", _DIM), (self.of.name, "bold")))
         told = self.query_one("#notice", Panel)
-        told.update(notice)
-        told.display = bool(notice)
-        told.set_class(any(each.bad for each in journey.standings()), "bad")
+        told.update(notice.said)
+        told.display = bool(notice.said)
+        told.set_class(notice.bad, "bad")
         self.query_one("#state", Panel).update(Content("\n").join(self._machine()))
         self.query_one("#standing", Panel).update(Content("\n").join(self._properties()))
         self._choices()
         self._explain()
-        self._walk()
+        self._walk(_LINES - 2 * notice.bad)
         self.query_one("#said", Panel).update(Content.styled(said, "bold") if said else self._scheduled())
 
     def _scheduled(self) -> Content:
@@ -298,10 +310,10 @@ class Bench(Screen[None]):
             yield Content.styled(ring, _CHANGED if any(before[v] != state[v] for v in shown) else "bold")
         records: dict[str, list[Content]] = {}
         for variable in system.variables:
-            if variable.name not in drawn:
+            value, changed = state[variable.name], before[variable.name] != state[variable.name]
+            if variable.name not in drawn and (changed or value is not False):
                 record, _, field = variable.name.rpartition(".")
-                changed = before[variable.name] != state[variable.name]
-                told = Content.styled(f"{field} {plain(state[variable.name])}", _CHANGED if changed else "")
+                told = Content.styled(f"{field} {plain(value)}", _CHANGED if changed else "")
                 records.setdefault(record, []).append(told)
         for record, fields in records.items():
             yield Content.assemble((f"{record}: ", _AHEAD), Content(", ").join(fields))
@@ -318,7 +330,8 @@ class Bench(Screen[None]):
                 continue
             told = [
                 Content.styled(
-                    f"{each.prop.name.removeprefix(row).strip()} {each.word}", _BAD if each.bad else _CHANGED
+                    f"{each.prop.name.removeprefix(row).strip()} {each.word}",
+                    _CHANGED if each.word == "waits" else _BAD,
                 )
                 for each in other
             ]
@@ -331,8 +344,8 @@ class Bench(Screen[None]):
         choices.border_title = f"what may happen: {len(enabled) or 'nothing'}"
         for action in enabled:
             mark = ("→ ", _AHEAD) if action.name == ahead else "  "
-            owed = "" if action.fair else ("  no one has to", _DIM)
-            choices.add_option(Option(Content.assemble(mark, action.name, owed)))
+            who = (f"  {action.actor if action.fair else 'nobody has to'}", _DIM)
+            choices.add_option(Option(Content.assemble(mark, action.name, who), id=action.name))
         if enabled:
             names = [action.name for action in enabled]
             choices.highlighted = names.index(ahead) if ahead in names else 0
@@ -348,7 +361,7 @@ class Bench(Screen[None]):
         meaning.border_title = f"by {action.actor}".strip()
         meaning.update(Content.assemble((action.told.on(self.journey.state), "bold"), "\n", action.doc))
 
-    def _walk(self) -> None:
+    def _walk(self, room: int) -> None:
         journey, panel = self.journey, self.query_one("#run", Panel)
         of = len(journey.steps)
         ends = (
@@ -358,9 +371,9 @@ class Bench(Screen[None]):
         )
         ends = ends or (f", stays after {journey.loop}" if journey.loop is not None else "")
         panel.border_title = f"run: after step {journey.at} of {of}{ends}"
-        first = max(0, min(journey.at - 3, of - 6))
+        first = max(0, min(journey.at - 3, of - room))
         lines = []
-        for step in range(first, min(first + 6, of)):
+        for step in range(first, min(first + room, of)):
             style = _DIM if step < journey.at - 1 else "bold" if step == journey.at - 1 else ""
             mark = "▸" if step == journey.at - 1 else "→" if step == journey.at else " "
             loop = "↻" if journey.in_loop(step) else " "
@@ -368,7 +381,7 @@ class Bench(Screen[None]):
                 Content.styled(f"{mark}{loop}{step + 1:>3} {self._did(step)}", _AHEAD if mark == "→" else style)
             )
         if journey.at == of and journey.ahead:
-            lines = [*lines[-5:], Content.styled(f"→↻    {journey.ahead}, round the loop again", _AHEAD)]
+            lines = [*lines[1 - room :], Content.styled(f"→↻    {journey.ahead}, round the loop again", _AHEAD)]
         panel.update(Content("\n").join(lines))
 
     def _did(self, step: int) -> str:
@@ -393,8 +406,9 @@ class Explorer(App[None]):
         border-title-color: $text-accent; scrollbar-size-vertical: 1;
     }
     #standing { height: auto; max-height: 10; }
+    #machine:focus { border-top: heavy $accent; }
     #meaning { height: 5; }
-    #run { height: 7; text-wrap: nowrap; text-overflow: ellipsis; }
+    #run { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
     Ask, Pick, Help { align: center middle; }
     .box { width: 78; height: auto; max-height: 100%; padding: 0 1; border: round $primary; background: $surface; }
     #warning { color: $warning; height: auto; }

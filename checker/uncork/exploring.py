@@ -55,8 +55,10 @@ def explore(instance: str, from_: str | None, seed: int) -> int:
         return Exit.USAGE
     from uncork.explorer import Explorer
 
-    Explorer(of, [*([begun] if begun else []), *counterexamples(of)], seed=seed, begin=begun is not None).run()
-    return Exit.AS_EXPECTED
+    known = [*([begun] if begun else []), *counterexamples(of)]
+    shown = Explorer(of, known, seed=seed, begin=begun is not None)
+    shown.run()
+    return Exit.INTERNAL if shown.return_code else Exit.AS_EXPECTED
 
 
 def _checked(of: Instance, path: str) -> Known:
@@ -93,6 +95,5 @@ def counterexamples(of: Instance, folders: tuple[Path, ...] = _FOLDERS) -> Itera
 def facts(machine: Machine) -> list[Saying]:
     """What there is to know of each SQ: whether it is corked, has entries, and sleeps."""
     return [
-        say(f"{q.label}: corked {{}}, {{}} entries to take, asleep {{}}", q.corked, q.pending, q.asleep)
-        for q in machine.sqs
+        say(f"{q.label}: corked {{}}, {{}} to take, asleep {{}}", q.corked, q.pending, q.asleep) for q in machine.sqs
     ]

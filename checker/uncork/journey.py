@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from uncork.core.evaluate import State, holds
 from uncork.core.property import Always, InRange, NotForever, Property
@@ -32,10 +33,12 @@ class Standing:
     word: str
     told: str = ""
 
-    @property
-    def bad(self) -> bool:
-        """Whether the run so far refutes the property."""
-        return self.word in ("STUCK", "VIOLATED")
+
+class Notice(NamedTuple):
+    """A sentence about a state, or nothing; and whether it is a refutation."""
+
+    said: str = ""
+    bad: bool = False
 
 
 class Journey:
@@ -155,21 +158,25 @@ class Journey:
                     return _fine(prop)
                 return _told(prop, "STUCK" if self.stuck else "waits", self.state)
 
-    def notice(self) -> str:
+    def notice(self) -> Notice:
         """What has to be known of this state first: a violation, that nothing has to happen, a closed loop."""
         standings = self.standings()
         violated = next((each for each in standings if each.word == "VIOLATED"), None)
         if violated:
-            return f"VIOLATED: {violated.told}."
+            return Notice(f"VIOLATED: {violated.told}.", True)
         if self.stuck:
             families = list(dict.fromkeys(action.family for action in self.enabled))
             only = f"nothing but {' or '.join(families)} is enabled, and no fair run owes it"
             why = only if families else "nothing is enabled"
             stays = next((each.told for each in standings if each.word == "STUCK"), "")
-            return f"STUCK: {why}. {stays}." if stays else f"At rest: {why}."
+            return Notice(f"STUCK: {why}. {stays}." if stays else f"At rest: {why}.", bool(stays))
         if self.closed:
-            return f"The loop is closed: this is the state after step {self.loop} again, and so on for ever."
-        return ""
+            refuted = self.trace()[1]
+            shows = f": {', '.join(refuted)} refuted" if refuted else ""
+            return Notice(
+                f"The loop is closed, the state is that after step {self.loop}, for ever{shows}.", bool(refuted)
+            )
+        return Notice()
 
     def trace(self) -> tuple[Trace, list[str]]:
         """The run so far, and the names of the properties that it refutes.
