@@ -131,6 +131,7 @@ def test_a_breach_is_seen(module: str, source: str) -> None:
         ("uncork_properties.catalogue", "from uncork_nvme.machine import SQ"),
         ("uncork.runner", "from uncork.engines import explicit\nimport uncork_properties.catalogue"),
         ("uncork.cli", "import rich"),
+        ("uncork.explorer", "from textual.app import App"),
     ],
 )
 def test_and_only_a_breach(module: str, source: str) -> None:

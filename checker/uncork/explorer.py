@@ -20,10 +20,12 @@ from uncork_properties.catalogue import ROWS, properties
 
 from uncork.core.sorts import plain
 from uncork.exploring import CORKS, Known, facts
-from uncork.journey import MOST, ORDERS, Journey, Scheduler
+from uncork.journey import ORDERS, Journey, Scheduler
 from uncork.options import write
 from uncork.render import itf, story
 
+_PATIENCE = 2.0
+"""Seconds that the scheduler runs at a time: of a large machine a step is slow."""
 _LINES = 5
 """Steps of the run that are shown, fewer where there is much to say."""
 _CHANGED, _AHEAD, _BAD, _DIM = "bold $warning", "bold $accent", "bold $error", "dim"
@@ -209,13 +211,14 @@ class Bench(Screen[None]):
     def action_run(self) -> None:
         """Lets the scheduler run until something corks."""
         before = self.journey.at
-        corked = self.scheduler.run(self.journey, CORKS)
-        taken = self.journey.at - before
-        ran = f"ran {taken} steps"
-        if corked:
+        stopped = self.scheduler.run(self.journey, CORKS, seconds=_PATIENCE)
+        ran = f"ran {self.journey.at - before} steps"
+        if stopped == "met":
             self.show(f"{ran}: {self._did(self.journey.at - 1)}")
-        elif taken == MOST:
+        elif stopped == "enough":
             self.show(f"{ran}, and nothing corked: r goes on, d takes another seed")
+        elif self.journey.violated:
+            self.show(f"{ran}: what must always hold does not")
         else:
             self.show(f"{ran}: nothing is left to run" + ("" if self.scheduler.unowed else " without submissions"))
 

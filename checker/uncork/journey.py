@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
-from typing import NamedTuple
+from time import monotonic
+from typing import Literal, NamedTuple
 
 from uncork.core.evaluate import State, holds
 from uncork.core.property import Always, InRange, NotForever, Property
@@ -50,6 +52,7 @@ class Journey:
         self.at = 0
         self._states: list[State] = [system.initial]
         self._steps: list[str] = []
+        self._enabled: tuple[State | None, list[Action]] = None, []
         self.loop: int | None = None
         self.period = 0
         if along is not None:
@@ -97,7 +100,11 @@ class Journey:
     @property
     def enabled(self) -> list[Action]:
         """What may happen; nothing any more, where a variable has left its range."""
-        return [] if self.system.strays(self.state) else self.system.enabled(self.state)
+        state, found = self._enabled
+        if state is not self.state:
+            found = [] if self.system.strays(self.state) else self.system.enabled(self.state)
+            self._enabled = self.state, found
+        return found
 
     @property
     def stuck(self) -> bool:
@@ -107,7 +114,7 @@ class Journey:
     # -- walking -------------------------------------------------------------------------------------------------------
     def take(self, action: Action) -> None:
         """Takes an enabled step. What lay ahead is kept if this is the step that came next, and forgotten if not."""
-        if action not in self.enabled:
+        if self.system.strays(self.state) or not holds(action.guard, self.state):
             raise ValueError(f"{action.name} is not enabled")
         if action.name != self.ahead:
             del self._states[self.at + 1 :], self._steps[self.at :]
@@ -142,10 +149,16 @@ class Journey:
     # -- what there is to say ------------------------------------------------------------------------------------------
     def standings(self) -> list[Standing]:
         """How each property stands."""
-        strays = self.system.strays(self.state)
-        return [self._standing(prop, strays) for prop in self.properties]
+        return [self._standing(prop) for prop in self.properties]
 
-    def _standing(self, prop: Property, strays: Sequence[str]) -> Standing:
+    @property
+    def violated(self) -> Standing | None:
+        """What must always hold, and does not here."""
+        safety = (self._standing(prop) for prop in self.properties if not isinstance(prop, NotForever))
+        return next((each for each in safety if each.word == "VIOLATED"), None)
+
+    def _standing(self, prop: Property) -> Standing:
+        strays = self.system.strays(self.state)
         match prop:
             case InRange():
                 return Standing(prop, "VIOLATED", f"{', '.join(strays)} out of range") if strays else _fine(prop)
@@ -160,15 +173,13 @@ class Journey:
 
     def notice(self) -> Notice:
         """What has to be known of this state first: a violation, that nothing has to happen, a closed loop."""
-        standings = self.standings()
-        violated = next((each for each in standings if each.word == "VIOLATED"), None)
-        if violated:
-            return Notice(f"VIOLATED: {violated.told}.", True)
+        if self.violated:
+            return Notice(f"VIOLATED: {self.violated.told}.", True)
         if self.stuck:
             families = list(dict.fromkeys(action.family for action in self.enabled))
             only = f"nothing but {' or '.join(families)} is enabled, and no fair run owes it"
             why = only if families else "nothing is enabled"
-            stays = next((each.told for each in standings if each.word == "STUCK"), "")
+            stays = next((each.told for each in self.standings() if each.word == "STUCK"), "")
             return Notice(f"STUCK: {why}. {stays}." if stays else f"At rest: {why}.", bool(stays))
         if self.closed:
             refuted = self.trace()[1]
@@ -184,8 +195,9 @@ class Journey:
         It is finite, unless it refutes something by staying where it is for ever, or by going back to an earlier state.
         """
         finite = Trace(tuple(self._states[: self.at + 1]), tuple(self._steps[: self.at]))
+        suspects = [each.prop for each in self.standings() if each.word not in ("holds", "unknown")]
         for run in (finite, *self._for_ever(finite)):
-            refuted = [prop.name for prop in self.properties if _refutes(self.system, run, prop)]
+            refuted = [prop.name for prop in suspects if _refutes(self.system, run, prop)]
             if refuted:
                 return run, refuted
         return finite, []
@@ -217,6 +229,8 @@ def _told(prop: Always | NotForever, word: str, state: State) -> Standing:
 
 
 def _refutes(system: System, run: Trace, prop: Property) -> bool:
+    if isinstance(prop, NotForever) and run.loop is None:
+        return False
     try:
         replay(system, run, prop)
     except ReplayError:
@@ -254,18 +268,27 @@ class Scheduler:
         longest = min(duties, key=lambda duty: last.get(duty, -1))
         return min(duties[longest], key=lambda action: last.get(action.name, -1))
 
-    def run(self, journey: Journey, until: Collection[str], most: int = MOST) -> bool:
-        """Takes steps until one of these families was taken, which is True; or nothing is left to pick, or `most`."""
+    def run(
+        self, journey: Journey, until: Collection[str], most: int = MOST, seconds: float = inf
+    ) -> Literal["met", "over", "enough"]:
+        """Takes steps, and says why it stopped.
+
+        Because it took one of these families (`met`); because nothing is left to pick, or what must always hold does
+        not (`over`); or after so many steps, or so long (`enough`).
+        """
+        stop = monotonic() + seconds
         for _ in range(most):
             action = self.pick(journey)
             if action is None:
-                return False
+                return "over"
             journey.take(action)
             if action.family in until:
-                return True
-            if any(each.word == "VIOLATED" for each in journey.standings()):
-                return False
-        return False
+                return "met"
+            if journey.violated:
+                return "over"
+            if monotonic() > stop:
+                break
+        return "enough"
 
 
 def _duty(action: Action) -> str:
