@@ -33,6 +33,7 @@ from uncork_properties.catalogue import properties
 
 HANGS, LIVE = "propolis-2025/linux/tail/n1-sq2-cq2", "propolis-2025/linux/tail-lag/n1-sq3-cq3"
 STARVES = "propolis-2026/linux/tail/n2-sq2-cq2"
+EVENTS = "propolis-2026/linux/tail/n1-sq2-cq2/events=delete+create"
 NEVER_CORKS = "propolis-2025/linux/tail/n1-sq2-cq4/early_free=no"
 STORED = Path(__file__).parent.parent / "counterexamples"
 (HANG,) = counterexamples(from_name(HANGS), (STORED,))
@@ -50,7 +51,9 @@ def seen(walked: Journey) -> tuple[object, ...]:
 
 # -- the run -----------------------------------------------------------------------------------------------------------
 MOVES = st.lists(st.sampled_from(["take", "take", "take", "back", "forward", "start", "end", "run"]), max_size=25)
-NAMES = st.sampled_from([HANGS, LIVE, STARVES, "qemu/linux/tail/n1-sq2-cq2", "arm-recheck/spdk/head/n2-sq2-cq3"])
+NAMES = st.sampled_from(
+    [HANGS, LIVE, STARVES, "qemu/linux/tail/n1-sq2-cq2", "arm-recheck/spdk/head/n2-sq2-cq3", EVENTS]
+)
 
 
 def wander(walked: Journey, moves: list[str], draw: Callable[[int], int]) -> None:

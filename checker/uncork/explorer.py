@@ -36,7 +36,7 @@ u ←       take the last step back
 →         take the step that lies ahead, marked → (where there is one)
 Home End  to the first state, to the end of what lies ahead
 r         let a fair scheduler run until an SQ is corked
-s         ... with or without submissions, which no fair run owes
+s         ... with or without submissions (and events): none has to be
 o         ... random, or round-robin: what was taken longest ago
 d         ... with another seed
 c         jump to a counterexample, or to the run you left for one
@@ -148,6 +148,7 @@ class Bench(Screen[None]):
         super().__init__()
         self.of, self.known, self.scheduler = of, known, scheduler
         self._stated, self._facts = properties(of.machine, of.system), facts(of.machine)
+        self._unowed = "submissions and events" if of.machine.life.events else "submissions"
         self.left: Journey | None = None
         self.journey = self._along(known[0]) if begin else Journey(of.system, self._stated)
 
@@ -220,7 +221,7 @@ class Bench(Screen[None]):
         elif self.journey.violated:
             self.show(f"{ran}: what must always hold does not")
         else:
-            self.show(f"{ran}: nothing is left to run" + ("" if self.scheduler.unowed else " without submissions"))
+            self.show(f"{ran}: nothing is left to run" + ("" if self.scheduler.unowed else f" without {self._unowed}"))
 
     def action_submits(self) -> None:
         """Has the scheduler submit, or not."""
@@ -301,7 +302,7 @@ class Bench(Screen[None]):
     def _scheduled(self) -> Content:
         kind = self.scheduler
         order = f"{kind.order}, seed {kind.seed}" if kind.order == "random" else kind.order
-        return Content.styled(f"r runs {order}, {'with' if kind.unowed else 'without'} submissions", _DIM)
+        return Content.styled(f"r runs {order}, {'with' if kind.unowed else 'without'} {self._unowed}", _DIM)
 
     def _machine(self) -> Iterator[Content]:
         journey, system = self.journey, self.of.system
@@ -410,7 +411,7 @@ class Explorer(App[None]):
     }
     #standing { height: auto; max-height: 10; }
     #machine:focus { border-top: heavy $accent; }
-    #meaning { height: 5; }
+    #meaning { height: auto; min-height: 5; max-height: 8; }
     #run { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
     Ask, Pick, Help { align: center middle; }
     .box { width: 78; height: auto; max-height: 100%; padding: 0 1; border: round $primary; background: $surface; }
