@@ -33,6 +33,7 @@ What stands in `uncork` beside these (the command line and what it needs) may im
 ONLY_UNDER = {
     **{library: ["uncork.engines"] for library in ("z3", "cvc5", "numpy", "numba", "scipy", "llvmlite", "networkx")},
     "rich": ["uncork.render", "uncork.cli"],
+    "textual": ["uncork.explorer"],
 }
 """Libraries, and the layers that may import them."""
 
@@ -110,6 +111,7 @@ def test_imports_keep_to_the_table(module: str) -> None:
         ("uncork_properties.catalogue", "from uncork.render import text"),
         ("uncork_properties.catalogue", "from z3 import Solver"),
         ("uncork.gate", "import rich"),
+        ("uncork.journey", "from textual.app import App"),
     ],
 )
 def test_a_breach_is_seen(module: str, source: str) -> None:
@@ -129,6 +131,7 @@ def test_a_breach_is_seen(module: str, source: str) -> None:
         ("uncork_properties.catalogue", "from uncork_nvme.machine import SQ"),
         ("uncork.runner", "from uncork.engines import explicit\nimport uncork_properties.catalogue"),
         ("uncork.cli", "import rich"),
+        ("uncork.explorer", "from textual.app import App"),
     ],
 )
 def test_and_only_a_breach(module: str, source: str) -> None:
@@ -136,8 +139,8 @@ def test_and_only_a_breach(module: str, source: str) -> None:
 
 
 def test_the_command_line_starts_without_any_engine() -> None:
-    """`uncork --help` must not wait for the libraries that engines need."""
-    heavy = sorted(library for library, layers in ONLY_UNDER.items() if layers == ["uncork.engines"])
+    """`uncork --help` must not wait for the libraries that engines need, and `uncork explore`."""
+    heavy = sorted(library for library, layers in ONLY_UNDER.items() if "uncork.cli" not in layers)
     code = f"import sys, uncork.cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

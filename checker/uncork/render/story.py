@@ -71,6 +71,20 @@ def draw(picture: RingPicture, state: State) -> str:
     return f"{picture.title} " + "".join(slots)
 
 
+def rings(system: System, state: State) -> Iterator[tuple[str, list[str]]]:
+    """Every ring as it stands, large ones in numbers; each with the variables that it shows."""
+    for picture in system.pictures:
+        shown = _marked(picture)
+        if picture.size <= _DRAWN:
+            yield draw(picture, state), shown
+        else:
+            marks = ", ".join(f"{mark} {plain(state[variable])}" for mark, variable in picture.marks)
+            contents = state[picture.slots] if picture.slots else ()
+            assert isinstance(contents, tuple)
+            full = sum(entry != picture.empty for entry in contents)
+            yield f"{picture.title} {marks}" + (f", • {full}" if full else ""), shown
+
+
 def legend(system: System) -> str:
     """What the marks on the rings mean."""
     meaning: dict[str, str] = {}

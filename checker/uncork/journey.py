@@ -1,0 +1,295 @@
+"""A run that is walked by hand: a step is taken, taken back, gone along again; or a fair scheduler takes some.
+
+It knows a system and its properties, and no terminal. What lies behind is the run; what lies ahead is where it went
+before, or a counterexample that it goes along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+from random import Random
+from time import monotonic
+from typing import Literal, NamedTuple
+
+from uncork.core.evaluate import State, holds
+from uncork.core.property import Always, InRange, NotForever, Property
+from uncork.core.system import Action, System
+from uncork.core.trace import ReplayError, Trace, replay
+
+ORDERS = ("random", "round-robin")
+"""In which order a scheduler takes what may happen."""
+MOST = 1000
+"""Steps that a scheduler takes at a time."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a property stands in a state: `holds`, `waits` (for what must come), `STUCK`, `VIOLATED`, or `unknown`.
+
+    `told` says what is wrong, or is waited for.
+    """
+
+    prop: Property
+    word: str
+    told: str = ""
+
+
+class Notice(NamedTuple):
+    """A sentence about a state, or nothing; and whether it is a refutation."""
+
+    said: str = ""
+    bad: bool = False
+
+
+class Journey:
+    """A run, and where on it one stands: after so many steps."""
+
+    def __init__(self, system: System, properties: Sequence[Property] = (), along: Trace | None = None) -> None:
+        """Stands at the first state; `along` is a run that lies ahead, and is replayed first (`ReplayError`)."""
+        self.system, self.properties = system, properties
+        self.at = 0
+        self._states: list[State] = [system.initial]
+        self._steps: list[str] = []
+        self._enabled: tuple[State | None, list[Action]] = None, []
+        self.loop: int | None = None
+        self.period = 0
+        if along is not None:
+            replay(system, along)
+            closing = [along.states[along.loop or 0]] if len(along.steps) == len(along.states) else []
+            self._states, self._steps = [*along.states, *closing], list(along.steps)
+            self.loop, self.period = along.loop, along.loop_steps
+
+    # -- where one stands ----------------------------------------------------------------------------------------------
+    @property
+    def state(self) -> State:
+        """The state where one stands."""
+        return self._states[self.at]
+
+    @property
+    def states(self) -> Sequence[State]:
+        """All states of the run, what lies ahead among them."""
+        return self._states
+
+    @property
+    def steps(self) -> Sequence[str]:
+        """The names of all steps, those ahead among them."""
+        return self._steps
+
+    @property
+    def ahead(self) -> str | None:
+        """The step that comes next where the run goes on; a loop goes on for ever."""
+        if self.at < len(self._steps):
+            return self._steps[self.at]
+        if self.loop is not None and self.period:
+            return self._steps[self.loop + (self.at - self.loop) % self.period]
+        return None
+
+    @property
+    def closed(self) -> bool:
+        """Whether one stands where the loop has just come round to its first state."""
+        return bool(self.loop is not None and self.period and self.at > self.loop) and (
+            (self.at - (self.loop or 0)) % self.period == 0
+        )
+
+    def in_loop(self, step: int) -> bool:
+        """Whether the step of this index is one of the loop."""
+        return self.loop is not None and self.period > 0 and step >= self.loop
+
+    @property
+    def enabled(self) -> list[Action]:
+        """What may happen; nothing any more, where a variable has left its range."""
+        state, found = self._enabled
+        if state is not self.state:
+            found = [] if self.system.strays(self.state) else self.system.enabled(self.state)
+            self._enabled = self.state, found
+        return found
+
+    @property
+    def stuck(self) -> bool:
+        """Whether nothing is enabled that a fair run has to take: it may stay here for ever."""
+        return not self.system.strays(self.state) and not any(action.fair for action in self.enabled)
+
+    # -- walking -------------------------------------------------------------------------------------------------------
+    def take(self, action: Action) -> None:
+        """Takes an enabled step. What lay ahead is kept if this is the step that came next, and forgotten if not."""
+        if self.system.strays(self.state) or not holds(action.guard, self.state):
+            raise ValueError(f"{action.name} is not enabled")
+        if action.name != self.ahead:
+            del self._states[self.at + 1 :], self._steps[self.at :]
+            self.loop, self.period = None, 0
+        if self.at == len(self._steps):
+            self._states.append(self.system.after(self.state, action))
+            self._steps.append(action.name)
+        self.at += 1
+
+    def back(self) -> bool:
+        """Takes the last step back, which then lies ahead; False at the first state."""
+        if self.at == 0:
+            return False
+        self.at -= 1
+        return True
+
+    def forward(self) -> bool:
+        """Takes the step that lies ahead; False if there is none."""
+        name = self.ahead
+        if name is not None:
+            self.take(self.system.action(name))
+        return name is not None
+
+    def to_start(self) -> None:
+        """Goes back to the first state."""
+        self.at = 0
+
+    def to_end(self) -> None:
+        """Goes along to the end of what lies ahead; a loop is not gone round again."""
+        self.at = len(self._steps)
+
+    # -- what there is to say ------------------------------------------------------------------------------------------
+    def standings(self) -> list[Standing]:
+        """How each property stands."""
+        return [self._standing(prop) for prop in self.properties]
+
+    @property
+    def violated(self) -> Standing | None:
+        """What must always hold, and does not here."""
+        safety = (self._standing(prop) for prop in self.properties if not isinstance(prop, NotForever))
+        return next((each for each in safety if each.word == "VIOLATED"), None)
+
+    def _standing(self, prop: Property) -> Standing:
+        strays = self.system.strays(self.state)
+        match prop:
+            case InRange():
+                return Standing(prop, "VIOLATED", f"{', '.join(strays)} out of range") if strays else _fine(prop)
+            case _ if strays:
+                return Standing(prop, "unknown")
+            case Always():
+                return _fine(prop) if holds(prop.condition, self.state) else _told(prop, "VIOLATED", self.state)
+            case NotForever():
+                if not holds(prop.condition, self.state):
+                    return _fine(prop)
+                return _told(prop, "STUCK" if self.stuck else "waits", self.state)
+
+    def notice(self) -> Notice:
+        """What has to be known of this state first: a violation, that nothing has to happen, a closed loop."""
+        if self.violated:
+            return Notice(f"VIOLATED: {self.violated.told}.", True)
+        if self.stuck:
+            families = list(dict.fromkeys(action.family for action in self.enabled))
+            only = f"nothing but {' or '.join(families)} is enabled, and no fair run owes it"
+            why = only if families else "nothing is enabled"
+            stays = next((each.told for each in self.standings() if each.word == "STUCK"), "")
+            return Notice(f"STUCK: {why}. {stays}." if stays else f"At rest: {why}.", bool(stays))
+        if self.closed:
+            refuted = self.trace()[1]
+            shows = f": {', '.join(refuted)} refuted" if refuted else ""
+            return Notice(
+                f"The loop is closed, the state is that after step {self.loop}, for ever{shows}.", bool(refuted)
+            )
+        return Notice()
+
+    def trace(self) -> tuple[Trace, list[str]]:
+        """The run so far, and the names of the properties that it refutes.
+
+        It is finite, unless it refutes something by staying where it is for ever, or by going back to an earlier state.
+        """
+        finite = Trace(tuple(self._states[: self.at + 1]), tuple(self._steps[: self.at]))
+        suspects = [each.prop for each in self.standings() if each.word not in ("holds", "unknown")]
+        for run in (finite, *self._for_ever(finite)):
+            refuted = [prop.name for prop in suspects if _refutes(self.system, run, prop)]
+            if refuted:
+                return run, refuted
+        return finite, []
+
+    def _for_ever(self, run: Trace) -> Iterator[Trace]:
+        if self.stuck:
+            yield Trace(run.states, run.steps, len(run.steps))
+        lasting = [prop for prop in self.properties if isinstance(prop, NotForever)]
+        if self.system.strays(self.state):
+            return
+        for start in reversed(range(len(run.steps))):
+            lasting = [
+                prop
+                for prop in lasting
+                if holds(prop.condition, run.states[start]) and run.steps[start] not in prop.without
+            ]
+            if not lasting:
+                return
+            if run.states[start] == self.state:
+                yield Trace(run.states[:-1], run.steps, start)
+
+
+def _fine(prop: Property) -> Standing:
+    return Standing(prop, "holds")
+
+
+def _told(prop: Always | NotForever, word: str, state: State) -> Standing:
+    return Standing(prop, word, prop.blame.on(state))
+
+
+def _refutes(system: System, run: Trace, prop: Property) -> bool:
+    if isinstance(prop, NotForever) and run.loop is None:
+        return False
+    try:
+        replay(system, run, prop)
+    except ReplayError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """Picks the next step of a run, fairly: from the run alone, so that a step that was taken back is picked again.
+
+    `random` draws a duty and then one of its outcomes, by seed and number of the step. `round-robin` takes the enabled
+    duty that was taken longest ago. `unowed`: steps that no fair run owes (submissions) are picked too, those of a
+    family and actor as one duty.
+    """
+
+    order: str = "random"
+    seed: int = 0
+    unowed: bool = True
+
+    def pick(self, journey: Journey) -> Action | None:
+        """A step that may happen, or None."""
+        duties: dict[str, list[Action]] = {}
+        for action in journey.enabled:
+            if action.fair or self.unowed:
+                duties.setdefault(_duty(action), []).append(action)
+        if not duties:
+            return None
+        if self.order == "random":
+            drawn = Random(f"{self.seed} {journey.at}")
+            return drawn.choice(drawn.choice(list(duties.values())))
+        steps, last = {a.name: a for a in journey.system.actions}, dict[str, int]()
+        for number, name in enumerate(journey.steps[: journey.at]):
+            last[name] = last[_duty(steps[name])] = number
+        longest = min(duties, key=lambda duty: last.get(duty, -1))
+        return min(duties[longest], key=lambda action: last.get(action.name, -1))
+
+    def run(
+        self, journey: Journey, until: Collection[str], most: int = MOST, seconds: float = inf
+    ) -> Literal["met", "over", "enough"]:
+        """Takes steps, and says why it stopped.
+
+        Because it took one of these families (`met`); because nothing is left to pick, or what must always hold does
+        not (`over`); or after so many steps, or so long (`enough`).
+        """
+        stop = monotonic() + seconds
+        for _ in range(most):
+            action = self.pick(journey)
+            if action is None:
+                return "over"
+            journey.take(action)
+            if action.family in until:
+                return "met"
+            if journey.violated:
+                return "over"
+            if monotonic() > stop:
+                break
+        return "enough"
+
+
+def _duty(action: Action) -> str:
+    return action.duty if action.fair else f"{action.family} by {action.actor}"
