@@ -33,6 +33,8 @@ What stands in `uncork` beside these (the command line and what it needs) may im
 ONLY_UNDER = {
     **{library: ["uncork.engines"] for library in ("z3", "cvc5", "numpy", "numba", "scipy", "llvmlite", "networkx")},
     "rich": ["uncork.render", "uncork.cli"],
+    "junitparser": ["uncork.render.junit"],
+    "watchfiles": ["uncork.watching"],
 }
 """Libraries, and the layers that may import them."""
 
@@ -110,6 +112,7 @@ def test_imports_keep_to_the_table(module: str) -> None:
         ("uncork_properties.catalogue", "from uncork.render import text"),
         ("uncork_properties.catalogue", "from z3 import Solver"),
         ("uncork.gate", "import rich"),
+        ("uncork.checking", "from watchfiles import watch"),
     ],
 )
 def test_a_breach_is_seen(module: str, source: str) -> None:

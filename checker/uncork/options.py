@@ -130,9 +130,11 @@ def write(path: str, content: str) -> None:
     target = Path(path).resolve()
     try:
         if target.exists() and not target.is_file():
-            target.write_text(content, encoding="utf-8")
+            target.write_text(content, encoding="utf-8", errors="backslashreplace")
             return
-        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False, encoding="utf-8", newline="") as file:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=target.parent, delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
             try:
                 file.write(content)
                 file.flush()

@@ -47,8 +47,13 @@ def gather(report: Report, found: Sequence[Checked], code: Exit) -> Results:
         unchecked=tuple(each.name for each in report.asked if each.name not in findings),
         summary=report.summary(found, [finding for each in findings.values() for finding in each]),
         exit=int(code),
-        root=Path.cwd(),
+        root=_root(Path.cwd()),
     )
+
+
+def _root(folder: Path) -> Path:
+    """The folder of the repository that a folder is in; the folder itself if it is in none."""
+    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
 
 
 def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> Told:

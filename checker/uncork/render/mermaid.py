@@ -24,19 +24,20 @@ def chart(system: System, prop: Property, trace: Trace, most: int | None = None)
     head = ["sequenceDiagram", *(f"    participant {lane} as {_quoted(actor)}" for actor, lane in lanes.items())]
     foot = [f"    Note over {over}: {_quoted(story.headline(prop, trace))}"] if lanes else []
     told = [_told(line, lanes[line.actor]) for line in steps]
-    fixed = sum(len(each) + 1 for each in (*head, *foot, "    loop for ever", "    end"))
-    kept_first, kept_last = _kept(told, None if most is None else most - fixed - len(_left_out(over, 0, 0)) - 20)
+    frame = ["    loop for ever", "    end"] if any(line.in_loop for line in steps) else []
+    room = None if most is None else most - _size([*head, *frame, *foot])
+    kept_first, kept_last = _kept(told, room, _left_out(over, len(steps), len(steps)))
     out, looping = head, False
     for index, line in enumerate(steps):
         if line.in_loop and not looping:
-            out.append("    loop for ever")
+            out.append(frame[0])
             looping = True
         if index < kept_first or index >= len(steps) - kept_last:
             out.append(told[index])
         elif index == kept_first:
             out.append(_left_out(over, kept_first + 1, len(steps) - kept_last))
     if looping:
-        out.append("    end")
+        out.append(frame[1])
     return "\n".join([*out, *foot]) + "\n"
 
 
@@ -49,10 +50,15 @@ def _left_out(over: str, first: int, last: int) -> str:
     return f"    Note over {over}: steps {first} to {last} are left out here, as a chart may not be longer"
 
 
-def _kept(told: Sequence[str], room: int | None) -> tuple[int, int]:
-    """How many steps are kept at the beginning, and at the end: all of them if there is room."""
-    if room is None or sum(len(each) + 1 for each in told) <= room:
+def _size(lines: Sequence[str]) -> int:
+    return sum(len(line) + 1 for line in lines)
+
+
+def _kept(told: Sequence[str], room: int | None, note: str) -> tuple[int, int]:
+    """How many steps are kept at the beginning, and at the end beside a note: all of them if there is room."""
+    if room is None or _size(told) <= room:
         return len(told), 0
+    room -= _size([note])
     kept = [0, 0]
     while True:
         end = kept[0] >= kept[1]

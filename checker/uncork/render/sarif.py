@@ -111,8 +111,11 @@ def _flow(results: Results, run: Run, place: Place) -> dict[str, Any]:
         )  # fmt: skip
     if not steps:
         steps = [{"location": _location(results, place, "already the first state")}]
+    ending = story.ending(trace)
     return {
-        "message": _message(" ".join(filter(None, (story.headline(run.prop, trace), story.ending(trace))))),
+        "message": _message(
+            " ".join([story.headline(run.prop, trace), *([f"It goes on: {ending}."] if ending else [])])
+        ),
         "threadFlows": [
             {
                 "initialState": {name: {"text": plain(value)} for name, value in trace.states[0].items()},
