@@ -239,17 +239,21 @@ ODD = "we|ird <b>`_[x](y)\x01.py"
 
 
 def test_all_at_once_of_a_policy_with_an_odd_name(tmp_path: Path) -> None:
-    (tmp_path / ODD).write_text("def f(cq):\n    return cq.tail\n")
+    (tmp_path / ".git").mkdir()
+    folder = tmp_path / "device"
+    folder.mkdir()
+    (folder / ODD).write_text("def f(cq):\n    return cq.tail\n")
     args = ["--device", "propolis-2025", "--guest", "linux", "--sqs", "1", "--sq-size", "2", "--policy", f"{ODD}:f"]
-    done = uncork("check", *args, "--junit", "j.xml", "--sarif", "s.json", "--markdown", "-", cwd=tmp_path)
+    done = uncork("check", *args, "--junit", "j.xml", "--sarif", "s.json", "--markdown", "-", cwd=folder)
     assert done.returncode == 13, done.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {ODD, "j.xml", "s.json"}
-    suites = JUnitXml.fromfile(str(tmp_path / "j.xml"))
+    assert {path.name for path in folder.iterdir()} == {ODD, "j.xml", "s.json"}
+    suites = JUnitXml.fromfile(str(folder / "j.xml"))
     assert suites.failures == 3
-    log = json.loads((tmp_path / "s.json").read_text())
+    log = json.loads((folder / "s.json").read_text())
     jsonschema.validate(log, SCHEMA)
     at = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
-    assert at["artifactLocation"] == {"uri": "we%7Cird%20%3Cb%3E%60_%5Bx%5D%28y%29%01.py", "uriBaseId": "%SRCROOT%"}
+    uri = "device/we%7Cird%20%3Cb%3E%60_%5Bx%5D%28y%29%01.py"  # from the root of the repository
+    assert at["artifactLocation"] == {"uri": uri, "uriBaseId": "%SRCROOT%"}
     assert at["region"] == {"startLine": 1}
     assert done.stdout.startswith("## uncork check\n")
     assert "<b>" not in done.stdout
