@@ -34,6 +34,8 @@ ONLY_UNDER = {
     **{library: ["uncork.engines"] for library in ("z3", "cvc5", "numpy", "numba", "scipy", "llvmlite", "networkx")},
     "rich": ["uncork.render", "uncork.cli"],
     "textual": ["uncork.explorer"],
+    "junitparser": ["uncork.render.junit"],
+    "watchfiles": ["uncork.watching"],
 }
 """Libraries, and the layers that may import them."""
 
@@ -112,6 +114,7 @@ def test_imports_keep_to_the_table(module: str) -> None:
         ("uncork_properties.catalogue", "from z3 import Solver"),
         ("uncork.gate", "import rich"),
         ("uncork.journey", "from textual.app import App"),
+        ("uncork.checking", "from watchfiles import watch"),
     ],
 )
 def test_a_breach_is_seen(module: str, source: str) -> None:

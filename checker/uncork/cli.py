@@ -24,7 +24,7 @@ from uncork.options import budget as _budget
 from uncork.options import budgeted as _budgeted
 from uncork.options import filtered as _filtered
 from uncork.options import progress as _progress
-from uncork.options import write as _write
+from uncork.options import writable as _writable
 
 if TYPE_CHECKING:
     from uncork.core.property import Property
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from uncork.runner import Checked, Row
     from uncork.selection import Filters
 
+
+_OUTPUT = click.Path(dir_okay=False, allow_dash=True)
 
 _SMALL = 100_000
 """States of a reduced graph below which all states are soon told apart."""
@@ -125,24 +127,29 @@ def show(name: str | None) -> None:
 )
 @click.option("--reductions", type=_NAMES, help="Of rotation, permutation, dead; or none. Default: all.")
 @click.option("--expect", type=click.Path(dir_okay=False), help="Expected verdicts, a CSV file like the project's own.")
-@click.option(
-    "--json",
-    "json_",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    help="Write the verdicts as JSON; - is standard output.",
-)
+@click.option("--json", "json_", type=_OUTPUT, help="Write the verdicts as JSON; - is standard output.")
+@click.option("--junit", type=_OUTPUT, help="Write them as JUnit XML, a test case a property.")
+@click.option("--sarif", type=_OUTPUT, help="Write what is not as expected as SARIF, traces as code flows.")
+@click.option("--markdown", type=_OUTPUT, help="Write a job summary, with a chart of what is refuted unexpectedly.")
 @click.option(
     "--certificate", type=click.Path(file_okay=False), help="Write down why what is proved holds, a file each."
 )
+@click.option("--watch", is_flag=True, help="Check again whenever a policy of your own is saved.")
+@click.argument("files", nargs=-1, type=click.Path(dir_okay=False), metavar="[FILE]...")
 @_budgeted
 def check(
     filters: Filters,
+    files: tuple[str, ...],
     property_: list[str] | None,
     engine: str,
     reductions: list[str] | None,
     expect: str | None,
     json_: str | None,
+    junit: str | None,
+    sarif: str | None,
+    markdown: str | None,
     certificate: str | None,
+    watch: bool,
     max_states: int | None,
     max_memory: int | None,
     max_seconds: float | None,
@@ -150,39 +157,37 @@ def check(
     """Check the default matrix, or what the filters name, and compare with what is expected.
 
     Filters take several values separated by commas, and may name what is outside the default matrix. What has no
-    expectation is expected to be proved.
+    expectation is expected to be proved. With each FILE, only policies of your own that stand in one of them are
+    checked; all are if one is the file of expectations.
     """
-    from uncork_properties import expected
+    from uncork import checking
+    from uncork.outputs import FORMATS
 
-    from uncork import runner, selection
-    from uncork.gate import as_json
-    from uncork.report import Report
+    chosen = zip(FORMATS, (json_, junit, sarif, markdown), strict=True)
+    outputs = {name: path for name, path in chosen if path is not None}
+    if list(outputs.values()).count("-") > 1:
+        raise click.UsageError("only one output can be standard output")
+    _writable(outputs.values())
+    asked = checking.Asked(
+        filters=filters,
+        files=files,
+        rows=property_ or (),
+        engine=engine,
+        reductions=reductions,
+        expect=expect,
+        outputs=outputs,
+        certificate=certificate,
+        max_states=max_states,
+        max_memory=max_memory,
+        max_seconds=max_seconds,
+    )
+    if not watch:
+        return checking.once(asked)
+    if "-" in outputs.values():
+        raise click.UsageError("--watch prints its table on standard output, and files are written anew each time")
+    from uncork.watching import watch as watching
 
-    rows = selection.rows(property_ or ())
-    expectations = expected.load(expect) if expect else expected.recorded()
-    all_ = filters == selection.Filters()
-    asked = [each for each, _ in expectations.values()] if expect and all_ else selection.select(filters)
-    instances, left_out = selection.fitting(asked)
-    for reason in left_out:
-        click.echo(f"not checked: {reason}", err=True)
-    reduced = selection.reductions(reductions)
-    report, interrupted, found = Report(instances, rows, expectations, reduced, engine), False, []
-    budget = _budget(max_states, max_memory, max_seconds, len(instances))
-    with _progress() as watch:
-        try:
-            for checked in runner.check(instances, rows, budget, watch, reductions=reduced, engine=engine):
-                found.append(checked)
-        except KeyboardInterrupt:
-            interrupted = True
-    if json_:
-        _write(json_, json.dumps([row for checked in found for row in as_json(checked)], indent=1) + "\n")
-    code = report.show(found, quiet=json_ == "-", interrupted=interrupted)
-    if certificate and not interrupted:
-        from uncork import certifying
-
-        for each in certifying.write(Path(certificate), found):
-            click.echo(each.lacking or f"certified: {each.instance}: {', '.join(each.rows)}", err=True)
-    return Exit.INTERRUPTED if interrupted else code
+    return watching(asked)
 
 
 # -- the museum --------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,15 +123,38 @@ def budget(states: int | None, mebibytes: int | None, seconds: float | None, ins
 
 
 def write(path: str, content: str) -> None:
-    """Writes a file whole or not at all; `-` is standard output."""
+    """Writes a file whole or not at all; `-` is standard output, and what is no file (a pipe) is written straight."""
     if path == "-":
         click.echo(content, nl=False)
         return
-    target = Path(path)
+    target = Path(path).resolve()
     try:
-        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False, encoding="utf-8") as file:
-            file.write(content)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, target)
+        if target.exists() and not target.is_file():
+            target.write_text(content, encoding="utf-8", errors="backslashreplace")
+            return
+        with tempfile.NamedTemporaryFile(
+            "w", dir=target.parent, delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            try:
+                file.write(content)
+                file.flush()
+                os.chmod(file.name, 0o644)
+                os.replace(file.name, target)
+            except BaseException:
+                os.unlink(file.name)
+                raise
     except OSError as error:
         raise click.FileError(path, error.strerror or str(error)) from None
+
+
+def writable(paths: Iterable[str]) -> None:
+    """Checks before any work that files can be written at its end; raises `click.ClickException`."""
+    named = [path for path in paths if path != "-"]
+    for path in named:
+        folder = Path(path).resolve().parent
+        if not folder.is_dir():
+            raise click.FileError(path, f"there is no folder {folder}")
+        if Path(path).is_dir():
+            raise click.FileError(path, "this is a folder")
+    if len(set(named)) < len(named):
+        raise click.UsageError("two outputs would be written to one file")

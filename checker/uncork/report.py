@@ -42,11 +42,13 @@ class Report:
         self.asked, self.rows, self.expected = instances, rows, expected
         self.exact = reductions == REDUCTIONS and engine in ("explicit", "all")
 
-    def show(self, found: Sequence[Checked], *, quiet: bool, interrupted: bool) -> Exit:
-        """Prints the table (unless `quiet`) and, on standard error, what is not as expected; gives the exit code."""
-        findings = [f for checked in found for f in judge(checked, self._expectation(checked))]
-        if interrupted:  # what is open then needs no explanation
-            findings = [finding for finding in findings if finding.exit is not Exit.OPEN]
+    def code(self, found: Sequence[Checked]) -> Exit:
+        """How the command ends."""
+        return worst(finding.exit for checked in found for finding in self.findings(checked, interrupted=False))
+
+    def show(self, found: Sequence[Checked], *, quiet: bool, interrupted: bool) -> None:
+        """Prints the table (unless `quiet`) and, on standard error, what is not as expected."""
+        findings = [finding for checked in found for finding in self.findings(checked, interrupted=interrupted)]
         if not quiet:
             to = text.Page()
             to.show(self._full(found) if len(self.asked) <= _FEW else self._matrix(found))
@@ -56,9 +58,14 @@ class Report:
         if interrupted:
             left = len(self.asked) - len(found)
             errors.say(f"interrupted: {left} of {len(self.asked)} instances were not checked")
-        return worst(finding.exit for finding in findings)
 
-    def _expectation(self, checked: Checked) -> Expected | None:
+    def findings(self, checked: Checked, *, interrupted: bool) -> list[Finding]:
+        """What is not as expected of an instance; what an interruption left open needs no explanation."""
+        findings = judge(checked, self.expectation(checked))
+        return [finding for finding in findings if not (interrupted and finding.exit is Exit.OPEN)]
+
+    def expectation(self, checked: Checked) -> Expected | None:
+        """What is expected of an instance, as far as this check can tell."""
         known = self.expected.get(checked.instance.name)
         if known is None:
             return None
@@ -87,7 +94,7 @@ class Report:
         for checked in found:
             instance = checked.instance
             cells = {row.property: cell(one_word(row.verdict), *trace_steps(row.verdict)) for row in checked.rows}
-            mark = "" if not judge(checked, self._expectation(checked)) else "!"
+            mark = "" if not judge(checked, self.expectation(checked)) else "!"
             key = (instance.device, instance.guest, instance.policy)
             lines.setdefault(key, {})[_shape(instance)] = word(cells) + mark
         rows, before = [], ("", "")
@@ -106,14 +113,17 @@ class Report:
         happening = sorted({i.choices.events for i in self.asked} - {"none"})
         if happening:
             to.say(_BOUND.format(", ".join(happening)))
+        to.say(self.summary(found, findings), "bold")
+
+    def summary(self, found: Sequence[Checked], findings: Sequence[Finding]) -> str:
+        """All of it in a sentence or two."""
         verdicts = [one_word(row.verdict) for checked in found for row in checked.rows]
         counts = ", ".join(f"{verdicts.count(w)} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
         as_expected = "What is decided is as expected." if "open" in verdicts else "All as expected."
-        known = sum(self._expectation(checked) is not None for checked in found)
-        to.say(
+        known = sum(self.expectation(checked) is not None for checked in found)
+        return (
             f"{len(found)} instance{'s' * (len(found) != 1)} ({known} with expectations), {len(verdicts)} verdicts: "
-            f"{counts}. " + (as_expected if not findings else f"{len(findings)} not as expected."),
-            "bold",
+            f"{counts}. " + (as_expected if not findings else f"{len(findings)} not as expected.")
         )
 
     def _complain(self, to: text.Page, findings: Sequence[Finding]) -> None:

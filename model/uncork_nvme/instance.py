@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import linecache
 import re
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import CodeType
 from typing import TypeVar
 
 from uncork.core.sorts import did_you_mean
@@ -162,15 +164,34 @@ def find_policy(name: str) -> Policy:
 _LOADED: dict[str, Policy] = {}
 
 
+def forget() -> None:
+    """Has policies of the user's own read from their files again; instances that were made keep what they have."""
+    _LOADED.clear()
+    linecache.checkcache()
+
+
+class _AsWritten(importlib.machinery.SourceFileLoader):
+    """Runs a file as it stands now, and leaves nothing beside it.
+
+    Byte code on disk is taken for that of a file that was saved again in the same second with the same length.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 def _load(name: str) -> Policy:
     if name in _LOADED:
         return _LOADED[name]
     path, _, function = name.rpartition(":")
     if not Path(path).is_file():
         raise InstanceError(f"policy {name}: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    if spec is None or spec.loader is None:
+    if not path.endswith(".py"):
         raise InstanceError(f"policy {name}: {path} is not a Python file (its name has to end in .py)")
+    stem = Path(path).stem
+    spec = importlib.util.spec_from_file_location(stem, path, loader=_AsWritten(stem, path))
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
