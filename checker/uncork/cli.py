@@ -15,7 +15,7 @@ from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, covers, properties
 from uncork_properties.expected import ExpectationError
 
-from uncork import __version__, conforming, designing, tracing
+from uncork import __version__, conforming, designing, reporting, tracing
 from uncork.core.sorts import SlipError, did_you_mean
 from uncork.export import Inexpressible
 from uncork.gate import Exit
@@ -52,6 +52,7 @@ cli.add_command(designing.measure)
 cli.add_command(designing.repair)
 cli.add_command(designing.frontier)
 cli.add_command(conforming.conform)
+cli.add_command(reporting.report)
 cli.add_command(tracing.validate)
 cli.add_command(tracing.record)
 
