@@ -57,15 +57,16 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
     recorded = expected.recorded()
     stages, runs = Pool(), Pool()
     told: dict[str, dict[str, Any]] = {}
+    shown = [*found, *(checked for each in exhibits for checked in (*each.variants, *each.fixes))]
     for checked in found:
         known = recorded.get(checked.instance.name)
         findings = judge(checked, known[1] if known else None)
         said = [f"{finding.property or 'covers'}: {finding.message}" for finding in findings]
         told[checked.instance.name] = _instance(checked, said, stages, runs)
-    for checked in (checked for each in exhibits for checked in (*each.variants, *each.fixes)):
+    for checked in shown[len(found) :]:
         if checked.instance.name not in told:
             told[checked.instance.name] = _instance(checked, [], stages, runs)
-    instances = [from_name(name) for name in told]
+    instances = [checked.instance for checked in shown]
     words = {
         "version": __version__,
         "counts": counts(found),

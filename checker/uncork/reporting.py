@@ -35,7 +35,7 @@ def report(
     max_memory: int | None,
     max_seconds: float | None,
 ) -> int:
-    """Check as `uncork check` does, and write one HTML file to look at: verdicts, and each counterexample to step through.
+    """Check as `uncork check` does, and write verdicts and counterexamples to one HTML file, to step through.
 
     The file needs no network. It has the museum of bugs, and what is recorded of costs. Every counterexample is
     replayed before it is written.

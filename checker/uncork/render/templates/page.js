@@ -103,10 +103,10 @@ function play(row) {
   const end = make("p", { class: "end", hidden: "" });
   const slider = make("input", { type: "range", min: 0, max: last, value: 0, "aria-label": "step", input: () => go(Number(slider.value)) });
   const buttons = [
-    make("button", { type: "button", "aria-label": "first state", click: () => go(0) }, "⏮"),
+    make("button", { type: "button", "aria-label": "first state", click: () => go(0) }, "|◀"),
     make("button", { type: "button", "aria-label": "a step back", click: () => move(-1) }, "◀"),
     make("button", { type: "button", "aria-label": "a step on", click: () => move(1) }, "▶"),
-    make("button", { type: "button", "aria-label": "last state", click: () => go(last) }, "⏭"),
+    make("button", { type: "button", "aria-label": "last state", click: () => go(last) }, "▶|"),
   ];
   const [first, back, on, final] = buttons;
   const cells = stage.variables.map(() => make("td", {}));
@@ -140,6 +140,7 @@ function play(row) {
     final.disabled = here === last;
     on.disabled = here === last && !loops;
     chart.mark(here);
+    if (now.getBoundingClientRect().top < 1) chart.follow(null, now);  // not while that would move the buttons away
   }
 
   const chart = sequence(stage, run, (step) => go(step));
@@ -149,7 +150,7 @@ function play(row) {
     make("div", { class: "rings" + (rings.length > 2 ? " many" : "") }, ...rings.map((each) => each.svg)),
     make("p", { class: "where" }, meanings),
     make("div", { class: "controls", role: "group", "aria-label": "steps" }, first, back, slider, on, final),
-    where, make("div", { "aria-live": "polite" }, did, changes, end));
+    where, make("div", { class: "told", "aria-live": "polite" }, did, changes, end));
   const values = make("details", { class: "values" }, make("summary", {}, "All values, and what they mean"),
     make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...lines))));
   const element = make("div", {},
@@ -167,7 +168,7 @@ function play(row) {
     else if (event.key === "End" && inside) go(last);
     else return;
     event.preventDefault();
-    chart.follow(event.target);
+    chart.follow(event.target, now);
   }
   go(0);
   return { element, key };
@@ -202,9 +203,11 @@ function sequence(stage, run, choose) {
       if (marked) { marked.setAttribute("aria-current", "step"); marked.tabIndex = 0; }
       else if (rows.length) rows[0].tabIndex = 0;
     },
-    follow(from) {
+    follow(from, beside) {
       if (!marked) return;
       if (rows.includes(from)) marked.focus({ preventScroll: true });
+      const cover = getComputedStyle(heads).position === "sticky" ? heads : beside;
+      marked.style.scrollMargin = `${cover.offsetHeight + 8}px 0 8px`;
       marked.scrollIntoView({ block: "nearest" });
     },
   };
@@ -259,7 +262,7 @@ function about(kind, name, known) {
 let left = null;
 
 function arrive() {
-  const hash = decodeURIComponent(location.hash.slice(1)), wanted = hash.startsWith("at=") ? hash.slice(3) : null;
+  const wanted = location.hash.startsWith("#at=") ? decodeURIComponent(location.hash.slice(4)) : null;
   player = null;
   all.hidden = wanted !== null;
   one.hidden = wanted === null;
