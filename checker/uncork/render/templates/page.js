@@ -57,7 +57,7 @@ function ring(picture) {
     words, ...slots, ...held, draw("text", { class: "title" }, picture.title), ...marks);
   const paths = slots.filter((each) => each.tagName === "path");
 
-  function show(state, changed) {
+  function show(state, before) {
     const places = picture.marks.map(([, variable]) => state[variable]);
     marks.forEach((mark, index) => {
       const here = places.flatMap((place, other) => (place === places[index] ? [other] : []));
@@ -67,11 +67,12 @@ function ring(picture) {
       const turn = (places[index] + 0.5) / size + ((order % beside) - (inLayer - 1) / 2) * 0.052 * 78 / (radius + 3);
       const [x, y] = at(radius, turn);
       mark.style.transform = `translate(${x}px, ${y}px)`;
-      mark.classList.toggle("changed", changed.has(picture.marks[index][1]));
+      mark.classList.toggle("changed", state[picture.marks[index][1]] !== before[picture.marks[index][1]]);
     });
     const contents = picture.slots === null ? [] : state[picture.slots];
     contents.forEach((content, k) => {
       paths[k].classList.toggle("full", content !== picture.empty);
+      paths[k].classList.toggle("changed", content !== before[picture.slots][k]);
       held[k].textContent = content === picture.empty ? "" : content;
     });
     const marked = picture.marks.map(([label], index) => `${label} ${places[index]}`).join(", ");
@@ -125,7 +126,7 @@ function play(row) {
     if (loops && here <= run.loop) rounds = 1;
     const [actor, , said, changed] = here ? run.steps[here - 1] : [null, null, "at first", []];
     const before = here ? visited[here - 1] : visited[0], marked = new Set(changed.map(([variable]) => variable));
-    rings.forEach((each) => each.show(visited[here], marked));
+    rings.forEach((each) => each.show(visited[here], before));
     did.textContent = here ? `${stage.actors[actor]}: ${said}` : "At first";
     const round = loops && here > run.loop ? `, round ${rounds} of the loop` : "";
     where.textContent = `step ${here} of ${last}${round}`;
@@ -155,8 +156,8 @@ function play(row) {
     make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...lines))));
   const element = make("div", {},
     make("p", { class: "headline" }, row.said),
-    make("p", { class: "note" }, "Step with the arrow keys, the slider, or by choosing a step. " +
-      (row.shortest ? "" : "The way in is a shortest one; the loop is short, not proved to be the shortest.")),
+    make("p", { class: "note hint" }, "Step with the arrow keys, the slider, or by choosing a step."),
+    row.shortest ? null : make("p", { class: "note" }, "The way in is a shortest one; the loop is short, not proved to be the shortest."),
     make("div", { class: "play" }, now, make("div", {}, chart.element, why(row, stage, run, go), values)));
 
   function key(event) {
@@ -269,7 +270,9 @@ function arrive() {
   if (wanted === null) {
     one.replaceChildren();
     document.title = "uncork: verdicts";
-    if (left) { left.focus(); left.scrollIntoView({ block: "center" }); }
+    const named = document.getElementById(location.hash.slice(1));
+    if (named) named.scrollIntoView();
+    else if (left) { left.focus(); left.scrollIntoView({ block: "center" }); }
     left = null;
     return;
   }
