@@ -242,11 +242,12 @@ def test_a_loop_goes_round(browser: Opened, found: Sequence[Checked], page: str)
     assert browser.complaints == []
 
 
-def test_it_fits_a_phone(browser: Opened, page: str) -> None:
+def test_it_fits_a_phone(browser: Opened, hostile: tuple[Instance, str], page: str) -> None:
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    for at in ("", f"#at={LOOPS}", f"#at={LIVE}"):
-        browser.open(page, at)
+    views = [(page, ""), (page, f"#at={LOOPS}"), (page, f"#at={LIVE}"), (hostile[1], "")]
+    for html, at in views:
+        browser.open(html, at)
         assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 390
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

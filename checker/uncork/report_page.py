@@ -71,6 +71,7 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
         "version": __version__,
         "counts": counts(found),
         "tables": list(_tables(found, told)),
+        "events": any(checked.instance.choices.events != "none" for checked in found),
         "polls": [POLLS.format(name) for name in _polling(found)],
         "exhibits": [_exhibit(each, told) for each in exhibits],
         "not_shown": [_bug(bug) for bug in BUGS if bug.shown is None] if exhibits else [],

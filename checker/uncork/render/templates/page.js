@@ -245,7 +245,7 @@ function instance(name, property) {
     make("h2", {}, name),
     make("p", { class: "note" }, `${found.states.toLocaleString("en")} states to depth ${found.depth}, ${found.engine} engine. ${row.property}: ${data.properties[row.property]}`),
     make("ul", { class: "rows", "aria-label": "properties" }, ...tabs),
-    ...found.unexpected.map((words) => make("p", { class: "end" }, "Not as expected: " + words)),
+    found.unexpected.length ? make("p", { class: "note" }, "Not as expected: " + found.unexpected.join("; ") + ".") : null,
     player ? player.element : make("p", {}, row.said),
     make("h3", {}, "What it is about"),
     make("dl", {}, ...about("device", found.device, data.devices), ...about("guest", found.guest, data.guests), ...about("policy", found.policy, data.policies)));
