@@ -60,6 +60,7 @@ def report(
     made = report_page.write(found, exhibits)
     write(output, made.html)
     if output != "-":
-        size = len(made.html.encode()) / 2**20
-        click.echo(f"{output}: {report_page.counts(found)}; {made.runs} runs, each replayed; {size:.1f} MiB", err=True)
+        size = len(made.html.encode()) / 1000
+        runs = f"{made.runs} run{'s' * (made.runs != 1)}, each replayed"
+        click.echo(f"{output}: {report_page.counts(found)}; {runs}; {size:,.0f} kB", err=True)
     return Exit.AS_EXPECTED
