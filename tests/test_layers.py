@@ -36,6 +36,7 @@ ONLY_UNDER = {
     "textual": ["uncork.explorer"],
     "junitparser": ["uncork.render.junit"],
     "watchfiles": ["uncork.watching"],
+    "jinja2": ["uncork.render"],
 }
 """Libraries, and the layers that may import them."""
 

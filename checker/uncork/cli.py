@@ -15,7 +15,7 @@ from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, covers, properties
 from uncork_properties.expected import ExpectationError
 
-from uncork import __version__, conforming, designing, exploring, tracing
+from uncork import __version__, conforming, designing, exploring, reporting, tracing
 from uncork.core.sorts import SlipError, did_you_mean
 from uncork.export import Inexpressible
 from uncork.gate import Exit
@@ -54,6 +54,7 @@ cli.add_command(designing.measure)
 cli.add_command(designing.repair)
 cli.add_command(designing.frontier)
 cli.add_command(conforming.conform)
+cli.add_command(reporting.report)
 cli.add_command(tracing.validate)
 cli.add_command(tracing.record)
 cli.add_command(exploring.explore)

@@ -1,0 +1,66 @@
+"""The command that writes verdicts and counterexamples as a page for browsers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from uncork.options import budget, budgeted, filtered, progress, write
+
+if TYPE_CHECKING:
+    from uncork.selection import Filters
+
+
+@click.command()
+@filtered
+@click.option(
+    "--museum/--no-museum", "museum", default=None, help="The museum of bugs too. Default: if nothing is filtered."
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    default="uncork.html",
+    show_default=True,
+    help="The file to write; - is standard output.",
+)
+@budgeted
+def report(
+    filters: Filters,
+    museum: bool | None,
+    output: str,
+    max_states: int | None,
+    max_memory: int | None,
+    max_seconds: float | None,
+) -> int:
+    """Check as `uncork check` does, and write verdicts and counterexamples to one HTML file, to step through.
+
+    The file needs no network. It has the museum of bugs, and what is recorded of costs. Every counterexample is
+    replayed before it is written.
+    """
+    from uncork_nvme.museum import BUGS
+
+    from uncork import museum as halls
+    from uncork import report_page, runner, selection
+    from uncork.gate import Exit
+
+    folder = Path(output).parent
+    if output != "-" and not os.access(folder, os.W_OK):
+        raise click.FileError(output, f"cannot write to {folder}")
+    instances, left_out = selection.fitting(selection.select(filters))
+    for reason in left_out:
+        click.echo(f"not checked: {reason}", err=True)
+    bugs = BUGS if museum or (museum is None and filters == selection.Filters()) else ()
+    limits = budget(max_states, max_memory, max_seconds, len(instances))
+    with progress() as watch:
+        found = list(runner.check(instances, budget=limits, watch=watch))
+        exhibits = list(halls.check(bugs, limits, watch)) if bugs else []
+    made = report_page.write(found, exhibits)
+    write(output, made.html)
+    if output != "-":
+        size = len(made.html.encode()) / 1000
+        runs = f"{made.runs} run{'s' * (made.runs != 1)}, each replayed"
+        click.echo(f"{output}: {report_page.counts(found)}; {runs}; {size:,.0f} kB", err=True)
+    return Exit.AS_EXPECTED
