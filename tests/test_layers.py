@@ -33,6 +33,7 @@ What stands in `uncork` beside these (the command line and what it needs) may im
 ONLY_UNDER = {
     **{library: ["uncork.engines"] for library in ("z3", "cvc5", "numpy", "numba", "scipy", "llvmlite", "networkx")},
     "rich": ["uncork.render", "uncork.cli"],
+    "distributed": ["uncork.workers"],
 }
 """Libraries, and the layers that may import them."""
 
