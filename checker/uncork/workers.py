@@ -239,7 +239,7 @@ class Cluster:
                 checked: Checked = future.result()
                 return checked
             case self._dask.KilledWorker():
-                return Died(self._dask.config.get("distributed.scheduler.allowed-failures") + 1)
+                return Died(error.allowed_failures + 1)
             case MemoryError():
                 return Died(1)
             case ImportError():
