@@ -18,12 +18,15 @@ _LEGEND = (
     "corked, or queues never drain; it starves if only progress fails; else it is open. The smallest "
     "is the one of the fewest SQs, then entries."
 )
+_LATER = "not yet"
 _SHOWN = 10
 """Open instances that are told one by one."""
 
 
 def kind(known: Known, rows: Sequence[str]) -> str:
-    """UNSAFE, HANGS, starves, live or open."""
+    """UNSAFE, HANGS, starves, live, open, or not yet searched at all."""
+    if not known.verdicts:
+        return _LATER
     cells = {row: _cell(known.verdicts[row]) if row in known.verdicts else "open" for row in rows}
     return word(cells).split(" ")[0]
 
@@ -37,8 +40,9 @@ def table(known: Sequence[Known], rows: Sequence[str]) -> text.Table:
     groups: dict[tuple[str, str], list[tuple[str, Known]]] = {}
     for each in known:
         groups.setdefault((each.instance.device, each.instance.policy), []).append((kind(each, rows), each))
-    unsafe = any(name == "UNSAFE" for group in groups.values() for name, _ in group)
-    kinds = [*(["UNSAFE"] if unsafe else []), "live", "HANGS", "starves", "open"]
+    seen = {name for group in groups.values() for name, _ in group}
+    always = {"live", "HANGS", "starves", "open"}
+    kinds = [name for name in ("UNSAFE", "live", "HANGS", "starves", "open", _LATER) if name in seen | always]
     lines, before = [], ""
     for (device, policy), group in groups.items():
         if device != before:

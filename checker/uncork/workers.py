@@ -22,8 +22,8 @@ from typing import Any
 from uncork_nvme.instance import Instance, InstanceError
 
 from uncork import runner
-from uncork.engines import Budget, Progress, Stop
-from uncork.runner import INTERRUPTED, Checked, Tick, Watch
+from uncork.engines import Budget, Progress
+from uncork.runner import Checked, Tick, Watch
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,15 @@ class Died:
     times: int
 
 
+class _Cut(Exception):
+    """Ends a search at once, and with no verdict.
+
+    `Stop` would have it decide what it can on the states it has, and those verdicts would depend on when it was cut.
+    """
+
+
 Results = Generator[tuple[Task, Checked | Died], None, None]
-"""Tasks as they end. On Ctrl-C what is under way ends as `stopped`, and `KeyboardInterrupt` is raised at the end."""
+"""Tasks as they end. On Ctrl-C what is under way is cut off, and `KeyboardInterrupt` is raised at the end."""
 
 
 def decide(task: Task, report: Callable[[Progress], None]) -> Checked:
@@ -137,6 +144,8 @@ def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Resul
                             continue
                         ended += 1
                         yield task, Died(deaths[task.fingerprint])
+                    except _Cut:
+                        continue
                     else:
                         ended += 1
                         yield task, checked
@@ -157,16 +166,26 @@ def _tick(ended: int, total: int, processes: Sequence[_Process]) -> Tick:
 
 
 def _begin(words: Any) -> None:
-    _SHARED[:] = [words, os.getppid()]
+    """Begins a process: Ctrl-C on the terminal is for its parent, with whom it ends."""
+    _SHARED[:] = [words]
+    os.setpgrp()
+    threading.Thread(target=_outlived, daemon=True).start()
+
+
+def _outlived() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _in_process(task: Task) -> Checked:
-    words, parent = _SHARED
+    (words,) = _SHARED
 
     def report(p: Progress) -> None:
         words[:_STOP] = [p.states, p.transitions, p.depth, p.frontier, p.memory, p.seconds]
-        if words[_STOP] or os.getppid() != parent:
-            raise Stop(INTERRUPTED)
+        if words[_STOP]:
+            raise _Cut
 
     return decide(task, report)
 
@@ -221,7 +240,7 @@ class Cluster:
             try:
                 while waiting and not interrupted.is_set():
                     for future in [each for each in waiting if each.done()]:
-                        yield waiting.pop(future), self._result(future)
+                        yield waiting.pop(future), self._result(future, retries)
                     watch(Tick(len(tasks) - len(waiting), len(tasks), "", None))
                     time.sleep(0.05)
             finally:
@@ -230,7 +249,7 @@ class Cluster:
                         stop.set()
                         self._client.cancel(list(waiting))
 
-    def _result(self, future: Any) -> Checked | Died:
+    def _result(self, future: Any, retries: int) -> Checked | Died:
         if future.status not in ("finished", "error"):
             raise InstanceError(f"--cluster {self.address}: the scheduler has lost what was under way")
         error = future.exception()
@@ -241,7 +260,7 @@ class Cluster:
             case self._dask.KilledWorker():
                 return Died(error.allowed_failures + 1)
             case MemoryError():
-                return Died(1)
+                return Died(retries + 1)
             case ImportError():
                 raise InstanceError(f"--cluster {self.address}: a worker has no uncork: {error}")
         raise error
@@ -262,7 +281,7 @@ def _on_cluster(task: Task, stop_name: str) -> Checked:
         if time.monotonic() - looked >= _LOOK:
             looked = time.monotonic()
             if stop.is_set():
-                raise Stop(INTERRUPTED)
+                raise _Cut
 
     with _ONE:
         return decide(task, report)
