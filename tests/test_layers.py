@@ -37,6 +37,7 @@ ONLY_UNDER = {
     "junitparser": ["uncork.render.junit"],
     "watchfiles": ["uncork.watching"],
     "jinja2": ["uncork.render"],
+    "distributed": ["uncork.workers"],
 }
 """Libraries, and the layers that may import them."""
 

@@ -15,7 +15,7 @@ from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, covers, properties
 from uncork_properties.expected import ExpectationError
 
-from uncork import __version__, conforming, designing, exploring, reporting, tracing
+from uncork import __version__, conforming, designing, exploring, reporting, sweeping, tracing
 from uncork.core.sorts import SlipError, did_you_mean
 from uncork.export import Inexpressible
 from uncork.gate import Exit
@@ -53,6 +53,7 @@ cli.add_command(designing.cost)
 cli.add_command(designing.measure)
 cli.add_command(designing.repair)
 cli.add_command(designing.frontier)
+cli.add_command(sweeping.sweep)
 cli.add_command(conforming.conform)
 cli.add_command(reporting.report)
 cli.add_command(tracing.validate)
@@ -300,9 +301,16 @@ def verify(certificate: str) -> int:
     default="text",
     show_default=True,
 )
+@click.option("--db", type=click.Path(dir_okay=False), help="Take it from the file of a sweep, without a search.")
 @_budgeted
 def trace(
-    what: str, row: str | None, format_: str, max_states: int | None, max_memory: int | None, max_seconds: float | None
+    what: str,
+    row: str | None,
+    format_: str,
+    db: str | None,
+    max_states: int | None,
+    max_memory: int | None,
+    max_seconds: float | None,
 ) -> int:
     """Print the shortest counterexample of an instance, or a stored one; both are replayed first."""
     from uncork.core.trace import replay
@@ -321,6 +329,8 @@ def trace(
     from uncork.core.verdict import Refuted
 
     instance = from_name(what)
+    if db is not None:
+        return _kept(db, instance, row, format_)
     with _progress() as watch:
         budget = _budget(max_states, max_memory, max_seconds, 1)
         rows = [row] if row else list(ROWS)
@@ -335,6 +345,20 @@ def trace(
             _print_trace(instance, prop, each.verdict.trace, format_, shortest=each.verdict.shortest)
             return Exit.AS_EXPECTED
     return _no_trace(checked, checked.rows)
+
+
+def _kept(db: str, instance: Instance, row: str | None, format_: str) -> int:
+    from uncork.core.trace import replay
+
+    found = sweeping.kept(db, instance, row)
+    if isinstance(found, str):
+        click.echo(found)
+        return Exit.OPEN if " open" in found else Exit.AS_EXPECTED
+    verdict, run = found
+    prop = _property(properties(instance.machine, instance.system), verdict.name)
+    replay(instance.system, run, prop)
+    _print_trace(instance, prop, run, format_, shortest=verdict.shortest)
+    return Exit.AS_EXPECTED
 
 
 def _no_trace(checked: Checked, rows: Sequence[Row]) -> int:

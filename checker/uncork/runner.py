@@ -84,7 +84,7 @@ def check(
     prints = [fingerprint(instance) for instance in instances]
     for index, mark in enumerate(prints):
         leaders.setdefault(mark, index)
-    order = sorted(leaders.values(), key=lambda i: -_size(instances[i]))
+    order = sorted(leaders.values(), key=lambda i: -effort(instances[i]))
     jobs = min(jobs or os.cpu_count() or 1, len(order))
     run = _alone if jobs <= 1 else _together
     done: dict[str, Checked] = {}
@@ -108,7 +108,7 @@ def fingerprint(instance: Instance) -> str:
     return instance.system.fingerprint(describe(each) for each in found)
 
 
-def _size(instance: Instance) -> float:
+def effort(instance: Instance) -> float:
     """A guess at how long an instance takes, to begin with the longest."""
     return float((instance.sq_size * 20) ** instance.sqs * instance.cq_size**3)
 
@@ -211,7 +211,7 @@ def _together(
     stop, latest = context.Event(), context.Array("d", 7)
     with _ctrl_c() as interrupted, ProcessPoolExecutor(jobs, context, _begin, (stop, latest)) as pool:
         try:
-            with _deaf():
+            with deaf():
                 waiting: dict[Future[Checked], int] = {
                     pool.submit(_remote, index, replace(instances[index]), asked): index for index in order
                 }
@@ -235,7 +235,7 @@ def _together(
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
+def deaf() -> Iterator[None]:
     """Ignores Ctrl-C while other processes are started, so that they are born ignoring it: the parent tells them."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is threading.main_thread():
