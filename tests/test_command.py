@@ -278,7 +278,7 @@ def _read(terminal: int) -> bytes:
 
 def test_the_policy_of_the_readme_is_live(tmp_path: Path) -> None:
     content = (Path(__file__).parent.parent / "README.md").read_text()
-    (tmp_path / "mine.py").write_text(content.split("```python\n")[1].split("```")[0])
+    (tmp_path / "mine.py").write_text(content.split('```python title="mine.py"\n')[1].split("```")[0])
     (command,) = [line.split() for line in content.splitlines() if line.startswith("    uncork check --policy mine.py")]
     done = uncork(*command[1:], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
