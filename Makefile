@@ -18,7 +18,7 @@ test: .venv/installed-tests ## tests, lint, types and format
 	$(BIN)/pytest -n auto
 
 docs: .venv/installed-docs ## build the documentation's site, in site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs-serve: .venv/installed-docs ## serve it on this machine, anew whenever a page changes
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve

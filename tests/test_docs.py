@@ -1,4 +1,4 @@
-"""The documentation: the site is built without a warning, loads nothing from elsewhere, and its commands do what it says.
+"""The documentation: the site is built without a warning, loads nothing from elsewhere, and its commands do as it says.
 
 How a page says what is run:
 
@@ -281,7 +281,7 @@ def test_outputs_are_compared_but_for_times(page: str, printed: str, same: bool)
 
 # -- the site ----------------------------------------------------------------------------------------------------------
 def _build(root: Path, site: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
     return subprocess.run(
         command, cwd=root, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     )
@@ -313,7 +313,7 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
     for sheet in tmp_path.rglob("*.css"):
         assert not re.search(r"(?:url\(|@import )[\"']?(?:https?:)?//", sheet.read_text()), sheet
     command_line = (tmp_path / "reference" / "cli.html").read_text()
-    assert all(f'id="{name}"' in command_line for name in cli.commands)
+    assert all(f'id="uncork-{name}"' in command_line for name in cli.commands)
     assert 'id="uncork_nvme.policies.CQView"' in (tmp_path / "reference" / "nvme.html").read_text()
     assert "<svg" in (tmp_path / "index.html").read_text()
 
