@@ -2,8 +2,8 @@
 
 How a page says what is run:
 
-- A command is a line of an indented block, or of a fenced one of no language, that begins with `uncork ` or `make `. It
-  exits with 0, or as a comment at its end says: `# exit 13`. Of `make` it is seen that the target exists.
+- A command is a line of an indented block, or of a fenced one of no language, that begins with `uncork ` or `make `, and
+  goes on after a backslash. It exits with 0, or as a comment at its end says: `# exit 13`. Of `make` it is seen that the target exists.
 - A fence of `text` after it is its output, with a line `...` for what is left out.
 - A fence with a title is a file of the reader's: `my_policy.py`, with `, at its end` to add to it; or, with
   `, in DEVICES`, an entry of the catalogue, in a copy of the model.
@@ -100,6 +100,8 @@ def parts(markdown: str) -> Iterator[Part]:
             elif not fence["language"]:
                 yield from _commands(block, instead, shell)
         elif re.match(r" {4}", line):
+            while line.endswith("\\"):
+                line = line[:-1].rstrip() + " " + next(lines).strip()
             yield from _commands([line], instead, shell)
 
 
@@ -314,6 +316,7 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
         assert not re.search(r"(?:url\(|@import )[\"']?(?:https?:)?//", sheet.read_text()), sheet
     command_line = (tmp_path / "reference" / "cli.html").read_text()
     assert all(f'id="uncork-{name}"' in command_line for name in cli.commands)
+    assert "Sentinel" not in command_line
     assert 'id="uncork_nvme.policies.CQView"' in (tmp_path / "reference" / "nvme.html").read_text()
     assert "<svg" in (tmp_path / "index.html").read_text()
 

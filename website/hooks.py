@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 import re
 from pathlib import Path
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
@@ -18,7 +17,9 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parent.parent
 OUTSIDE = re.compile(r"(?<=\]\()(?:\.\./)+[^)#]+(?=[)#])")
 PICTURE = re.compile(r"^!\[(?P<says>[^\]]*)\]\((?P<path>pictures/[\w-]+\.svg)\)$", re.MULTILINE)
-LANGUAGES = {".py": "python", ".csv": "text", ".md": "markdown", ".rs": "rust", ".toml": "toml"}
+LINK = re.compile(r"\[(?P<says>[^\]]*)\]\((?!https?:|#)(?P<to>[^)]+)\)")
+NO_DEFAULT = re.compile(r"<code>(?:Sentinel\.UNSET|None)</code>")
+LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json"}
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -33,7 +34,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     }
     for target in sorted(linked):
         page = File.generated(
-            config, f"source/{target}.md", content=_shown(target), inclusion=InclusionLevel.NOT_IN_NAV
+            config, f"source/{target}.md", content=_shown(target, linked), inclusion=InclusionLevel.NOT_IN_NAV
         )
         files.append(page)
     return files
@@ -61,6 +62,11 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     return re.sub(r"^ {3}(?=- )", "    ", markdown, flags=re.MULTILINE)  # a list in a list
 
 
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Leaves the cell empty where an option has no default: mkdocs-click shows what click stores there."""
+    return NO_DEFAULT.sub("", html) if page.file.src_uri == "reference/cli.md" else html
+
+
 def _outside(docs: Path, here: str, link: str) -> str | None:
     """The file of the repository that a link of a page leads to, if that is outside of docs/."""
     target = (docs / here).parent.joinpath(link).resolve()
@@ -69,11 +75,25 @@ def _outside(docs: Path, here: str, link: str) -> str | None:
     return target.relative_to(ROOT).as_posix()
 
 
-def _shown(target: str) -> str:
-    content = (ROOT / target).read_text(encoding="utf-8")
+def _shown(target: str, known: set[str]) -> str:
+    """A file of the repository as a page: Markdown with its links, where they lead into the site; else as it is."""
+    content, head = (ROOT / target).read_text(encoding="utf-8"), "---\nsearch:\n  exclude: true\n---\n"
+    if target.endswith(".md"):
+        return head + LINK.sub(lambda link: _led(link, target, known), content)
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", content)), default=0))
     language = LANGUAGES.get(Path(target).suffix, "text")
-    return f"---\nsearch:\n  exclude: true\n---\n# {target}\n\n{fence}{language}\n{content.rstrip()}\n{fence}\n"
+    return f"{head}# {target}\n\n{fence}{language}\n{content.rstrip()}\n{fence}\n"
 
 
-__all__: list[Any] = ["on_files", "on_page_markdown"]
+def _led(link: re.Match[str], target: str, known: set[str]) -> str:
+    to, _, anchor = link["to"].partition("#")
+    there = posixpath.normpath(posixpath.join(posixpath.dirname(target), to))
+    here = posixpath.dirname(f"source/{target}")
+    if there in known:
+        return f"[{link['says']}]({posixpath.relpath(f'source/{there}.md', here)})"
+    if there.startswith("docs/") and there.endswith(".md"):
+        return f"[{link['says']}]({posixpath.relpath(there.removeprefix('docs/'), here)}{anchor and '#'}{anchor})"
+    return link["says"]
+
+
+__all__ = ["on_files", "on_page_content", "on_page_markdown"]
