@@ -3,8 +3,8 @@
 How a page says what is run:
 
 - A command is a line of an indented block, or of a fenced one of no language, that begins with `uncork ` or `make `,
-  and goes on after a backslash. It exits with 0, or as a comment at its end says: `# exit 13`. Of `make` it is seen that
-  the target exists.
+  and goes on after a backslash. It exits with 0, or as a comment at its end says: `# exit 13`. Of `make` it is seen
+  that the target exists.
 - A fence of `text` after it is its output, with a line `...` for what is left out.
 - A fence with a title is a file of the reader's: `my_policy.py`, with `, at its end` to add to it; or, with
   `, in DEVICES`, an entry of the catalogue, in a copy of the model.
