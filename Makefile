@@ -17,6 +17,15 @@ test: .venv/installed-tests ## tests, lint, types and format
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto
 
+docs: .venv/installed-docs ## build the documentation's site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: .venv/installed-docs ## serve it on this machine, anew whenever a page changes
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
+pictures: .venv/installed ## draw the pictures of docs/index.md anew, of the runs that they show
+	$(BIN)/python -m uncork.pictures docs/pictures
+
 museum: .venv/installed ## check the museum of bugs, every device with every guest, queues that come and go, x86-TSO
 	$(BIN)/uncork museum
 	$(BIN)/uncork check --expect properties/uncork_properties/field.csv
@@ -70,7 +79,7 @@ format: .venv/installed-tests ## format the code
 	$(BIN)/ruff format .
 
 clean: ## remove what was made
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist site
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -82,7 +91,11 @@ clean: ## remove what was made
 	@touch $@
 
 .venv/installed-tests: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 .venv/installed-plot: .venv/installed
@@ -93,4 +106,4 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test museum museum-pages costs measure repairs frontier conform conform-page linux counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test docs docs-serve pictures museum museum-pages costs measure repairs frontier conform conform-page linux counterexamples expectations proofs bench format clean

@@ -276,15 +276,6 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_the_policy_of_the_readme_is_live(tmp_path: Path) -> None:
-    content = (Path(__file__).parent.parent / "README.md").read_text()
-    (tmp_path / "mine.py").write_text(content.split("```python\n")[1].split("```")[0])
-    (command,) = [line.split() for line in content.splitlines() if line.startswith("    uncork check --policy mine.py")]
-    done = uncork(*command[1:], cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "16 proved" in done.stdout
-
-
 # -- proofs and certificates -------------------------------------------------------------------------------------------
 def test_a_design_is_proved_for_all_sizes_and_its_certificate_verified(tmp_path: Path) -> None:
     folder = tmp_path / "proof"
