@@ -116,6 +116,7 @@ def test_expectations_are_watched_too(tmp_path: Path) -> None:
     started.until("expected.csv was saved")
     started.until("uncorked: proved, expected refuted")
     expect.write_text(table.format("fine"))
+    assert not [line for line in started.until("was saved") if "Error" in line]
     started.until("Error: expected.csv:2: uncorked is 'fine'")
     assert started.interrupt() == 130
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -40,8 +41,9 @@ def watch(asked: Asked) -> int:
             return Exit.INTERRUPTED
         _wait(seen)
         now = _look(files)
-        why = f"{_named(file for file in files if now[file] != seen[file])} was saved"
-        _told(lambda: files.extend(file for file in _files(asked) if file not in files))
+        why = f"{_named([file for file in files if now[file] != seen[file]] or files)} was saved"
+        with contextlib.suppress(ExpectationError):  # which the check tells
+            files += [file for file in _files(asked) if file not in files]
 
 
 def _files(asked: Asked) -> list[Path]:

@@ -27,7 +27,8 @@ def dumps(results: Results, limit: int = LIMIT, chart: int = CHART) -> str:
     parts = [f"## uncork check\n\n{_plain(results.summary)}\n"]
     parts.append(_first(room // 2, _table(results), "{} more instances are left out of this table."))
     if results.unchecked:
-        parts.append(f"\n{len(results.unchecked)} instances were not checked: the run was interrupted.\n")
+        left = len(results.unchecked)
+        parts.append(f"\nInterrupted: {left} of {left + len(results.told)} instances were not checked.\n")
     wrong = list(_wrong(results))
     if wrong:
         told = _first(room // 5, ["\n### Not as expected\n\n", *wrong], "{} more findings are left out of this list.")
