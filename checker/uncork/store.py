@@ -232,8 +232,15 @@ def _found(line: dict[str, Any]) -> Found:
 
 
 def best(known: Sequence[Found]) -> dict[str, Found]:
-    """Of each property the verdict that counts: one that decides, and the newest of these."""
-    return {each.row: each for each in sorted(known, key=lambda each: (each.decided, each.run))}
+    """Of each property the verdict that counts: the shortest counterexample, before a proof, before what is open.
+
+    Of several alike, the newest.
+    """
+
+    def rank(found: Found) -> tuple[int, int, int]:
+        return ("open", "proved", "refuted").index(found.verdict), -(found.steps or 0), found.run
+
+    return {each.row: each for each in sorted(known, key=rank)}
 
 
 def contradictions(known: Sequence[Found]) -> Iterator[str]:
