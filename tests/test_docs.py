@@ -45,6 +45,9 @@ NOT_RUN = {
     "uncork conform qemu": "480 schedules; test_conform has some, and the others of its block are run",
     "uncork validate LOG --device propolis-2026 --guest linux --sqs 1 --sq-size 4 --cq-size 4": "LOG stands for a file",
     "uncork validate LOG --device propolis-2026 --guest linux --sqs 1 --sq-size 1024 --cq-size 1024": "so here",
+    "uncork check --expect expected.csv --watch": "goes on until Ctrl-C; test_watch has it",
+    "uncork sweep --db sweep.db --cluster tcp://HOST:8786 ...": "HOST stands for a machine; test_sweep has a cluster",
+    "uncork export tla INSTANCE > NAME.tla": "a pattern; test_export_tla has TLC's distributed mode",
 }
 """The commands of the pages that are not run, and why."""
 

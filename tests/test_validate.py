@@ -25,6 +25,7 @@ from uncork_nvme.instance import Instance, from_name
 from uncork_nvme.museum import BUGS
 from uncork_nvme.observe import EVENTS, FAMILIES, LOOK
 
+DATA = Path(__file__).parent / "data"
 HANGS = Path(__file__).parent.parent / "counterexamples" / "propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json"
 SHAPES = ((1, 2, 2), (1, 3, 3), (1, 4, 3), (2, 2, 2))
 
@@ -336,6 +337,16 @@ def test_a_large_run_of_qemu_is_followed(seed: int, event: str) -> None:
     assert follow(from_name("qemu-7.1/linux/never/n1-sq1024-cq1024"), log, aimed=True).failed is not None
 
 
+def test_what_a_real_linux_had_qemu_trace_is_a_run_of_it_and_of_no_other() -> None:
+    """The first lines of what `make linux` recorded (QEMU 7.2.22, Linux 6.1.176): a CQ and an SQ of eight entries."""
+    log = qemu.read(iter((DATA / "qemu-7.2.22-linux-6.1-depth-8.log").read_text().splitlines()))
+    assert (log.header.sqs, log.header.sq_size, log.header.cq_size) == (1, 8, 8)
+    assert len(log.events) > 800
+    assert follow(from_name("qemu/linux/head/n1-sq8-cq8"), log).fits
+    for other in ("qemu/linux/never", "qemu/linux/tail-1", "qemu/linux/head-when-full", "mmio/linux/tail"):
+        assert follow(from_name(f"{other}/n1-sq8-cq8"), log).failed is not None, other
+
+
 def test_a_queue_is_what_it_was_last_created_as() -> None:
     """Firmware uses a queue before the driver creates it anew; and one of several queues has to be chosen."""
     instance = from_name("qemu/linux/head/n1-sq4-cq4/submit_batch=1")
@@ -452,3 +463,22 @@ def test_it_can_be_interrupted(tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     out, errors = running.communicate(timeout=20)
     assert (running.returncode, out, errors.strip()) == (130, "", "interrupted")
+
+
+def test_what_has_nothing_in_it_is_not_accepted(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text('{"log": "uncork 1", "instance": "propolis-2026/linux/tail/n1-sq3-cq3"}\n')
+    done = uncork("validate", str(empty))
+    assert done.returncode == 2 and "no event in it" in done.stderr
+    real = str(DATA / "qemu-7.2.22-linux-6.1-depth-8.log")
+    sized = ["--device", "qemu", "--guest", "linux", "--sqs", "1", "--sq-size", "8", "--cq-size", "8"]
+    other = uncork("validate", real, "--format", "qemu", "--queue", "9", *sized)
+    assert other.returncode == 2 and "no event in it" in other.stderr
+
+
+def test_where_too_many_states_fit_what_may_happen_is_said_to_be_unknown(tmp_path: Path) -> None:
+    log = tmp_path / "some.jsonl"
+    log.write_text('{"event": "look", "cq.tail": 0}\n{"event": "attempt"}\n')
+    done = uncork("validate", str(log), "propolis-2026/linux/tail-1/n2-sq3-cq3", "--max-states", "40")
+    assert "Traceback" not in done.stderr and done.returncode in (23, 30), done.stderr
+    assert "too many" in done.stdout or "states fit" in done.stdout

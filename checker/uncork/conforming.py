@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from uncork_nvme.choices import Choice, parse
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 
 from uncork.gate import Exit, worst
-from uncork.options import NAMES, write
+from uncork.options import NAMES, writable, write
 
 if TYPE_CHECKING:
     from uncork.conform.campaign import Campaign, Setting
@@ -90,6 +90,10 @@ def conform(
     stuck. A schedule that fails is shrunk, printed and written to a file. docs/conform.md tells what was found.
     """
     stored = None if what == "qemu" else _stored(what)
+    of_search = ("schedules", "seed", "guest", "shape", "policy", "overrides", "overlay", "controls")
+    if stored and (ignored := _given(of_search)):
+        raise click.UsageError(f"a stored schedule has its own: leave out --{', --'.join(ignored)}")
+    writable([save, *([json_] if json_ else [])])
     plan = _Plan(schedules, seed, _settings(guest, shape), dict(map(parse, overrides)), policy, overlay, controls)
     for name in (policy, overlay):
         find_policy(name) if name else None
@@ -116,6 +120,14 @@ def conform(
     return made.tell(to, None if stored else save, json_)
 
 
+def _given(names: Iterable[str]) -> list[str]:
+    """Those of some options that the command line has."""
+    context = click.get_current_context()
+    spelt = {"overrides": "set"}
+    source = click.core.ParameterSource.COMMANDLINE
+    return [spelt.get(name, name) for name in names if context.get_parameter_source(name) is source]
+
+
 @dataclass(frozen=True)
 class _Made:
     """What was found, to be told when QEMU has ended."""
@@ -126,6 +138,7 @@ class _Made:
     campaign: Campaign
     lines: Sequence[Line] = ()
     failed: tuple[Setting, Run] | None = None
+    skipped: int = 0
 
     def tell(self, to: Page, save: str | None, json_: str | None) -> int:
         """Prints it and writes the files. Gives the exit code."""
@@ -135,11 +148,14 @@ class _Made:
             to.show(table)
             to.say()
         codes = [_code(line) for line in self.lines if not line.right]
+        if self.skipped:
+            to.say(f"{self.skipped} of the stored moves could not be made, and were left out")
         if self.failed:
             codes.append(self._tell_failure(to, *self.failed, save))
         else:
             to.say(
-                f"QEMU {self.version}: {self.schedules:,} schedules, {self.moves:,} moves; the model agrees after each."
+                f"QEMU {self.version}: {self.schedules:,} schedule{'s' if self.schedules != 1 else ''}, "
+                f"{self.moves:,} moves; the model agrees after each."
             )
         if json_:
             rows = [{"qemu": self.version, **vars(line)} for line in self.lines]
@@ -196,7 +212,8 @@ def _again(stored: Stored, qemu: Qemu) -> _Made:
     campaign = Campaign(Controller(qemu), dict(instance.overrides), policy=instance.policy, overlay=stored.overlay)
     made = campaign.run(setting, stored.seed, stored.moves)
     failed = (setting, made) if made.mismatch or made.stuck else None
-    return _Made(qemu.version, 1, len(made.moves), campaign, failed=failed)
+    skipped = len(stored.moves) - made.drawn
+    return _Made(qemu.version, 1, len(made.moves), campaign, failed=failed, skipped=0 if made.mismatch else skipped)
 
 
 def _code(line: Line) -> Exit:

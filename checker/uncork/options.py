@@ -149,12 +149,11 @@ def write(path: str, content: str) -> None:
 
 def writable(paths: Iterable[str]) -> None:
     """Checks before any work that files can be written at its end; raises `click.ClickException`."""
-    named = [path for path in paths if path != "-"]
+    named = [Path(path).resolve() for path in paths if path != "-"]
     for path in named:
-        folder = Path(path).resolve().parent
-        if not folder.is_dir():
-            raise click.FileError(path, f"there is no folder {folder}")
-        if Path(path).is_dir():
-            raise click.FileError(path, "this is a folder")
+        if not path.parent.is_dir():
+            raise click.FileError(str(path), f"there is no folder {path.parent}")
+        if path.is_dir():
+            raise click.FileError(str(path), "this is a folder")
     if len(set(named)) < len(named):
         raise click.UsageError("two outputs would be written to one file")

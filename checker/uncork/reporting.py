@@ -38,7 +38,7 @@ def report(
     """Check as `uncork check` does, and write verdicts and counterexamples to one HTML file, to step through.
 
     The file needs no network. It has the museum of bugs, and what is recorded of costs. Every counterexample is
-    replayed before it is written.
+    replayed before it is written. A page that is written exits 0 whatever it says: `uncork check` is the gate.
     """
     from uncork_nvme.museum import BUGS
 

@@ -98,7 +98,9 @@ def _shapes(filters: Filters) -> list[tuple[int, int, int]]:
         known = [s for s in matrix.SHAPES if all(w is None or w == v for w, v in zip(wanted, s, strict=True))]
         if not known:
             sqs, sq_size, cq_size = wanted
-            known = [(sqs or 1, sq_size or cq_size or 2, cq_size or sq_size or 2)]
+            size = next((each for each in (sq_size, cq_size) if each is not None), 2)
+            sqs = 1 if sqs is None else sqs
+            known = [(sqs, size if sq_size is None else sq_size, size if cq_size is None else cq_size)]
         shapes.update(dict.fromkeys(known))
     return list(shapes)
 

@@ -13,7 +13,7 @@ from uncork_nvme.instance import Instance, InstanceError
 from uncork_properties.catalogue import ROWS
 
 from uncork.gate import Exit, worst
-from uncork.options import NAMES, budget, budgeted, filtered, progress, write
+from uncork.options import NAMES, budget, budgeted, filtered, progress, writable, write
 
 if TYPE_CHECKING:
     from uncork.core.trace import Trace
@@ -84,6 +84,7 @@ def sweep(
     from uncork.sweep import Asked, Sweep
     from uncork.workers import Cluster, local
 
+    writable([db, *([json_] if json_ else [])])
     rows = tuple(selection.rows(property_ or ()))
     instances, left_out = selection.fitting(selection.select(filters))
     for reason in left_out:

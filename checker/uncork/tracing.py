@@ -16,7 +16,7 @@ from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_nvme.observe import families
 
 from uncork.gate import Exit
-from uncork.options import NAMES, write
+from uncork.options import NAMES, writable, write
 
 if TYPE_CHECKING:
     from uncork.core.trace import Trace
@@ -77,6 +77,7 @@ def validate(
     would have allowed there, and which device of the catalogue it is a run of, or nearest to.
     """
     from uncork import logs, validate_report, validating
+    from uncork.engines.follow import Crowd
     from uncork.render.progress import progress
     from uncork.render.text import Page
 
@@ -85,9 +86,13 @@ def validate(
     given = logs.Header(device, guest, policy, sqs, sq_size, cq_size, dict(parse(each) for each in overrides))
     if instance is not None:
         given = _said_by(instance).under(given)
+    if trace_:
+        writable([trace_])
     lines = list(sys.stdin) if log == "-" else None
     try:
         found = _read(_lines(log, lines), format_, queue)
+        if not found.events:
+            raise logs.LogError(1, f"no event in it that is one of --format {format_}{' and --queue' if queue else ''}")
         of = _instance(found, given)
         reader = validating.Reader(of)
         for seen in found.events:
@@ -112,7 +117,11 @@ def validate(
         to.say(f"{of.name}: open after {followed.accepted:,} of {len(found.events):,} events: {followed.crowd}")
         return Exit.OPEN
     assert followed.failed is not None
-    validate_report.rejected(to, followed, validating.allowed(followed), _line(log, lines, followed.failed.line))
+    try:
+        may = validating.allowed(followed)
+    except Crowd:
+        may = None
+    validate_report.rejected(to, followed, may, _line(log, lines, followed.failed.line))
     if nearest:
         with progress() as show:
             others = validating.nearest(

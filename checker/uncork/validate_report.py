@@ -45,7 +45,7 @@ def ending(end: End) -> str:
     return f"Its end may be stuck{after}: {told}. In other runs that fit the log it is not."
 
 
-def rejected(to: Page, followed: Followed, may: Allowed, line: str) -> None:
+def rejected(to: Page, followed: Followed, may: Allowed | None, line: str) -> None:
     """Says where a log stops to be a run, and what might have come there."""
     failed = followed.failed
     assert failed is not None
@@ -55,7 +55,9 @@ def rejected(to: Page, followed: Followed, may: Allowed, line: str) -> None:
     to.say(f"{name}: {verdict}, {followed.accepted:,} of {of:,} events fit", style, whole=True)
     to.say(f"line {failed.line} does not: {_told(failed)}", whole=True)
     to.say(f"  {line[:_WIDE]}{'...' if len(line) > _WIDE else ''}", whole=True)
-    if not may.values and not may.steps:
+    if may is None:
+        to.say("What may happen there is not known: too many states fit.")
+    elif not may.values and not may.steps:
         to.say("The model can do nothing there.")
     elif failed.event == "look" or may.values:
         for value, might in may.values.items():
@@ -67,7 +69,7 @@ def rejected(to: Page, followed: Followed, may: Allowed, line: str) -> None:
         to.say(f"This machine has no step that is {failed.event}.")
     else:
         to.say(f"No {failed.event} may happen there.")
-    if may.steps:
+    if may and may.steps:
         steps = ", ".join(f"{family} by {' or '.join(actors)}".rstrip() for family, actors in may.steps.items())
         to.say(f"What may happen there: {steps}.")
     if followed.aimed:
@@ -91,8 +93,17 @@ def nearest(to: Page, followed: Followed, found: Sequence[Nearest]) -> None:
     if not found:
         to.say("No other device of the catalogue can have this shape and these choices.")
     elif found[0].fits:
-        to.say("Devices that it is a run of: " + ", ".join(f"{each.device} ({each.policy})" for each in found))
+        to.say("Devices that it is a run of: " + _named([each for each in found if each.fits]))
     else:
         further = "further" if found[0].accepted > followed.accepted else "furthest of the others"
-        named = ", ".join(f"{each.device} ({each.policy})" for each in found[:_MOST])
-        to.say(f"It is a run of no other device of the catalogue; {further}, {found[0].accepted:,} events: {named}")
+        best = [each for each in found if each.accepted == found[0].accepted]
+        to.say(
+            "No run was found of another device of the catalogue with its own policy; "
+            f"{further}, {found[0].accepted:,} events: {_named(best[:_MOST])}"
+        )
+    if undecided := [each for each in found if each.open]:
+        to.say("Not decided, as too many states fit: " + _named(undecided))
+
+
+def _named(found: Sequence[Nearest]) -> str:
+    return ", ".join(f"{each.device} ({each.policy})" for each in found)

@@ -177,7 +177,7 @@ class Allowed:
 
 
 def allowed(followed: Followed) -> Allowed:
-    """What the model would have allowed where the log stopped to fit."""
+    """What the model would have allowed where the log stopped to fit; raises `Crowd` if that are too many states."""
     assert followed.failed is not None
     follower, reader = followed.follower, followed.reader
     event = reader.event(followed.failed)
@@ -202,12 +202,16 @@ def allowed(followed: Followed) -> Allowed:
 # -- the nearest device ------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Nearest:
-    """A device of the catalogue and how many events it goes with; `fits` if with all of them."""
+    """A device of the catalogue and how many events it goes with; `fits` if with all of them.
+
+    `open` if it goes with so many and there were too many states to follow it any further.
+    """
 
     device: str
     policy: str
     accepted: int
     fits: bool
+    open: bool
 
 
 def nearest(followed: Followed, *, most: int, watch: Callable[[str, int, int], None]) -> list[Nearest]:
@@ -226,9 +230,10 @@ def nearest(followed: Followed, *, most: int, watch: Callable[[str, int, int], N
             tried = follow(other, followed.log, aimed=followed.aimed, most=most, watch=partial(watch, name))
         except (ChoiceError, InstanceError):
             continue
-        found.append(Nearest(name, device.policy, tried.accepted, tried.fits))
+        found.append(Nearest(name, device.policy, tried.accepted, tried.fits, bool(tried.crowd)))
     furthest = max((each.accepted for each in found), default=0)
-    return [each for each in found if each.fits] or [each for each in found if each.accepted == furthest]
+    best = [each for each in found if each.fits] or [each for each in found if each.accepted == furthest]
+    return [*best, *(each for each in found if each.open and each not in best)]
 
 
 def _sizes(instance: Instance) -> tuple[int, int, int]:

@@ -2,8 +2,9 @@
 
 A step of guest or device takes 0.1, a doorbell register is a trap and takes 2, a notified worker runs after 1. A
 command takes 10 on average (exponential), each worker running one at a time; where completions come from elsewhere,
-one comes after another, 2 apart on average (exponential). All other times are means as well, and spread by `SPREAD` of
-their mean unless another spread is asked for: with constant ones actors move in lockstep, which no machine does.
+those of an SQ come one after another, 2 apart on average (exponential). All other times are means as well, and spread
+by `SPREAD` of their mean unless another spread is asked for: with constant ones actors move in lockstep, which no
+machine does.
 """
 
 from __future__ import annotations

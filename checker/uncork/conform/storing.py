@@ -55,4 +55,6 @@ def loads(content: str, name: str) -> Stored:
         )
     if instance.device != "qemu":
         raise InstanceError(f"{name} is of the device {instance.device}; qemu is the one that can be run")
+    if overlay and (instance.policy != "head" or "post_order" in instance.overrides):
+        raise InstanceError(f"{name} lays {overlay} over {instance.policy}; it is laid over QEMU's own policy, head")
     return Stored(instance, overlay, seed, moves)

@@ -50,8 +50,11 @@ def read(lines: Iterator[str], cq: int | None = None) -> Log:
                 queues.add(values[0])
     if cq is None:
         if len(queues) != 1:
-            known = ", ".join(str(each) for each in sorted(queues)) or "none"
-            raise LogError(1, f"completions of the queues {known}: say which with --queue")
+            if not queues:
+                raise LogError(1, "no line of it is a probe that tells of a CQE")
+            raise LogError(
+                1, f"completions of the queues {', '.join(map(str, sorted(queues)))}: say which with --queue"
+            )
         cq = next(iter(queues))
     events = [seen for number, probe, values in found if values[0] == cq for seen in _seen(number, probe, values)]
     return Log(Header("propolis-2026", "linux", None, 1, always=_ALWAYS), events)

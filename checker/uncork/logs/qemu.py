@@ -44,8 +44,11 @@ def read(lines: Iterator[str], cq: int | None = None) -> Log:
     if cq is None:
         used = sorted({n["cqid"] for _, event, n in found if event == "enqueue_req_completion" and n["cqid"]})
         if len(used) != 1:
-            known = ", ".join(map(str, used)) or "none"
-            raise LogError(1, f"completions of the queues {known}: say which with --queue")
+            if not used:
+                raise LogError(
+                    1, "no line of it is a pci_nvme_enqueue_req_completion of an I/O queue: is it QEMU's trace?"
+                )
+            raise LogError(1, f"completions of the queues {', '.join(map(str, used))}: say which with --queue")
         cq = used[0]
     return _Queue(cq).log(found)
 
