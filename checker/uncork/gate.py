@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from uncork_nvme.instance import Instance
 from uncork_properties.expected import Expected, cell
 
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
@@ -125,6 +126,19 @@ def trace_steps(verdict: Verdict) -> tuple[int | None, int | None]:
     return None, None
 
 
+def parts(instance: Instance) -> dict[str, Any]:
+    """What an instance is made of, as plain data."""
+    return {
+        "policy": instance.policy,
+        "device": instance.device,
+        "guest": instance.guest,
+        "sqs": instance.sqs,
+        "sq_size": instance.sq_size,
+        "cq_size": instance.cq_size,
+        "overrides": dict(instance.overrides),
+    }
+
+
 def as_json(checked: Checked) -> list[Mapping[str, Any]]:
     """An object for each row.
 
@@ -136,13 +150,7 @@ def as_json(checked: Checked) -> list[Mapping[str, Any]]:
         steps, loop = trace_steps(row.verdict)
         rows.append(
             {
-                "policy": instance.policy,
-                "device": instance.device,
-                "guest": instance.guest,
-                "sqs": instance.sqs,
-                "sq_size": instance.sq_size,
-                "cq_size": instance.cq_size,
-                "overrides": dict(instance.overrides),
+                **parts(instance),
                 "property": row.property,
                 "verdict": word(row.verdict),
                 "states": outcome.states,

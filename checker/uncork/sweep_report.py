@@ -9,6 +9,7 @@ from typing import Any
 from uncork_nvme.instance import Instance
 from uncork_properties.expected import cell, word
 
+from uncork.gate import parts
 from uncork.render import text
 from uncork.store import Found
 from uncork.sweep import Known, Sweep
@@ -117,13 +118,7 @@ def as_json(known: Known, rows: Sequence[str]) -> list[Mapping[str, Any]]:
             {
                 "instance": instance.name,
                 "fingerprint": known.fingerprint,
-                "policy": instance.policy,
-                "device": instance.device,
-                "guest": instance.guest,
-                "sqs": instance.sqs,
-                "sq_size": instance.sq_size,
-                "cq_size": instance.cq_size,
-                "overrides": dict(instance.overrides),
+                **parts(instance),
                 "property": row,
                 "verdict": found.verdict if found else None,
                 "reason": found.reason if found else None,

@@ -108,7 +108,7 @@ def main(folder: Path) -> int:
     """Boots the guest once for each depth."""
     try:
         for depth in DEPTHS:
-            trace = boot(folder, depth)
+            trace = boot(folder.resolve(), depth)
             with trace.open() as file:
                 lines = sum(1 for _ in file)
             print(f"{trace}: {lines:,} events, {READERS * READS:,} reads, queues of {depth} entries")
