@@ -379,8 +379,10 @@ def _stored(path: str, row: str | None) -> tuple[Instance, str, bool, Trace]:
     instance, run, meta = tracing.stored(path)
     try:
         names = [name for name in meta["refutes"] if row is None or name.startswith(row)]
+        if not meta["refutes"]:
+            raise InstanceError(f"{path} is a run that refutes nothing: uncork explore {instance.name} --from {path}")
         if not names:
-            raise InstanceError(f"{path} refutes {', '.join(meta['refutes']) or 'nothing'}, not {row or 'a property'}")
+            raise InstanceError(f"{path} refutes {', '.join(meta['refutes'])}, not {row}")
         return instance, names[0], bool(meta.get("shortest", True)), run
     except (KeyError, TypeError, AttributeError) as error:
         raise InstanceError(f"{path}: {error}") from None

@@ -221,6 +221,8 @@ def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
 
     kept = None
     if only is not None:
+        if not only:
+            raise click.UsageError("--log-only names no event")
         try:
             kept = {family for event in only for family in families(event)}
         except KeyError as error:
