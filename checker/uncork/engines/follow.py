@@ -19,7 +19,7 @@ from uncork.core.observed import Event
 from uncork.core.sorts import Value
 from uncork.core.system import System
 from uncork.core.trace import Trace
-from uncork.engines.python import Ahead, Aim, Plain, Successors, aimed, successors, value
+from uncork.engines.python import Ahead, Aim, Aimed, Plain, Successors, aimed, successors, value
 
 _Way: TypeAlias = "tuple[_Way, int] | None"
 """How a state was reached: the way to the one before it, and the action between."""
@@ -58,14 +58,12 @@ class Follower:
     ) -> None:
         self.system, self.most = system, most
         names = [action.name for action in system.actions]
-        self._number = {name: number for number, name in enumerate(names)}
         self._names = names
         free = frozenset(unseen)
         soon = free & frozenset(at_once)
         self._unseen = free
         self._soon = successors(system, soon) if soon else None
-        self._after = self._remembering(free - soon) if not aims else None
-        self._aimed = aimed(system, free - soon, aims)
+        self._after = aimed(system, free - soon, aims) if aims else _remembered(successors(system, free - soon))
         self._steps: dict[frozenset[str], Successors] = {}
         self._shows = {name: value(system, shown) for name, shown in shows.items()}
         self._now: _States
@@ -163,9 +161,6 @@ class Follower:
         may = self._taking(event.quiet)
         return lambda state: all(show(state) == seen for show, seen in saw) and not may(state)
 
-    def _remembering(self, actions: frozenset[str]) -> Successors:
-        return functools.lru_cache(maxsize=_REMEMBERED)(successors(self.system, actions))
-
     def _taking(self, actions: frozenset[str]) -> Successors:
         if actions not in self._steps:
             self._steps[actions] = successors(self.system, actions)
@@ -179,7 +174,7 @@ class Follower:
                 after: list[tuple[int, Plain | None]] = soon[:1]
             else:
                 reached[state] = way
-                after = self._after(state) if self._after else self._aimed(state, ahead)
+                after = self._after(state, ahead)
             for action, target in after:
                 if target is not None and target not in known:
                     known.add(target)
@@ -187,3 +182,9 @@ class Follower:
             if len(queue) > self.most:
                 raise Crowd(f"{len(queue):,} states fit what was seen: log more of what the device does")
         return reached
+
+
+def _remembered(steps: Successors) -> Aimed:
+    """The same as `aimed` with no aims. Large queues have aims, and states too large to remember so many."""
+    known = functools.lru_cache(maxsize=_REMEMBERED)(steps)
+    return lambda state, _: known(state)
