@@ -34,6 +34,10 @@ class Trace:
         """The number of steps before the loop (of all steps, in a finite run)."""
         return len(self.steps) if self.loop is None else self.loop
 
+    def after(self, step: int) -> Mapping[str, Value]:
+        """The state after a step, counted from 0: after the last one of a loop, the state that it returns to."""
+        return self.states[step + 1 if step + 1 < len(self.states) else self.loop or 0]
+
     @property
     def loop_steps(self) -> int:
         """The number of steps in the loop; 0 for a stuck run and for a finite one."""
@@ -104,7 +108,7 @@ def _follow(system: System, trace: Trace) -> None:
             raise ReplayError(f"state {number}: {', '.join(strays)} out of range before the last state")
         if not holds(action.guard, before):
             raise ReplayError(f"step {number + 1}: {name} is not enabled")
-        claimed = trace.states[number + 1 if number + 1 < len(trace.states) else trace.loop or 0]
+        claimed = trace.after(number)
         derived = system.after(before, action)
         if derived != dict(claimed):
             raise ReplayError(f"step {number + 1}: {name} leads elsewhere: {_differences(derived, claimed)}")

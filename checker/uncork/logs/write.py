@@ -25,8 +25,7 @@ Step: TypeAlias = tuple[str, State, State]
 def steps(run: Trace) -> Iterator[Step]:
     """The steps of a run."""
     for number, name in enumerate(run.steps):
-        last = number + 1 == len(run.states)
-        yield name, run.states[number], run.states[(run.loop or 0) if last else number + 1]
+        yield name, run.states[number], run.after(number)
 
 
 def log(instance: Instance, run: Iterable[Step], only: Collection[str] | None = None) -> Iterator[str]:

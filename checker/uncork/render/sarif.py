@@ -95,8 +95,7 @@ def _flow(results: Results, run: Run, place: Place) -> dict[str, Any]:
     decisive = {line.number for line in story.wakers(run.system, run.prop, trace)}
     steps: list[dict[str, Any]] = []
     for line, decided in zip(story.lines(run.system, trace), run.places, strict=True):
-        before = trace.states[line.number - 1]
-        after = trace.states[line.number] if line.number < len(trace.states) else trace.states[trace.loop or 0]
+        before, after = trace.states[line.number - 1], trace.after(line.number - 1)
         said = f"{line.number}. {line.actor}: {line.did}" + "".join(f"; {ring}" for ring in line.rings)
         steps.append(
             {

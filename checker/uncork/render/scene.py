@@ -62,7 +62,7 @@ def scene(system: System, prop: Property, trace: Trace) -> Scene:
 def _changes(system: System, trace: Trace, number: int) -> list[list[Any]]:
     """The places and new values of the variables that a step changed."""
     before = trace.states[number - 1]
-    after = trace.states[number] if number < len(trace.states) else trace.states[trace.loop or 0]
+    after = trace.after(number - 1)
     return [
         [place, _value(after[v.name])] for place, v in enumerate(system.variables) if before[v.name] != after[v.name]
     ]

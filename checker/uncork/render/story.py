@@ -36,8 +36,7 @@ def lines(system: System, trace: Trace) -> Iterator[Line]:
     """The steps of a trace."""
     for index, name in enumerate(trace.steps):
         action = system.action(name)
-        before = trace.states[index]
-        after = trace.states[index + 1] if index + 1 < len(trace.states) else trace.states[trace.loop or 0]
+        before, after = trace.states[index], trace.after(index)
         drawn = [p for p in system.pictures if p.size <= _DRAWN]
         shown = {variable for p in drawn for variable in _marked(p)}
         yield Line(
