@@ -113,7 +113,6 @@ DECIDES = {
     "qemu/linux/never/n1-sq2-cq2/doorbell_buffer=off": "live",
     # several SQs: whom a kick wakes, and whether one of them looks while another holds the last slot
     "mmio/linux/tail/n2-sq2-cq2/kick_on_remit=yes": "live",
-    "mmio/linux/tail/n2-sq2-cq2/kick_on_remit=yes,kick_whom=same-number": "hangs",
     "spdk-poll/linux/never/n2-sq2-cq2": "live",
     "spdk-poll/linux/never/n2-sq2-cq2/threads=many": "hangs",
     # a worker that has run a command of one SQ looks at the other, which may wait for the slot that it gave back

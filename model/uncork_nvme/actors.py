@@ -72,7 +72,10 @@ class Thread(Storing, Record):
     """A thread of the device, and its stores to shared words."""
 
 
-PLACES = ("asleep", "reserve", "cork arm", "cork recheck", "fetch", "arm", "reread", "remit", "run", *IN_POST)
+IN_POP = ("cork arm", "cork recheck", "fetch", "arm", "reread", "remit")
+"""Where a worker stands in a pop, after its first step and to its end."""
+
+PLACES = ("asleep", "reserve", *IN_POP, "run", *IN_POST)
 """Where a worker may stand."""
 
 
@@ -91,6 +94,11 @@ class Worker(Thread):
     def asleep(self) -> Expr:
         """Whether it sleeps until notified."""
         return self.at == "asleep"
+
+    @property
+    def in_pop(self) -> Expr:
+        """Whether it is in a pop, which a notification of its SQ waits for."""
+        return self.at.among(*IN_POP)
 
     def wakes(self) -> Updates:
         """It answers a notification: goes to look at its SQ."""
@@ -158,6 +166,11 @@ class Visit(Storing):
     def asleep(self) -> Expr:
         """Whether the worker sleeps until notified, and is not with another SQ either."""
         return self.worker.at == "asleep"
+
+    @property
+    def in_pop(self) -> Expr:
+        """Whether it goes from SQ to SQ, which a notification waits for: its bit for this one may be set already."""
+        return self.worker.at.among(*IN_POP) | (self.worker.at == "reserve") & (self.worker.left < self._every)
 
     def __call__(self, *, at: str) -> Updates:
         """What the worker does next for this SQ."""

@@ -33,6 +33,8 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     **dict.fromkeys(("post_order", "backend", "workers", "doorbell_buffer"), ()),
     **dict.fromkeys(("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"), ()),
     **dict.fromkeys(("early_free", "drain", "need_event", "submit_batch"), ()),
+    "notify": ("kept", "spent"),
+    "kick_delivery": (),
     **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq"), ()),  # with memory=sc they change nothing
     "cork": ("park", "arm-recheck"),
 }

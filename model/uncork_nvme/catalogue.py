@@ -33,6 +33,11 @@ class Guest:
     assumes: str = ""
 
 
+_NOTIFIES: dict[str, Choice] = {
+    "notify": "spent",  # minder.rs: take_notifications; attachment.rs: flush_notifications
+    "kick_delivery": "deferred",  # nvme/mod.rs: ring_doorbell kicks first, and then notifies one SQ after another
+}
+"""What a notification does to Propolis's workers, and to those of designs for it."""
 _PROPOLIS: dict[str, Choice] = {
     "post_order": "read-then-arm",
     "cork": "park",
@@ -41,7 +46,9 @@ _PROPOLIS: dict[str, Choice] = {
     "on_create": "shadow",
     "on_config": "shadow",
     "on_delete": "abandon",
-    "on_resume": "forget-corked",
+    "look_on_change": YES,  # attachment.rs: update_queue_associations, which wakes every worker
+    "on_resume": "forget-looks",  # minder.rs: next_req while paused; attachment.rs: flush_notifications
+    **_NOTIFIES,
     "device_fence_sq": NO,  # release and acquire only
     "device_fence_cq": NO,
 }
@@ -63,16 +70,23 @@ _QEMU: dict[str, Choice] = {
     "sq_reread": YES,
     "on_create": "neither",
     "on_config": "shadow",
+    "on_delete": "post",
+    "on_resume": "keep",
 }
+_QEMU_OLD: dict[str, Choice] = {**_QEMU, "kick_on_doorbell": YES}
 _QEMU_ASSUMES = (
-    "ioeventfd is off, as it is by default today, so a CQ doorbell has completions posted only if the CQ was full as "
-    "last known; unless there is a pool, it has the SQs looked at too, as QEMU did until 9529aa6b (2024; 7.2.15 has "
-    "it). The handlers of SQ and CQ, which share a thread, may take turns between their steps here; completions are "
-    "posted in any order."
+    "ioeventfd is off, as it is by default, so a CQ doorbell has completions posted only if the CQ was full as last "
+    "known. The handlers of SQ and CQ, which share a thread and run whole, may take turns between their steps here; "
+    "completions are posted in any order, where QEMU posts them as they came. It has more requests than an SQ has "
+    "room for, so that it never lacks one, unless the guest goes by the SQ head in its CQEs (see the museum's "
+    "qemu-2388). A machine is stopped and continued; QEMU does not migrate it."
 )
 _PROPOLIS_ASSUMES = (
     "Each SQ has a worker of its own, or several, as if they were dealt among the SQs (Strategy::Static in "
-    "block/attachment.rs). Where there are fewer workers than SQs all serve all: propolis-2026-shared."
+    "block/attachment.rs). Where there are fewer workers than SQs all serve all: propolis-2026-shared. A worker keeps "
+    "its SQ as others come and go (a bit that it leaves at another is PR #1156), and an entry is always one that the "
+    "device can run (it answers others inside the look). A device that was migrated to another process refuses every "
+    "doorbell (issue #981); here it is paused and resumed in one process, as where a migration fails."
 )
 _SPDK: dict[str, Choice] = {
     "cq_full": "permits",
@@ -80,13 +94,15 @@ _SPDK: dict[str, Choice] = {
     "kick_on_remit": NO,
     "backend": "detached",
     "threads": "one",
+    "event_outside": "cq",  # set_sq_eventidx and init_cq: NVMF_VFIO_USER_EVENTIDX_POLL, 0xFFFFFFFF
     "on_create": "both",
     "on_config": "both",
+    "on_delete": "post",
 }
 _SPDK_ASSUMES = (
-    "EventIdx 0xFFFFFFFF lies outside the ring and makes a guest ring once a lap; here EventIdx keeps its first value, "
-    "which does the same. A slot is set aside before the SQ is looked at, and given back if it is empty: the SQs of a "
-    "CQ are in one poll group, whose thread looks at one after the other, so that nobody sees it."
+    "A slot is set aside before the SQ is looked at, and given back if it is empty: the SQs of a "
+    "CQ are in one poll group, whose thread looks at one after the other, so that nobody sees it. A CQ is not made "
+    "again with another size (the head of before is remembered then)."
 )
 
 DEVICES = {
@@ -96,7 +112,9 @@ DEVICES = {
             "propolis-2025",
             "Propolis before PR #1026. Only a CQ doorbell kicks, and EventIdx is the tail: a guest that drains the CQ "
             "rings none.",
-            "oxidecomputer/propolis 6dae4dc3, lib/propolis/src/hw/nvme/queue.rs: SubQueue::pop, CompQueue::push",
+            "oxidecomputer/propolis e25e56ee^ (back to 4726609f, November 2025), lib/propolis/src/hw/nvme/queue.rs: "
+            "SubQueue::pop, CompQueue::push; lib/propolis/src/block: attachment.rs (flush_notifications), minder.rs "
+            "(next_req)",
             policy="tail",
             choices=_PROPOLIS,
             assumes=_PROPOLIS_ASSUMES,
@@ -104,8 +122,9 @@ DEVICES = {
         Device(
             "propolis-2026",
             "Propolis since PR #1026: the same, with EventIdx one behind the tail.",
-            "oxidecomputer/propolis e25e56ee, lib/propolis/src/hw/nvme/queue.rs: db_buf_write, called by "
-            "CompQueue::push",
+            "oxidecomputer/propolis 372a5744 (July 2026; the same since e25e56ee), lib/propolis/src/hw/nvme/queue.rs: "
+            "SubQueue::pop, CompQueue::push, db_buf_write; hw/nvme/mod.rs: ring_doorbell; lib/propolis/src/block: "
+            "attachment.rs (flush_notifications), minder.rs (next_req, take_notifications)",
             policy="tail-lag",
             choices=_PROPOLIS,
             assumes=_PROPOLIS_ASSUMES,
@@ -117,8 +136,9 @@ DEVICES = {
             "oxidecomputer/propolis lib/propolis/src/block/attachment.rs: Strategy::FreeForAll, next_req_any",
             policy="tail-lag",
             choices={**_PROPOLIS, "serve": "all"},
-            assumes="As many notifications of an SQ are kept as there are workers, and any worker that sleeps answers "
-            "one: which of them Propolis would find by their bits is left open.",
+            assumes="A notification waits until no worker goes from SQ to SQ, where Propolis waits for those whose bit "
+            "it finds set at this SQ. It may wake any worker that sleeps, where Propolis wakes the one of the lowest "
+            "number.",
         ),
         Device(
             "mmio",
@@ -133,12 +153,13 @@ DEVICES = {
             "Arms and looks again before it corks, kicks wherever a permit comes back, and writes EventIdx "
             "before it reads "
             "the shadow: what virtio, Xen and io_uring prescribe, on Propolis's workers.",
-            "a design, not a device: the arm-when-full of QEMU and OpenVMM with every kick",
+            "a design, not a device: the arm-when-full of QEMU and OpenVMM with every kick, delivered as Propolis can",
             policy="arm-on-cork",
             choices={
                 "post_order": "arm-then-read",
                 "cork": "arm-recheck",
                 **_EVERY_KICK,
+                **_NOTIFIES,
                 "kick_on_release": YES,
                 "backend": "in-worker",
                 "on_create": "both",
@@ -155,6 +176,7 @@ DEVICES = {
             choices={
                 "post_order": "arm-then-read",
                 **_EVERY_KICK,
+                **_NOTIFIES,
                 "kick_size": "hand-over",
                 "backend": "in-worker",
                 "on_create": "both",
@@ -166,47 +188,56 @@ DEVICES = {
             "QEMU: commands execute though the CQ is full, and their completions queue. Each attempt to post writes "
             "the head as last read to EventIdx and then reads the shadow; a doorbell has it try again if the CQ was "
             "full. An SQ is armed with the tail as last read after each command, and its tail read again.",
-            "QEMU hw/nvme/ctrl.c since fa5db2aa168b: nvme_process_sq, nvme_post_cqes, nvme_process_db",
+            "QEMU hw/nvme/ctrl.c at bd3ba0d342 (November 2025; the same since 9529aa6b: 9.2.0, 9.1.2, 9.0.4, "
+            "7.2.15): nvme_process_sq, nvme_post_cqes, nvme_process_db, nvme_del_sq, nvme_dbbuf_config",
             policy="head",
             choices=_QEMU,
+            assumes=_QEMU_ASSUMES,
+        ),
+        Device(
+            "qemu-9.1",
+            "QEMU from 8.0.0 (7.2.1) to 9.1.1: the same, but a doorbell of a CQ that was full has every SQ looked at "
+            "too, and a request that comes back has none.",
+            "QEMU hw/nvme/ctrl.c from fa5db2aa168b to 9529aa6b^: nvme_process_db, nvme_post_cqes",
+            policy="head",
+            choices=_QEMU_OLD,
             assumes=_QEMU_ASSUMES,
         ),
         Device(
             "qemu-7.1",
-            "QEMU when it learned the doorbell buffer: the same, and CQ EventIdx is never written.",
+            "QEMU when it learned the doorbell buffer, 7.1.0 to 7.2.0: as qemu-9.1, and CQ EventIdx is never written.",
             "QEMU hw/nvme/ctrl.c at 3f7fe8de3d49: nvme_post_cqes",
             policy="never",
-            choices=_QEMU,
+            choices=_QEMU_OLD,
             assumes=_QEMU_ASSUMES,
-        ),
-        Device(
-            "qemu-suppress-db",
-            "A proposal that was turned down: SQ EventIdx is not written while the device polls, and falls behind.",
-            "qemu-devel, the suppress_db proposal for hw/nvme",
-            policy="head",
-            choices={**_QEMU, "sq_arm": "never"},
-            assumes=_QEMU_ASSUMES + " When it stops polling, EventIdx is still not written.",
         ),
         Device(
             "spdk-poll",
             "SPDK's vfio-user target, polling: it asks for no doorbell and needs none, since its pollers look at every "
             "SQ for ever. It takes a command only if the CQ has a slot that no other command counts on.",
-            "SPDK lib/nvmf/vfio_user.c: nvmf_vfio_user_sq_poll, handle_sq_tdbl_write, cq_free_slots",
+            "SPDK lib/nvmf/vfio_user.c at 3230130e (August 2026): nvmf_vfio_user_sq_poll, handle_sq_tdbl_write, "
+            "cq_free_slots, set_sq_eventidx, handle_doorbell_buffer_config",
             policy="never",
-            choices={**_SPDK, "poll": YES, "sq_arm": "never", "kick_on_doorbell": NO},
-            assumes=_SPDK_ASSUMES,
+            choices={**_SPDK, "event_outside": "both", "poll": YES, "sq_arm": "never", "kick_on_doorbell": NO},
+            assumes=_SPDK_ASSUMES
+            + " It has a doorbell buffer only with disable_mappable_bar0; by default the doorbell "
+            "registers themselves are memory that it polls, which is the same to it.",
         ),
         Device(
             "spdk-interrupt",
             "SPDK's vfio-user target, in interrupt mode: before it sleeps it reads the SQ shadow tail afresh, writes "
             "that to SQ EventIdx, and reads again. Only a tail that is the SQ head contents it: an SQ that finds the "
             "CQ full kicks itself until there is room, and so spins.",
-            "SPDK lib/nvmf/vfio_user.c: vfio_user_poll_group_rearm, vfio_user_sq_rearm, set_sq_eventidx, "
-            "handle_sq_tdbl_write",
+            "SPDK lib/nvmf/vfio_user.c at 3230130e (August 2026): vfio_user_poll_group_rearm, vfio_user_sq_rearm, "
+            "set_sq_eventidx, handle_sq_tdbl_write, poll_group_kick, nvmf_vfio_user_poll_group_poll",
             policy="never",
-            choices={**_SPDK, "sq_arm": "idle", "sq_event": "tail", "sq_reread": YES, "cork": "self-kick"},
+            choices={
+                **_SPDK,
+                **{"sq_read": "wake", "sq_arm": "idle", "sq_event": "tail", "sq_reread": YES, "cork": "self-kick"},
+            },
             assumes=_SPDK_ASSUMES + " It looks again as often as it finds something, where SPDK kicks itself after "
-            "three times. A kick has the whole poll group look; here the SQ that wants it does.",
+            "three times. A doorbell or a kick has the whole poll group look; here the SQ that it is about does. An SQ "
+            "whose EventIdx was not passed is armed again, with the same value.",
         ),
         Device(
             "openvmm",
@@ -214,13 +245,13 @@ DEVICES = {
             "taken though the CQ is full, and their completions queue. It arms only where it has nothing to do: SQ "
             "EventIdx is the tail of an empty SQ, CQ EventIdx the head of a full CQ that a completion waits for, with "
             "a fence and another look after each.",
-            "OpenVMM vm/devices/storage/nvme/src: queue.rs since #1582 (94889cae), workers/io.rs "
-            "(IoHandler::process) with several SQs for a task since #1945",
+            "OpenVMM vm/devices/storage/nvme/src at 1488a37b (August 2026): queue.rs (DoorbellState::probe_inner, "
+            "DoorbellMemory::write and replace_mem, CompletionQueue::poll_ready), workers/io.rs (IoHandler::process)",
             policy="head-when-full",
             choices={
                 "cq_full": "queue",
                 "post_order": "arm-then-read",
-                "kick_on_doorbell": NO,
+                "kick_on_doorbell": YES,
                 "backend": "detached-repoll",
                 "threads": "one",
                 "sq_arm": "idle",
@@ -228,12 +259,15 @@ DEVICES = {
                 "sq_reread": YES,
                 "on_create": "shadow",
                 "sq_event_cache": YES,
+                "cq_event_cache": YES,
                 "on_config": "both",
+                "on_delete": "post",
             },
             assumes="The one task is a worker for each SQ here, of which one looks at a time, and whoever posts, which "
             "may take turns between their steps; completions are posted in any order. An SQ has at most 8 commands "
             "under way, a limit that an SQ of up to nine entries does not reach. A full CQ is armed before the first "
-            "look at its shadow head, not between two, and that is read before each completion is posted.",
+            "look at its shadow head, not between two, and that is read before each completion is posted. OpenVMM has "
+            "no pause. A doorbell's value is stored in the shadow word too, which is what the guest stored there.",
         ),
         Device(
             "openvmm-2024",
@@ -241,11 +275,15 @@ DEVICES = {
             "poll's; CQ EventIdx is not written in a CQ of any usual size.",
             "OpenVMM vm/devices/storage/nvme/src/queue.rs before 94889cae: advance_evt_idx, catch_up_evt_idx",
             policy="never",
-            choices={"cork": "park", "kick_on_doorbell": YES, "backend": "detached-repoll", "sq_reread": NO},
+            choices={
+                **{"cork": "park", "kick_on_doorbell": YES, "backend": "detached-repoll", "sq_reread": NO},
+                "on_create": "neither",
+            },
             assumes="The CQ has more than 10 entries, or its EventIdx would be written when few are left. SQ EventIdx "
             "moves as a command is taken, and not as it completes. A command is taken only if the CQ has room, as in "
             "the source, where those in flight are not counted and may have to wait: here they are. One task had one "
-            "SQ and one CQ: several SQs are hypothetical.",
+            "SQ and one CQ: several SQs are hypothetical. As the buffer is configured the shadows became 0xFFFFFFFF, "
+            "and here the indices.",
         ),
         Device(
             "nvme-mdev",
@@ -258,7 +296,7 @@ DEVICES = {
             policy="half",
             choices={
                 "cork": "self-kick",
-                "kick_on_doorbell": YES,
+                "kick_on_doorbell": NO,
                 "backend": "detached-repoll",
                 "threads": "one",
                 "sq_arm": "idle",
@@ -266,14 +304,20 @@ DEVICES = {
                 "sq_reread": YES,
                 "on_create": "both",
                 "on_config": "both",
+                "on_delete": "post",
+                "on_resume": "forget-notified",
             },
             assumes="While it polls, SQ EventIdx is left alone, and not moved half a ring past the head: it needs no "
-            "doorbell then.",
+            "doorbell then. CQ EventIdx is written as a CQE is "
+            "posted, and not in a loop of its own as the head is seen to move. It parks though CQEs are unread. "
+            "Doorbells while it is paused are noted, but as it resumes its thread is not woken (io.c: "
+            "nvme_mdev_io_resume, called before the pause is over).",
         ),
         Device(
             "femu",
             "FEMU polls every SQ for ever, and what it writes to EventIdx, one behind, asks for next to no doorbells.",
-            "FEMU hw/femu/nvme-io.c as of 026eb0ef: nvme_process_sq_io, nvme_process_cq_cpl",
+            "FEMU hw/femu at 99ce4fb2 (August 2026): nvme-io.c (nvme_process_sq_io, nvme_process_cq_cpl), nvme-util.c "
+            "(nvme_update_cq_eventidx)",
             policy="head-1",
             choices={
                 "poll": YES,
@@ -284,11 +328,14 @@ DEVICES = {
                 "sq_arm": "idle",
                 "sq_event": "tail-1",
                 "sq_reread": NO,
+                "on_create": "neither",
             },
-            assumes="It runs commands inline (NoSSD): then a command is taken only if the CQ has room for its "
+            assumes="It serves no I/O before it has a doorbell buffer: events=config, and no buffer at all, are of "
+            "no FEMU. It runs commands inline (NoSSD): then a command is taken only if the CQ has room for its "
             "completion, which FEMU tries again each sweep. Its other modes post with no look at whether the CQ is "
-            "full, trusting that it is as large as the SQ; of several SQs, or a smaller CQ, they could write over "
-            "CQEs that are not read. No choice here is that: nothing said of safety holds for them.",
+            "full, trusting that it is as large as the SQ, and to the CQ with the SQ's number: they could write over "
+            "CQEs that are not read, or into another CQ. No choice here is that: nothing said of safety holds for "
+            "them.",
         ),
     )
 }
@@ -299,7 +346,7 @@ GUESTS = {
     for guest in (
         Guest(
             "linux",
-            "Drains the CQ to its end, then publishes and checks once; a command slot is reusable before that; "
+            "Drains the CQ to its end, then publishes and checks once; a command slot may be reusable before that; "
             "the SQ tail "
             "may move by as many entries as fit.",
             "Linux drivers/nvme/host/pci.c: nvme_poll_cq, nvme_write_sq_db, nvme_dbbuf_need_event",
@@ -314,7 +361,8 @@ GUESTS = {
             "(nvme_pcie_qpair_need_event, nvme_pcie_qpair_update_mmio_required)",
             choices={"drain": 1, "early_free": YES, "need_event": "closed", "submit_batch": 1},
             assumes="It may have as many commands outstanding as fit the SQ, which is so up to seven entries: of "
-            "larger queues a quarter, or 128 at most, stays free.",
+            "larger queues a quarter, or 128 at most, stays free. delay_cmd_submit is off, as by default, but not in "
+            "bdev_nvme: with it an SQ is published after the CQ, as with early_free=no and batches.",
         ),
         Guest(
             "lazy",

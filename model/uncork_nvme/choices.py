@@ -35,7 +35,7 @@ _UNDER_TSO = {
     "sq_read": ("each",),
     "serve": ("own",),
     "kick_size": ("all", "room"),
-    "idle_bits": ("none",),
+    "notify": ("kept", "spent"),
     "pool": ("none",),
     "events": ("none",),
 }
@@ -77,16 +77,20 @@ class Choices:
     sq_event: str = _choice(
         "what is written there: the SQ head; the tail as last read; or one behind that", "head", "tail", "tail-1"
     )
+    event_outside: str = _choice(
+        "which EventIdx the device keeps at a value that no index has, such as 0xFFFFFFFF, which a guest passes as its "
+        "index wraps: none; that of the CQ, if the policy writes none; and those of the SQs, with sq_arm=never",
+        "none", "cq", "both",
+    )  # fmt: skip
     sq_reread: str = _choice("the SQ shadow tail is read again after SQ EventIdx is written", YES, NO)
     poll: str = _choice("workers look at their SQ by themselves, again and again, and need no notification", NO, YES)
-    kick_on_doorbell: str = _choice("the CQ doorbell wakes the corked SQs", YES, NO)
+    kick_on_doorbell: str = _choice(
+        "the CQ doorbell wakes the corked SQs; where completions queue, it has every SQ looked at if the CQ was full",
+        YES, NO,
+    )  # fmt: skip
     kick_on_post: str = _choice("so does a read of the CQ shadow head after a post that frees room", NO, YES)
     kick_on_reserve: str = _choice("so does one before a permit is taken (its re-check included)", NO, YES)
     kick_on_remit: str = _choice("so does a permit given back by a worker that found its SQ empty", NO, YES)
-    kick_whom: str = _choice(
-        "a kick wakes SQs that are corked; or but one, the SQ with the number that the CQ has, if it is corked",
-        "corked", "same-number",
-    )  # fmt: skip
     kick_size: str = _choice(
         "a kick wakes every corked SQ; or as many as there are permits available (perhaps none), whichever they are, "
         "and leaves the others corked; or as many, those that were corked first, and hands each of them its permit",
@@ -104,16 +108,17 @@ class Choices:
         "`workers` is then how many there are in all",
         "own", "all",
     )  # fmt: skip
-    notify_empty: str = _choice(
-        "with several workers: a notification of an SQ that has no entry as far as the device knows wakes one of them, "
-        "as one of an SQ with one entry does; or all",
-        "one", "all",
+    notify: str = _choice(
+        "what becomes of a notification that finds no worker asleep: one looks once more before it sleeps; or it is "
+        "spent, as it finds workers by a bit that each sets in a look that finds nothing, waits for a look under way, "
+        "and wakes as many of those with a bit as the device knows entries, or all if it knows none; or so, and the "
+        "bits of those that it does not wake are lost, and a worker that looks while a bit is set is turned away",
+        "kept", "spent", "lost-bits",
     )  # fmt: skip
-    idle_bits: str = _choice(
-        "how a notification finds workers that sleep: any that does answers it; or by bits, which workers set as they "
-        "fall asleep: all are taken, as many workers are woken as there are entries, and the other bits are put back; "
-        "or lost",
-        "none", "returned", "dropped",
+    kick_delivery: str = _choice(
+        "a kick notifies an SQ in the step that finds room; or later, in a step of its own while no worker looks at "
+        "that SQ, since to notify takes the lock that a look holds",
+        "at-once", "deferred",
     )  # fmt: skip
     threads: str = _choice(
         "workers of different SQs run side by side; or one thread serves all SQs of the CQ, one look after the other",
@@ -131,8 +136,10 @@ class Choices:
     )  # fmt: skip
     doorbell_buffer: str = _choice("off: every move of an index rings its doorbell register", "on", "off")
     early_free: str = _choice(
-        "guest: a consumed CQE's command slot is reusable before the CQ head is published", YES, NO
-    )
+        "guest: a consumed CQE's command slot is reusable before the CQ head is published; or after that, and after "
+        "the doorbell if one is due",
+        YES, NO,
+    )  # fmt: skip
     drain: Choice = _choice(
         "guest: CQEs consumed before the CQ head is published: to the end, any number, at most so many",
         "all", "any", number=True,
@@ -149,6 +156,7 @@ class Choices:
         "used without a doorbell buffer; or restarted, with it; the device is paused and resumed",
         "none", "create", "delete", "config", "reset", "restart", "pause", joined=True,
     )  # fmt: skip
+    look_on_change: str = _choice("an SQ that is created or deleted has the workers look at every SQ", NO, YES)
     words: str = _choice(
         "guest: clears the shadow and EventIdx of a queue before it is created again; or they stay what they were",
         "clear", "keep",
@@ -162,8 +170,9 @@ class Choices:
         "shadow", "both",
     )  # fmt: skip
     on_delete: str = _choice(
-        "a command whose SQ is gone gives its permit back when it completes; or the permit is lost",
-        "return", "abandon",
+        "a command whose SQ is gone gives its permit back when it completes; or the permit is lost; or an SQ goes only "
+        "when its commands in flight have posted, or found the CQ full and are dropped",
+        "return", "abandon", "post",
     )  # fmt: skip
     kick_on_release: str = _choice("a permit given back like this wakes the corked SQs", NO, YES)
     on_reset: str = _choice(
@@ -171,13 +180,15 @@ class Choices:
     )
     on_resume: str = _choice(
         "a resumed device looks at every SQ; or goes on as it was; or has forgotten what was corked; or what was "
-        "notified and not looked at",
-        "look", "keep", "forget-corked", "forget-notified",
+        "notified and not looked at; or which looks were due as it was paused: they found nothing then, and only a "
+        "notification that comes later has a worker look",
+        "look", "keep", "forget-corked", "forget-notified", "forget-looks",
     )  # fmt: skip
     sq_event_cache: str = _choice(
         "SQ EventIdx is written each time; or only if it differs from what the device last wrote, as it remembers",
         NO, YES,
     )  # fmt: skip
+    cq_event_cache: str = _choice("the same of CQ EventIdx", NO, YES)
     memory: str = _choice(
         "sequentially consistent; or x86-TSO: a store waits in its thread's buffer until it drains by itself, or at a "
         "fence, a lock or a trap (the fences matter only there)",
@@ -220,7 +231,7 @@ class Choices:
 
     def _check_hand_over(self) -> None:
         """Raises `ChoiceError` for what a permit that is handed to an SQ is not described together with."""
-        known = {"cork": "park", "poll": NO, "kick_whom": "corked", "cq_full": "permits", "events": "none"}
+        known = {"cork": "park", "poll": NO, "cq_full": "permits", "events": "none"}
         self._only_with("kick_size=hand-over", "kick_size=all", known | {"serve": "own", "threads": "many"})
 
     def _only_with(self, what: str, instead: str, known: Mapping[str, Choice]) -> None:
@@ -236,10 +247,12 @@ class Choices:
                 raise ChoiceError(f"serve=all does not go with {name}={value}: set {name}={instead}, or serve=own")
         if self.serve == "all" and self.events != "none":
             raise ChoiceError("serve=all is not described for queues that come and go: set events=none, or serve=own")
-        if self.idle_bits != "none":
+        if self.notify != "kept":
+            self._only_with(f"notify={self.notify}", "notify=kept", {"kick_delivery": "deferred", "poll": NO})
+        if self.notify == "lost-bits":
             if self.workers == 1:
-                raise ChoiceError("idle_bits is about which of several workers is woken: set workers=2, or more")
-            self._only_with("idle_bits", "idle_bits=none", {"serve": "own", "poll": NO, "events": "none"})
+                raise ChoiceError("notify=lost-bits is about which of several workers is woken: set workers=2, or more")
+            self._only_with("notify=lost-bits", "notify=spent", {"serve": "own", "events": "none"})
 
     @property
     def happening(self) -> Counter[str]:
@@ -263,6 +276,7 @@ class Choices:
 
 
 ABOUT_EVENTS = (
+    "look_on_change",
     "words",
     "on_create",
     "on_config",
@@ -271,6 +285,7 @@ ABOUT_EVENTS = (
     "on_reset",
     "on_resume",
     "sq_event_cache",
+    "cq_event_cache",
 )
 """The choices that make no difference where there are no events."""
 

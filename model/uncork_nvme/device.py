@@ -22,15 +22,8 @@ from uncork.core.system import Action, Guarded, Updates, step, when
 from uncork_nvme import posting
 from uncork_nvme.actors import Registered, Serving
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import SQ, Kick, Machine, notified
-from uncork_nvme.posting import event_idx, rescheduled, writes_nothing, written
-
-
-def _armed_with(q: SQ, w: Serving, value: Expr) -> list[Updates]:
-    """Writes SQ EventIdx, if there is a buffer to write it to, and the device does not think that it says so."""
-    write = q.life.in_use & (q.armed != value) if q.has("armed") else q.life.in_use
-    remembered = [q(armed=value)] if q.has("armed") else []
-    return [w.sq_event.store(ite(write, value, q.event)), *remembered]
+from uncork_nvme.machine import SQ, Kick, Machine, delivered, notified
+from uncork_nvme.posting import event_idx, remembers, rescheduled, stored, writes_nothing, written
 
 
 # -- pop, by a worker --------------------------------------------------------------------------------------------------
@@ -40,25 +33,25 @@ def wake(m: Machine, q: SQ, w: Serving) -> Guarded:
     if isinstance(w, Registered):
         called, answered = w.woken, Updates()
     else:
-        called, answered = q.wakeups > 0, q(wakeups=q.wakeups - 1)
+        called, answered = q.wakeups > 0, _answered(m, q)
     return when(w.asleep & called & m.life.awake, w.wakes(), answered, _read_awake(m, q)).says("wakes up")
 
 
-@step("doorbell handler {}")
-def deliver(m: Machine, q: SQ) -> Guarded:
-    """Wakes as many workers as are asked for, of those whose bits are set; a look that is under way is waited for.
+def _answered(m: Machine, q: SQ) -> Updates:
+    """One notification is answered. Of those that are spent no more are left than there are workers that sleep."""
+    answered = q(wakeups=q.wakeups - 1)
+    if m.choices.notify == "spent" and m.choices.serve == "all":
+        left = count(w.asleep for w in q.workers) - 1
+        for other in m.sqs:
+            if other is not q:
+                answered |= other(wakeups=minimum(other.wakeups, left))
+    return answered
 
-    All the bits are taken at once. Those of the workers that are not woken are put back, or lost.
-    """
-    changed, before = q(wakeups=0), list[Expr]()
-    for w in q.registered:
-        chosen = w.idle & (count(before) < q.wakeups)
-        kept = w.idle & ~chosen if m.choices.idle_bits == "returned" else boolean(False)
-        changed |= w(idle=kept, woken=w.woken | chosen)
-        before.append(w.idle)
-    return when((q.wakeups > 0) & ~q.popping, changed).says(
-        f"takes the bits of {q.label}'s workers, wakes " + "{}", minimum(q.wakeups, count(before))
-    )
+
+@step("worker {}", of="reserve")
+def turn_away(m: Machine, q: SQ, w: Registered) -> Guarded:
+    """Finds the bit of another worker set, takes its SQ for empty, sets its own bit and sleeps."""
+    return when(_may_look(m, q, w) & _turned_away(q), w.leaves()).says("finds another's bit set: does not look, sleeps")
 
 
 @step("worker {}")
@@ -74,6 +67,8 @@ def _read_awake(m: Machine, q: SQ) -> Updates:
 
 def _may_reserve(m: Machine, q: SQ, w: Serving) -> Expr:
     may = _may_look(m, q, w) & m.cq.unlocked
+    if q.registered:
+        may = may & ~_turned_away(q)
     if q.has("granted"):
         may = may & ~q.granted & (m.cq.consumer != "kick")  # what a doorbell freed goes to those in line first
     return may & ~any_of(m.looking(other) for other in m.sqs) if m.choices.threads == "one" else may
@@ -81,6 +76,10 @@ def _may_reserve(m: Machine, q: SQ, w: Serving) -> Expr:
 
 def _may_look(m: Machine, q: SQ, w: Serving) -> Expr:
     return (w.at == "reserve") & q.exists & q.free_to_pop & q.unlocked & m.life.awake
+
+
+def _turned_away(q: SQ) -> Expr:
+    return any_of(w.idle for w in q.registered)
 
 
 @step("worker {}", of="reserve")
@@ -168,7 +167,7 @@ def cork_arm(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Writes CQ EventIdx as the policy says at a cork; a full fence follows."""
     armed = event_idx(m, corking=True)
     return (
-        when((w.at == "cork arm") & armed.written, written(armed.value, m.cq, w), w(at="cork recheck"))
+        when((w.at == "cork arm") & armed.written, *written(armed.value, m.cq, w), w(at="cork recheck"))
         .says("arms: CQ EventIdx {} -> {}", w.cq_event.own, armed.value if armed.value is not None else m.cq.event)
         .but_where(~m.life.in_use, writes_nothing(m))
     )
@@ -257,11 +256,8 @@ def arm_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
     event = {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[m.choices.sq_event]
     onward = [w(at="reread")] if m.choices.sq_reread == YES else [q(locked=False), *_armed(m, q, w)]
-    armed = when(w.at == "arm", *_armed_with(q, w, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
-    armed = armed.but_where(~m.life.in_use, writes_nothing(m))
-    if not q.has("armed"):
-        return armed
-    return armed.but_where(q.armed == event, "remembers SQ EventIdx as {} already: writes nothing", event)
+    armed = when(w.at == "arm", *stored(q, w.sq_event, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
+    return armed.but_where(~m.life.in_use, writes_nothing(m)).but_where(*remembers(q, event))
 
 
 def _armed(m: Machine, q: SQ, w: Serving) -> list[Updates]:
@@ -322,19 +318,41 @@ def notify_tail(m: Machine, q: SQ) -> Guarded:
 @step("doorbell handler {}")
 def notify(m: Machine, q: SQ) -> Guarded:
     """Notifies the SQ's workers."""
-    return when(q.submitter == "notify", q(submitter="idle"), notified(q, boolean(True))).says(
-        f"notifies the worker of {q.label}"
-    )
+    told = f"notifies the worker of {q.label}"
+    if not q.has("called"):
+        return when(q.submitter == "notify", q(submitter="idle"), notified(q, boolean(True))).says(told)
+    awake = m.life.awake  # what comes while the device is paused is delivered as it is resumed
+    reaches = [delivered(q, awake), q(called=q.called | ~awake)] if m.life.events["pause"] else [_reaches(q)]
+    notifies = when((q.submitter == "notify") & (q.settled | ~awake), q(submitter="idle"), *reaches).says(told)
+    return notifies.but_where(awake & _spends(q), told + ", which runs: spent")
+
+
+@step("doorbell handler {}")
+def deliver(m: Machine, q: SQ) -> Guarded:
+    """A kick reaches the SQ's workers, once no look at the SQ is under way."""
+    told = f"the kick reaches {q.label}'s worker"
+    delivers = when(q.called & q.settled & m.life.awake, q(called=False), _reaches(q)).says(told)
+    return delivers.but_where(_spends(q), told + ", which runs: spent")
+
+
+def _spends(q: SQ) -> Expr:
+    """Whether a notification that comes now is of no use to anybody."""
+    return boolean(False) if q.choices.notify == "kept" else ~any_of(w.asleep for w in q.workers)
+
+
+def _reaches(q: SQ) -> Updates:
+    return delivered(q, boolean(True))
 
 
 @step("doorbell handler", of="notify_head")
 def notify_head(m: Machine) -> Guarded:
     """Takes the CQ head that the doorbell carries and credits the permits that it freed."""
     cq = m.cq
-    onward = "kick" if m.choices.kick_on_doorbell == YES else "poll"
+    onward = [cq(consumer="kick")] if m.kicks_on_doorbell else m.polls()
     return when(
         (cq.consumer == "notify head") & cq.unlocked & (cq.told <= cq.occupied),
-        cq(head=cq.shadow, available=cq.available + cq.told, consumer=onward),
+        cq(head=cq.shadow, available=cq.available + cq.told),
+        *onward,
         *rescheduled(m),
     ).says("learns the CQ head {}: {} freed", cq.shadow, cq.told)
 
@@ -343,7 +361,7 @@ def notify_head(m: Machine) -> Guarded:
 def reject_head(m: Machine) -> Guarded:
     """Refuses a CQ head that frees more than is occupied; the handler ends without a kick."""
     cq = m.cq
-    return when((cq.consumer == "notify head") & cq.unlocked & (cq.told > cq.occupied), cq(consumer="poll")).says(
+    return when((cq.consumer == "notify head") & cq.unlocked & (cq.told > cq.occupied), *m.polls()).says(
         "refuses CQ head {}: {} freed of {}", cq.shadow, cq.told, cq.occupied
     )
 
@@ -355,7 +373,7 @@ def kick(m: Machine, kick: Kick) -> Guarded:
     given = [cq(available=kick.rest(cq.available))] if kick.hands_over else []
     return when(
         (cq.consumer == "kick") & cq.unlocked & kick.possible(cq.available),
-        cq(consumer="poll"),
+        *m.polls(),
         *given,
         *kick.updates(),
     ).says("kicks the corked SQs")
@@ -363,6 +381,8 @@ def kick(m: Machine, kick: Kick) -> Guarded:
 
 def _pop(m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
     yield poll(m, q, w) if m.choices.poll == YES else wake(m, q, w)
+    if isinstance(w, Registered):
+        yield turn_away(m, q, w)
     yield reserve(m, q, w)
     if q.has("granted"):
         yield use_grant(m, q, w)
@@ -410,12 +430,12 @@ def actions(m: Machine) -> Iterator[Action]:
             yield from posting.steps(m, q, p)
         yield notify_tail(m, q)
         yield notify(m, q)
-        if m.choices.idle_bits != "none":
+        if q.has("called"):
             yield deliver(m, q)
     if m.poster:
         yield from posting.queued_steps(m, m.poster)
     yield notify_head(m)
     yield reject_head(m)
-    if m.choices.kick_on_doorbell == YES:
+    if m.kicks_on_doorbell:
         for each in m.kicks("kick_on_doorbell"):
             yield kick(m, each)

@@ -16,11 +16,13 @@ def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
 
     The specification and Linux write (u16)(new - EventIdx - 1) < (u16)(new - old); for indices on the ring that is
     EventIdx in the circular interval [old, new), and with <= and without the 1, [old, new] (NVMe 2.x Annex B.5.1 and
-    the example of B.5.2).
+    the example of B.5.2). An EventIdx that no index reaches, such as SPDK's 0xFFFFFFFF, is passed under either rule as
+    the index wraps, and only then: as one at the last slot is under the strict rule, and so it is kept.
     """
     old = ring.index.own - ring.moved
     past = ring.event - old
-    passed = past < ring.moved if machine.choices.need_event == "strict" else past <= ring.moved
+    strict = machine.choices.need_event == "strict" or ring.outside
+    passed = past < ring.moved if strict else past <= ring.moved
     return passed | ~machine.life.in_use
 
 
@@ -31,6 +33,17 @@ def moves(ring: SQ | CQ, new: Expr, by: Expr | int) -> Updates:
 
 _DUE = "no doorbell buffer: must ring"
 """How it is told that a doorbell is due where there is no EventIdx to look at."""
+
+
+def _event(ring: SQ | CQ) -> str:
+    """What stands for EventIdx in a sentence: a blank, or the value that is no position."""
+    return "0xFFFFFFFF" if ring.outside else "{}"
+
+
+def _looked(ring: SQ | CQ) -> list[Expr]:
+    """What fills the blanks of such a sentence: EventIdx, and the move that it was held against."""
+    event = [] if ring.outside else [ring.event]
+    return [*event, ring.index.own - ring.moved, ring.index.own]
 
 
 def _unbuffered(m: Machine) -> Expr:
@@ -65,7 +78,7 @@ def need_sq(m: Machine, q: SQ) -> Guarded:
     """Reads SQ EventIdx and finds it passed: a doorbell is due."""
     return (
         when(_checks(m, q) & crossed(m, q), q(submitter="ring", moved=0))
-        .says("SQ EventIdx {}: passed by {} -> {}, must ring", q.event, q.index.own - q.moved, q.index.own)
+        .says(f"SQ EventIdx {_event(q)}: passed by {{}} -> {{}}, must ring", *_looked(q))
         .but_where(~m.life.in_use, _DUE)
     )
 
@@ -74,7 +87,7 @@ def need_sq(m: Machine, q: SQ) -> Guarded:
 def elide_sq(m: Machine, q: SQ) -> Guarded:
     """Reads SQ EventIdx and finds it not passed: no doorbell."""
     return when(_checks(m, q) & ~crossed(m, q), q(submitter="idle", moved=0)).says(
-        "SQ EventIdx {}: not passed by {} -> {}, silent", q.event, q.index.own - q.moved, q.index.own
+        f"SQ EventIdx {_event(q)}: not passed by {{}} -> {{}}, silent", *_looked(q)
     )
 
 
@@ -118,15 +131,13 @@ def leave_loop(m: Machine) -> Guarded:
 
 @step("consumer")
 def publish(m: Machine) -> Guarded:
-    """Moves the CQ shadow head to where it has consumed. Without early free the command slots are reusable now."""
+    """Moves the CQ shadow head to where it has consumed."""
     cq = m.cq
-    freed = [q(outstanding=q.outstanding - q.unfreed, unfreed=0) for q in m.sqs if m.choices.early_free != YES]
     return (
         when(
             cq.consumer == "publish",
             cq.index.store(cq.cursor),
             moves(cq, cq.cursor, cq.consumed) | cq(consumer="check") if m.buffered else cq(consumer="ring"),
-            *freed,
         )
         .says("publishes: shadow head {} -> {}", cq.index.own, cq.cursor)
         .but_where(_unbuffered(m), "moves its head {} -> {}", cq.index.own, cq.cursor)
@@ -139,7 +150,7 @@ def need_cq(m: Machine) -> Guarded:
     cq = m.cq
     return (
         when(_checks(m, cq) & crossed(m, cq), cq(consumer="ring", moved=0))
-        .says("CQ EventIdx {}: passed by {} -> {}, must ring", cq.event, cq.index.own - cq.moved, cq.index.own)
+        .says(f"CQ EventIdx {_event(cq)}: passed by {{}} -> {{}}, must ring", *_looked(cq))
         .but_where(~m.life.in_use, _DUE)
     )
 
@@ -148,8 +159,8 @@ def need_cq(m: Machine) -> Guarded:
 def elide_cq(m: Machine) -> Guarded:
     """Reads CQ EventIdx and finds it not passed: no doorbell."""
     cq = m.cq
-    return when(_checks(m, cq) & ~crossed(m, cq), cq(consumer="poll", moved=0)).says(
-        "CQ EventIdx {}: not passed by {} -> {}, silent", cq.event, cq.index.own - cq.moved, cq.index.own
+    return when(_checks(m, cq) & ~crossed(m, cq), *m.polls(), cq(moved=0)).says(
+        f"CQ EventIdx {_event(cq)}: not passed by {{}} -> {{}}, silent", *_looked(cq)
     )
 
 

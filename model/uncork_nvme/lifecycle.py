@@ -13,6 +13,7 @@ from uncork.core.expr import Expr, all_of, boolean, ite, lift
 from uncork.core.system import Action, Fairness, Guarded, Updates, step, when
 
 from uncork_nvme.actors import IN_POST, Completer, Serving
+from uncork_nvme.choices import YES
 from uncork_nvme.machine import CQ, SQ, Kick, Machine, notified
 
 
@@ -36,7 +37,14 @@ def _all_calm(m: Machine) -> Expr:
 def create_sq(m: Machine, q: SQ) -> Guarded:
     """Create I/O Submission Queue: the SQ begins at 0, its words in the doorbell buffer as guest and device see to."""
     may, done = _event(m, "create")
-    return when(may & ~q.exists, done, q(live=True), _first_words(m, q)).says(f"creates {q.label} on the live CQ")
+    created = [done, q(live=True), _first_words(m, q), *_looked_at(m, but=None)]
+    return when(may & ~q.exists, *created).says(f"creates {q.label} on the live CQ")
+
+
+def _looked_at(m: Machine, but: SQ | None) -> list[Updates]:
+    """Every SQ but one is looked at, on a device that does so as its queues change."""
+    changes = m.choices.look_on_change == YES
+    return [notified(q, q.exists) for q in m.sqs if q is not but] if changes else []
 
 
 def _first_words(m: Machine, q: SQ) -> Updates:
@@ -44,7 +52,8 @@ def _first_words(m: Machine, q: SQ) -> Updates:
     if not m.buffered:
         return Updates()
     written = m.choices.on_create
-    words = q(event=0) if m.choices.words == "clear" or written == "both" else Updates()
+    armed = m.choices.words == "clear" or written == "both"
+    words = q(event=0) if armed and not q.outside else Updates()
     if q.has("stale") and written != "neither":
         words |= q(stale=0)
     return words
@@ -52,11 +61,18 @@ def _first_words(m: Machine, q: SQ) -> Updates:
 
 @step("guest", Fairness.NONE)
 def delete_sq(m: Machine, q: SQ) -> Guarded:
-    """Delete I/O Submission Queue: entries not taken are dropped; commands in flight complete with their SQ gone."""
+    """Delete I/O Submission Queue: entries not taken are dropped; commands in flight complete with their SQ gone.
+
+    Or they complete first: then this is the end of the deletion.
+    """
     may, done = _event(m, "delete")
+    if m.choices.on_delete == "post":
+        may = may & ((q.in_flight == 0) | (m.cq.available == 0) if m.poster else q.in_flight == 0)
     dropped = q.pending + q.in_flight
     emptied = q(live=False, shadow=0, head=0, tail=0, in_flight=0, outstanding=q.outstanding - dropped)
     emptied |= q(corked=False, wakeups=0)
+    if q.has("called"):
+        emptied |= q(called=False)
     if q.has("queued"):
         emptied |= q(queued=0)
     if q.has("orphans"):
@@ -65,7 +81,7 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
         emptied |= q(armed=0)
     if q.has("stale"):
         emptied |= q(stale=q.word - lift(0, q.word.sort))
-    return when(may & q.exists & _calm(q) & m.cq.unlocked, done, emptied).says(
+    return when(may & q.exists & _calm(q) & m.cq.unlocked, done, emptied, *_looked_at(m, but=q)).says(
         f"deletes {q.label}, " + "{} commands in flight", q.in_flight
     )
 
@@ -109,8 +125,11 @@ def configure(m: Machine) -> Guarded:
 
 
 def _armed(ring: SQ | CQ) -> Updates:
-    """EventIdx becomes the index that is known: the guest rings for its next move."""
-    return ring(event=ring.shadow, **({"armed": ring.shadow} if ring.has("armed") else {}))
+    """EventIdx becomes the index that is known: the guest rings for its next move. A device that remembers it does not.
+
+    OpenVMM's DoorbellMemory::replace_mem writes to memory, and what DoorbellState remembers stays what it was.
+    """
+    return Updates() if ring.outside else ring(event=ring.shadow)
 
 
 def _afresh(m: Machine, *, pages: bool) -> list[Updates]:
@@ -179,6 +198,8 @@ def _recalled(m: Machine) -> list[Updates]:
             return [part for q in m.sqs for part in (q(corked=False), notified(q, boolean(True)))]
         case "forget-corked":
             return [q(corked=False) for q in m.sqs]
+        case "forget-looks":
+            return [part for q in m.sqs for part in (q(wakeups=0), *(w.leaves() for w in q.workers))]
         case "forget-notified":
             asleep = [w.leaves() for q in m.sqs for w in q.workers]
             return [*(q(wakeups=0) for q in m.sqs), *asleep]

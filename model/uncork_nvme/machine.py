@@ -10,7 +10,7 @@ from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, maximum,
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Declared, Record, RingPicture, Updates, var
 
-from uncork_nvme.actors import Completer, Poster, Registered, Serving, Shared, Storing, Thread, Visit, Worker
+from uncork_nvme.actors import IN_POP, Completer, Poster, Registered, Serving, Shared, Storing, Thread, Visit, Worker
 from uncork_nvme.choices import NO, YES, Choices
 from uncork_nvme.memory import Buffer, Word
 from uncork_nvme.policies import Policy
@@ -60,6 +60,11 @@ class Life(Record):
         return ite(self.in_use, ring.word, ring.page if ring.has("page") else known)
 
 
+def _event(size: int, doc: str, *, outside: bool) -> Declared:
+    """EventIdx; one outside the ring is kept as the last slot (see `guest.crossed`)."""
+    return var(Ring(size), doc, size - 1) if outside else var(Ring(size), doc)
+
+
 def _page(life: Life, size: int) -> dict[str, Declared]:
     """The shadow word in the pages that a device goes on reading after a reset, where it does."""
     page = var(Ring(size), "the shadow word in the pages of before the reset, which nobody writes any more")
@@ -103,17 +108,19 @@ class SQ(Record):
         self.size, self.capacity = size, size - 1
         self.life, self.choices = life, life.choices
         choices, events = life.choices, life.events
+        self.outside = choices.event_outside == "both" and choices.sq_arm == "never"
         name = f"sq{number}"
-        late = {"unfreed": var(Nat(cq_size - 1), "commands consumed whose slots wait for the CQ head to be published")}
+        late = {"unfreed": var(Nat(cq_size - 1), "commands consumed whose slots wait until the device is told")}
         queue = {"queued": var(Nat(size - 1), "commands in flight that are done, and whose CQE is not posted")}
         alive = {"live": var(Bool(), "the SQ exists", live)}
-        gone = events["delete"] if choices.cq_full != "queue" else 0
+        gone = events["delete"] if choices.cq_full != "queue" and choices.on_delete != "post" else 0
         cache = {"armed": var(Ring(size), "what the device remembers to have written to SQ EventIdx")}
+        deferred = {"called": var(Bool(), "a kick of it has not reached its workers yet")}
         several = {"popping": var(Bool(), "a worker is in a pop, to its end: the others of this SQ wait")}
         super().__init__(
             name,
             shadow=var(Ring(size), "SQ shadow tail: the guest has published entries up to here"),
-            event=var(Ring(size), "SQ EventIdx: the guest rings when its tail moves past this"),
+            event=_event(size, "SQ EventIdx: the guest rings when its tail moves past this", outside=self.outside),
             submitter=var(Enum(("idle", "check", "ring", "notify tail", "notify")), "what the submitter does next"),
             moved=var(Nat(size - 1), "how far the shadow tail moved and EventIdx was not looked at since"),
             outstanding=var(Nat(size - 1), "command slots in use"),
@@ -126,6 +133,7 @@ class SQ(Record):
             corked=var(Bool(), "recorded as waiting for a CQ kick"),
             **(several if choices.workers > 1 else {}),
             wakeups=var(Nat(choices.workers), "notifications that no worker has answered yet"),
+            **(deferred if choices.kick_delivery == "deferred" else {}),
             **(_line(of) if choices.kick_size == "hand-over" else {}),
             **(alive if events["create"] or events["delete"] else {}),
             **(_orphans(gone * (size - 1)) if gone else {}),
@@ -133,7 +141,7 @@ class SQ(Record):
             **_stale(choices, size),
             **_page(life, size),
         )
-        own = Worker if choices.idle_bits == "none" else Registered
+        own = Registered if choices.notify == "lost-bits" else Worker
         self.workers: Sequence[Serving] = (
             [Visit(worker, number) for worker in crew]
             if choices.serve == "all"
@@ -197,6 +205,11 @@ class SQ(Record):
         return ~self.popping if len(self.workers) > 1 else boolean(True)
 
     @property
+    def settled(self) -> Expr:
+        """Whether no worker is in a pop of it: a notification takes the lock that a pop holds."""
+        return ~any_of(worker.in_pop for worker in self.workers)
+
+    @property
     def permits(self) -> Expr:
         """Permits held for this SQ: by commands in flight, and by workers that hold one without a command."""
         idle = ("arm", "reread") if self.choices.sq_arm == "idle" else ()
@@ -224,13 +237,16 @@ class SQ(Record):
 class CQ(Record):
     """The completion queue: its shared words, its guest consumer, and what the device knows of it."""
 
-    def __init__(self, size: int, sqs: Sequence[SQ], life: Life) -> None:
+    def __init__(self, size: int, sqs: Sequence[SQ], life: Life, *, outside: bool = False) -> None:
         self.size, self.capacity = size, size - 1
         self.life = life
+        self.outside = outside
+        cached = life.choices.cq_event_cache == YES and life.events
+        cache = {"armed": var(Ring(size), "what the device remembers to have written to CQ EventIdx")}
         super().__init__(
             "cq",
             shadow=var(Ring(size), "CQ shadow head: the guest has consumed entries up to here, and said so"),
-            event=var(Ring(size), "CQ EventIdx: the guest rings when its head moves past this"),
+            event=_event(size, "CQ EventIdx: the guest rings when its head moves past this", outside=self.outside),
             **self._entries(sqs),
             consumer=var(
                 Enum(("poll", "publish", "check", "ring", "notify head", "kick")), "what the consumer does next"
@@ -241,6 +257,7 @@ class CQ(Record):
             head=var(Ring(size), "the CQ head as the device last saw it"),
             tail=var(Ring(size), "the next CQ slot that the device writes"),
             available=var(Nat(size - 1), "permits that may be taken", initial=size - 1),
+            **(cache if cached else {}),
             **_page(life, size),
         )
         self.index = Word("cq.shadow_head", "CQ shadow head", self, "shadow", _pending(life.choices, self))
@@ -331,13 +348,11 @@ class Kick:
     chosen: tuple[SQ, ...] | None
     """None: every corked SQ."""
     site: bool = True
-    due: bool = True
-    """Whether the chosen are those that there is room for; else they are chosen without a look."""
 
     @property
     def note(self) -> str:
         """Names the choice, where there is one."""
-        if not self.site or not self.due or self.chosen is None:
+        if not self.site or self.chosen is None:
             return ""
         return "wakes " + ("+".join(q.label for q in self.chosen) or "none")
 
@@ -348,7 +363,7 @@ class Kick:
 
     def possible(self, room: Expr) -> Expr:
         """Whether this kick is a right one where `room` permits are available after the step."""
-        if not self.site or not self.due or self.chosen is None:
+        if not self.site or self.chosen is None:
             return boolean(True)
         due = minimum(room, self.machine.waiting)
         first = all_of(q.before < len(self.chosen) for q in self.chosen) if self.hands_over else boolean(True)
@@ -383,18 +398,35 @@ class Kick:
 
 
 def notified(q: SQ, condition: Expr) -> Updates:
-    """Notifies an SQ where the condition holds: as many more workers as it knows entries are to wake.
+    """Has an SQ's workers notified where the condition holds: in this step, or in one of its own (`device.deliver`)."""
+    return q(called=q.called | condition) if q.has("called") else delivered(q, condition)
 
-    At least one; where it knows none, one or all, as is chosen.
+
+def delivered(q: SQ, condition: Expr) -> Updates:
+    """A notification reaches an SQ's workers where the condition holds.
+
+    It wakes as many as the device knows entries. If it knows none: one, or all where workers are found by their bits.
+    A notification that is spent wakes workers that sleep; one that is kept is answered by whoever falls asleep next.
     """
+    if q.registered:
+        return _by_bits(q)
+    spent = q.choices.notify == "spent"
     if len(q.workers) == 1:
-        return q(wakeups=ite(condition, 1, q.wakeups))
+        return q(wakeups=ite(condition & q.asleep if spent else condition, 1, q.wakeups))
     known = q.tail - q.head
-    more = maximum(known, 1)
-    if q.choices.notify_empty == "all":
-        more = ite(known == 0, len(q.workers), known)
-    woken = minimum(q.wakeups + more, len(q.workers))
-    return q(wakeups=ite(condition, woken, q.wakeups))
+    more = ite(known == 0, len(q.workers), known) if spent else maximum(known, 1)
+    most = count(worker.asleep for worker in q.workers) if spent else len(q.workers)
+    return q(wakeups=ite(condition, minimum(q.wakeups + more, most), q.wakeups))
+
+
+def _by_bits(q: SQ) -> Updates:
+    """All the bits are taken at once, and as many workers woken as there are entries: the other bits are lost."""
+    known, before, changed = q.tail - q.head, list[Expr](), Updates()
+    for worker in q.registered:
+        chosen = worker.idle & ((known == 0) | (count(before) < known))
+        before.append(worker.idle)
+        changed |= worker(idle=False, woken=worker.woken | chosen)
+    return changed
 
 
 class Machine:
@@ -411,7 +443,8 @@ class Machine:
             SQ(number, sq_size, cq_size, self.life, of=sqs, live=number < first, crew=self.crew)
             for number in range(sqs)
         ]
-        self.cq = CQ(cq_size, self.sqs, self.life)
+        outside = choices.event_outside != "none" and not policy.writes(cq_size)
+        self.cq = CQ(cq_size, self.sqs, self.life, outside=outside)
         self.poster = Poster(self.cq) if choices.cq_full == "queue" else None
 
     @property
@@ -428,9 +461,14 @@ class Machine:
         """Whether the doorbell buffer is on."""
         return self.choices.doorbell_buffer == "on"
 
+    @property
+    def kicks_on_doorbell(self) -> bool:
+        """Whether a CQ doorbell is followed by a kick; where completions queue, it has SQs looked at (`posting`)."""
+        return self.choices.kick_on_doorbell == YES and self.poster is None
+
     def looking(self, q: SQ) -> Expr:
         """Whether a worker of this SQ is in a pop, to its end."""
-        return any_of(w.at.among("cork arm", "cork recheck", "fetch", "arm", "reread", "remit") for w in q.workers)
+        return any_of(w.at.among(*IN_POP) for w in q.workers)
 
     @property
     def permit(self) -> int:
@@ -454,6 +492,11 @@ class Machine:
     def fence(self, name: str, buffer: Buffer) -> Expr:
         """Whether a thread may go on to a load after a fence (the name of a choice): at once where it is left out."""
         return buffer.drained if self.choices.items()[name] == YES else boolean(True)
+
+    def polls(self) -> list[Updates]:
+        """The guest's consumer goes on: the device was told how far it is. Without early free, slots are free now."""
+        freed = [q(outstanding=q.outstanding - q.unfreed, unfreed=0) for q in self.sqs if q.has("unfreed")]
+        return [self.cq(consumer="poll"), *freed]
 
     @property
     def corked(self) -> Expr:
@@ -482,8 +525,6 @@ class Machine:
         """
         if self.choices.items()[site] != YES:
             yield Kick(self, (), site=False)
-        elif self.choices.kick_whom == "same-number":
-            yield Kick(self, (self.sqs[0],), due=False)
         elif self.choices.kick_size == "all":
             yield Kick(self, None)
         else:

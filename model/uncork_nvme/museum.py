@@ -65,16 +65,19 @@ BUGS = (
     ),
     Bug(
         "qemu-7.1",
-        "CQ EventIdx is never written. Guests on riscv64 hang as they boot: a completion finds the CQ full and waits "
-        "for a doorbell that no guest has a reason to ring.",
+        "CQ EventIdx is never written. Guests on riscv64 have requests time out as they boot: a CQ doorbell is left "
+        "out (reported by Guenter Roeck). That a completion which finds the CQ full then waits for ever is found here; "
+        "what was reported is rather an interrupt line that only a CQ doorbell takes down.",
         "https://gitlab.com/qemu-project/qemu/-/commit/fa5db2aa168b",
-        "The head as last read is written to EventIdx before each attempt to post, and then the shadow is read.",
+        "The head as last read is written to EventIdx before each attempt to post, and then the shadow is read (8.0.0, "
+        "7.2.1).",
         Shown(Design("qemu-7.1", "linux", "never"), "drains", _QEMU, _ONE_AND_TWO),
     ),
     Bug(
         "qemu-review-2022",
-        "Asked in the review of QEMU's doorbell buffer: if the tail is not read again after SQ EventIdx is written, a "
-        "guest may move it before it could see EventIdx, and stay silent, and the device sleeps.",
+        "Feared, and never in the code: if the tail is not read again after SQ EventIdx is written, a guest may move "
+        "it before it could see EventIdx, and stay silent, and the device sleeps. John Levon asked it of QEMU's first "
+        "patch, which read the tail again.",
         "qemu-devel, June 2022: hw/nvme: Implement shadow doorbell buffer support",
         "The tail is read again after EventIdx is written, as QEMU does.",
         Shown(
@@ -88,11 +91,18 @@ BUGS = (
     ),
     Bug(
         "qemu-suppress-db",
-        "A proposal for QEMU left SQ EventIdx alone while the device polled. It falls behind, is passed once, and then "
-        "lies behind every move of the tail for a lap.",
-        "qemu-devel, the suppress_db proposal for hw/nvme",
-        "It was turned down: EventIdx is written after each command.",
-        Shown(Design("qemu-suppress-db", "linux", "head"), "uncorked", _QEMU, _ONE_AND_TWO),
+        "A proposal for QEMU leaves SQ EventIdx alone while the device polls, and writes it as polling ends. By "
+        "reading, it loses nothing, since QEMU's event loop polls once more after that. Shown is what this last look "
+        "is for. It was turned down for the doorbells that it might cost.",
+        "qemu-devel, August 2022: hw/nvme: add polling support (version 3, patch 4)",
+        "The event loop looks once more after EventIdx is written (util/aio-posix.c: poll_set_started).",
+        Shown(
+            Design("qemu", "linux", "head", {"sq_arm": "idle", "sq_reread": "no"}),
+            "uncorked",
+            Design("qemu", "linux", "head", {"sq_arm": "idle"}),
+            _ONE_AND_TWO,
+            "A worker that takes entries polls, and stops when it finds none.",
+        ),
     ),
     Bug(
         "openvmm-1582",
@@ -112,56 +122,97 @@ BUGS = (
     ),
     Bug(
         "spdk-4bcab9fb",
-        "When the CQ had room again the wrong queue was kicked, and the SQ that waited slept on.",
-        "https://github.com/spdk/spdk/commit/4bcab9fb",
-        "The SQ that waits is kicked.",
+        "An SQ that finds the CQ full kicks itself, to be looked at again. The kick was written to the socket of the "
+        "vfio-user connection, and not to the poll group's eventfd: nobody looked, and 8 stray bytes went to the other "
+        "side. Found and mended by John Levon.",
+        "https://github.com/spdk/spdk/commit/4bcab9fb9b, of 23b518a013",
+        "The eventfd is written.",
         Shown(
-            Design("arm-recheck", "linux", "arm-on-cork", {"kick_whom": "same-number"}),
+            Design("spdk-interrupt", "linux", "never", {"cork": "park"}),
             "uncorked",
-            _KICKS,
-            ((2, 2, 2),),
-            "The wrong queue is the SQ that has the CQ's number; shown on a device that kicks at every chance, so that "
-            "whom it kicks is all that is wrong.",
+            Design("spdk-interrupt", "linux", "never"),
+            _ONE_AND_TWO,
+            "With a doorbell buffer SPDK failed the controller a moment later, as it found entries that it could not "
+            "take and thought that impossible, until 6e1d0b50c1; that is left out.",
         ),
     ),
     Bug(
         "spdk-6e1d0b50",
-        "A command was taken if the CQ had room when it was taken, whatever else was in flight: more completions than "
-        "the CQ has slots. SPDK refuses to post to a full CQ, so that nothing is written over: the completion is lost.",
-        "https://github.com/spdk/spdk/commit/6e1d0b50",
+        "A command was taken if the CQ had room when it was taken, whatever else was in flight (23b518a013): more "
+        "completions than the CQ has slots. SPDK reads the shadow head once more, refuses to post to a full CQ, and "
+        "fails the controller.",
+        "https://github.com/spdk/spdk/commit/6e1d0b50c1",
         "Commands in flight are counted.",
         Shown(
-            Design("spdk-poll", "linux", "never", {"cq_full": "ignore-in-flight"}), "safety", _SPDK_POLL, _ONE_AND_TWO
+            Design("spdk-poll", "linux", "never", {"cq_full": "ignore-in-flight"}),
+            "safety",
+            _SPDK_POLL,
+            _ONE_AND_TWO,
+            "A guest that uses a command slot again before it has published the CQ head. With one SQ as large as the "
+            "CQ, a guest that does not (early_free=no) is safe.",
+        ),
+    ),
+    Bug(
+        "linux-nvme-2026",
+        "A device drops a completion that finds the CQ full. Linux uses a command slot again before it has rung the "
+        "CQ doorbell, and so a command may complete into a full CQ, and hang. Seen by Junnan Zhang on an admin queue, "
+        "with no doorbell buffer.",
+        "linux-nvme, February 2026: nvme-pci: fix potential I/O hang when CQ is full",
+        "The patch has Linux ring before it uses slots again. It was turned down: a full CQ is the device's to wait "
+        "for.",
+        Shown(
+            Design("mmio", "linux", "tail", {"backend": "detached", "cq_full": "ignore-in-flight"}),
+            "safety",
+            Design("mmio", "linux", "tail", {"backend": "detached", "cq_full": "ignore-in-flight", "early_free": NO}),
+            ((1, 3, 3), (1, 4, 4)),
+            "The device is one that takes commands as long as the CQ has a slot.",
         ),
     ),
     Bug(
         "propolis-972",
         "A notification takes the bits of all the workers that sleep, and wakes as many as it knows entries. The bits "
-        "of the others are lost, and no notification finds these workers again: reported is that of 8 workers, with 15 "
-        "SQs, one does all the work. Nothing hangs as long as commands complete, since the one that was woken looks "
-        "again.",
-        "https://github.com/oxidecomputer/propolis/issues/972 and https://github.com/oxidecomputer/propolis/pull/973",
-        "Only workers that sleep are counted, and bits of those that are not woken are put back (973).",
+        "of the others are lost: reported is that of 8 workers, with 15 SQs, one does all the work. And a worker that "
+        "looks while the bit of another is set is turned away, and sleeps. That entries then wait for ever is found "
+        "here.",
+        "https://github.com/oxidecomputer/propolis/issues/972 and https://github.com/oxidecomputer/propolis/pull/973; "
+        "lib/propolis/src/block/minder.rs before 4726609f: next_req, take_notifications",
+        "Only workers that sleep are counted, bits of those that are not woken are put back, and nobody is turned away "
+        "(4726609f).",
         Shown(
-            Design("propolis-2026", "linux", "tail-lag", {"workers": 2, "idle_bits": "dropped"}),
-            "safety",
-            Design("propolis-2026", "linux", "tail-lag", {"workers": 2, "idle_bits": "returned"}),
+            Design("propolis-2026", "linux", "tail-lag", {"workers": 2, "notify": "lost-bits"}),
+            "uncorked",
+            Design("propolis-2026", "linux", "tail-lag", {"workers": 2}),
             ((1, 3, 3),),
-            "Two workers serve one SQ, and at first both sleep with their bits set. Where workers serve every SQ they "
-            "have a bit for each, and lose it for one. CQ EventIdx is that of later, so that the bits are all that is "
-            "wrong.",
+            "Two workers serve one SQ, and at first both sleep with their bits set. CQ EventIdx is that of later, so "
+            "that the bits are all that is wrong.",
+        ),
+    ),
+    Bug(
+        "propolis-resume",
+        "A worker that looks while the device is paused finds nothing and sleeps, and as the device is resumed in the "
+        "same process, after a migration that failed, nobody looks. Entries that were published before and not taken "
+        "wait for a doorbell; the guest has passed EventIdx, and rings no more. Found here, by reading; not reported.",
+        "Propolis 372a5744: lib/propolis/src/block/minder.rs (next_req), attachment.rs (QueueCollection::resume, "
+        "flush_notifications); bin/propolis-server/src/lib/migrate/source.rs",
+        "Every SQ would have to be looked at as the device is resumed.",
+        Shown(
+            Design("propolis-2026", "linux", "tail-1", {"events": "pause"}),
+            "uncorked",
+            Design("propolis-2026", "linux", "tail-1", {"events": "pause", "on_resume": "look"}),
+            _ONE,
+            "The guest goes on while the device is paused, where Propolis stops it too. No doorbell of it is needed.",
         ),
     ),
     Bug(
         "qemu-2388",
         "A guest that goes by the SQ head in its completions may have more commands in flight than QEMU has requests "
         "for an SQ, and then QEMU stops looking at it. A request that comes back has nobody look again: only an SQ "
-        "doorbell does, or a CQ doorbell that finds the CQ full. It was found with OSv.",
+        "doorbell does, or a CQ doorbell that finds the CQ full. Found by Waldemar Kozaczuk, with OSv.",
         "https://gitlab.com/qemu-project/qemu/-/issues/2388",
         "A request that comes back to an empty pool has the SQ looked at, if QEMU knows of entries; a CQ doorbell has "
-        "it no more (9529aa6b).",
+        "it no more (9529aa6b: 9.2.0, 9.1.2, 9.0.4, 7.2.15).",
         Shown(
-            Design("qemu", "linux", "head", {"pool": 1, "on_request": "nothing"}),
+            Design("qemu-9.1", "linux", "head", {"pool": 1, "on_request": "nothing"}),
             "uncorked",
             Design("qemu", "linux", "head", {"pool": 1}),
             _ONE,
@@ -215,7 +266,8 @@ BUGS = (
         "A virtual machine is migrated in interrupt mode, and a request gets stuck: a doorbell came in as the queues "
         "were not looked at. It is not about shadow doorbells, as the reporter says.",
         "https://github.com/spdk/spdk/issues/2410",
-        "The device kicks itself as it is resumed, and looks at every SQ.",
+        "The device kicks itself as each I/O queue is connected again, and looks at every SQ (eb0305e0e6). SPDK has no "
+        "migration any more (6368bf4fc8, 2025).",
         Shown(
             Design(
                 "spdk-interrupt",
@@ -245,11 +297,11 @@ BUGS = (
     ),
     Bug(
         "spdk-1795",
-        "SPDK's driver deletes a queue pair and creates it again with the same number, and no reset between, on Google "
-        "Cloud's device: I/O hangs, or completions come that nobody waits for. The issue is open, and suspects the "
-        "device; that words of before may do the first, on a device that writes the shadow only, is found here.",
+        "SPDK's driver deletes a queue pair and creates it again with the same number, and no reset between: I/O "
+        "hangs, or completions come that nobody waits for. The words of before are still in the doorbell buffer. It "
+        "was taken for a fault of Google Cloud's device at first.",
         "https://github.com/spdk/spdk/issues/1795",
-        "A device that writes EventIdx too as it creates a queue does not care what was there.",
+        "The driver writes 0 to the shadow and EventIdx words of SQ and CQ as it deletes them (38736d993d).",
         Shown(
             Design(
                 "arm-recheck",
@@ -258,9 +310,10 @@ BUGS = (
                 {"events": "delete+create", "words": "keep", "on_create": "shadow"},
             ),
             "uncorked",
-            Design("arm-recheck", "spdk", "arm-on-cork", {"events": "delete+create", "words": "keep"}),
+            Design("arm-recheck", "spdk", "arm-on-cork", {"events": "delete+create", "on_create": "shadow"}),
             _ONE,
-            "What the device does is not known: one stands for it of which nothing else goes wrong.",
+            "What the device does is not known: one stands for it that writes the shadow only, and of which nothing "
+            "else goes wrong. The words of the CQ are left alone: it lives on.",
         ),
     ),
     Bug(
@@ -278,21 +331,36 @@ BUGS = (
         ),
     ),
     Bug(
+        "openvmm-config",
+        "The doorbell buffer is configured while queues stand at an index that is not 0. The device writes the indices "
+        "to EventIdx, but what it remembers of EventIdx stays what it was, 0: as the SQ comes to stand at 0 it thinks "
+        "EventIdx says so, and writes nothing. The guest is silent. The same goes for a full CQ. Found here, by "
+        "reading; not reported.",
+        "OpenVMM 1488a37b vm/devices/storage/nvme/src/queue.rs: DoorbellMemory::replace_mem, "
+        "DoorbellState::probe_inner",
+        "What is remembered would have to follow, or EventIdx be written each time.",
+        Shown(
+            Design("openvmm", "linux", "head-when-full", {"events": "config"}),
+            "uncorked",
+            Design(
+                "openvmm",
+                "linux",
+                "head-when-full",
+                {"events": "config", "sq_event_cache": NO, "cq_event_cache": NO},
+            ),
+            ((1, 2, 2), (1, 3, 3)),
+            "The guest configures its buffer after it has used its queues; Linux does so before.",
+        ),
+    ),
+    Bug(
         "openvmm-reset",
-        "After a reset the device still uses the doorbell buffer of before. Reported is that it writes zeros to pages "
-        "that a booting guest has for something else by then, and crashes it; that it goes by what it finds in them, "
-        "and sleeps, is found here.",
+        "After a reset the device still uses the doorbell buffer of before, in pages that are the guest's again: it "
+        "writes zeros there as queues are created, and EventIdx, and crashes a guest that boots again. It reads tails "
+        "there too, each of which a doorbell has stored just before, so that by itself it does not hang.",
         "https://github.com/microsoft/openvmm/pull/4080 (closed), https://github.com/microsoft/openvmm/pull/3915 "
         "(open), https://github.com/microsoft/openvmm/pull/4011",
-        "It goes back to memory of its own: DoorbellMemory::reset (4011).",
-        Shown(
-            Design("openvmm", "linux", "head-when-full", {"events": "reset", "on_reset": "keep"}),
-            "uncorked",
-            Design("openvmm", "linux", "head-when-full", {"events": "reset"}),
-            _ONE_AND_TWO,
-            "What is in those pages stays what it was. OpenVMM stores the value of a doorbell there too, and finds it, "
-            "unless the guest uses them for something else. What the device does to them is another matter.",
-        ),
+        "It goes back to memory of its own: DoorbellMemory::reset (4011, b6cd54439).",
+        needs="pages that the guest uses for something else, and a device that stores a doorbell's value there",
     ),
     Bug(
         "openvmm-cached",
@@ -364,10 +432,11 @@ BUGS = (
     ),
     Bug(
         "openvmm-3474",
-        "A completion that found the CQ full, and was posted later, was not taken off the number of its SQ's commands "
-        "under way. Each cost one of 8 places; after 8 the SQ was never looked at again, nor was its deletion over.",
+        "A command to a namespace that is not there was taken off the number of its SQ's commands under way without "
+        "being counted: reported is a panic. The first version of the mend forgot to count down completions that had "
+        "waited for room: each cost one of 8 places, and after 8 the SQ was never looked at again. Review found it.",
         "https://github.com/microsoft/openvmm/pull/3474",
-        "They are counted right (test_full_cq_does_not_leak_io_count).",
+        "They are counted right (36711face, test_full_cq_does_not_leak_io_count).",
         needs="requests that are lost as a completion waits for room",
     ),
     Bug(
@@ -376,6 +445,53 @@ BUGS = (
         "https://github.com/oxidecomputer/propolis/issues/981 and https://github.com/oxidecomputer/propolis/pull/1156",
         "Both are open.",
         needs="a device that refuses doorbells",
+    ),
+    Bug(
+        "propolis-1156",
+        "A worker that is given another queue leaves its bit at the old one, and a notification there is spent on it. "
+        "Seen after a migration, on the second queue.",
+        "https://github.com/oxidecomputer/propolis/pull/1156",
+        "The bits of all queues are cleared as workers are dealt anew (72bcc9d6; open).",
+        needs="workers that are given another queue",
+    ),
+    Bug(
+        "propolis-1080",
+        "Two locks are taken in one order as a doorbell buffer is configured, and in the other by a look: a deadlock.",
+        "https://github.com/oxidecomputer/propolis/pull/1080",
+        "The look takes the lock of its SQ first (f99d237f).",
+        needs="the locks of a device's memory accessors",
+    ),
+    Bug(
+        "linux-0f0d2c87",
+        "Configuring the doorbell buffer fails, and the driver goes by it all the same. SerenityOS's and SPDK's "
+        "drivers do so today, by reading.",
+        "https://git.kernel.org/torvalds/c/0f0d2c876c96d4908a9ef40959a44bec21bdd6cf",
+        "The queues forget the buffer, since Linux 5.10.",
+        needs="a guest that goes by its doorbell buffer and a device that knows of none",
+    ),
+    Bug(
+        "linux-e8fd41bb",
+        "The doorbell buffer was not configured again after a reset, which makes a device forget it; the driver went "
+        "by it. Found by Maxim Levitsky, with nvme-mdev.",
+        "https://git.kernel.org/torvalds/c/e8fd41bb3cf1",
+        "It is configured after each reset, since Linux 5.2.",
+        needs="a guest that goes by its doorbell buffer and a device that knows of none",
+    ),
+    Bug(
+        "spdk-2147",
+        "The target never reads the shadow words of the admin queue, and the drivers of SPDK and Linux never write "
+        "them. A guest that does, as libvfn, and leaves doorbells out, is not heard.",
+        "https://github.com/spdk/spdk/issues/2147",
+        "Open.",
+        needs="a buffer that guest and device use for other queues",
+    ),
+    Bug(
+        "qemu-ea3c76f1",
+        "On a host of the other byte order the shadow words were written as the host has them: indices that no queue "
+        "has.",
+        "https://gitlab.com/qemu-project/qemu/-/commit/ea3c76f1494d",
+        "They are converted (8.1.0).",
+        needs="an index outside the ring",
     ),
 )
 """The bugs, those first that are shown."""

@@ -43,7 +43,7 @@ LOOK = "look"
 
 FAMILIES = (
     *("submit", "need_sq", "elide_sq", "ring_sq", "consume", "leave_loop", "publish", "need_cq", "elide_cq", "ring_cq"),
-    *("wake", "poll", "deliver", "reserve", "use_grant", "line_up", "refresh", "cork", "start_cork"),
+    *("wake", "poll", "turn_away", "deliver", "reserve", "use_grant", "line_up", "refresh", "cork", "start_cork"),
     *("cork_arm", "cork_leave", "cork_saved", "cork_park", "fetch", "find_no_request", "find_empty"),
     *("arm_sq", "reread_sq", "find_more", "remit", "notify_tail", "notify", "notify_head", "reject_head", "kick"),
     *("post", "post_read", "post_credit", "post_arm", "post_leave", "complete", "attempt", "post_queued", "block"),

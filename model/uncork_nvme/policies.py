@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import NoReturn, overload
 
 from uncork.core.expr import Expr, boolean, ite, lift, maximum, minimum
-from uncork.core.sorts import Bool, Ring, SlipError, did_you_mean
+from uncork.core.sorts import Bool, Nat, Ring, SlipError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,12 @@ class Policy:
     formula: Formula
     source: str = ""
     at_cork: bool = False
+
+    def writes(self, size: int) -> bool:
+        """Whether it ever writes CQ EventIdx."""
+        head, tail = (Expr("var", (), Ring(size), name) for name in ("head", "tail"))
+        occupied, permits = (Expr("var", (), Nat(size - 1), name) for name in ("occupied", "permits"))
+        return self.event_idx(CQView(head, tail, occupied, permits, boolean(False), size, 1)).value is not None
 
     def event_idx(self, view: CQView, *, corking: bool = False) -> EventIdx:
         """What this policy writes; raises `SlipError` if the formula does not give a position on the CQ."""

@@ -11,7 +11,9 @@ from uncork.core.expr import Expr, boolean, ite
 from uncork.core.system import Action, Guarded, Updates, step, when
 
 from uncork_nvme.actors import Completer, Poster, Serving, Storing
+from uncork_nvme.choices import YES
 from uncork_nvme.machine import CQ, SQ, Kick, Machine, notified
+from uncork_nvme.memory import Word
 from uncork_nvme.policies import CQView, EventIdx
 
 
@@ -23,9 +25,17 @@ def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
     return m.policy.event_idx(view, corking=corking)
 
 
-def written(value: Expr | None, cq: CQ, thread: Storing | Poster) -> Updates:
+def written(value: Expr | None, cq: CQ, thread: Storing | Poster) -> list[Updates]:
     """A thread writes CQ EventIdx, if there is a buffer to write it to and the policy gives a value."""
-    return Updates() if value is None else thread.cq_event.store(ite(cq.life.in_use, value, cq.event))
+    return [] if value is None else stored(cq, thread.cq_event, value)
+
+
+def stored(ring: SQ | CQ, word: Word, value: Expr) -> list[Updates]:
+    """EventIdx of a ring is written if there is a buffer to write it to, and the device does not think it says so."""
+    if not ring.has("armed"):
+        return [word.store(ite(ring.life.in_use, value, ring.event))]
+    write = ring.life.in_use & (ring.armed != value)
+    return [word.store(ite(write, value, ring.event)), ring(armed=ite(ring.life.in_use, value, ring.armed))]
 
 
 def writes_nothing(m: Machine) -> str:
@@ -59,12 +69,31 @@ def _onward(
     return [rest, m.cq(locked=False), *woken]
 
 
+def _completes(q: SQ, p: Serving | Completer, m: Machine) -> Expr:
+    return (p.at == "run") & (q.in_flight > 0) & m.cq.unlocked & p.buffer.drained
+
+
+def _looks_for_room(m: Machine) -> Expr:
+    """Whether the CQ is full as last known, and is not: who took no permit reads the shadow head before it says so."""
+    looks = m.buffered and m.choices.cq_full == "ignore-in-flight"
+    return (m.cq.available == 0) & (m.cq.freed > 0) if looks else boolean(False)
+
+
+@step("backend {}", of="post")
+def find_room(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
+    """A command completes, and the CQ is full as last known: reads the CQ shadow head, and there is room."""
+    cq = m.cq
+    return when(_completes(q, p, m) & _looks_for_room(m), cq(head=cq.seen, available=cq.freed)).says(
+        "finds the CQ full, reads shadow head {}: {} freed", cq.seen, cq.freed
+    )
+
+
 @step("backend {}")
 def post(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
     """A command completes: its CQE is written at the CQ tail, visible to the guest at once; its permit is used up."""
     cq = m.cq
     return when(
-        (p.at == "run") & (q.in_flight > 0) & cq.unlocked & p.buffer.drained,
+        _completes(q, p, m) & ~_looks_for_room(m),
         p.cqe.store(),
         q(in_flight=q.in_flight - 1),
         Updates() if m.permit else cq(available=cq.available - 1),
@@ -105,10 +134,19 @@ def post_arm(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded
     """Writes CQ EventIdx as the policy says."""
     armed = event_idx(m)
     return (
-        when((p.at == "post arm") & armed.written, written(armed.value, m.cq, p), *_onward(m, q, p, "post arm"))
+        when((p.at == "post arm") & armed.written, *written(armed.value, m.cq, p), *_onward(m, q, p, "post arm"))
         .says("CQ EventIdx {} -> {}", p.cq_event.own, armed.value if armed.value is not None else m.cq.event)
         .but_where(~m.life.in_use, writes_nothing(m))
+        .but_where(*remembers(m.cq, armed.value))
     )
+
+
+def remembers(ring: SQ | CQ, value: Expr | None) -> tuple[Expr, str]:
+    """Where a device writes no EventIdx as it thinks that it says so already; and how that is told."""
+    if value is None or not ring.has("armed"):
+        return boolean(False), ""
+    kind = "CQ" if isinstance(ring, CQ) else "SQ"
+    return ring.armed == value, f"remembers {kind} EventIdx as that already: writes nothing"
 
 
 @step("backend {}", of="post_arm")
@@ -172,20 +210,19 @@ def block(m: Machine, p: Poster) -> Guarded:
 
 
 def rescheduled(m: Machine) -> list[Updates]:
-    """What a CQ doorbell sets off where completions queue: posting and every SQ, if the CQ was full as last known.
-
-    A device that looks at an SQ as it gets a request back leaves the SQs alone here.
-    """
+    """What a CQ doorbell sets off where completions queue, if the CQ was full as last known: posting, looks at SQs."""
     full = m.cq.available == 0
     if m.poster is None:
         return []
-    looked = [] if m.choices.pool != "none" and m.choices.on_request == "look" else m.sqs
+    looked = m.sqs if m.choices.kick_on_doorbell == YES else []
     return [m.poster(scheduled=m.poster.scheduled | full), *(notified(q, full) for q in looked)]
 
 
 def steps(m: Machine, q: SQ, p: Serving | Completer) -> Iterator[Action]:
     """The steps of who posts for one SQ."""
     yield post(m, q, p)
+    if m.buffered and m.choices.cq_full == "ignore-in-flight":
+        yield find_room(m, q, p)
     yield from _sequence(m, q, p)
 
 

@@ -79,7 +79,7 @@ def _queue(m: Machine, q: SQ) -> Iterator[Expr]:
     late = [q.unfreed] if m.choices.early_free == NO else []
     yield q.outstanding == total([q.pending, q.in_flight, unread, *late])
     if late:
-        yield total(each.unfreed for each in m.sqs) == m.cq.consumed
+        yield ~m.cq.consumer.among("poll", "publish") | (total(each.unfreed for each in m.sqs) == m.cq.consumed)
     if m.choices.backend == "in-worker":
         yield q.in_flight == count(w.at.among("arm", "reread", "run") for w in q.workers)
     if m.buffered:
@@ -115,6 +115,10 @@ def _armed(m: Machine, w: Serving) -> Iterator[Expr]:
 def _wake_up(m: Machine, q: SQ, w: Serving) -> Iterator[Expr]:
     """A wake-up is on its way."""
     cq, idle = m.cq, (q.pending > 0) & (q.wakeups == 0)
+    if q.has("called"):
+        idle = idle & ~q.called
+    if m.choices.notify == "spent":
+        yield (q.wakeups == 0) | w.asleep
     doorbell = q.submitter.among("ring", "notify tail", "notify")
     kick = cq.consumer.among("ring", "notify head", "kick")
     if m.buffered:

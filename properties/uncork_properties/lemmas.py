@@ -137,8 +137,8 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
     if m.choices.early_free != YES:
         yield Lemma(
             f"slots not freed of {name}",
-            "a slot that waits for the publish is one of an entry consumed",
-            q.unfreed <= gap(m.cq.cursor, m.cq.shadow),
+            "a slot that waits before the publish is one of an entry consumed",
+            implies(m.cq.consumer.among("poll", "publish"), q.unfreed <= gap(m.cq.cursor, m.cq.shadow)),
         )
     for who in q.actors:
         yield from _unused(who.name, who.at)
@@ -171,7 +171,12 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
             "the device knows the tail, or a doorbell will tell it",
             implies(q.submitter.among("idle", "notify"), gap(q.shadow, q.tail) == 0),
         )
+    if m.choices.notify == "spent":
+        woken = q.wakeups <= q.at("asleep")
+        yield Lemma(f"woken of {name}", "a worker that was woken and has not looked counts as asleep", woken)
     waits = (q.at("asleep", "remit") == len(q.workers)) & (q.wakeups == 0) & (pending > 0) & ~doorbell_owed(m, q)
+    if q.has("called"):
+        waits = waits & ~q.called
     yield Lemma(
         f"a doorbell or a cork of {name}",
         "entries that nobody will look at have a doorbell coming, or the SQ is corked and its workers sleep",

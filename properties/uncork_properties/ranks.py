@@ -83,13 +83,20 @@ def _idle(m: AnySize, q: AnySQ) -> Expr:
     back. A kick lets a corked SQ that is empty look once.
     """
     known = q.shadow if m.buffered else q.tail
-    looks = total([count(~w.asleep for w in q.workers), q.wakeups, ite(q.corked, 1, 0)])
+    looks = total([count(~w.asleep for w in q.workers), q.wakeups, ite(q.corked, 1, 0), _called(q)])
     return ite(gap(known, q.head) > 0, q.at("remit"), looks)
 
 
 def _way(q: AnySQ) -> Expr:
     places = {"remit": 1, "fetch": 2, "cork recheck": 3, "cork arm": 4, "reserve": 5}
-    return total([_times(10, q.wakeups), *(_weighed(w.at, places) for w in q.workers)])
+    woken = len(q.workers) if q.choices.notify == "spent" else 1
+    notified = [_times(10, q.wakeups), _times(10 * woken + 1, _called(q))]
+    return total([*notified, *(_weighed(w.at, places) for w in q.workers)])
+
+
+def _called(q: AnySQ) -> Expr:
+    """1 where a kick has not reached the workers yet."""
+    return ite(q.called, 1, 0) if q.has("called") else total([])
 
 
 def _times(weight: int, number: Expr) -> Expr:
@@ -139,9 +146,10 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
             ],
             [
                 Help(duties("wake", of=q.label), q.wakeups > 0),
+                Help(duties("deliver", of=q.label), (q.wakeups == 0) & (_called(q) > 0)),
                 Help(duties("need_sq", "ring_sq", "notify_tail", "notify", of=q.label),
-                     (q.wakeups == 0) & doorbell_owed(m, q)),
-                Help(duties("ring_cq", "notify_head", "kick"), (stage > 4) & (stage < _WAITING)),
+                     (q.wakeups == 0) & (_called(q) == 0) & doorbell_owed(m, q)),
+                Help(duties("ring_cq", "notify_head", "kick"), (stage > 5) & (stage < _WAITING)),
                 Help(duties("consume", "publish", "need_cq"), waiting),
                 *anyone(waiting, "fetch", "arm_sq", "reread_sq", "remit", "post", "post_read", "post_arm"),
                 *anyone(waiting & rechecked, "cork_saved"),
@@ -157,11 +165,12 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
 
 
 def _stage(m: AnySize, q: AnySQ) -> Expr:
-    """How far an SQ whose workers sleep is from waking: notified; its doorbell; the CQ's doorbell; anything else."""
-    submitter = _weighed(q.submitter, {"notify": 1, "notify tail": 2, "ring": 3, "check": 4})
-    handler = ite(m.cq.consumer == "kick", 5, ite(m.cq.consumer == "notify head", 6, 7))
+    """How far an SQ whose workers sleep is from waking: notified; kicked; its doorbell; the CQ's; anything else."""
+    submitter = _weighed(q.submitter, {"notify": 2, "notify tail": 3, "ring": 4, "check": 5})
+    handler = ite(m.cq.consumer == "kick", 6, ite(m.cq.consumer == "notify head", 7, 8))
     handled = m.cq.consumer.among("ring", "notify head", "kick")
-    return ite(q.wakeups > 0, 0, ite(doorbell_owed(m, q), submitter, ite(handled, handler, _WAITING)))
+    later = ite(doorbell_owed(m, q), submitter, ite(handled, handler, _WAITING))
+    return ite(q.wakeups > 0, 0, ite(_called(q) > 0, 1, later))
 
 
 def _held(m: AnySize, q: AnySQ) -> Expr:
