@@ -248,11 +248,11 @@ class Choices:
         if self.serve == "all" and self.events != "none":
             raise ChoiceError("serve=all is not described for queues that come and go: set events=none, or serve=own")
         if self.notify != "kept":
-            self._only_with(f"notify={self.notify}", "notify=kept", {"kick_delivery": "deferred", "poll": NO})
+            self._only_with(f"notify={self.notify}", "notify=kept", {"kick_delivery": "deferred"})
         if self.notify == "lost-bits":
             if self.workers == 1:
                 raise ChoiceError("notify=lost-bits is about which of several workers is woken: set workers=2, or more")
-            self._only_with("notify=lost-bits", "notify=spent", {"serve": "own", "events": "none"})
+            self._only_with("notify=lost-bits", "notify=spent", {"serve": "own", "poll": NO, "events": "none"})
 
     @property
     def happening(self) -> Counter[str]:
