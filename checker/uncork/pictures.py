@@ -18,7 +18,7 @@ from uncork.tracing import stored
 
 HANG = Path("counterexamples/propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json")
 LIVE = "propolis-2026/linux/tail-1/n1-sq3-cq3"
-WOKEN = ("need_cq", "ring_cq", "notify_head", "kick", "wake(SQ0)")
+WOKEN = ("need_cq", "ring_cq", "notify_head", "kick", "deliver(SQ0)", "wake(SQ0)")
 """What happens in place of the hang's last step, where EventIdx is one behind the tail."""
 
 SHOWN = {"hang": (11, 26, 28), "live": (26, 28, 31)}
