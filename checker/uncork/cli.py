@@ -23,8 +23,8 @@ from uncork.options import NAMES as _NAMES
 from uncork.options import budget as _budget
 from uncork.options import budgeted as _budgeted
 from uncork.options import filtered as _filtered
+from uncork.options import own_file as _own_file
 from uncork.options import progress as _progress
-from uncork.options import writable as _writable
 
 if TYPE_CHECKING:
     from uncork.core.property import Property
@@ -169,7 +169,6 @@ def check(
     outputs = {name: path for name, path in chosen if path is not None}
     if list(outputs.values()).count("-") > 1:
         raise click.UsageError("only one output can be standard output")
-    _writable(outputs.values())
     asked = checking.Asked(
         filters=filters,
         files=files,
@@ -250,6 +249,8 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
     from uncork.runner import Tick
 
     design = Design(device, guest, policy, dict(parse(each) for each in overrides))
+    if certificate is not None:
+        proving.prepare(certificate, [_own_file(policy)])
     to, codes, proved = Page(), [], []
     for several in {"one": [False], "any": [True], "both": [False, True]}[sqs]:
         with _progress() as watch:
@@ -258,7 +259,7 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
             real = list(proving.failing(design, several, lacking, watch)) if lacking else []
         codes.append(proof_report.report(to, design, parts, real))
         proved.append(parts[-1])
-    if certificate:
+    if certificate is not None:
         proving.write(Path(certificate), design, proved)
         to.say(f"certificate: {certificate} (uncork verify checks it)", whole=True)
     return worst(codes)
