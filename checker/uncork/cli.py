@@ -314,15 +314,17 @@ def trace(
     max_seconds: float | None,
 ) -> int:
     """Print the shortest counterexample of an instance, or a stored one; both are replayed first."""
-    from uncork.core.trace import replay
-
-    if Path(what).is_file():
-        instance, name, shortest, run = _stored(what, row)
-        found = next((p for p in properties(instance.machine, instance.system) if p.name == name), None)
+    if os.path.isfile(what):
+        of = tracing.stored(what)
+        names = ", ".join(prop.name for prop in of.refutes)
+        if not names:
+            raise InstanceError(
+                f"{what} is a run that refutes nothing: uncork explore {of.instance.name} --from {what}"
+            )
+        found = next((prop for prop in of.refutes if row in (None, prop.row)), None)
         if found is None:
-            raise InstanceError(f"{what}: {instance.name} has no property {name!r}")
-        replay(instance.system, run, found)
-        _print_trace(instance, found, run, format_, shortest=shortest)
+            raise InstanceError(f"{what} refutes {names}, not {row}")
+        _print_trace(of.instance, found, of.run, format_, shortest=of.shortest)
         return Exit.AS_EXPECTED
     if what.endswith((".json", ".itf")):
         raise InstanceError(f"there is no file {what}")
@@ -374,19 +376,6 @@ def _no_trace(checked: Checked, rows: Sequence[Row]) -> int:
     if checked.outcome.stopped:
         return Exit.INTERRUPTED
     return Exit.OPEN if any(isinstance(row.verdict, Open) for row in rows) else Exit.AS_EXPECTED
-
-
-def _stored(path: str, row: str | None) -> tuple[Instance, str, bool, Trace]:
-    instance, run, meta = tracing.stored(path)
-    try:
-        names = [name for name in meta["refutes"] if row is None or name.startswith(row)]
-        if not meta["refutes"]:
-            raise InstanceError(f"{path} is a run that refutes nothing: uncork explore {instance.name} --from {path}")
-        if not names:
-            raise InstanceError(f"{path} refutes {', '.join(meta['refutes'])}, not {row}")
-        return instance, names[0], bool(meta.get("shortest", True)), run
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InstanceError(f"{path}: {error}") from None
 
 
 def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *, shortest: bool) -> None:

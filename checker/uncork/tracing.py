@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from uncork_nvme.catalogue import DEVICES
-from uncork_nvme.choices import parse
+from uncork_nvme.choices import ChoiceError, parse
 from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_nvme.observe import families
 
@@ -19,6 +21,7 @@ from uncork.gate import Exit
 from uncork.options import NAMES, writable, write
 
 if TYPE_CHECKING:
+    from uncork.core.property import Property
     from uncork.core.trace import Trace
     from uncork.logs import Header, Log
     from uncork.logs.write import Step
@@ -227,9 +230,9 @@ def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
             kept = {family for event in only for family in families(event)}
         except KeyError as error:
             raise InstanceError(f"there is no event {error}") from None
-    if Path(what).is_file():
-        instance, run, _ = stored(what)
-        found = of_run(run)
+    if os.path.isfile(what):
+        of = stored(what)
+        instance, found = of.instance, of_run(of.run)
     else:
         instance = from_name(what)
         found = walk(instance, steps, seed)
@@ -237,15 +240,51 @@ def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
         click.echo(line, nl=False)
 
 
-def stored(path: str) -> tuple[Instance, Trace, dict[str, Any]]:
-    """The instance, the run and the `#meta` of a stored counterexample; raises `InstanceError`."""
+@dataclass(frozen=True)
+class Stored:
+    """A run as a file has it: of which instance, which properties it refutes, and whether it is a shortest one."""
+
+    instance: Instance
+    run: Trace
+    refutes: tuple[Property, ...]
+    shortest: bool
+
+
+def stored(path: str) -> Stored:
+    """What a file of a run says, replayed: it is a run of its instance, and refutes what it says.
+
+    Raises `InstanceError` for what is no such file, `ReplayError` for a run that is not what it is said to be.
+    """
+    from uncork_properties.catalogue import properties
+
+    from uncork.core.trace import ReplayError, replay
     from uncork.render import itf
 
     try:
         run, meta = itf.loads(Path(path).read_text(encoding="utf-8"))
-        return from_name(meta["instance"]), run, meta
-    except (itf.FormatError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InstanceError(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # of the form, or of the text
         raise InstanceError(f"{path}: {error}") from None
+    refutes, shortest = meta.get("refutes", []), meta.get("shortest", True)
+    if not isinstance(refutes, list) or not all(isinstance(each, str) for each in (meta.get("instance"), *refutes)):
+        raise InstanceError(f"{path}: its #meta has to name an 'instance', and in a list what the run 'refutes'")
+    if not isinstance(shortest, bool):
+        raise InstanceError(f"{path}: 'shortest' has to be true or false, not {shortest!r:.80}")
+    try:
+        instance = from_name(meta["instance"])
+        known = {prop.name: prop for prop in properties(instance.machine, instance.system)}
+    except (InstanceError, ChoiceError) as error:
+        raise InstanceError(f"{path}: {error}") from None
+    try:
+        replay(instance.system, run)
+        for each in refutes:
+            if each not in known:
+                raise InstanceError(f"{path}: {instance.name} has no property {each!r}")
+            replay(instance.system, run, known[each])
+    except ReplayError as error:
+        raise ReplayError(f"{path}: {error}") from None
+    return Stored(instance, run, tuple(known[each] for each in refutes), shortest)
 
 
 def walk(instance: Instance, steps: int, seed: int) -> Iterator[Step]:
