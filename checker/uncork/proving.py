@@ -22,12 +22,12 @@ from uncork_properties.catalogue import properties
 from uncork_properties.proof import argument
 
 from uncork import __version__, options, runner
+from uncork.core import jsontext
 from uncork.core.argument import Argument
 from uncork.core.property import Property
 from uncork.core.trace import ReplayError
 from uncork.core.verdict import Refuted
 from uncork.engines import Budget
-from uncork.engines.certify import once
 from uncork.engines.deductive import Failure, Judgement, certificate, judge, shown
 from uncork.runner import Checked
 
@@ -272,8 +272,8 @@ def verify(folder: Path, solvers: Sequence[str] = certificate.SOLVERS) -> Verifi
 def _read(path: Path) -> dict[str, Any]:
     """A manifest of this form and version; raises `ReplayError` for any other."""
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
-    except (OSError, ValueError, RecursionError) as error:
+        manifest = jsontext.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ReplayError(f"{path} cannot be read: {error}") from None
     match manifest:
         case {"format": int(form)} if form != FORMAT:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 from uncork_nvme.catalogue import DEVICES
@@ -18,7 +18,7 @@ from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_nvme.observe import families
 
 from uncork.gate import Exit
-from uncork.options import NAMES, writable, write
+from uncork.options import NAMES, own_file, told, writable, write
 
 if TYPE_CHECKING:
     from uncork.core.property import Property
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from uncork.logs.write import Step
 
 _STATES = 200_000
+_LINE = 1_000_000
 
 
 @click.command()
@@ -89,14 +90,13 @@ def validate(
     given = logs.Header(device, guest, policy, sqs, sq_size, cq_size, dict(parse(each) for each in overrides))
     if instance is not None:
         given = _said_by(instance).under(given)
-    if trace_:
-        writable([trace_])
-    lines = list(sys.stdin) if log == "-" else None
     try:
+        lines = list(_text(log, sys.stdin)) if log == "-" else None
         found = _read(_lines(log, lines), format_, queue)
         if not found.events:
             raise logs.LogError(1, f"no event in it that is one of --format {format_}{' and --queue' if queue else ''}")
         of = _instance(found, given)
+        writable([trace_], [log, own_file(of.policy)])
         reader = validating.Reader(of)
         for seen in found.events:
             reader.check(seen)
@@ -112,7 +112,7 @@ def validate(
         ended = validating.end(followed) if followed.fits else None
     if ended is not None:
         validate_report.accepted(to, followed, ended)
-        if trace_:
+        if trace_ is not None:
             run = ended.run() if ended.run and ended.stuck else followed.follower.run()
             write(trace_, _itf(of, run))
         return Exit.AS_EXPECTED
@@ -131,7 +131,7 @@ def validate(
                 followed, most=max_states, watch=lambda name, done, all_: show(done, all_, f"trying {name}", None)
             )
         validate_report.nearest(to, followed, others)
-    if trace_:
+    if trace_ is not None:
         write(trace_, _itf(of, followed.follower.run()))
     return Exit.OPEN if aimed else Exit.REPLAY
 
@@ -141,13 +141,21 @@ def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:
     if read is not None:
         yield from read
         return
+    with told(path), open(path, encoding="utf-8") as file:
+        yield from _text(path, file)
+
+
+def _text(path: str, file: TextIO) -> Iterator[str]:
+    """The lines of a file; raises `InstanceError` for what is no text, or never ends a line."""
+    number = 0
     try:
-        with open(path, encoding="utf-8") as file:
-            yield from file
+        while line := file.readline(_LINE):
+            number += 1
+            if len(line) == _LINE:
+                raise InstanceError(f"{path}:{number}: a line of more than {_LINE:,} characters is none of a log")
+            yield line
     except UnicodeDecodeError as error:
-        raise InstanceError(f"{path}: not text: {error}") from None
-    except OSError as error:
-        raise click.FileError(path, error.strerror or str(error)) from None
+        raise InstanceError(f"{path}:{number + 1}: not text: {error}") from None
 
 
 def _line(path: str, read: Sequence[str] | None, number: int) -> str:
@@ -185,7 +193,8 @@ def _instance(log: Log, given: Header) -> Instance:
         if getattr(said, name) is None:
             raise InstanceError(f"neither the log nor an option says: --{name.replace('_', '-')}")
     device, guest, sqs, sq_size, cq_size = said.device, said.guest, said.sqs, said.sq_size, said.cq_size
-    assert device and guest and sqs and sq_size is not None and cq_size is not None
+    assert device is not None and guest is not None
+    assert sqs is not None and sq_size is not None and cq_size is not None
     policy = said.policy or (DEVICES[device].policy if device in DEVICES else "")
     made = Instance(device, guest, policy, sqs, sq_size, cq_size, said.overrides)
     _ = made.system  # what is wrong with it is said now

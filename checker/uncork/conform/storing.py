@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from uncork_nvme.instance import Instance, InstanceError, from_name
 
 from uncork.conform.schedules import Run
+from uncork.core import jsontext
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def as_json(run: Run, instance: Instance, overlay: str | None, version: str) -> 
 def loads(content: str, name: str) -> Stored:
     """What `as_json` made, of the file `name`; raises `InstanceError` for anything else."""
     try:
-        found = json.loads(content)
+        found = jsontext.loads(content)
         instance, overlay, seed = from_name(found["instance"]), found["overlay"], found["seed"]
         moves = tuple(found["moves"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:

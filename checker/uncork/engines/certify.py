@@ -7,7 +7,6 @@ that the levels make.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uncork.core.jsontext import loads
 from uncork.core.property import Always, InRange, NotForever, Property, describe
 from uncork.core.sorts import Array, Value
 from uncork.core.system import Fairness, System
@@ -78,8 +78,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if len(arrays) < len(names):
         raise Rejected("it has two arrays of one name")
     try:
-        about = json.loads(str(_array(arrays, "about", "U", 0)), object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:
+        about = loads(str(_array(arrays, "about", "U", 0)))
+    except ValueError as error:
         raise Rejected(f"'about' is not JSON: {error}") from None
     if isinstance(about, dict) and about.get("format", FORMAT) != FORMAT:
         raise Rejected(f"the format {about['format']!r:.80} is not known, {FORMAT} is")
@@ -91,14 +91,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if not all(type(number) is int for number in about["proved"]):
         raise Rejected(f"'proved' has to be a list of numbers, not {about['proved']!r:.80}")
     return arrays, about
-
-
-def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of a JSON text, as a hook of its reader; `ValueError` if it has two values of one name."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name is there twice")
-    return found
 
 
 def _array(arrays: dict[str, Any], name: str, kinds: str, dimensions: int) -> NDArray[Any]:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from uncork.core import jsontext
 from uncork.core.sorts import Value
 from uncork.core.trace import Trace
 
@@ -44,13 +45,13 @@ def loads(content: str) -> tuple[Trace, dict[str, Any]]:
     Whether it is a run of anything is for `replay` to say.
     """
     try:
-        found = json.loads(content)
+        found = jsontext.loads(content)
         states = [{k: _inward(v) for k, v in state.items() if k != "#meta"} for state in found["states"]]
         steps = [state["#meta"]["action"] for state in found["states"][1:]]
         meta = dict(found["#meta"])
     except KeyError as error:
         raise FormatError(f"not an ITF trace of ours: there is no {error}") from None
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise FormatError(f"not an ITF trace of ours: {error}") from None
     if not states:
         raise FormatError("not an ITF trace of ours: it has no state")
