@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -68,6 +69,7 @@ def main() -> None:
     code: int = Exit.AS_EXPECTED
     try:
         code = cli.main(standalone_mode=False) or Exit.AS_EXPECTED
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         code = Exit.USAGE
@@ -81,14 +83,22 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = Exit.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as head has had enough
-    except Exception:
+        _drop_output()  # a reader such as head has had enough
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            _drop_output()
+            click.echo(f"Error: standard output: {error.strerror}", err=True)
+            sys.exit(Exit.USAGE)
         import traceback
 
         traceback.print_exc()
         click.echo("Error: this is a defect of uncork, not of your input", err=True)
         code = Exit.INTERNAL
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # -- list and show -----------------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def conform(
     of_search = ("schedules", "seed", "guest", "shape", "policy", "overrides", "overlay", "controls")
     if stored and (ignored := _given(of_search)):
         raise click.UsageError(f"a stored schedule has its own: leave out --{', --'.join(ignored)}")
-    writable([save, *([json_] if json_ else [])])
+    writable([None if stored else save, json_], [what])
     plan = _Plan(schedules, seed, _settings(guest, shape), dict(map(parse, overrides)), policy, overlay, controls)
     for name in (policy, overlay):
         find_policy(name) if name else None
@@ -157,7 +157,7 @@ class _Made:
                 f"QEMU {self.version}: {self.schedules:,} schedule{'s' if self.schedules != 1 else ''}, "
                 f"{self.moves:,} moves; the model agrees after each."
             )
-        if json_:
+        if json_ is not None:
             rows = [{"qemu": self.version, **vars(line)} for line in self.lines]
             write(json_, json.dumps(rows, indent=1) + "\n")
         return worst(codes)
