@@ -461,6 +461,29 @@ BASES += [
 ]
 
 
+# -- stored schedules --------------------------------------------------------------------------------------------------
+SCHEDULES = [
+    bad("conform s.json", 2, f"s.json is not a run that uncork conform stored: {says}", {"s.json": content})
+    for says, content in (
+        ("", ""),
+        ("", BINARY),
+        ("it has no 'instance'", "{}"),
+        (
+            "there is no device 'vax'",
+            '{"instance": "vax/linux/tail/n1-sq2-cq2", "overlay": null, "seed": 1, "moves": []}',
+        ),
+        ("seed, overlay or moves", '{"instance": "qemu/linux/head/n1-sq2-cq2", "overlay": 1, "seed": 1, "moves": []}'),
+        ("'seed' is there twice", '{"seed": 1, "seed": 2}'),
+    )
+]
+SCHEDULES += [
+    bad(f"conform {LONG}", 2, "is neither qemu"),
+    bad(f"trace {HANGS} --db {LONG}", 2, "there is no such file"),
+    bad(f"cost propolis-2025/linux/{LONG}.py:f/n1-sq2-cq2", 2, ""),
+    bad(f"check --policy {LONG}.py:f", 2, ""),
+]
+
+
 # -- outputs -----------------------------------------------------------------------------------------------------------
 OWN = {"p.py": "from uncork_nvme.policies import POLICIES\n\ntail = POLICIES['tail']\n", "e.csv": ""}
 ONE = "--device propolis-2025 --guest linux --sqs 1 --sq-size 2 --cq-size 2"
@@ -563,7 +586,7 @@ FULL = [
     bad("validate l.log --trace /dev/full", 2, "'/dev/full': No space left", LOG),
 ]
 
-ROWS = [*CERTIFICATES, *PROOFS, *RUNS, *LOGS, *BASES, *NO_OUTPUTS, *PLOTS, *FOLDERS, *INPUTS, *FULL]
+ROWS = [*CERTIFICATES, *PROOFS, *RUNS, *LOGS, *BASES, *SCHEDULES, *NO_OUTPUTS, *PLOTS, *FOLDERS, *INPUTS, *FULL]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=names(ROWS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from uncork_nvme.choices import Choice, parse
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 
 from uncork.gate import Exit, worst
-from uncork.options import NAMES, writable, write
+from uncork.options import NAMES, told, writable, write
 
 if TYPE_CHECKING:
     from uncork.conform.campaign import Campaign, Setting
@@ -227,10 +228,11 @@ def _code(line: Line) -> Exit:
 def _stored(path: str) -> Stored:
     from uncork.conform.storing import loads
 
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise InstanceError(f"{path!r} is neither qemu, the device that can be run, nor a file of a stored schedule")
     try:
-        found = loads(Path(path).read_text(encoding="utf-8"), path)
+        with told(path):
+            found = loads(Path(path).read_text(encoding="utf-8"), path)
     except UnicodeDecodeError as error:
         raise InstanceError(f"{path} is not a run that uncork conform stored: {error}") from None
     _comparable(found.instance)

@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Self
 
 import click
@@ -131,7 +130,7 @@ class Store:
     def __init__(self, path: str, *, create: bool = True) -> None:
         """Opens a file, and makes it if it is not there and may be made."""
         self.path = path
-        if not create and not Path(path).is_file():
+        if not create and not os.path.isfile(path):
             raise click.FileError(path, "there is no such file")
         with self._told():
             self._base = sqlite3.connect(os.path.abspath(path), timeout=_OPENS)

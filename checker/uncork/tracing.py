@@ -91,7 +91,9 @@ def validate(
     if instance is not None:
         given = _said_by(instance).under(given)
     try:
-        lines = list(_text(log, sys.stdin)) if log == "-" else None
+        lines = None
+        if not os.path.isfile(log):  # what comes once only, and is to be shown again
+            lines = list(_text(log, sys.stdin) if log == "-" else _lines(log, None))
         found = _read(_lines(log, lines), format_, queue)
         if not found.events:
             raise logs.LogError(1, f"no event in it that is one of --format {format_}{' and --queue' if queue else ''}")
@@ -137,7 +139,7 @@ def validate(
 
 
 def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:
-    """The lines of a log, those that were `read` if it came by standard input; raises `InstanceError`."""
+    """The lines of a log, those that were `read` if it is no file; raises `InstanceError`."""
     if read is not None:
         yield from read
         return

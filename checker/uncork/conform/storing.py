@@ -46,8 +46,10 @@ def loads(content: str, name: str) -> Stored:
         found = jsontext.loads(content)
         instance, overlay, seed = from_name(found["instance"]), found["overlay"], found["seed"]
         moves = tuple(found["moves"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InstanceError(f"{name} is not a run that uncork conform stored: {error!r}") from None
+    except KeyError as error:
+        raise InstanceError(f"{name} is not a run that uncork conform stored: it has no {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InstanceError(f"{name} is not a run that uncork conform stored: {error}") from None
     known = isinstance(seed, int) and (overlay is None or isinstance(overlay, str))
     if not known or not all(isinstance(move, str) for move in moves):
         raise InstanceError(

@@ -27,7 +27,7 @@ HEADER = {
 """What a header may have, `log` always and first; and of which type."""
 
 _EVENT = {"event": str, "sq": int, "worker": int, "actor": str, "note": str, "step": int, "before": dict}
-_END = {"end": str, "from": int, "step": int}
+_END = {"end": str, "from": int, "step": int, "note": str}
 ENDS = ("stuck", "stops", "repeats")
 """How a schedule says that its run ends."""
 _KNOWN = (*EVENTS, *FAMILIES, LOOK)
