@@ -42,9 +42,10 @@ class Bad:
     untouched: tuple[str, ...] = ()
 
 
-def bad(line: str, exit: int, says: str, **more: object) -> Bad:
+def bad(line: str, exit: int, says: str, files: Mapping[str, str | bytes] | None = None, **more: object) -> Bad:
     """A row whose words stand between spaces; `''` is an empty word. For other words make a `Bad`."""
-    return Bad(tuple("" if word == "''" else word for word in line.split()), exit, says, **more)  # type: ignore[arg-type]
+    words = tuple("" if word == "''" else word for word in line.split())
+    return Bad(words, exit, says, files or {}, **more)  # type: ignore[arg-type]
 
 
 class TooLong(AssertionError):

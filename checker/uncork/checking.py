@@ -12,6 +12,7 @@ from uncork_properties import expected
 
 from uncork import options, selection
 from uncork.gate import Exit
+from uncork.options import own_file
 from uncork.selection import Filters
 
 
@@ -52,12 +53,6 @@ class Asked:
         return [each for each in named if (file := own_file(each.policy)) and file.resolve() in changed]
 
 
-def own_file(policy: str) -> Path | None:
-    """The file of a policy of the user's own; None for one of the catalogue, or a formula."""
-    path, colon, _ = policy.rpartition(":")
-    return Path(path) if colon else None
-
-
 def once(asked: Asked) -> int:
     """Checks what was asked, prints what was found, writes the files; gives the exit code."""
     from uncork import outputs, runner
@@ -71,6 +66,12 @@ def once(asked: Asked) -> int:
     instances, left_out = selection.fitting(named)
     for reason in left_out:
         click.echo(f"not checked: {reason}", err=True)
+    read = [asked.expect, *asked.files, *(own_file(each.policy) for each in instances)]
+    options.writable(asked.outputs.values(), read)
+    if asked.certificate is not None:
+        from uncork import certifying
+
+        certifying.prepare(asked.certificate, instances, [*read, *asked.outputs.values()])
     report, interrupted, found = Report(instances, rows, expectations, reduced, asked.engine), False, []
     budget = options.budget(asked.max_states, asked.max_memory, asked.max_seconds, len(instances))
     with options.progress() as watch:
@@ -82,9 +83,7 @@ def once(asked: Asked) -> int:
     code = Exit.INTERRUPTED if interrupted else report.code(found)
     outputs.write_all(asked.outputs, report, found, code)
     report.show(found, quiet="-" in asked.outputs.values(), interrupted=interrupted)
-    if asked.certificate and not interrupted:
-        from uncork import certifying
-
+    if asked.certificate is not None and not interrupted:
         for each in certifying.write(Path(asked.certificate), found):
             click.echo(each.lacking or f"certified: {each.instance}: {', '.join(each.rows)}", err=True)
     return code

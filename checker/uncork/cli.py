@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -23,8 +24,8 @@ from uncork.options import NAMES as _NAMES
 from uncork.options import budget as _budget
 from uncork.options import budgeted as _budgeted
 from uncork.options import filtered as _filtered
+from uncork.options import own_file as _own_file
 from uncork.options import progress as _progress
-from uncork.options import writable as _writable
 
 if TYPE_CHECKING:
     from uncork.core.property import Property
@@ -68,6 +69,7 @@ def main() -> None:
     code: int = Exit.AS_EXPECTED
     try:
         code = cli.main(standalone_mode=False) or Exit.AS_EXPECTED
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         code = Exit.USAGE
@@ -81,14 +83,22 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = Exit.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as head has had enough
-    except Exception:
+        _drop_output()  # a reader such as head has had enough
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            _drop_output()
+            click.echo(f"Error: standard output: {error.strerror}", err=True)
+            sys.exit(Exit.USAGE)
         import traceback
 
         traceback.print_exc()
         click.echo("Error: this is a defect of uncork, not of your input", err=True)
         code = Exit.INTERNAL
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # -- list and show -----------------------------------------------------------------------------------------------------
@@ -169,7 +179,6 @@ def check(
     outputs = {name: path for name, path in chosen if path is not None}
     if list(outputs.values()).count("-") > 1:
         raise click.UsageError("only one output can be standard output")
-    _writable(outputs.values())
     asked = checking.Asked(
         filters=filters,
         files=files,
@@ -250,6 +259,8 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
     from uncork.runner import Tick
 
     design = Design(device, guest, policy, dict(parse(each) for each in overrides))
+    if certificate is not None:
+        proving.prepare(certificate, [_own_file(policy)])
     to, codes, proved = Page(), [], []
     for several in {"one": [False], "any": [True], "both": [False, True]}[sqs]:
         with _progress() as watch:
@@ -258,7 +269,7 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
             real = list(proving.failing(design, several, lacking, watch)) if lacking else []
         codes.append(proof_report.report(to, design, parts, real))
         proved.append(parts[-1])
-    if certificate:
+    if certificate is not None:
         proving.write(Path(certificate), design, proved)
         to.say(f"certificate: {certificate} (uncork verify checks it)", whole=True)
     return worst(codes)
@@ -313,15 +324,17 @@ def trace(
     max_seconds: float | None,
 ) -> int:
     """Print the shortest counterexample of an instance, or a stored one; both are replayed first."""
-    from uncork.core.trace import replay
-
-    if Path(what).is_file():
-        instance, name, shortest, run = _stored(what, row)
-        found = next((p for p in properties(instance.machine, instance.system) if p.name == name), None)
+    if os.path.isfile(what):
+        of = tracing.stored(what)
+        names = ", ".join(prop.name for prop in of.refutes)
+        if not names:
+            raise InstanceError(
+                f"{what} is a run that refutes nothing: uncork explore {of.instance.name} --from {what}"
+            )
+        found = next((prop for prop in of.refutes if row in (None, prop.row)), None)
         if found is None:
-            raise InstanceError(f"{what}: {instance.name} has no property {name!r}")
-        replay(instance.system, run, found)
-        _print_trace(instance, found, run, format_, shortest=shortest)
+            raise InstanceError(f"{what} refutes {names}, not {row}")
+        _print_trace(of.instance, found, of.run, format_, shortest=of.shortest)
         return Exit.AS_EXPECTED
     if what.endswith((".json", ".itf")):
         raise InstanceError(f"there is no file {what}")
@@ -373,19 +386,6 @@ def _no_trace(checked: Checked, rows: Sequence[Row]) -> int:
     if checked.outcome.stopped:
         return Exit.INTERRUPTED
     return Exit.OPEN if any(isinstance(row.verdict, Open) for row in rows) else Exit.AS_EXPECTED
-
-
-def _stored(path: str, row: str | None) -> tuple[Instance, str, bool, Trace]:
-    instance, run, meta = tracing.stored(path)
-    try:
-        names = [name for name in meta["refutes"] if row is None or name.startswith(row)]
-        if not meta["refutes"]:
-            raise InstanceError(f"{path} is a run that refutes nothing: uncork explore {instance.name} --from {path}")
-        if not names:
-            raise InstanceError(f"{path} refutes {', '.join(meta['refutes'])}, not {row}")
-        return instance, names[0], bool(meta.get("shortest", True)), run
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InstanceError(f"{path}: {error}") from None
 
 
 def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *, shortest: bool) -> None:

@@ -17,7 +17,7 @@ from uncork_properties.catalogue import ROWS
 from uncork_properties.load import LOADS, SPREAD
 
 from uncork.gate import Exit
-from uncork.options import NAMES, NUMBERS, budget, budgeted, filtered, write
+from uncork.options import NAMES, NUMBERS, budget, budgeted, filtered, own_file, whole, writable, write
 
 if TYPE_CHECKING:
     from uncork.repair import Space
@@ -35,11 +35,18 @@ def _chosen(names: tuple[str, ...], filters: Filters) -> list[Instance]:
     return chosen
 
 
+_DRAWN = (".svg", ".png", ".pdf")
+
+
 def _drawable(plot: str | None) -> None:
     from importlib.util import find_spec
 
-    if plot and find_spec("matplotlib") is None:
+    if plot is None:
+        return
+    if find_spec("matplotlib") is None:
         raise InstanceError("--plot needs matplotlib: pip install 'uncork[plot]'")
+    if Path(plot).suffix not in _DRAWN:
+        raise click.UsageError(f"--plot {plot!r}: name a file that ends in {', '.join(_DRAWN)}")
 
 
 def _space(device: str, guest: list[str], sqs: list[int], policy: list[str] | None) -> Space:
@@ -101,6 +108,7 @@ def cost(
     The least and the greatest over all fair runs, each with a run that has it, which is replayed and counted anew.
     """
     chosen = _chosen(instances, filters)
+    writable([json_], [own_file(each.policy) for each in chosen])
     from uncork import cost_report, costing
     from uncork.engines.explicit.cost import Unfinished
     from uncork.render.progress import progress
@@ -120,7 +128,7 @@ def cost(
     except KeyboardInterrupt:
         click.echo(f"interrupted: {len(chosen) - len(found)} of {len(chosen)} instances have no costs", err=True)
         code = Exit.INTERRUPTED
-    if json_:
+    if json_ is not None:
         write(json_, json.dumps([cost_report.as_json(each) for each in found], indent=1) + "\n")
     if json_ != "-" and found:
         to = Page()
@@ -176,6 +184,7 @@ def measure(
     if 0 < spread < 0.01:
         raise click.UsageError(f"--spread is 0, or 0.01 and more, not {spread:g}")
     _drawable(plot)
+    writable([json_, plot], [own_file(each.policy) for each in chosen])
     from uncork import measure_report as report
     from uncork import measuring
     from uncork.engines.events.simulate import Stray
@@ -195,10 +204,11 @@ def measure(
     except KeyboardInterrupt:
         click.echo(f"interrupted: {len(found)} of {len(chosen) * len(loads)} were simulated", err=True)
         code = Exit.INTERRUPTED
-    if json_:
+    if json_ is not None:
         write(json_, json.dumps([report.as_json(each) for each in found], indent=1) + "\n")
-    if plot and found:
-        report.plot(Path(plot), found)
+    if plot is not None and found:
+        with whole(plot) as file:
+            report.plot(file, found)
     if json_ != "-" and found:
         to = Page()
         to.show(report.table(found))
@@ -241,6 +251,7 @@ def repair(
     space = _space(device, guest, sqs, policy)
     for name in property_:
         look_up(ROWS, name, "property")
+    writable([json_], [own_file(each) for each in policy or ()])
     from uncork import repair as searching
     from uncork import repair_report
     from uncork.pricing import Unpriced
@@ -253,7 +264,7 @@ def repair(
         finals = repair_report.finalists(
             found, decider, watch, prove=prove and not found.interrupted, priced=not found.interrupted
         )
-    if json_:
+    if json_ is not None:
         write(json_, json.dumps(repair_report.as_json(found, finals), indent=1) + "\n")
     if json_ != "-":
         repair_report.show(Page(), found, finals)
@@ -288,20 +299,24 @@ def frontier(
     All designs that DEVICE may become by its switches and EventIdx are searched, minimal or not.
     """
     space = _space(device, guest, sqs, policy)
+    _drawable(plot)
+    writable([json_, plot], [own_file(each) for each in policy or ()])
     from uncork import frontier as fronts
     from uncork import frontier_report
     from uncork import repair as searching
     from uncork.render.progress import progress
     from uncork.render.text import Page
 
-    _drawable(plot)
     decider = searching.Decider(budget=budget(max_states, max_memory, max_seconds, 1))
     with progress() as watch:
         made = fronts.front(space, decider, watch)
-    if json_:
+    if json_ is not None:
         write(json_, json.dumps(frontier_report.as_json(made), indent=1) + "\n")
-    if plot and (left := frontier_report.plot(Path(plot), made.points)):
-        click.echo(f"{left} prices without a bound are not drawn", err=True)
+    if plot is not None:
+        with whole(plot) as file:
+            left = frontier_report.plot(file, made.points)
+        if left:
+            click.echo(f"{left} prices without a bound are not drawn", err=True)
     if json_ != "-":
         frontier_report.show(Page(), made)
     if made.found.interrupted:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -122,38 +124,92 @@ def budget(states: int | None, mebibytes: int | None, seconds: float | None, ins
     return Budget(states, memory, seconds)
 
 
+# -- files -------------------------------------------------------------------------------------------------------------
+def own_file(policy: str) -> Path | None:
+    """The file of a policy of the user's own; None for one of the catalogue, or a formula."""
+    path, colon, _ = policy.rpartition(":")
+    return Path(path) if colon else None
+
+
+def writable(outputs: Iterable[str | None], inputs: Iterable[str | Path | None] = ()) -> None:
+    """Tries before any work that files can be written at its end: each is another one, and none is an input.
+
+    None is what was not given. Raises `click.ClickException`.
+    """
+    named = [path for path in outputs if path is not None and path != "-"]
+    for path in named:
+        _try(path)
+    marks = [_mark(path) for path in named]
+    if len(set(marks)) < len(marks):
+        raise click.UsageError("two outputs would be written to one file")
+    read = {_mark(path): path for path in inputs if path is not None and os.path.isfile(path)}
+    for path, mark in zip(named, marks, strict=True):
+        if mark in read:
+            raise click.FileError(path, f"{read[mark]} is read from it: write to another file")
+
+
+def _try(path: str) -> None:
+    if not path:
+        raise click.UsageError("an output has an empty name: leave the option out, or name a file")
+    target = Path(os.path.realpath(path))
+    with told(path):
+        if not os.path.isdir(target.parent):
+            raise click.FileError(path, f"there is no folder {target.parent}")
+        try:
+            there = os.stat(target)
+        except FileNotFoundError:
+            there = None
+        if there and stat.S_ISDIR(there.st_mode):
+            raise click.FileError(path, "this is a folder")
+        if there and not stat.S_ISREG(there.st_mode):
+            if not os.access(target, os.W_OK):
+                raise click.FileError(path, os.strerror(errno.EACCES))
+            return  # a pipe or a device: what it takes is known when it is written
+        with tempfile.TemporaryFile(dir=target.parent) as file:
+            file.write(b"any")
+
+
+def _mark(path: str | Path) -> object:
+    """What all names of a file have in common, links among them."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
+
+
+@contextlib.contextmanager
+def told(path: str | Path) -> Iterator[None]:
+    """Says of what goes wrong with a file which file that is: `click.FileError`."""
+    try:
+        yield
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror or str(error)) from None
+
+
+@contextlib.contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """A file to write, which takes the place of another at the end, or never; what is no file is written straight."""
+    target = Path(os.path.realpath(path))
+    with told(path):
+        if target.exists() and not target.is_file():
+            yield target
+            return
+        made, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
+        try:
+            os.close(made)
+            yield Path(name)
+            os.chmod(name, 0o644)
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
 def write(path: str, content: str) -> None:
-    """Writes a file whole or not at all; `-` is standard output, and what is no file (a pipe) is written straight."""
+    """Writes a text file whole or not at all; `-` is standard output."""
     if path == "-":
         click.echo(content, nl=False)
         return
-    target = Path(path).resolve()
-    try:
-        if target.exists() and not target.is_file():
-            target.write_text(content, encoding="utf-8", errors="backslashreplace")
-            return
-        with tempfile.NamedTemporaryFile(
-            "w", dir=target.parent, delete=False, encoding="utf-8", errors="backslashreplace"
-        ) as file:
-            try:
-                file.write(content)
-                file.flush()
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, target)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-    except OSError as error:
-        raise click.FileError(path, error.strerror or str(error)) from None
-
-
-def writable(paths: Iterable[str]) -> None:
-    """Checks before any work that files can be written at its end; raises `click.ClickException`."""
-    named = [Path(path).resolve() for path in paths if path != "-"]
-    for path in named:
-        if not path.parent.is_dir():
-            raise click.FileError(str(path), f"there is no folder {path.parent}")
-        if path.is_dir():
-            raise click.FileError(str(path), "this is a folder")
-    if len(set(named)) < len(named):
-        raise click.UsageError("two outputs would be written to one file")
+    with whole(path) as file:
+        file.write_text(content, encoding="utf-8", errors="backslashreplace")

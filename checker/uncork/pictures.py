@@ -30,9 +30,9 @@ _TONES = {("hang", 26): "bad", ("hang", 28): "bad", ("live", 28): "good", ("live
 
 def drawn() -> dict[str, str]:
     """The pictures by file name."""
-    before, run, _ = stored(str(HANG))
-    after = from_name(LIVE)
-    runs = {"hang": (before, run.steps), "live": (after, (*run.steps[:-1], *WOKEN))}
+    before, after = stored(str(HANG)), from_name(LIVE)
+    steps = before.run.steps
+    runs = {"hang": (before.instance, steps), "live": (after, (*steps[:-1], *WOKEN))}
     found = {}
     for name, (instance, steps) in runs.items():
         for number, (state, told) in enumerate(_states(instance, steps), start=1):

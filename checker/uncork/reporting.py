@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from uncork.options import budget, budgeted, filtered, progress, write
+from uncork.options import budget, budgeted, filtered, own_file, progress, writable, write
 
 if TYPE_CHECKING:
     from uncork.selection import Filters
@@ -46,10 +44,8 @@ def report(
     from uncork import report_page, runner, selection
     from uncork.gate import Exit
 
-    folder = Path(output).parent
-    if output != "-" and not os.access(folder, os.W_OK):
-        raise click.FileError(output, f"cannot write to {folder}")
     instances, left_out = selection.fitting(selection.select(filters))
+    writable([output], [own_file(each.policy) for each in instances])
     for reason in left_out:
         click.echo(f"not checked: {reason}", err=True)
     bugs = BUGS if museum or (museum is None and filters == selection.Filters()) else ()

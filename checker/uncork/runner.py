@@ -18,7 +18,7 @@ from uncork_properties.catalogue import ROWS, covers, properties
 from uncork.agreement import decide
 from uncork.core.property import Property, describe
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
-from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop
+from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop, compiling
 
 INTERRUPTED = "interrupted"
 
@@ -207,6 +207,7 @@ _SHARED: list[Any] = []
 def _together(
     instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, jobs: int
 ) -> Generator[tuple[int, Checked], None, None]:
+    compiling.kept()
     context = multiprocessing.get_context("spawn")
     stop, latest = context.Event(), context.Array("d", 7)
     with _ctrl_c() as interrupted, ProcessPoolExecutor(jobs, context, _begin, (stop, latest)) as pool:

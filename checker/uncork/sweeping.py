@@ -13,7 +13,7 @@ from uncork_nvme.instance import Instance, InstanceError
 from uncork_properties.catalogue import ROWS
 
 from uncork.gate import Exit, worst
-from uncork.options import NAMES, budget, budgeted, filtered, progress, writable, write
+from uncork.options import NAMES, budget, budgeted, filtered, own_file, progress, writable, write
 
 if TYPE_CHECKING:
     from uncork.core.trace import Trace
@@ -84,9 +84,9 @@ def sweep(
     from uncork.sweep import Asked, Sweep
     from uncork.workers import Cluster, local
 
-    writable([db, *([json_] if json_ else [])])
     rows = tuple(selection.rows(property_ or ()))
     instances, left_out = selection.fitting(selection.select(filters))
+    writable([db, json_], [own_file(each.policy) for each in instances])
     for reason in left_out:
         click.echo(f"left out: {reason}", err=True)
     jobs, interrupted = jobs or os.cpu_count() or 1, False
@@ -99,7 +99,7 @@ def sweep(
         except KeyboardInterrupt:
             interrupted = True
         known, contradictions = this.known(), this.contradictions()
-    if json_:
+    if json_ is not None:
         told = [line for each in known for line in sweep_report.as_json(each, rows)]
         write(json_, json.dumps(told, indent=1) + "\n")
     if json_ != "-":

@@ -12,9 +12,10 @@ from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import InstanceError, forget
 from uncork_properties.expected import ExpectationError
 
-from uncork.checking import Asked, once, own_file
+from uncork.checking import Asked, once
 from uncork.core.sorts import SlipError
 from uncork.gate import Exit
+from uncork.options import own_file
 from uncork.selection import Filters
 
 _LOOK = 500

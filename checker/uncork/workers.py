@@ -22,7 +22,7 @@ from typing import Any
 from uncork_nvme.instance import Instance, InstanceError
 
 from uncork import runner
-from uncork.engines import Budget, Progress
+from uncork.engines import Budget, Progress, compiling
 from uncork.runner import Checked, Tick, Watch
 
 
@@ -119,6 +119,7 @@ class _Process:
 
 def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Results:
     """Decides tasks in so many processes; one that takes its process with it is tried again, after the others."""
+    compiling.kept()
     processes = [_Process() for _ in range(min(jobs, len(tasks)))]
     waiting, deaths, ended = deque(tasks), Counter[str](), 0
     with runner.held_back() as interrupted:

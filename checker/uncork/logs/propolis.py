@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from uncork_nvme.choices import Choice
+from uncork_nvme.instance import MAX_SIZE
 from uncork_nvme.observe import LOOK
 
 from uncork.core.sorts import Value
-from uncork.logs import Header, Log, LogError, Seen, numbered
+from uncork.logs import MOST, Header, Log, LogError, Seen, count, numbered
 from uncork.logs.lines import entry
 
 _ALWAYS = (
@@ -37,25 +38,28 @@ def read(lines: Iterator[str]) -> Log:
         told = entry(number, line)
         try:
             if told["lvl"] == "header":
-                header = _header(told)
+                if header or events:
+                    raise LogError(number, "a header has to be the first line")
+                header = _header(number, told)
             elif told["lvl"] != "probe":
                 events += reading.seen(number, told)
         except LogError:
             raise
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise LogError(number, f"not a line of a Propolis run: {type(error).__name__}: {error}") from None
+        except KeyError as error:
+            raise LogError(number, f"not a line of a Propolis run: it has no {error}") from None
+        except (TypeError, ValueError, IndexError, AttributeError) as error:
+            raise LogError(number, f"not a line of a Propolis run: {error}") from None
     if header is None:
         raise LogError(1, "a Propolis run starts with a line of the lvl header")
     return Log(header, events)
 
 
-def _header(told: Mapping[str, Any]) -> Header:
+def _header(number: int, told: Mapping[str, Any]) -> Header:
     config, variant = told["cfg"], told["variant"]
     if variant not in _VARIANTS:
         raise ValueError(f"the variant is one of {', '.join(_VARIANTS)}, not {variant!r}")
     for name in ("nsq", "sq_size", "cq_size", "workers_per_sq"):
-        if type(config[name]) is not int:
-            raise ValueError(f"{name} has to be a number, not {config[name]!r}")
+        count(number, name, config[name], MAX_SIZE if name.endswith("size") else MOST)
     device, policy, overrides = _VARIANTS[variant]
     own: dict[str, Choice] = {"submit_batch": 1}
     if config["worker_model"] == "M1":
