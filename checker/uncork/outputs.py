@@ -48,6 +48,7 @@ def gather(report: Report, found: Sequence[Checked], code: Exit) -> Results:
         summary=report.summary(found, [finding for each in findings.values() for finding in each]),
         exit=int(code),
         root=_root(Path.cwd()),
+        notes=tuple(report.notes),
     )
 
 
@@ -66,7 +67,7 @@ def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> Told
             Case(
                 property=row.property,
                 verdict=cell(word(row.verdict), *trace_steps(row.verdict)),
-                expected=(expected.verdicts.get(row.property) if expected else None) or "proved",
+                expected=expected.verdicts.get(row.property, "") if expected else "proved",
                 why=_why(row.verdict),
                 problems=problems,
                 run=_run(checked, row) if problems else None,

@@ -49,7 +49,8 @@ def dumps(results: Results) -> str:
                 "toolExecutionNotifications": [
                     {"level": "warning", "message": _message(f"{name}: interrupted before it was checked")}
                     for name in results.unchecked
-                ],
+                ]
+                + [{"level": "note", "message": _message(note)} for note in results.notes],
             }
         ],
         "results": found,
