@@ -417,7 +417,7 @@ def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *
 @cli.command()
 @click.argument("instance")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True)
+@click.option("--steps", type=click.IntRange(1, 1_000_000), default=40, show_default=True)
 def simulate(instance: str, seed: int, steps: int) -> None:
     """Print a random fair run of an instance: each step is drawn from all that may happen."""
     from uncork.render import text

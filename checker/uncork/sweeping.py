@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="As for uncork check.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes here. Default: a core each.")
+@click.option("--jobs", type=click.IntRange(1, 1024), help="Processes here. Default: a core each.")
 @click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler (tcp://host:8786), whose workers do it instead.")
 @click.option(
     "--retries",

@@ -208,7 +208,7 @@ def _itf(instance: Instance, run: Trace) -> str:
 
 @click.command(cls=Command)
 @click.argument("what", metavar="FILE|INSTANCE")
-@click.option("--steps", type=click.IntRange(min=1), default=100, show_default=True, help="Of an instance: how long.")
+@click.option("--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: how long.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of an instance: which random run.")
 @listed("--log-only", "only", help="Log these events alone, by family or as in docs/validate.md.")
 def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:

@@ -77,7 +77,7 @@ class Told:
 class Results:
     """All of it. `unchecked` are the instances that an interruption left out, `root` where the user's files are.
 
-    `notes` are sentences about what was asked.
+    `installed` is where the files of the catalogue are, and `notes` are sentences about what was asked.
     """
 
     version: str
@@ -87,4 +87,5 @@ class Results:
     summary: str
     exit: int
     root: Path
+    installed: Path = Path("/nowhere")
     notes: tuple[str, ...] = ()
