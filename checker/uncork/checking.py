@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from modulefinder import ModuleFinder
@@ -63,11 +62,15 @@ def own_files(policy: str) -> list[Path]:
     path, colon, _ = policy.rpartition(":")
     if not colon:
         return []
-    finder = ModuleFinder([str(Path(path).resolve().parent)])  # which runs nothing
-    with contextlib.suppress(OSError, SyntaxError, ValueError):  # told when the policy is loaded
+    folder = Path(path).resolve().parent
+    finder = ModuleFinder([str(folder)])  # which runs nothing
+    try:
         finder.run_script(path)
-    found = [getattr(module, "__file__", None) for module in finder.modules.values()]
-    return [Path(path), *(Path(file) for file in found if file and file != path)]
+        found = [getattr(module, "__file__", None) for module in finder.modules.values()]
+        beside = [Path(file) for file in found if file and file != path]
+    except Exception:  # what is wrong is told when it is loaded; until then it may import anything
+        beside = sorted(folder.glob("*.py"))
+    return [Path(path), *beside]
 
 
 def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) -> None:

@@ -320,7 +320,7 @@ def trace(
     """Print the shortest counterexample of an instance, or a stored one; both are replayed first."""
     from uncork.core.trace import replay
 
-    if Path(what).is_file():
+    if os.path.isfile(what):  # which, unlike a Path, takes an instance for no file, however long its name is
         instance, name, shortest, run = _stored(what, row)
         found = next((p for p in properties(instance.machine, instance.system) if p.name == name), None)
         if found is None:

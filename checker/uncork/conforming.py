@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,7 +228,7 @@ def _code(line: Line) -> Exit:
 def _stored(path: str) -> Stored:
     from uncork.conform.storing import loads
 
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise InstanceError(f"{path!r} is neither qemu, the device that can be run, nor a file of a stored schedule")
     try:
         found = loads(Path(path).read_text(encoding="utf-8"), path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Iterator, Sequence
@@ -208,7 +209,9 @@ def _itf(instance: Instance, run: Trace) -> str:
 
 @click.command(cls=Command)
 @click.argument("what", metavar="FILE|INSTANCE")
-@click.option("--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: how long.")
+@click.option(
+    "--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: how long."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of an instance: which random run.")
 @listed("--log-only", "only", help="Log these events alone, by family or as in docs/validate.md.")
 def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
@@ -225,7 +228,7 @@ def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
             kept = {family for event in only for family in families(event)}
         except KeyError as error:
             raise InstanceError(f"there is no event {error}") from None
-    if Path(what).is_file():
+    if os.path.isfile(what):
         instance, run, _ = stored(what)
         found = of_run(run)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import linecache
+import os
 import re
 import sys
 import traceback
@@ -209,7 +210,7 @@ def _load(name: str) -> Policy:
     if name in _LOADED:
         return _LOADED[name]
     path, _, function = name.rpartition(":")
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise InstanceError(f"policy {name}: there is no file {path}")
     if not path.endswith(".py"):
         raise InstanceError(f"policy {name}: {path} is not a Python file (its name has to end in .py)")

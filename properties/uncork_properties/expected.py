@@ -158,7 +158,10 @@ def _expected(line: Mapping[str, str], where: str) -> Expected:
 
 
 def _number(line: Mapping[str, str], name: str) -> int:
-    number = whole(line[name])
+    try:
+        number = whole(line[name])
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     if number < 0:
         raise ValueError(f"{name} is {number}: it cannot be less than 0")
     return number
