@@ -67,10 +67,10 @@ def own_files(policy: str) -> list[Path]:
     try:
         finder.run_script(path)
         found = [getattr(module, "__file__", None) for module in finder.modules.values()]
-        beside = [Path(file) for file in found if file and file != path]
+        beside = [Path(file) for file in found if file]
     except Exception:  # what is wrong is told when it is loaded; until then it may import anything
-        beside = sorted(folder.glob("*.py"))
-    return [Path(path), *beside]
+        beside = [*folder.glob("*.py"), *folder.glob("*/*.py")]
+    return [Path(path), *(file for file in beside if file.resolve() != Path(path).resolve())]
 
 
 def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) -> None:
