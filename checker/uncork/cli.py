@@ -20,10 +20,11 @@ from uncork import __version__, conforming, designing, exploring, reporting, swe
 from uncork.core.sorts import SlipError, did_you_mean
 from uncork.export import Inexpressible
 from uncork.gate import Exit
-from uncork.options import NAMES as _NAMES
+from uncork.options import Command as _Command
 from uncork.options import budget as _budget
 from uncork.options import budgeted as _budgeted
 from uncork.options import filtered as _filtered
+from uncork.options import listed as _listed
 from uncork.options import own_file as _own_file
 from uncork.options import progress as _progress
 
@@ -40,7 +41,11 @@ _SMALL = 100_000
 """States of a reduced graph below which all states are soon told apart."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Group(click.Group):
+    command_class = _Command
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="uncork")
 def cli() -> None:
     """Can a submission queue stay corked for ever? Checks NVMe doorbell-buffer devices, guests and EventIdx policies.
@@ -129,7 +134,7 @@ def show(name: str | None) -> None:
 # -- check -------------------------------------------------------------------------------------------------------------
 @cli.command()
 @_filtered
-@click.option("--property", "property_", type=_NAMES, help=f"Of {', '.join(ROWS)}.")
+@_listed("--property", "property_", help=f"Of {', '.join(ROWS)}.")
 @click.option(
     "--engine",
     type=click.Choice(["explicit", "bmc", "induction", "all"]),
@@ -137,7 +142,7 @@ def show(name: str | None) -> None:
     show_default=True,
     help="bmc refutes, induction proves, at sizes that explicit cannot do; all compares them.",
 )
-@click.option("--reductions", type=_NAMES, help="Of rotation, permutation, dead; or none. Default: all.")
+@_listed("--reductions", help="Of rotation, permutation, dead; or none. Default: all.")
 @click.option("--expect", type=click.Path(dir_okay=False), help="Expected verdicts, a CSV file like the project's own.")
 @click.option("--json", "json_", type=_OUTPUT, help="Write the verdicts as JSON; - is standard output.")
 @click.option("--junit", type=_OUTPUT, help="Write them as JUnit XML, a test case a property.")
@@ -251,14 +256,14 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
 
     Where the proof fails, the step that breaks it is named, and small sizes are searched for a real failure.
     """
-    from uncork_nvme.choices import parse
+    from uncork_nvme.choices import parse_all
 
     from uncork import proof_report, proving
     from uncork.gate import worst
     from uncork.render.text import Page
     from uncork.runner import Tick
 
-    design = Design(device, guest, policy, dict(parse(each) for each in overrides))
+    design = Design(device, guest, policy, parse_all(overrides))
     if certificate is not None:
         proving.prepare(certificate, [_own_file(policy)])
     to, codes, proved = Page(), [], []
@@ -412,7 +417,7 @@ def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *
 @cli.command()
 @click.argument("instance")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True)
+@click.option("--steps", type=click.IntRange(1, 1_000_000), default=40, show_default=True)
 def simulate(instance: str, seed: int, steps: int) -> None:
     """Print a random fair run of an instance: each step is drawn from all that may happen."""
     from uncork.render import text

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from uncork_nvme.choices import Choice, parse
+from uncork_nvme.choices import Choice, parse_all
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 
 from uncork.gate import Exit, worst
-from uncork.options import NAMES, told, writable, write
+from uncork.options import Command, listed, told, writable, write
 
 if TYPE_CHECKING:
     from uncork.conform.campaign import Campaign, Setting
@@ -42,14 +42,14 @@ class _Plan:
     controls: bool
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("what", metavar="qemu|FILE")
 @click.option("--schedules", type=click.IntRange(min=1), default=480, show_default=True, help="How many, over all.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the first; then one up each."
 )
-@click.option("--guest", type=NAMES, help="Guests. Default: linux,lazy,spdk.")
-@click.option("--shape", type=NAMES, help="Sizes, as in n2-sq3-cq3. Default: eight small ones.")
+@listed("--guest", help="Guests. Default: linux,lazy,spdk.")
+@listed("--shape", help="Sizes, as in n2-sq3-cq3. Default: eight small ones.")
 @click.option("--policy", default="", help="The policy of the model, in place of QEMU's: a wrong one has to disagree.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Change a choice of the model. Repeatable."
@@ -95,7 +95,7 @@ def conform(
     if stored and (ignored := _given(of_search)):
         raise click.UsageError(f"a stored schedule has its own: leave out --{', --'.join(ignored)}")
     writable([None if stored else save, json_], [what])
-    plan = _Plan(schedules, seed, _settings(guest, shape), dict(map(parse, overrides)), policy, overlay, controls)
+    plan = _Plan(schedules, seed, _settings(guest, shape), parse_all(overrides), policy, overlay, controls)
     for name in (policy, overlay):
         find_policy(name) if name else None
     if overlay and (policy or "post_order" in plan.overrides):

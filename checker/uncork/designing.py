@@ -17,7 +17,7 @@ from uncork_properties.catalogue import ROWS
 from uncork_properties.load import LOADS, SPREAD
 
 from uncork.gate import Exit
-from uncork.options import NAMES, NUMBERS, budget, budgeted, filtered, own_file, whole, writable, write
+from uncork.options import NUMBERS, Command, budget, budgeted, filtered, listed, own_file, whole, writable, write
 
 if TYPE_CHECKING:
     from uncork.repair import Space
@@ -27,11 +27,11 @@ _KNOWN = sorted({shape[0] for shape in matrix.SHAPES})
 
 
 def _chosen(names: tuple[str, ...], filters: Filters) -> list[Instance]:
-    from uncork import selection
+    from uncork import idle, selection
 
     chosen, left_out = selection.named(names, filters)
-    for reason in left_out:
-        click.echo(f"left out: {reason}", err=True)
+    for reason in [*(f"left out: {each}" for each in left_out), *idle.told(filters, chosen)]:
+        click.echo(reason, err=True)
     return chosen
 
 
@@ -44,7 +44,7 @@ def _drawable(plot: str | None) -> None:
     if plot is None:
         return
     if find_spec("matplotlib") is None:
-        raise InstanceError("--plot needs matplotlib: pip install 'uncork[plot]'")
+        raise InstanceError("--plot needs matplotlib: pip install matplotlib")
     if Path(plot).suffix not in _DRAWN:
         raise click.UsageError(f"--plot {plot!r}: name a file that ends in {', '.join(_DRAWN)}")
 
@@ -64,25 +64,24 @@ def _space(device: str, guest: list[str], sqs: list[int], policy: list[str] | No
     return replace(space, policies=tuple(policy)) if policy else space
 
 
-_GUESTS = click.option("--guest", type=NAMES, default="linux", show_default=True, help="Guests, all to be live with.")
-_PROPERTIES = click.option(
+_GUESTS = listed("--guest", default="linux", show_default=True, help="Guests, all to be live with.")
+_PROPERTIES = listed(
     "--property",
     "property_",
-    type=NAMES,
     default="uncorked,drains",
     show_default=True,
     help="What has to hold besides safety.",
 )
-_SQS = click.option(
-    "--sqs", type=NUMBERS, default="1,2", show_default=True, help="Numbers of SQs; 3 takes seconds an instance."
+_SQS = listed(
+    "--sqs", of=NUMBERS, default="1,2", show_default=True, help="Numbers of SQs; 3 takes seconds an instance."
 )
-_POLICIES = click.option("--policy", type=NAMES, help="EventIdx policies or formulas to try. Default: some thirty.")
+_POLICIES = listed("--policy", help="EventIdx policies or formulas to try. Default: some thirty.")
 _JSON = click.option(
     "--json", "json_", type=click.Path(dir_okay=False, allow_dash=True), help="Write it as JSON; - is standard output."
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("instances", nargs=-1)
 @filtered
 @click.option(
@@ -143,10 +142,10 @@ def cost(
     return code
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("instances", nargs=-1)
 @filtered
-@click.option("--load", "loads", type=NAMES, default="full", show_default=True, help=f"Of {', '.join(LOADS)}.")
+@listed("--load", "loads", default="full", show_default=True, help=f"Of {', '.join(LOADS)}.")
 @click.option(
     "--time", "milliseconds", type=click.FloatRange(min=1, max=1e6), default=100, show_default=True, help="ms a run."
 )
@@ -223,7 +222,7 @@ def measure(
     return Exit.LIVENESS if not code and any(each.stuck for each in found) else code
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("device")
 @_GUESTS
 @_PROPERTIES
@@ -275,7 +274,7 @@ def repair(
     return Exit.AS_EXPECTED if found.live else Exit.LIVENESS
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--device", default="propolis-2026", show_default=True, help="A device, whose other choices are kept.")
 @_GUESTS
 @_SQS

@@ -15,6 +15,7 @@ from uncork_properties.catalogue import properties
 from uncork.core.system import Saying, say
 from uncork.core.trace import Trace, replay
 from uncork.gate import Exit
+from uncork.options import Command
 from uncork.tracing import Stored, stored
 
 CORKS = frozenset({"cork", "cork_park", "line_up", "block"})
@@ -32,7 +33,7 @@ class Known:
     run: Trace
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("instance")
 @click.option(
     "--from",

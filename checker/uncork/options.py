@@ -1,37 +1,78 @@
-"""What commands share: lists as options, budgets, progress, files written whole."""
+"""What commands share: what cannot be meant is refused, lists as options, budgets, progress, files written whole."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import functools
+import math
 import os
 import stat
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from uncork.core import numbers
 
 if TYPE_CHECKING:
     from uncork.engines import Budget
 
 
+class Command(click.Command):
+    """A command that takes nothing empty, no option twice unless its values add up, and numbers in plain digits.
+
+    A variable that is not set, or a second value that replaces the first, would have something else checked unseen.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Takes the words of a command line; raises `click.UsageError` for one that cannot be meant."""
+        if not ctx.resilient_parsing:
+            given, _, order = self.make_parser(ctx).parse_args(list(args))
+            for param, times in Counter(order).items():
+                if times > 1 and not param.multiple:
+                    raise click.UsageError(f"{param.get_error_hint(ctx)} is given {times} times: give it once", ctx)
+                values = given.get(param.name or "")
+                for value in values if isinstance(values, (list, tuple)) else [values]:
+                    if isinstance(value, str) and (wrong := _wrong(value, param.type)):
+                        raise click.BadParameter(wrong, ctx, param)
+        return super().parse_args(ctx, args)
+
+
+def _wrong(value: str, type_: click.ParamType[Any]) -> str:
+    """What is wrong with a word that stands for a value of some type; nothing if it can be meant."""
+    if not value.strip():
+        return "it is empty (a variable that is not set?): write a value, or leave it out."
+    try:
+        if isinstance(type_, click.types.IntParamType):
+            numbers.whole(value)
+        if isinstance(type_, click.types.FloatParamType) and (
+            set(value) - set("0123456789.eE-") or not math.isfinite(float(value))
+        ):
+            return f"{value!r} is not a number in the digits 0 to 9, such as 0.5"
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 class ListType(click.ParamType[list[Any]]):
     """Values separated by commas, but for commas in brackets."""
 
-    def __init__(self, element: type = str) -> None:
-        self.element, self.name = element, f"{element.__name__},..."
+    def __init__(self, element: Callable[[str], Any] = str, name: str = "str") -> None:
+        self.element, self.name = element, f"{name},..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
         """The values of an option."""
-        if isinstance(value, list):
-            return value
+        parts = [each.strip() for each in _apart(value)]
+        if not all(parts):
+            self.fail(f"{value!r} lacks a value before or after a comma", param, ctx)
         try:
-            return [self.element(each.strip()) for each in _apart(value) if each.strip()]
-        except ValueError:
-            self.fail(f"{value!r}: whole numbers, separated by commas", param, ctx)
+            return [self.element(each) for each in parts]
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def _apart(value: str) -> list[str]:
@@ -45,7 +86,19 @@ def _apart(value: str) -> list[str]:
     return parts
 
 
-NAMES, NUMBERS = ListType(), ListType(int)
+NAMES, NUMBERS = ListType(), ListType(numbers.whole, "int")
+_F = TypeVar("_F", bound=Callable[..., Any] | click.Command)
+
+
+def _joined(_: click.Context, __: click.Parameter, lists: Iterable[list[Any]]) -> list[Any] | None:
+    return list(dict.fromkeys(each for values in lists for each in values)) or None
+
+
+def listed(*names: str, of: ListType = NAMES, default: str | None = None, **more: Any) -> Callable[[_F], _F]:
+    """An option whose values are separated by commas, and add up if it is given again; None if it is not given."""
+    return click.option(
+        *names, type=of, multiple=True, callback=_joined, default=None if default is None else [default], **more
+    )
 
 
 def filtered(command: Callable[..., int]) -> Any:
@@ -71,12 +124,12 @@ def filtered(command: Callable[..., int]) -> Any:
         return command(filters=filters, **rest)
 
     for option in reversed((
-        click.option("--policy", type=NAMES, help="Policies; your own is path/to/file.py:function."),
-        click.option("--device", type=NAMES, help="Devices; all of the catalogue: all."),
-        click.option("--guest", type=NAMES, help="Guests; all of the catalogue: all."),
-        click.option("--sqs", type=NUMBERS, help="Numbers of SQs on the CQ."),
-        click.option("--sq-size", type=NUMBERS, help="Entries of each SQ."),
-        click.option("--cq-size", type=NUMBERS, help="Entries of the CQ."),
+        listed("--policy", help="Policies; your own is path/to/file.py:function."),
+        listed("--device", help="Devices; all of the catalogue: all."),
+        listed("--guest", help="Guests; all of the catalogue: all."),
+        listed("--sqs", of=NUMBERS, help="Numbers of SQs on the CQ."),
+        listed("--sq-size", of=NUMBERS, help="Entries of each SQ."),
+        listed("--cq-size", of=NUMBERS, help="Entries of the CQ."),
         click.option(
             "--set",
             "overrides",

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from uncork.options import budget, budgeted, filtered, own_file, progress, writable, write
+from uncork.options import Command, budget, budgeted, filtered, own_file, progress, writable, write
 
 if TYPE_CHECKING:
     from uncork.selection import Filters
 
 
-@click.command()
+@click.command(cls=Command)
 @filtered
 @click.option(
     "--museum/--no-museum", "museum", default=None, help="The museum of bugs too. Default: if nothing is filtered."
@@ -40,14 +40,14 @@ def report(
     """
     from uncork_nvme.museum import BUGS
 
+    from uncork import idle, report_page, runner, selection
     from uncork import museum as halls
-    from uncork import report_page, runner, selection
     from uncork.gate import Exit
 
     instances, left_out = selection.fitting(selection.select(filters))
     writable([output], [own_file(each.policy) for each in instances])
-    for reason in left_out:
-        click.echo(f"not checked: {reason}", err=True)
+    for reason in [*(f"not checked: {each}" for each in left_out), *idle.told(filters, instances)]:
+        click.echo(reason, err=True)
     bugs = BUGS if museum or (museum is None and filters == selection.Filters()) else ()
     limits = budget(max_states, max_memory, max_seconds, len(instances))
     with progress() as watch:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 from uncork_nvme.catalogue import DEVICES
-from uncork_nvme.choices import ChoiceError, parse
+from uncork_nvme.choices import ChoiceError, parse_all
 from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_nvme.observe import families
 
 from uncork.gate import Exit
-from uncork.options import NAMES, own_file, told, writable, write
+from uncork.options import Command, listed, own_file, told, writable, write
 
 if TYPE_CHECKING:
     from uncork.core.property import Property
@@ -30,7 +30,7 @@ _STATES = 200_000
 _LINE = 1_000_000
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("log", type=click.Path(dir_okay=False, exists=True, allow_dash=True))
 @click.argument("instance", required=False)
 @click.option("--device", help="A device. Default: what the log says.")
@@ -87,7 +87,7 @@ def validate(
 
     if queue is not None and format_ not in ("dtrace", "qemu"):
         raise click.UsageError("--queue is for --format dtrace and qemu")
-    given = logs.Header(device, guest, policy, sqs, sq_size, cq_size, dict(parse(each) for each in overrides))
+    given = logs.Header(device, guest, policy, sqs, sq_size, cq_size, parse_all(overrides))
     if instance is not None:
         given = _said_by(instance).under(given)
     try:
@@ -220,11 +220,13 @@ def _itf(instance: Instance, run: Trace) -> str:
     return itf.dumps(run, {"instance": instance.name, "refutes": refutes, "shortest": False})
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("what", metavar="FILE|INSTANCE")
-@click.option("--steps", type=click.IntRange(min=1), default=100, show_default=True, help="Of an instance: how long.")
+@click.option(
+    "--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: how long."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of an instance: which random run.")
-@click.option("--log-only", "only", type=NAMES, help="Log these events alone, by family or as in docs/validate.md.")
+@listed("--log-only", "only", help="Log these events alone, by family or as in docs/validate.md.")
 def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
     """Print a log of a run of the model, as `uncork validate` reads it.
 
@@ -235,8 +237,6 @@ def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
 
     kept = None
     if only is not None:
-        if not only:
-            raise click.UsageError("--log-only names no event")
         try:
             kept = {family for event in only for family in families(event)}
         except KeyError as error:

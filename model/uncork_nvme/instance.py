@@ -7,8 +7,10 @@ import importlib.util
 import linecache
 import os
 import re
+import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,15 +22,12 @@ from uncork.core.system import System
 
 from uncork_nvme import device, guest, lifecycle
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.choices import Choice, ChoiceError, Choices, parse
+from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, Choice, ChoiceError, Choices, parse_all
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.machine import Machine
 from uncork_nvme.policies import POLICIES, Policy, policy
 
-MAX_SIZE = 65536
-"""The largest queue that NVMe knows."""
-
-_SHAPE = re.compile(r"n(\d+)-sq(\d+)-cq(\d+)")
+_SHAPE = re.compile(r"n(0|[1-9][0-9]{0,17})-sq(0|[1-9][0-9]{0,17})-cq(0|[1-9][0-9]{0,17})")
 
 
 class InstanceError(ValueError):
@@ -60,13 +59,18 @@ class Instance:
     def name(self) -> str:
         """`device/guest/policy/n1-sq3-cq3`, with the overrides at the end."""
         shape = f"n{self.sqs}-sq{self.sq_size}-cq{self.cq_size}"
-        return "/".join([self.device, self.guest, self.policy.replace("/", "\\"), shape, *_said(self.overrides)])
+        return "/".join([self.device, self.guest, self.policy, shape, *_said(self.overrides)])
 
     @property
     def choices(self) -> Choices:
-        """What is chosen: the device's, the guest's, and the overrides over them."""
+        """What is chosen: the device's, the guest's, and the overrides over them; raises `ChoiceError`."""
         base = {**DEVICES[self.device].choices, **GUESTS[self.guest].choices, **self.overrides}
-        return Choices().replace(base)
+        chosen = Choices().replace(base)
+        if self.sqs * chosen.workers > MAX_WORKERS:
+            raise ChoiceError(
+                f"SQs times workers is {MAX_WORKERS} at most, not {self.sqs} times {chosen.workers}: take fewer of them"
+            )
+        return chosen
 
     @cached_property
     def machine(self) -> Machine:
@@ -113,21 +117,23 @@ def system(name: str, machine: Machine) -> System:
 def from_name(name: str) -> Instance:
     """The instance of a name such as `propolis-2025/linux/tail/n1-sq3-cq3`; raises `InstanceError`."""
     parts = name.split("/")
-    if len(parts) not in (4, 5):
+    if len(parts) < 4:
         raise InstanceError(
             f"{name!r} is not an instance: write device/guest/policy/n1-sq3-cq3, and overrides after another /"
         )
-    shape = _SHAPE.fullmatch(parts[3])
+    changed = len(parts) > 4 and ("=" in parts[-1] or _SHAPE.fullmatch(parts[-2]))
+    said = parts.pop().split(",") if changed else []
+    shape = _SHAPE.fullmatch(parts[-1])
     if shape is None:
-        raise InstanceError(f"{parts[3]!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
+        raise InstanceError(f"{parts[-1]!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
     try:
-        overrides = dict(parse(each) for each in parts[4].split(",")) if len(parts) == 5 else {}
+        overrides = parse_all(said)
     except ChoiceError as error:
         raise InstanceError(str(error)) from None
     sqs, sq_size, cq_size = map(int, shape.groups())
-    chosen = parts[2].replace("\\", "/")
-    find_policy(chosen)
-    return Instance(parts[0], parts[1], chosen, sqs, sq_size, cq_size, overrides)
+    made = Instance(parts[0], parts[1], "/".join(parts[2:-1]), sqs, sq_size, cq_size, overrides)
+    find_policy(made.policy)
+    return made
 
 
 def _said(overrides: Mapping[str, Choice]) -> list[str]:
@@ -182,6 +188,24 @@ class _AsWritten(importlib.machinery.SourceFileLoader):
         return self.source_to_code(self.get_data(path), path)
 
 
+@contextmanager
+def _beside(path: str) -> Iterator[None]:
+    """Has a file import what stands beside it, as Python does for a script; each time anew, and it leaves nothing."""
+    folder, known, writes = Path(path).resolve().parent, set(sys.modules), sys.dont_write_bytecode
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = writes
+        sys.path.remove(str(folder))
+        for new in set(sys.modules) - known:
+            first, file = new.partition(".")[0], Path(getattr(sys.modules[new], "__file__", None) or "")
+            if {folder / first, folder / f"{first}.py"} & {file, *file.parents}:
+                del sys.modules[new]
+
+
 def _load(name: str) -> Policy:
     if name in _LOADED:
         return _LOADED[name]
@@ -195,7 +219,8 @@ def _load(name: str) -> Policy:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        with _beside(path):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise _in_policy_file(name, error) from error
     found = getattr(module, function, None)

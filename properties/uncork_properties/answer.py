@@ -27,8 +27,8 @@ class Price:
     """What a policy costs with one SQ, each the greatest over the loads and spreads of times that were simulated.
 
     `rings`: doorbells per completion; `resume`: the 99th percentile, in microseconds, from when there is room for a
-    corked SQ until its worker has a permit; `proved`: for which numbers of SQs it is live at every size, with every kick
-    and EventIdx written before the shadow is read.
+    corked SQ until its worker has a permit; `proved`: for which numbers of SQs it is live at every size, with every
+    kick and EventIdx written before the shadow is read.
     """
 
     policy: str
@@ -77,20 +77,20 @@ def answer() -> str:
     taken, behind = found[TAKEN], found["tail-1"]
     cheapest = min(found.values(), key=lambda price: (price.rings, price.resume))
     soonest = min(found.values(), key=lambda price: (price.resume, price.rings))
-    assert TAKEN == soonest.policy, f"{soonest.policy} wakes sooner than {TAKEN}"
+    assert soonest.policy == TAKEN, f"{soonest.policy} wakes sooner than {TAKEN}"
     text = (
         f"**Take `{TAKEN}`**: EventIdx is the tail while a permit is left for every SQ, else the head. Write it before "
-        f"the shadow head is read, and kick at every step that finds room. It is proved live for every queue size and "
-        f"{taken.proved}. Of the policies compared it **wakes a corked SQ soonest** (p99 {taken.resume:.1f} us), and it "
-        f"rings for at most {taken.rings:.2f} of the completions, where `tail-1` rings for {behind.rings:.2f}. **Cheapest "
-        f"in doorbells** is `{cheapest.policy}` (at most {cheapest.rings:.3f}), for a longer wait (p99 "
-        f"{cheapest.resume:.1f} us); it is proved live for {cheapest.proved} too.\n\n"
+        "the shadow head is read, and kick at every step that finds room. It is proved live for every queue size and "
+        f"{taken.proved}. Of the policies compared it **wakes a corked SQ soonest** (p99 {taken.resume:.1f} us), and "
+        f"the guest rings for at most {taken.rings:.2f} of the completions; with `tail-1` it rings for "
+        f"{behind.rings:.2f}. **Cheapest in doorbells** is `{cheapest.policy}` (at most {cheapest.rings:.3f}), for a "
+        f"longer wait (p99 {cheapest.resume:.1f} us); it is proved live for every size and {cheapest.proved} too.\n\n"
     )
     heads = ["EventIdx", "doorbells per completion, at most", "resume p99, us, at most", "live at every size"]
     rows = [[f"`{p.policy}`", f"{p.rings:.3f}", f"{p.resume:.1f}", p.proved] for p in found.values()]
     note = (
-        "\nSimulated, with one SQ of 1,024 entries: the greatest over all loads and spreads of times. *Resume*: from when "
-        "there is room for a corked SQ until its worker has a permit.\n"
+        "\nSimulated, with one SQ of 1,024 entries: the greatest over all loads and spreads of times. *Resume*: from "
+        "when there is room for a corked SQ until its worker has a permit.\n"
     )
     return text + markdown(heads, rows) + note
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from uncork_nvme.choices import Choice
-from uncork_nvme.instance import MAX_SIZE
+from uncork_nvme.choices import MAX_SIZE, Choice
 
 from uncork.core.sorts import Value
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.choices import ChoiceError, parse
-from uncork_nvme.instance import MAX_SIZE, InstanceError, find_policy, from_name, look_up
+from uncork_nvme.choices import MAX_SIZE, ChoiceError, parse
+from uncork_nvme.instance import InstanceError, find_policy, from_name, look_up
 from uncork_nvme.observe import EVENTS, FAMILIES, LOOK
 
 from uncork.core import jsontext

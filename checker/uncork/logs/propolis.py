@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from uncork_nvme.choices import Choice
-from uncork_nvme.instance import MAX_SIZE
+from uncork_nvme.choices import MAX_SIZE, Choice
 from uncork_nvme.observe import LOOK
 
 from uncork.core.sorts import Value
