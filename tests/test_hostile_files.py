@@ -522,7 +522,7 @@ PLOTS = [
         (f"{LONG}.svg", "File name too long"),
         ("out", "name a file that ends in .svg, .png, .pdf"),
         ("out.xyz", "name a file that ends in"),
-        ("''", "name a file that ends in"),
+        ("''", "it is empty"),
     )
 ]
 FOLDERS = [
@@ -541,7 +541,7 @@ FOLDERS = [
         ("file", "is a file"),
         ("file/in", "file/in"),
         (LONG, "File name too long"),
-        ("''", "names no folder"),
+        ("''", "it is empty"),
         ("/dev/full", "/dev/full"),
         ("/proc/none", "/proc/none"),
         *said.items(),
