@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from uncork import frontier, frontier_report, pricing, repair, repair_report, runner
+from uncork import frontier, frontier_report, pricing, repair, repair_report, runner, signals
 from uncork.cli import cli
 from uncork.core.trace import replay
 from uncork.core.verdict import Proved, Refuted
@@ -171,7 +171,7 @@ def test_ctrl_c_is_held_back_to_the_end_of_what_it_would_break() -> None:
     told = []
 
     def work() -> None:
-        with runner.held_back() as stop:
+        with signals.held_back() as stop:
             signal.raise_signal(signal.SIGINT)
             told.append(stop.is_set())
 

@@ -13,7 +13,7 @@ from uncork.core.system import System
 
 from uncork_nvme import device, guest, lifecycle, own
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.choices import Choice, ChoiceError, Choices, parse
+from uncork_nvme.choices import YES, Choice, ChoiceError, Choices, parse
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.machine import Machine
 from uncork_nvme.own import InstanceError as InstanceError  # which everybody knows by this module
@@ -21,6 +21,9 @@ from uncork_nvme.policies import POLICIES, Policy
 
 MAX_SIZE = 65536
 """The largest queue that NVMe knows."""
+
+MAX_WORKERS, MAX_STEPS = 256, 100_000
+"""The workers of all SQs, and the steps, of the largest machine that can be written down, in half a minute."""
 
 _SHAPE = re.compile(r"n(\d+)-sq(\d+)-cq(\d+)")
 
@@ -58,9 +61,38 @@ class Instance:
         base = {**DEVICES[self.device].choices, **GUESTS[self.guest].choices, **self.overrides}
         return Choices().replace(base)
 
+    @property
+    def steps(self) -> int:
+        """About how many steps its machine has; raises `InstanceError` for one that is too large to be written down."""
+        chosen = self.choices
+        workers = self.sqs * chosen.workers
+        if workers > MAX_WORKERS:
+            raise InstanceError(
+                f"{self.sqs:,} times {chosen.workers:,} workers (SQs times workers) are more than can be written down: "
+                f"at most {MAX_WORKERS} in all"
+            )
+        kicks = 1 if chosen.kick_size == "all" or chosen.kick_whom == "same-number" else 4 * 2**self.sqs
+        sites = [
+            (chosen.kick_on_doorbell, 1),
+            (chosen.kick_on_post, self.sqs),
+            (chosen.kick_on_reserve, workers),
+            (chosen.kick_on_remit, workers),
+        ]
+        steps = 13 * workers + self.sqs * min(chosen.submit_batch, self.sq_size - 1)
+        steps += sum(times * kicks for kicked, times in sites if kicked == YES)
+        if chosen.tso and chosen.guest_fence != YES:  # each store that waits is a variable, and each step looks at all
+            steps += self.sqs * self.sq_size**2 + self.cq_size**2
+        if steps > MAX_STEPS:
+            raise InstanceError(
+                f"{self.name} has some {steps:,} steps, which are more than can be written down: fewer SQs, smaller "
+                "queues or submit_batch=1 have fewer"
+            )
+        return steps
+
     @cached_property
     def machine(self) -> Machine:
-        """The state and choices that the actions and properties are built from."""
+        """The state and choices that the actions and properties are built from; raises `InstanceError`, as `steps`."""
+        _ = self.steps
         return Machine(self.choices, find_policy(self.policy), self.sqs, self.sq_size, self.cq_size)
 
     @cached_property
