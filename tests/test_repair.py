@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -181,8 +182,13 @@ def test_ctrl_c_is_held_back_to_the_end_of_what_it_would_break() -> None:
 
 
 def test_ctrl_c_leaves_the_rest_unproved_and_unpriced(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
     def broken(*_: object) -> list[prove.Failure]:
-        signal.raise_signal(signal.SIGINT)  # as Z3's answer is awaited
+        if not asked:
+            asked.append(True)
+            signal.raise_signal(signal.SIGINT)  # as Z3's answer is awaited
+            time.sleep(1)
         return []
 
     monkeypatch.setattr(prove.Solver, "broken", broken)

@@ -89,7 +89,9 @@ def _run() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as head has had enough
     except RecursionError:
-        click.echo("Error: too large: its expressions are too deep. Fewer SQs or kick_size=all have shorter ones", err=True)
+        click.echo(
+            "Error: too large: its expressions are too deep. Fewer SQs or kick_size=all have shorter ones", err=True
+        )
         code = Exit.USAGE
     except Exception:
         import traceback

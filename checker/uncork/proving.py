@@ -197,7 +197,9 @@ def verify(folder: Path, solvers: Sequence[str] = certificate.SOLVERS) -> Verifi
         raise InstanceError(f"{folder} is no certificate that can be read: {error!r}") from None
     if claims != manifest.get("claims"):
         raise ReplayError(f"{folder}: it claims {manifest.get('claims')}, and its obligations show {claims}")
-    pool, proved = ProcessPoolExecutor(2, get_context("spawn"), signals.born), dict.fromkeys(solvers, 0)
+    with signals.deaf():
+        pool = ProcessPoolExecutor(2, get_context("spawn"), signals.born)
+    proved = dict.fromkeys(solvers, 0)
     try:
         with signals.deaf():
             asked = {(solver, name): pool.submit(certificate.ask, solver, text) for solver in solvers

@@ -213,8 +213,9 @@ def _together(
     instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, jobs: int
 ) -> Generator[tuple[int, Checked], None, None]:
     context = multiprocessing.get_context("spawn")
-    stop, latest = context.Event(), context.Array("d", 7, lock=False)
-    pool = ProcessPoolExecutor(jobs, context, _begin, (stop, latest))
+    with signals.deaf():
+        stop, latest = context.Event(), context.Array("d", 7, lock=False)
+        pool = ProcessPoolExecutor(jobs, context, _begin, (stop, latest))
     until = None
     with signals.noticed() as interrupted:
         try:

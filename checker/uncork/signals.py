@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any
 
@@ -118,15 +119,20 @@ def held_back() -> Iterator[threading.Event]:
 # -- processes of ours -------------------------------------------------------------------------------------------------
 @contextlib.contextmanager
 def deaf() -> Iterator[None]:
-    """Ignores Ctrl-C while other processes are started, so that they are born ignoring it: the parent tells them."""
+    """Ignores what a terminal sends while other processes are started, so that they are born ignoring it.
+
+    The parent tells them. SIGTERM they hear: pools end theirs by it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
     try:
+        resource_tracker.ensure_running()  # Python's own, which counts what processes share
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def born() -> None:

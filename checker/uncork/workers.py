@@ -87,8 +87,9 @@ class _Process:
     """
 
     def __init__(self) -> None:
-        self.words = _CONTEXT.RawArray("d", _STOP + 1)
-        self.pool = ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
+        with signals.deaf():
+            self.words = _CONTEXT.RawArray("d", _STOP + 1)
+            self.pool = ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
         self.task: Task | None = None
         self.future: Future[Checked] | None = None
 
