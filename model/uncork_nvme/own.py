@@ -125,7 +125,7 @@ class _Process:
                 self._await(f"policy {name}: no process could be started for {self.path}", _START, ready=True)
                 self._link.send_bytes(pickle.dumps((name, view)))
                 did = "gives no answer" if view else f"{self.path} is not loaded"
-                answer = self._await(f"policy {name}: {did} after {_patience:g} seconds", _patience)
+                answer = self._await(f"policy {name}: {did} after {_patience:g} s", _patience)
             except (EOFError, OSError):
                 how = self._ended()
                 raise InstanceError(
