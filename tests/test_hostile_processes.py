@@ -225,9 +225,15 @@ def begun(command: str, folder: Path) -> subprocess.Popen[str]:
 
 def left(session: int) -> list[str]:
     """The processes of a session that have not ended."""
-    told = subprocess.run(["ps", "-A", "-o", "sess=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(["ps", "-A", "-ww", "-o", "sess=,stat=,args="], capture_output=True, text=True, check=True).stdout
     lines = [line.split(maxsplit=2) for line in told.splitlines()]
     return [line[2] for line in lines if line[0] == str(session) and not line[1].startswith("Z")]
+
+
+def own_children(parent: int, words: str) -> list[int]:
+    told = subprocess.run(["ps", "-A", "-ww", "-o", "ppid=,pid=,args="], capture_output=True, text=True, check=True).stdout
+    lines = [line.split(maxsplit=2) for line in told.splitlines()]
+    return [int(line[1]) for line in lines if line[0] == str(parent) and words in line[2]]
 
 
 def none_left(session: int) -> bool:
@@ -259,6 +265,18 @@ def test_so_does_one_to_all_of_its_processes(tmp_path: Path) -> None:
         os.killpg(running.pid, number)
         _, errors = running.communicate(timeout=20)
         assert (running.returncode, "Traceback" in errors) == (128 + number, False), errors
+
+
+def test_what_a_process_took_with_it_is_open(tmp_path: Path) -> None:
+    running = begun(f"check {BIG} --guest linux,spdk", tmp_path)
+    deadline = time.monotonic() + 10
+    while not (workers := own_children(running.pid, "spawn_main")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.kill(workers[0], signal.SIGKILL)
+    _, errors = running.communicate(timeout=20)
+    assert running.returncode == 30, errors
+    assert "a process of ours died" in errors
+    assert none_left(running.pid)
 
 
 @pytest.mark.parametrize("command", [TOGETHER, "check --policy mine.py:mine"])

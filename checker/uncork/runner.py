@@ -143,9 +143,14 @@ def _one(
         reason = "its expressions are too deep"
     except MemoryError:
         reason = "there is no memory left"
+    return _open(instance, asked, reason, replace(last, seconds=time.monotonic() - started))
+
+
+def _open(instance: Instance, asked: _Asked, reason: str, last: Progress) -> Checked:
+    """No verdict, after a search that came so far."""
     rows = tuple(Row(row, row, Open(reason, last.depth)) for row in asked.rows)
-    seconds, ended = time.monotonic() - started, INTERRUPTED if reason == INTERRUPTED else None
-    outcome = Outcome(asked.engine, (), None, last.states, last.transitions, last.depth, seconds, ended)
+    stopped = INTERRUPTED if reason == INTERRUPTED else None
+    outcome = Outcome(asked.engine, (), None, last.states, last.transitions, last.depth, last.seconds, stopped)
     return Checked(replace(instance), rows, outcome)
 
 
@@ -207,6 +212,7 @@ def _noticed() -> Iterator[threading.Event]:
 
 # -- in several --------------------------------------------------------------------------------------------------------
 _SHARED: list[Any] = []
+_DIED = "a process of ours died: it was killed, or is out of memory"
 
 
 def _together(
@@ -226,10 +232,11 @@ def _together(
             finished = 0
             while waiting and (until is None or time.monotonic() < until):
                 for future in wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED).done:
-                    index = waiting.pop(future)
+                    index = waiting[future]
                     if not future.cancelled():
                         finished += 1
                         yield index, future.result()
+                    del waiting[future]
                 watch(Tick(finished, len(order), *_latest(instances, latest)))
                 if interrupted.is_set() and until is None:
                     stop.set()
@@ -237,8 +244,9 @@ def _together(
                     for future in waiting:
                         future.cancel()
         except BrokenProcessPool:
-            if not interrupted.wait(0.2):  # or what ends this process has ended that one first
-                raise
+            if not interrupted.wait(0.2):  # what ends this process may have ended that one first
+                for index in waiting.values():
+                    yield index, _open(instances[index], asked, _DIED, Progress(0, 0, 0, 0, 0, 0))
         finally:
             stop.set()
             signals.ended(pool, 0 if interrupted.is_set() else signals.GRACE)
