@@ -225,13 +225,17 @@ def begun(command: str, folder: Path) -> subprocess.Popen[str]:
 
 def left(session: int) -> list[str]:
     """The processes of a session that have not ended."""
-    told = subprocess.run(["ps", "-A", "-ww", "-o", "sess=,stat=,args="], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "sess=,stat=,args="], capture_output=True, text=True, check=True
+    ).stdout
     lines = [line.split(maxsplit=2) for line in told.splitlines()]
     return [line[2] for line in lines if line[0] == str(session) and not line[1].startswith("Z")]
 
 
 def own_children(parent: int, words: str) -> list[int]:
-    told = subprocess.run(["ps", "-A", "-ww", "-o", "ppid=,pid=,args="], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "ppid=,pid=,args="], capture_output=True, text=True, check=True
+    ).stdout
     lines = [line.split(maxsplit=2) for line in told.splitlines()]
     return [int(line[1]) for line in lines if line[0] == str(parent) and words in line[2]]
 
