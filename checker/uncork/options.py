@@ -108,9 +108,9 @@ def budgeted(command: Any) -> Any:
 
 
 def _patience(_: click.Context, __: click.Parameter, seconds: float | None) -> float | None:
-    """The budget of time holds for policies of the user's own, too."""
+    """The budget of time holds for policies of the user's own, too; they are told of before it is said to be spent."""
     if seconds is not None:
-        own.patience(seconds + 1)
+        own.patience(seconds + 0.5)
     return seconds
 
 
