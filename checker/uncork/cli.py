@@ -16,7 +16,7 @@ from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, covers, properties
 from uncork_properties.expected import ExpectationError
 
-from uncork import __version__, conforming, designing, exploring, reporting, sweeping, tracing
+from uncork import __version__, conforming, designing, exploring, reporting, signals, sweeping, tracing
 from uncork.core.sorts import SlipError, did_you_mean
 from uncork.export import Inexpressible
 from uncork.gate import Exit
@@ -69,6 +69,12 @@ cli.add_command(exploring.explore)
 
 def main() -> None:
     """Runs the command line and ends the process: bad input is 2, an error of our own 70, Ctrl-C 130."""
+    with signals.heard():
+        code = _run()
+    sys.exit(signals.code() if code == Exit.INTERRUPTED else code)
+
+
+def _run() -> int:
     from uncork.core.trace import ReplayError
 
     code: int = Exit.AS_EXPECTED
@@ -89,17 +95,22 @@ def main() -> None:
         code = Exit.INTERRUPTED
     except BrokenPipeError:
         _drop_output()  # a reader such as head has had enough
+    except RecursionError:
+        click.echo(
+            "Error: too large: its expressions are too deep. Fewer SQs or kick_size=all have shorter ones", err=True
+        )
+        code = Exit.USAGE
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
             _drop_output()
             click.echo(f"Error: standard output: {error.strerror}", err=True)
-            sys.exit(Exit.USAGE)
+            return Exit.USAGE
         import traceback
 
         traceback.print_exc()
         click.echo("Error: this is a defect of uncork, not of your input", err=True)
         code = Exit.INTERNAL
-    sys.exit(code)
+    return code
 
 
 def _drop_output() -> None:

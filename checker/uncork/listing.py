@@ -10,6 +10,7 @@ from uncork_nvme.choices import describe
 from uncork_nvme.formulas import is_formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 from uncork_nvme.museum import BUGS, Bug
+from uncork_nvme.own import Own
 from uncork_nvme.policies import POLICIES, Policy
 from uncork_properties.catalogue import ROWS, covers
 from uncork_properties.matrix import instances
@@ -131,7 +132,9 @@ def _show_policy(policy: Policy) -> None:
     to.say("At a cork (on devices that arm there): " + ("the same formula." if policy.at_cork else "left alone."))
     if not is_formula(policy.name) or policy.name in POLICIES:
         to.say()
-        to.say(inspect.getsource(policy.formula).rstrip(), whole=True)
+        formula = policy.formula
+        source = formula.told.source if isinstance(formula, Own) else inspect.getsource(formula)
+        to.say(source.rstrip(), whole=True)
 
 
 def _show_bug(bug: Bug) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from uncork_nvme import own
 
 from uncork.core import numbers
 
@@ -146,7 +147,12 @@ def filtered(command: Callable[..., int]) -> Any:
 def budgeted(command: Any) -> Any:
     """Adds the options of a budget to a command."""
     for option in (
-        click.option("--max-seconds", type=click.FloatRange(min=0), help="Stop an instance after so many seconds."),
+        click.option(
+            "--max-seconds",
+            type=click.FloatRange(min=0),
+            callback=_patience,
+            help="Stop an instance after so many seconds.",
+        ),
         click.option(
             "--max-memory", type=click.IntRange(min=1), help="MiB for an instance. Default: 3/4 of what there is."
         ),
@@ -154,6 +160,13 @@ def budgeted(command: Any) -> Any:
     ):
         command = option(command)
     return command
+
+
+def _patience(_: click.Context, __: click.Parameter, seconds: float | None) -> float | None:
+    """The budget of time holds for policies of the user's own, too; they are told of before it is said to be spent."""
+    if seconds is not None:
+        own.patience(seconds + 0.5)
+    return seconds
 
 
 @contextlib.contextmanager

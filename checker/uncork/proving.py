@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files as resources
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +22,7 @@ from uncork_nvme.instance import Design, InstanceError, find_policy, system
 from uncork_properties.catalogue import properties
 from uncork_properties.proof import argument
 
-from uncork import __version__, options, runner
+from uncork import __version__, options, runner, signals
 from uncork.core import jsontext
 from uncork.core.argument import Argument
 from uncork.core.property import Property
@@ -29,6 +30,7 @@ from uncork.core.trace import ReplayError
 from uncork.core.verdict import Refuted
 from uncork.engines import Budget
 from uncork.engines.deductive import Failure, Judgement, certificate, judge, shown
+from uncork.patience import patiently
 from uncork.runner import Checked
 
 LEAST = (2, 3)
@@ -86,19 +88,12 @@ def _claim(several: bool, least: int, proved: Sequence[str], tried: int) -> str:
 def prove(design: Design, several: bool, watch: Watch = lambda _: None) -> list[Part]:
     """For every size; and where that fails and something more can be proved of larger CQs, for those too."""
     parts: list[Part] = []
-    with runner.held_back() as stop:
-
-        def told(step: str) -> None:
-            watch(step)
-            if stop.is_set():
-                raise KeyboardInterrupt
-
-        for least in LEAST:
-            part = _part(design, several, least, told)
-            if not parts or len(part.proved) > len(parts[-1].proved):
-                parts.append(part)
-            if part.live:
-                break
+    for least in LEAST:
+        part = patiently(partial(_part, design, several, least, watch))
+        if not parts or len(part.proved) > len(parts[-1].proved):
+            parts.append(part)
+        if part.live:
+            break
     return parts
 
 
@@ -260,12 +255,17 @@ def verify(folder: Path, solvers: Sequence[str] = certificate.SOLVERS) -> Verifi
         is_, has_to_be = said.get(at, "not there"), shows.get(at, "nothing of that name")
         if is_ != has_to_be:
             raise ReplayError(f"{folder / MANIFEST}: {at} is {is_:.200}, and its obligations show {has_to_be:.200}")
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        asked = {(solver, name): pool.submit(certificate.ask, solver, text) for solver in solvers
-                 for name, text in texts.items()}  # fmt: skip
-        proved = dict.fromkeys(solvers, 0)
+    with signals.deaf():
+        pool = ProcessPoolExecutor(2, get_context("spawn"), signals.born)
+    proved = dict.fromkeys(solvers, 0)
+    try:
+        with signals.deaf():
+            asked = {(solver, name): pool.submit(certificate.ask, solver, text) for solver in solvers
+                     for name, text in texts.items()}  # fmt: skip
         for (solver, name), answers in asked.items():
             proved[solver] += _all_proved(f"{folder / name}: {solver}", texts[name], answers.result())
+    finally:
+        signals.ended(pool, 0)
     return Verified(made["claims"], proved)
 
 

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
-import linecache
-import os
 import re
-import sys
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from types import CodeType
 from typing import TypeVar
 
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import System
 
-from uncork_nvme import device, guest, lifecycle
+from uncork_nvme import device, guest, lifecycle, own
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, Choice, ChoiceError, Choices, parse_all
+from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, YES, Choice, ChoiceError, Choices, parse_all
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.machine import Machine
-from uncork_nvme.policies import POLICIES, Policy, policy
+from uncork_nvme.own import InstanceError as InstanceError  # which everybody knows by this module
+from uncork_nvme.policies import POLICIES, Policy
+
+MAX_STEPS = 100_000
+"""The steps of the largest machine that can be written down, in half a minute."""
 
 _SHAPE = re.compile(r"n(0|[1-9][0-9]{0,17})-sq(0|[1-9][0-9]{0,17})-cq(0|[1-9][0-9]{0,17})")
-
-
-class InstanceError(ValueError):
-    """Something that was asked for does not exist or does not work; the message says what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +63,33 @@ class Instance:
             )
         return chosen
 
+    @property
+    def steps(self) -> int:
+        """About how many steps its machine has; raises `InstanceError` for one that is too large to be written down."""
+        chosen = self.choices
+        workers = self.sqs * chosen.workers
+        kicks = 1 if chosen.kick_size == "all" else 4 * 2**self.sqs
+        sites = [
+            (chosen.kick_on_doorbell, 1),
+            (chosen.kick_on_post, self.sqs),
+            (chosen.kick_on_reserve, workers),
+            (chosen.kick_on_remit, workers),
+        ]
+        steps = 13 * workers + self.sqs * min(chosen.submit_batch, self.sq_size - 1)
+        steps += sum(times * kicks for kicked, times in sites if kicked == YES)
+        if chosen.tso and chosen.guest_fence != YES:  # each store that waits is a variable, and each step looks at all
+            steps += self.sqs * self.sq_size**2 + self.cq_size**2
+        if steps > MAX_STEPS:
+            raise InstanceError(
+                f"{self.name} has some {steps:,} steps, which are more than can be written down: fewer SQs, smaller "
+                "queues or submit_batch=1 have fewer"
+            )
+        return steps
+
     @cached_property
     def machine(self) -> Machine:
-        """The state and choices that the actions and properties are built from."""
+        """The state and choices that the actions and properties are built from; raises `InstanceError`, as `steps`."""
+        _ = self.steps
         return Machine(self.choices, find_policy(self.policy), self.sqs, self.sq_size, self.cq_size)
 
     @cached_property
@@ -109,8 +124,12 @@ def system(name: str, machine: Machine) -> System:
     try:
         drains = (flush for buffer in machine.buffers for flush in buffer.flushes)
         actions = (*guest.actions(machine), *device.actions(machine), *lifecycle.actions(machine), *drains)
+    except InstanceError:
+        raise
     except Exception as error:
-        raise _in_policy_file(machine.policy.name, error) from error
+        if ":" in machine.policy.name:  # what it gives does not fit where it is used
+            raise InstanceError(f"{machine.policy.name}: {error}") from error
+        raise
     return System(name, tuple(v for record in machine.records for v in record.variables), actions)
 
 
@@ -174,85 +193,10 @@ _LOADED: dict[str, Policy] = {}
 def forget() -> None:
     """Has policies of the user's own read from their files again; instances that were made keep what they have."""
     _LOADED.clear()
-    linecache.checkcache()
-
-
-class _AsWritten(importlib.machinery.SourceFileLoader):
-    """Runs a file as it stands now, and leaves nothing beside it.
-
-    Byte code on disk is taken for that of a file that was saved again in the same second with the same length.
-    """
-
-    def get_code(self, fullname: str) -> CodeType:
-        path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
-
-
-@contextmanager
-def _beside(path: str) -> Iterator[None]:
-    """Has a file import what stands beside it, as Python does for a script; each time anew, and it leaves nothing."""
-    folder, known, writes = Path(path).resolve().parent, set(sys.modules), sys.dont_write_bytecode
-    sys.path.insert(0, str(folder))
-    sys.dont_write_bytecode = True
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = writes
-        sys.path.remove(str(folder))
-        for new in set(sys.modules) - known:
-            first, file = new.partition(".")[0], Path(getattr(sys.modules[new], "__file__", None) or "")
-            if {folder / first, folder / f"{first}.py"} & {file, *file.parents}:
-                del sys.modules[new]
+    own.forget()
 
 
 def _load(name: str) -> Policy:
-    if name in _LOADED:
-        return _LOADED[name]
-    path, _, function = name.rpartition(":")
-    if not os.path.isfile(path):
-        raise InstanceError(f"policy {name}: there is no file {path}")
-    if not path.endswith(".py"):
-        raise InstanceError(f"policy {name}: {path} is not a Python file (its name has to end in .py)")
-    stem = Path(path).stem
-    spec = importlib.util.spec_from_file_location(stem, path, loader=_AsWritten(stem, path))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        with _beside(path):
-            spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise _in_policy_file(name, error) from error
-    found = getattr(module, function, None)
-    made = [
-        n
-        for n, value in vars(module).items()
-        if isinstance(value, Policy) or getattr(value, "__module__", "") == spec.name
-    ]
-    if found is None:
-        raise InstanceError(f"policy {name}: {path} has no {function!r}{did_you_mean(function, made)}")
-    if not isinstance(found, Policy):
-        if not callable(found):
-            raise InstanceError(f"policy {name}: {function} is not a function")
-        found = policy(found)
-    _LOADED[name] = Policy(name, found.doc, found.formula, path, found.at_cork)
+    if name not in _LOADED:
+        _LOADED[name] = own.load(name)
     return _LOADED[name]
-
-
-def _in_policy_file(name: str, error: BaseException) -> Exception:
-    """The error with the line of the user's file that it comes from; the error itself if it comes from elsewhere."""
-    path = name.rpartition(":")[0]
-
-    def here(filename: str | None) -> bool:
-        return bool(path) and filename is not None and Path(filename).resolve() == Path(path).resolve()
-
-    if isinstance(error, SyntaxError) and here(error.filename):
-        return InstanceError(f"{path}:{error.lineno}: {error.msg}\n    {(error.text or '').strip()}")
-    lines = [f for f in traceback.extract_tb(error.__traceback__) if here(f.filename)]
-    if lines:
-        last = lines[-1]
-        source = linecache.getline(last.filename, last.lineno or 0).strip()
-        return InstanceError(f"{path}:{last.lineno}: {error}\n    {source}")
-    if path:
-        return InstanceError(f"{name}: {error}")
-    return error if isinstance(error, Exception) else RuntimeError(str(error))
