@@ -135,7 +135,7 @@ def test_a_policy_of_ones_own_is_the_same_system(tmp_path: Path) -> None:
         "from uncork_nvme import leave_if\ndef mine(cq):\n    return leave_if(cq.occupied <= 1, cq.tail - 1)\n"
     )
     shape = "propolis-2025/linux/{}/n2-sq3-cq3/events=create+delete"
-    mine, known = (from_name(shape.format(name)) for name in (f"{file}:mine".replace("/", "\\"), "tail-lag"))
+    mine, known = (from_name(shape.format(name)) for name in (f"{file}:mine", "tail-lag"))
     assert runner.fingerprint(mine) == runner.fingerprint(known)
 
 
@@ -144,18 +144,24 @@ LARGE = "propolis-2025/linux/tail/n1-sq65536-cq65536"
 MANY = "propolis-2025/linux/tail/n65537-sq2-cq2"
 WORKERS = "propolis-2025/linux/tail/n1-sq2-cq2/workers=1000000000"
 SIZES = [
-    *(bad(f"{command} {MANY}", 2, "65,537 times 1 workers") for command in ("trace", "cost", "measure", "simulate")),
-    *(bad(f"{command} {WORKERS}", 2, "at most 256 in all") for command in ("record", "export tla", "show", "cost")),
-    bad("check --sqs 65537", 2, "at most 256 in all"),
-    bad("check --sqs 99999999999999999999999", 2, "at most 256 in all"),
-    bad("check --sqs 1 --set workers=1000000000 --max-seconds 5", 2, "at most 256 in all"),
-    bad("sweep --db a.db --sqs 300,1 --sq-size 2", 2, "at most 256 in all"),
+    *(
+        bad(f"{command} {MANY}", 2, "a CQ has 1 to 128 SQs here, not 65537")
+        for command in ("trace", "cost", "measure", "simulate")
+    ),
+    *(
+        bad(f"{command} {WORKERS}", 2, "workers cannot be 1000000000")
+        for command in ("record", "export tla", "show", "cost")
+    ),
+    bad("check --sqs 65537", 2, "a CQ has 1 to 128 SQs here"),
+    bad("check --sqs 1 --set workers=1000000000 --max-seconds 5", 2, "workers cannot be 1000000000"),
+    bad("check --device propolis-2026 --sqs 64 --set workers=3", 2, "SQs times workers is 128 at most"),
+    bad("sweep --db a.db --sqs 300,1 --sq-size 2", 2, "a CQ has 1 to 128 SQs here"),
     bad("check --device propolis-2025 --sqs 32 --set kick_size=room", 2, "which are more than can be written down"),
     bad("trace arm-recheck/linux/tail/n1-sq65536-cq4/memory=tso,guest_fence=no", 2, "more than can be written down"),
     bad("cost propolis-2025/linux/tail/n1-sq1024-cq1024", 30, "its code is too large for the explicit engine"),
-    bad(f"trace {LARGE} --max-seconds 1", 30, "the budget of 1 seconds is spent", apart=True, seconds=4),
-    bad(f"cost {LARGE} --max-seconds 1", 30, "the budget of 1 seconds is spent", apart=True, seconds=4),
-    bad(f"check {TINY} 16 --policy tail --max-seconds 1", 30, "1 seconds is spent", apart=True, seconds=4),
+    bad(f"trace {LARGE} --max-seconds 1", 30, "the budget of 1 seconds is spent", apart=True, seconds=15),
+    bad(f"cost {LARGE} --max-seconds 1", 30, "the budget of 1 seconds is spent", apart=True, seconds=15),
+    bad(f"check {TINY} 16 --policy tail --max-seconds 1", 30, "1 seconds is spent", apart=True, seconds=15),
     bad(f"check {TINY} 8 --policy tail --max-states 100", 30, "100 states is spent", apart=True),
     bad("simulate propolis-2025/linux/tail/n1-sq1024-cq1024 --steps 3", 0, "submits"),
     bad("record propolis-2025/linux/tail/n1-sq1024-cq1024 --steps 9", 0, "submit"),

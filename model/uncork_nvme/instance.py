@@ -40,8 +40,8 @@ class Instance:
     def __post_init__(self) -> None:
         look_up(DEVICES, self.device, "device")
         look_up(GUESTS, self.guest, "guest")
-        if self.sqs < 1:
-            raise InstanceError(f"a CQ needs at least 1 SQ, not {self.sqs}")
+        if not 1 <= self.sqs <= MAX_WORKERS:
+            raise InstanceError(f"a CQ has 1 to {MAX_WORKERS} SQs here, not {self.sqs}")
         for what, size in (("SQ", self.sq_size), ("CQ", self.cq_size)):
             if not 2 <= size <= MAX_SIZE:
                 raise InstanceError(f"an {what} has 2 to {MAX_SIZE} entries, not {size}")
