@@ -18,6 +18,7 @@ from types import FrameType
 
 import pytest
 from uncork import cli
+from uncork_nvme.instance import forget
 
 Prepare = Callable[[Path], None]
 """Makes files that are not text in the folder in which a command runs."""
@@ -76,6 +77,7 @@ def _apart(row: Bad) -> tuple[int, str]:
 
 def _here(row: Bad, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
     monkeypatch.setattr(sys, "argv", ["uncork", *row.args])
+    forget()  # policies of another row, in a file of the same name
     with _within(row.seconds), pytest.raises(SystemExit) as ended:
         cli.main()
     said = capfd.readouterr()
