@@ -127,8 +127,8 @@ DECIDES = {
     # who says "full" by the head that it finds, and a guest that says how far it is before it uses a slot again
     "spdk-poll/linux/never/n1-sq3-cq3/cq_full=ignore-in-flight": "unsafe",
     "spdk-poll/linux/never/n1-sq3-cq3/cq_full=ignore-in-flight,early_free=no": "live",
-    "mmio/linux/tail/n1-sq2-cq2/backend=detached,cq_full=ignore-in-flight": "unsafe",
-    "mmio/linux/tail/n1-sq2-cq2/backend=detached,cq_full=ignore-in-flight,early_free=no": "live",
+    "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight": "unsafe",
+    "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight,early_free=no": "live",
     # a notification that finds everybody awake is kept, or gone; the SQ's next look, or the CQ's doorbell, makes up
     f"{SOUND}/notify=kept,kick_delivery=at-once": "live",
     "propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2": "unsafe",

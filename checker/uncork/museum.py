@@ -178,9 +178,10 @@ def generate(docs: Path, recorded: Path) -> None:
         sys.exit(f"{finding.instance}: {finding.message}")
     (docs / "museum.md").write_text(page(exhibits))
     _record(recorded / "field.csv", list(matrix.field()))
-    (docs / "field.md").write_text(field_page(known()))
     for sheet in SHEETS:
         _record(recorded / f"{sheet.name}.csv", list(sheet.instances()))
+    (docs / "field.md").write_text(field_page(known()))  # once all is recorded: an instance may stand in two files
+    for sheet in SHEETS:
         path = docs / sheet.page
         path.write_text(sheet.updated(path.read_text()))
 
