@@ -47,6 +47,10 @@ DECIDES = {
     f"{PROPOLIS}/n1-sq3-cq3/events=pause,on_resume=forget-corked": "hangs",
     f"{PROPOLIS}/n1-sq3-cq3/events=pause,on_resume=forget-notified": "hangs",
     f"{PROPOLIS}/n1-sq3-cq3/events=pause,on_resume=forget-looks": "hangs",
+    "spdk-interrupt/linux/never/n1-sq3-cq3/events=pause": "live",
+    "spdk-interrupt/linux/never/n1-sq3-cq3/events=pause,on_resume=forget-notified": "hangs",
+    "spdk-interrupt/linux/never/n1-sq3-cq3/events=reset": "live",
+    "spdk-interrupt/linux/never/n1-sq3-cq3/events=reset,on_reset=keep": "unsafe",
     # a cached EventIdx is as good as memory, as long as memory is what it was
     f"{OURS}/n1-sq3-cq3/events=delete+create,sq_event_cache=yes": "live",
     f"{OURS}/n1-sq3-cq3/events=delete+create,sq_event_cache=yes,words=keep,on_create=shadow": "hangs",
