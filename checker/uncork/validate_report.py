@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from uncork.core.sorts import plain
+from uncork.core.sorts import Value, plain
 from uncork.logs import Seen
 from uncork.render.text import Page
 from uncork.validating import Allowed, End, Followed, Nearest
@@ -19,12 +19,17 @@ def accepted(to: Page, followed: Followed, end: End) -> None:
     states = followed.follower.shown(followed.follower.states)
     number = len(followed.follower.states)
     to.say(f"After the last one the machine may be in {number:,} {'state' if number == 1 else 'states'}:")
-    for shown in states[:_MOST]:
-        told = {key: value for key, value in shown.items() if key.endswith(("shadow", "eventidx", "head", "tail"))}
-        to.say("  " + ", ".join(f"{key} {plain(value)}" for key, value in told.items()))
-    if len(states) > _MOST:
-        to.say(f"  and {len(states) - _MOST:,} more that look different")
+    told = list(dict.fromkeys(_positions(shown) for shown in states))
+    for each in told[:_MOST]:
+        to.say("  " + each)
+    if len(told) > _MOST:
+        to.say(f"  and {len(told) - _MOST:,} more that look different")
     to.say(ending(end))
+
+
+def _positions(shown: Mapping[str, Value]) -> str:
+    where = {key: value for key, value in shown.items() if key.endswith(("shadow", "eventidx", "head", "tail"))}
+    return ", ".join(f"{key} {plain(value)}" for key, value in where.items())
 
 
 def _events(number: int) -> str:

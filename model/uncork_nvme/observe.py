@@ -5,9 +5,10 @@ Logs (`uncork validate`, `uncork record`) and schedules (`uncork trace --format 
 
 from __future__ import annotations
 
-from uncork.core.expr import Expr, any_of
+from uncork.core.expr import Expr, any_of, boolean, count
 from uncork.core.system import System
 
+from uncork_nvme.actors import IN_POP
 from uncork_nvme.machine import SQ, Machine
 
 EVENTS = {
@@ -25,6 +26,10 @@ EVENTS = {
     "reserve_cq": (
         ("refresh", "line_up", "cork", "start_cork"),
         "the device finds no permit, and reads the CQ shadow head, whatever it finds",
+    ),
+    "recheck_cq": (
+        ("cork_saved", "cork_park"),
+        "the device reads the CQ shadow head again before it corks, after it wrote CQ EventIdx",
     ),
     "write_cq": (("post_arm", "cork_arm"), "the device writes CQ EventIdx"),
     "cqe": (("post", "post_queued"), "the device writes a CQE"),
@@ -67,16 +72,24 @@ def shows(m: Machine) -> dict[str, Expr]:
     Of the CQ: `cq.shadow` and `cq.eventidx` as they stand in memory; `cq.head`, `cq.tail` and `cq.permits` (permits
     that are available; free slots, where none are set aside) as the device has them; `cq.corked`, the number of corked
     SQs; `cq.cursor`, the next entry that the guest looks at. Of each SQ, as `sq0`: `shadow`, `eventidx`, `head`,
-    `tail`, `permits` (held for it), `corked`, `in_flight` (taken and not posted), `outstanding` (slots in use).
+    `tail`, `permits` (held for it), `corked`, `in_flight` (taken and not posted), `outstanding` (slots in use), `awake`
+    (workers that look at it, or were notified and will) and `called` (a kick of it has not reached its workers).
     """
     cq = m.cq
     shown = {"cq.shadow": cq.word, "cq.eventidx": cq.event, "cq.head": cq.head, "cq.tail": cq.tail}
     shown |= {"cq.permits": cq.available, "cq.corked": m.waiting, "cq.cursor": cq.cursor}
     for q in m.sqs:
         of_sq = {"shadow": q.word, "eventidx": q.event, "head": q.head, "tail": q.tail, "corked": q.corked}
-        of_sq |= {"permits": q.permits, "in_flight": q.in_flight, "outstanding": q.outstanding}
+        of_sq |= {"permits": q.permits, "in_flight": q.in_flight, "outstanding": q.outstanding, "awake": awake(q)}
+        of_sq["called"] = q.called if q.has("called") else boolean(False)
         shown |= {f"{q.name}.{what}": expr for what, expr in of_sq.items()}
     return shown
+
+
+def awake(q: SQ) -> Expr:
+    """How many of an SQ's workers look at it, or were notified and will; not those that run a command, or post."""
+    looking = [worker.at.among("reserve", *IN_POP) for worker in q.workers]
+    return count([*looking, *(worker.woken for worker in q.registered)]) + q.wakeups
 
 
 def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr | None]]:
