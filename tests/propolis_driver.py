@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uncork.core.evaluate import evaluate
@@ -48,9 +48,19 @@ class Driver:
     """Draws a run, and tells it in lines; `state` is where it ended."""
 
     def __init__(
-        self, variant: str, shape: tuple[int, int, int], workers: int, *, fine: bool, seed: int, tags: int = 0
+        self,
+        variant: str,
+        shape: tuple[int, int, int],
+        workers: int,
+        *,
+        fine: bool,
+        seed: int,
+        tags: int = 0,
+        cork: str = "arm-recheck-corked",
     ):
         self.instance, self.fine, self.drawn = instance(variant, shape, workers), fine, random.Random(seed)
+        if "cork" in self.instance.overrides:
+            self.instance = replace(self.instance, overrides={**self.instance.overrides, "cork": cork})
         self.in_worker = workers > 0
         self.tags = tags or shape[1] - 1
         self.system, self.machine = self.instance.system, self.instance.machine

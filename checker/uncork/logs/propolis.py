@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uncork_nvme.catalogue import DEVICES
@@ -61,7 +61,15 @@ def read(lines: Iterator[str]) -> Log:
             raise LogError(number, f"not a line of a Propolis run: {error}") from None
     if header is None:
         raise LogError(1, "a Propolis run starts with a line of the lvl header")
-    return Log(header, events)
+    return Log(replace(header, overrides=_as_seen(header.overrides, reading)), events)
+
+
+def _as_seen(overrides: Mapping[str, Choice], reading: _Reading) -> Mapping[str, Choice]:
+    """The choices, with what the lines show of an SQ that looks again before it is corked, and finds room."""
+    if reading.stays_corked is None or "cork" not in overrides:
+        return overrides
+    stays = reading.stays_corked or "kick_on_reserve" in overrides  # a kick takes its record away, and notifies it
+    return {**overrides, "cork": "arm-recheck-corked" if stays else "arm-recheck-uncorked"}
 
 
 # -- the header --------------------------------------------------------------------------------------------------------
@@ -123,6 +131,9 @@ class _Call:
     armed_sq: bool = False
     armed_cq: bool = False
     wrote: bool = False
+    rechecks: bool = False
+    corked: bool | None = None
+    """Whether its SQ counts as corked, after the look again before that."""
 
     @property
     def posts(self) -> bool:
@@ -141,12 +152,17 @@ class _Reading:
     """Command slots of an SQ, where the log shows when each is free."""
     late: list[Seen] = field(default_factory=list)
     """Notifications of SQs at which a pop looks: they wait for its end."""
+    stays_corked: bool | None = None
+    """Whether an SQ that looked again, and found room, counts as corked all the same."""
 
     def seen(self, number: int, told: Mapping[str, Any]) -> Iterator[Seen]:
         """The events of a line."""
         level, event, args, depth = told["lvl"], told["ev"], told["args"], told["depth"]
         if type(depth) is not int or depth < 0:
             raise ValueError(f"depth has to be a whole number, 0 or more, not {depth!r}")
+        for call in self.calls.values():
+            if call.rechecks and call.sq is not None:
+                call.rechecks, call.corked = False, told["sq"][call.sq]["id"] in told["cq"]["corked"]
         if level == "mem":
             yield from self._access(number, event, args, self.calls.setdefault(depth - 1, _Call()))
             return
@@ -186,6 +202,7 @@ class _Reading:
                 call.armed_sq = True
                 yield Seen(number, "write_sq", sq, None, {f"sq{sq}.eventidx": args["val"]})
             else:
+                self.stays_corked, call.corked = call.corked if self.stays_corked is None else self.stays_corked, None
                 step, call.armed_sq = "recheck_sq" if call.armed_sq else "take_sq", False
                 yield Seen(number, step, sq, None, {f"sq{sq}.shadow": args["val"]})
         elif event == "dev_write_cqe":
@@ -194,6 +211,7 @@ class _Reading:
                 yield Seen(number, "cqe", call.sq)
             call.wrote = not call.wrote
         elif event == "dev_read_cq_shadow":
+            call.rechecks = call.armed_cq and not call.posts
             step = "credit" if call.posts else "recheck_cq" if call.armed_cq else "reserve_cq"
             yield Seen(number, step, call.sq, None, {"cq.shadow": args["val"]})
         elif event == "dev_write_cq_eventidx":
