@@ -38,10 +38,12 @@ def _events(number: int) -> str:
 
 def ending(end: End) -> str:
     """How the run goes on, in a sentence."""
-    if not end.known:
-        return "Whether its end is stuck is not known: too many commands are under way."
+    unknown = "is not known: too many commands are under way."
+    if not end.known and not end.completes:
+        return f"Whether its end is stuck {unknown}"
     if not end.may:
-        return "Its end is not stuck: what was submitted may still be completed, with no more from the guest."
+        fine = "Its end is not stuck: what was submitted may still be completed, with no more from the guest."
+        return fine if end.known else f"{fine} Whether it always is {unknown}"
     steps = "step" if end.more == 1 else "steps"
     after = f" ({end.more} {steps} after the last event)" if end.more else ""
     told = "; ".join(end.waits)
