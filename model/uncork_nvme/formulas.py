@@ -170,6 +170,8 @@ class _Reader:
 
 def _either(condition: Expr, position: Expr, other: Expr | EventIdx) -> Expr | EventIdx:
     """A position where the condition holds; what else there is, a position or perhaps none, where it does not."""
+    if condition.op == "const":
+        return position if condition.value else other
     if isinstance(other, Expr):
         return ite(condition, position, other)
     value = position if other.value is None else ite(condition, position, other.value)
