@@ -477,6 +477,15 @@ def test_a_queue_is_what_it_was_last_created_as() -> None:
     assert follow(instance, qemu.read(iter(both), 5)).fits
 
 
+def test_where_all_moves_of_the_guest_are_logged_a_large_log_is_rejected_for_good() -> None:
+    drives = Driver("head", (1, 64, 64), 2, fine=True, seed=0)
+    log = propolis.read(drives.lines(1500))
+    assert follow(of_header(log), log, aimed=True).fits
+    found = follow(from_name("propolis-2025/linux/tail/n1-sq64-cq64/workers=2"), log, aimed=True)
+    assert found.failed is not None
+    assert not found.aimed
+
+
 # -- the end -----------------------------------------------------------------------------------------------------------
 def test_a_run_that_hangs_ends_stuck_and_one_that_does_not_yet_is_not() -> None:
     told = [json.loads(line) for line in uncork("record", str(HANGS)).stdout.splitlines()]

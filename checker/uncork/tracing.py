@@ -131,7 +131,7 @@ def validate(
         validate_report.nearest(to, followed, others)
     if trace_:
         write(trace_, _itf(of, followed.follower.run()))
-    return Exit.OPEN if aimed else Exit.REPLAY
+    return Exit.OPEN if followed.aimed else Exit.REPLAY
 
 
 def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:

@@ -111,11 +111,11 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
     reader = Reader(instance)
     system, machine = reader.system, reader.machine
     unseen = reader.unseen(log.header.always)
-    moves = {name: Aim(*move) for name, move in guest_moves(machine, system).items()} if aimed else {}
+    moves = {name: Aim(*move) for name, move in guest_moves(machine, system).items() if aimed and name in unseen}
     cursor = any(name.endswith(TELLS_ORDER) for seen in log.events for name in seen.saw)
     worker = any(seen.worker is not None for seen in log.events)
     soon = at_once(machine, system, cursor=cursor, worker=worker)
-    if aimed:
+    if moves:
         unseen -= _never(log, reader, moves)
     follower = Follower(system, unseen, reader.shows, most, at_once=soon, aims=moves)
     ahead = _ahead(log.events, {aim.name for aim in moves.values()})
@@ -132,7 +132,7 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
             accepted += 1
     except Crowd as why:
         crowd = str(why)
-    return Followed(instance, reader, follower, log, accepted, failed, crowd, aimed)
+    return Followed(instance, reader, follower, log, accepted, failed, crowd, bool(moves))
 
 
 def _ahead(events: Sequence[Seen], names: set[str]) -> list[Ahead]:
