@@ -55,6 +55,9 @@ costs: .venv/installed ## record what policies cost, here and in docs/cost.md
 measure: .venv/installed ## record what policies cost at real sizes, here and in docs/measure.md
 	$(BIN)/python -m uncork.measure_report docs properties/uncork_properties
 
+answer: .venv/installed ## write the answer to Propolis's #1043 anew in every page that gives it, from what is recorded
+	$(BIN)/python -m uncork_properties.answer README.md docs/propolis-1043.md docs/measure.md docs/cost.md docs/frontier.md
+
 repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repair.md (minutes)
 	$(BIN)/python -m uncork.repair_report docs/repair.md
 
@@ -106,4 +109,4 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test docs docs-serve pictures museum museum-pages costs measure repairs frontier conform conform-page linux counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test docs docs-serve pictures museum museum-pages costs measure answer repairs frontier conform conform-page linux counterexamples expectations proofs bench format clean

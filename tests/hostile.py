@@ -18,6 +18,7 @@ from types import FrameType
 
 import pytest
 from uncork import cli
+from uncork_nvme.instance import forget
 
 Prepare = Callable[[Path], None]
 """Makes files that are not text in the folder in which a command runs."""
@@ -42,9 +43,10 @@ class Bad:
     untouched: tuple[str, ...] = ()
 
 
-def bad(line: str, exit: int, says: str, **more: object) -> Bad:
+def bad(line: str, exit: int, says: str, files: Mapping[str, str | bytes] | None = None, **more: object) -> Bad:
     """A row whose words stand between spaces; `''` is an empty word. For other words make a `Bad`."""
-    return Bad(tuple("" if word == "''" else word for word in line.split()), exit, says, **more)  # type: ignore[arg-type]
+    words = tuple("" if word == "''" else word for word in line.split())
+    return Bad(words, exit, says, files or {}, **more)  # type: ignore[arg-type]
 
 
 class TooLong(AssertionError):
@@ -75,6 +77,7 @@ def _apart(row: Bad) -> tuple[int, str]:
 
 def _here(row: Bad, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
     monkeypatch.setattr(sys, "argv", ["uncork", *row.args])
+    forget()  # policies of another row, in a file of the same name
     with _within(row.seconds), pytest.raises(SystemExit) as ended:
         cli.main()
     said = capfd.readouterr()

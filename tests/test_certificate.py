@@ -110,7 +110,12 @@ FORGERIES = [
     ("no step", lambda a: put(a, "steps 0 2", []), "a part starves no step"),
     ("too few parts", lambda a: put(a, "parts 0 0", [0]), "3 states are left, and 1 have a part"),
     ("another format", lambda a: a.update(about=np.array('{"format": 2}')), "format 2 is not known"),
-    ("nothing about it", lambda a: a.pop("about"), "it cannot be read"),
+    ("nothing about it", lambda a: a.pop("about"), "it has no 'about'"),
+    ("a claim less", lambda a: claims(a, 0), "it claims .*, and shows "),
+    ("a claim twice", lambda a: claims(a, 0, 0, 3), "it claims .*, and shows "),
+    ("a claim of nothing", lambda a: claims(a, 0, 3, 9), "it claims .*, and shows "),
+    ("a level too many", lambda a: a.update({"parts 0 3": a["parts 0 2"]}), "it has no 'steps 0 3'"),
+    ("an array too many", lambda a: a.update({"note": np.array("well")}), "it has what no proof needs: 'note'"),
 ]
 
 

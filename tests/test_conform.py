@@ -22,7 +22,7 @@ from uncork.conform.controller import Controller
 from uncork.conform.controls import CONTROLS, MOST, MOST_WRONG, WRONG, Control, Wrong, against
 from uncork.conform.driver import Shape, need_event
 from uncork.conform.following import CQ_EVENT, LAID_OVER, Model
-from uncork.conform.probing import probe
+from uncork.conform.probing import Probed, probe
 from uncork.conform.shrink import shrunk
 from uncork.conform_report import MARKS, page, recorded
 from uncork.core.observed import Event
@@ -224,6 +224,14 @@ def test_without_qemu_it_is_skipped_with_a_line(tmp_path: Path) -> None:
 
 
 # -- without QEMU ------------------------------------------------------------------------------------------------------
+def test_a_qemu_is_held_against_the_one_of_the_catalogue_that_it_is() -> None:
+    old, new = (variant(Probed("neither", "shadow", kicks_sqs=kicks)) for kicks in (True, False))
+    assert DEVICES["qemu"].choices | old == DEVICES["qemu-9.1"].choices
+    assert DEVICES["qemu"].choices | new == DEVICES["qemu"].choices
+    (other,) = (each for each in CONTROLS if each.name == "the other side of 9529aa6b")
+    assert (against(other, old), against(other, new)) == (new, old)
+
+
 def test_need_event_is_passing_it() -> None:
     for size in (2, 3, 5):
         for old in range(size):

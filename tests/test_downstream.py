@@ -147,6 +147,7 @@ class Job:
             **{name: value for name, value in self.env.items() if not name.startswith("UNCORK_")},
             "PATH": f"{Path(sys.executable).parent}:{self.env['PATH']}",
             "GITHUB_ACTION_PATH": str(ROOT),
+            "GITHUB_WORKSPACE": str(self.workspace),
             "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),
             "GITHUB_OUTPUT": str(self.folder / "output"),
             "RUNNER_TEMP": str(self.folder),
@@ -229,15 +230,50 @@ def test_inputs_of_the_action_are_words_and_never_code(job: Job) -> None:
 
 @pytest.mark.parametrize(
     ("inputs", "says"),
-    [({"policy": "tial"}, "did you mean 'tail'?"), ({"args": "--sqs '1"}, "a quote is not closed")],
-    ids=["no such policy", "a quote"],
+    [
+        ({"policy": "tial"}, "did you mean 'tail'?"),
+        ({"policy": " "}, "it is empty"),
+        ({"args": "--sqs '1"}, "a quote is not closed"),
+        ({"policy": "tail", "args": "--sqs ''"}, "it is empty"),
+        ({"policy": "", "device": "qemu"}, "no policy and no file of expectations is named"),
+        ({"expect": "expected.csv", "args": "--expect expected.csv"}, "'--expect' is given 2 times"),
+        ({"expect": "expected.csv", "args": "--markdown mine.md"}, "its path"),
+        ({"expect": "expected.csv", "args": "--sarif=mine.json"}, "the input sarif"),
+        ({"expect": "expected.csv", "args": "--junit mine.xml"}, "the input junit"),
+        ({"expect": "expected.csv", "args": "--watch"}, "never ends"),
+        ({"expect": "expected.csv", "args": "--help"}, "nothing was checked (exit code 2)"),
+    ],
+    ids=str,
 )
 def test_bad_input_of_the_action_is_no_pass(job: Job, inputs: dict[str, str], says: str) -> None:
     job.inputs = inputs
     ended = job.run(CHECK)
     assert ended.returncode == 2
-    assert says in ended.stdout + ended.stderr
-    assert "sarif" not in ((job.folder / "output").read_text() if (job.folder / "output").exists() else "")
+    assert says in ended.stdout + ended.stderr + job.summary
+    assert "Traceback" not in ended.stderr
+    assert "nothing was checked" in job.summary
+    assert job.outputs == {"exit-code": "2"}
+
+
+def test_the_paths_of_the_action_are_those_of_the_repository(job: Job) -> None:
+    folder = job.workspace / "device"
+    folder.mkdir()
+    for name in ("doorbell.py", "expected.csv"):
+        (job.workspace / name).rename(folder / name)
+    (folder / "doorbell.py").write_text((folder / "doorbell.py").read_text().replace(LIVE, "return cq.tail"))
+    expected = folder / "expected.csv"
+    expected.write_text(expected.read_text() + "propolis-2026,linux,tail,1,2,2,proved,proved,proved,proved\n")
+    job.inputs = {**job.inputs, "working-directory": "device"}
+    ended = job.run(CHECK)
+    assert ended.returncode == 13, ended.stderr
+    text = Path(job.outputs["sarif"]).read_text()
+    log = json.loads(text)
+    jsonschema.validate(log, SCHEMA)
+    (told,) = log["runs"]
+    first = {result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in told["results"]}
+    assert first == {"device/doorbell.py", "uncork_nvme/policies.py"}
+    assert text.count("file://") == 1  # where the repository is
+    assert told["originalUriBaseIds"]["%SRCROOT%"]["uri"] == job.workspace.as_uri() + "/"
 
 
 # -- the hook ----------------------------------------------------------------------------------------------------------
@@ -274,7 +310,8 @@ def test_pre_commit_runs_the_hook_of_the_example(stranger: dict[str, str], tmp_p
         done("git", "commit", "--quiet", "--no-verify", "--message", "all", cwd=folder, env=git)
     commit = done("git", "rev-parse", "HEAD", cwd=source, env=git).strip()
     config = project / ".pre-commit-config.yaml"
-    content = re.sub(r"repo: \S+", f"repo: {source}", config.read_text())
+    content = re.sub(r"\n +args: .*", "", config.read_text())  # which are the hook's own
+    content = re.sub(r"repo: \S+", f"repo: {source}", content)
     config.write_text(re.sub(r"rev: \S+", f"rev: {commit}", content))
     hook = [sys.executable, "-m", "pre_commit"]
     skipped = done(*hook, "run", "--verbose", "--files", ".pre-commit-config.yaml", cwd=project, env=git)

@@ -20,6 +20,7 @@ from uncork_properties.sheets import SHEETS, Sheet
 
 DOCS = Path(__file__).parent.parent / "docs"
 OURS = "arm-recheck/linux/arm-on-cork"
+OPENVMM = "openvmm/linux/head-when-full"
 PROPOLIS = "propolis-2026/linux/tail-lag"
 TWICE = "delete+create+delete+create"
 
@@ -45,9 +46,15 @@ DECIDES = {
     f"{PROPOLIS}/n1-sq3-cq3/events=pause,on_resume=look": "live",
     f"{PROPOLIS}/n1-sq3-cq3/events=pause,on_resume=forget-corked": "hangs",
     f"{PROPOLIS}/n1-sq3-cq3/events=pause,on_resume=forget-notified": "hangs",
+    f"{PROPOLIS}/n1-sq3-cq3/events=pause,on_resume=forget-looks": "hangs",
     # a cached EventIdx is as good as memory, as long as memory is what it was
     f"{OURS}/n1-sq3-cq3/events=delete+create,sq_event_cache=yes": "live",
     f"{OURS}/n1-sq3-cq3/events=delete+create,sq_event_cache=yes,words=keep,on_create=shadow": "hangs",
+    # and a config makes it another thing, on either queue
+    f"{OPENVMM}/n1-sq2-cq2/events=config": "hangs",
+    f"{OPENVMM}/n1-sq3-cq3/events=config,sq_event_cache=no": "hangs",
+    f"{OPENVMM}/n1-sq2-cq2/events=config,cq_event_cache=no": "hangs",
+    f"{OPENVMM}/n1-sq3-cq3/events=config,sq_event_cache=no,cq_event_cache=no": "live",
 }
 
 
@@ -138,7 +145,7 @@ def test_after_a_reset_there_is_no_doorbell_buffer_to_tell_of() -> None:
 def test_a_device_that_remembers_eventidx_does_not_tell_of_a_write_that_it_leaves_out() -> None:
     system = from_name(f"{OURS}/n1-sq3-cq3/events=delete+create,sq_event_cache=yes").system
     arm = system.action("arm_sq(SQ0)").told
-    assert arm.on(system.initial) == "remembers SQ EventIdx as 0 already: writes nothing"
+    assert arm.on(system.initial) == "remembers SQ EventIdx as that already: writes nothing"
     assert arm.on({**system.initial, "sq0.head": 1}) == "SQ EventIdx 0 -> 1"
 
 

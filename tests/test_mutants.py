@@ -15,7 +15,11 @@ FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/
 ARMS, TWO = "arm-recheck/linux/arm-on-cork/n1-sq3-cq3", "arm-recheck/linux/arm-on-cork/n2-sq2-cq2"
 SHARED = "arm-recheck/linux/arm-on-cork/n2-sq2-cq2/serve=all,sq_arm=idle"
 POOL = "qemu/linux/head/n1-sq3-cq3/pool=1"
-BITS = "propolis-2026/linux/tail-lag/n1-sq3-cq3/idle_bits=returned,workers=2"
+FULL = "qemu-9.1/linux/head/n1-sq3-cq2/pool=1,on_request=nothing,doorbell_buffer=off"
+BITS = "propolis-2026/linux/tail-1/n1-sq3-cq3/notify=lost-bits,workers=2"
+TURNED = "propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2"
+OVERFLOW = "spdk-poll/linux/never/n1-sq3-cq3/cq_full=ignore-in-flight,early_free=no"
+CACHED = "openvmm/linux/head-when-full/n1-sq2-cq2/events=config"
 LATE = "propolis-2026/linux/tail-lag/n1-sq4-cq3/early_free=no"
 CREATED = (
     "propolis-2026/linux/reserve-slots-size/n2-sq2-cq2/events=create,kick_on_remit=yes,kick_on_post=yes,"
@@ -47,8 +51,25 @@ MUTANTS = [
      FIXED, "uncorked", "proved", "refuted"),
     ("the remit's kick dropped", "catalogue", '"kick_on_remit": YES', '"kick_on_remit": "no"', TWO, "drains",
      "proved", "refuted"),
-    ("the SQ doorbell notifies nobody", "device", 'q(submitter="idle"), notified(q, boolean(True))',
-     'q(submitter="idle"), notified(q, boolean(False))', FIXED, "drains", "proved", "refuted"),
+    ("the SQ doorbell notifies nobody", "device", "else [_reaches(q)]", "else []", FIXED, "drains", "proved",
+     "refuted"),
+    ("the SQ doorbell of a device that keeps notifications notifies nobody", "device",
+     'q(submitter="idle"), notified(q, boolean(True))', 'q(submitter="idle"), notified(q, boolean(False))',
+     f"{FIXED}/notify=kept,kick_delivery=at-once", "drains", "proved", "refuted"),
+    ("a notification that waits for no look", "device", "(q.settled | ~awake)", "(boolean(True) | ~awake)",
+     FIXED, "drains", "proved", "refuted"),
+    ("a kick that never arrives", "device", "q(called=False), _reaches(q)", "q(called=False)", FIXED, "uncorked",
+     "proved", "refuted"),
+    ("a spent notification that wakes nobody", "machine", "condition & q.asleep if spent",
+     "condition & ~q.asleep if spent", FIXED, "drains", "proved", "refuted"),
+    ("nobody turned away", "device", "any_of(w.idle for w in q.registered)", "boolean(False)", TURNED, "uncorked",
+     "refuted", "proved"),
+    ("no look at the shadow head before an overflow", "posting", "(m.cq.available == 0) & (m.cq.freed > 0) if looks",
+     "boolean(False) if looks", OVERFLOW, "safety", "proved", "refuted"),
+    ("what is remembered follows a config", "lifecycle", "else ring(event=ring.shadow)",
+     "else ring(event=ring.shadow, armed=ring.shadow)", CACHED, "uncorked", "refuted", "proved"),
+    ("a full CQ's doorbell that leaves the SQs alone", "posting", "m.sqs if m.choices.kick_on_doorbell == YES",
+     "m.sqs if m.choices.kick_on_doorbell != YES", FULL, "uncorked", "proved", "refuted"),
     ("a completion that does not re-poll", "posting", '"detached-repoll":\n        woken',
      '"detached-x":\n        woken',
      DETACHED, "uncorked", "proved", "refuted"),
@@ -70,8 +91,6 @@ MUTANTS = [
      SHARED, "drains", "proved", "refuted"),
     ("a shared worker that never goes on", "actors", "at=onward, on=self._next", "at=onward, on=self._here", SHARED,
      "drains", "proved", "refuted"),
-    ("a bit that is not put back", "device", "w.idle & ~chosen", "w.idle & chosen", BITS, "safety", "proved",
-     "refuted"),
     ("a bit that is not set before sleep", "actors", 'at="asleep", idle=True', 'at="asleep", idle=False', BITS,
      "drains", "proved", "refuted"),
     ("a request that comes back unnoticed", "posting", "~q.request_free & (q.tail", "q.request_free & (q.tail",
@@ -86,7 +105,7 @@ MUTANTS = [
      "before=ite(q.corked, 0, m.waiting)", LINE, "safety", "proved", "refuted"),
     ("a slot freed before it is consumed", "guest", "cq.index.store(cq.cursor)", "cq.index.store(cq.cursor + 1)",
      FIXED, "safety", "proved", "refuted"),
-    ("a command slot freed twice", "guest", "outstanding=q.outstanding - q.unfreed, unfreed=0",
+    ("a command slot freed twice", "machine", "outstanding=q.outstanding - q.unfreed, unfreed=0",
      "outstanding=q.outstanding - q.unfreed, unfreed=q.unfreed", LATE, "safety", "proved", "refuted"),
     ("a permit of a deleted SQ given back in silence", "catalogue",
      '"kick_on_release": YES,\n                "backend": "in-worker"',

@@ -73,6 +73,18 @@ def test_the_16_bit_formula_is_the_circular_interval(rule: str) -> None:
     assert counterexample(guest_rings(rule) == in_interval(rule), given=in_range(old, new, event)) is None
 
 
+OUTSIDE = z3.BitVecVal(0xFFFF, BITS)  # what a guest reads of 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_event_that_no_index_reaches_is_passed_as_the_index_wraps_and_only_then(rule: str) -> None:
+    smaller = z3.And(in_range(old, new), z3.ULT(size, 65536))
+    wraps = z3.ULT(new, old)
+    assert counterexample(guest_rings(rule, event=OUTSIDE) == wraps, given=smaller) is None
+    assert counterexample(in_interval("strict", event=size - 1) == wraps, given=smaller) is None
+    assert counterexample(in_interval("closed", event=size - 1) == wraps, given=smaller)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_the_model_spells_the_same_interval(rule: str) -> None:
     assert counterexample(model_rings(rule) == in_interval(rule), given=in_range(old, new, event)) is None

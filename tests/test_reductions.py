@@ -161,8 +161,7 @@ def absolute(cq):
 
 def test_a_policy_that_looks_at_an_absolute_index_is_not_turned(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(ABSOLUTE)
-    backslashed = str(tmp_path / "mine.py:absolute").replace("/", "\\")
-    instance = from_name(f"propolis-2026/linux/{backslashed}/n1-sq3-cq3")
+    instance = from_name(f"propolis-2026/linux/{tmp_path}/mine.py:absolute/n1-sq3-cq3")
     asked = instance.system, properties(instance.machine, instance.system), covers(instance.machine, instance.system)
     found = reduction.reduce(*asked, REDUCTIONS)
     assert not found.normalise.keys() & {"cq.head", "cq.slots"}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from uncork import frontier, frontier_report, pricing, repair, repair_report, runner
+from uncork import frontier, frontier_report, pricing, repair, repair_report, runner, signals
 from uncork.cli import cli
 from uncork.core.trace import replay
 from uncork.core.verdict import Proved, Refuted
@@ -171,7 +172,7 @@ def test_ctrl_c_is_held_back_to_the_end_of_what_it_would_break() -> None:
     told = []
 
     def work() -> None:
-        with runner.held_back() as stop:
+        with signals.held_back() as stop:
             signal.raise_signal(signal.SIGINT)
             told.append(stop.is_set())
 
@@ -181,8 +182,13 @@ def test_ctrl_c_is_held_back_to_the_end_of_what_it_would_break() -> None:
 
 
 def test_ctrl_c_leaves_the_rest_unproved_and_unpriced(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
     def broken(*_: object) -> list[prove.Failure]:
-        signal.raise_signal(signal.SIGINT)  # as Z3's answer is awaited
+        if not asked:
+            asked.append(True)
+            signal.raise_signal(signal.SIGINT)  # as Z3's answer is awaited
+            time.sleep(1)
         return []
 
     monkeypatch.setattr(prove.Solver, "broken", broken)

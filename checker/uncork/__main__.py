@@ -1,5 +1,33 @@
-"""`python -m uncork` is `uncork`."""
+"""`python -m uncork` is `uncork`. A signal ends it quietly from the first moment, while what it needs is imported."""
 
-from uncork.cli import main
+from __future__ import annotations
 
-main()
+import os
+import signal
+import sys
+
+
+def main() -> None:
+    """Runs the command line, and ends the process: at once if some work was given up, and is still under way."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+    from uncork import cli, patience
+
+    try:
+        cli.main()
+    except SystemExit as ended:
+        if patience.given_up:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(ended.code if isinstance(ended.code, int) else 1)
+        raise
+
+
+def _end(number: int, _: object) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, properties
 
@@ -13,6 +15,7 @@ from uncork.core.property import Property
 from uncork.core.trace import ReplayError
 from uncork.core.verdict import Proved
 from uncork.engines import certify
+from uncork.options import told, whole, writable
 from uncork.runner import Checked
 
 SUFFIX = ".npz"
@@ -27,26 +30,35 @@ class Certified:
     lacking: str = ""
 
 
+def prepare(folder: str, instances: Sequence[Instance], inputs: Iterable[str | Path | None]) -> None:
+    """Makes a folder, and tries before any work that it takes the certificates; raises `click.ClickException`."""
+    if not folder:
+        raise click.UsageError("--certificate names no folder")
+    with told(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    writable([str(_file(Path(folder), name)) for name in dict.fromkeys(i.name for i in instances)], inputs)
+
+
 def write(folder: Path, found: Sequence[Checked]) -> Iterator[Certified]:
     """Writes the certificate of each instance of which something was proved; each file whole or not at all."""
     from uncork.engines.explicit import certificate  # heavy: numba
 
-    folder.mkdir(parents=True, exist_ok=True)
     for checked in found:
         if not any(isinstance(row.verdict, Proved) for row in checked.rows):
             continue
         instance = checked.instance
         asked = properties(instance.machine, instance.system)
-        target = folder / (instance.name.replace("/", "~") + SUFFIX)
-        scratch = target.with_name(f".{target.name}")
         try:
-            held = certificate.write(scratch, instance.system, asked)
+            with whole(_file(folder, instance.name)) as file:
+                held = certificate.write(file, instance.system, asked)
         except certificate.NoCertificate as reason:
-            scratch.unlink(missing_ok=True)
             yield Certified(instance.name, (), str(reason))
         else:
-            scratch.replace(target)
             yield Certified(instance.name, _rows(asked, held))
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / (name.replace("/", "~") + SUFFIX)
 
 
 def verify(path: Path) -> Iterator[Certified]:
@@ -61,7 +73,7 @@ def verify(path: Path) -> Iterator[Certified]:
         try:
             instance = from_name(certify.subject(file))
             yield Certified(instance.name, _held(file, instance))
-        except certify.Rejected as reason:
+        except (certify.Rejected, InstanceError, ChoiceError) as reason:
             raise ReplayError(f"{file}: {reason}") from None
 
 

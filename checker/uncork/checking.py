@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from modulefinder import ModuleFinder
 from pathlib import Path
 
 import click
-from uncork_nvme.instance import Instance
+from uncork_nvme.instance import Instance, InstanceError, find_policy
 from uncork_properties import expected
 
 from uncork import options, selection
 from uncork.gate import Exit
+from uncork.options import own_file
 from uncork.selection import Filters
+
+Known = Mapping[str, tuple[Instance, expected.Expected]]
+"""What is expected of instances, by name."""
 
 
 @dataclass(frozen=True)
@@ -34,44 +39,75 @@ class Asked:
     max_memory: int | None = None
     max_seconds: float | None = None
 
-    def instances(self) -> tuple[list[Instance], dict[str, tuple[Instance, expected.Expected]]]:
+    def instances(self) -> tuple[list[Instance], Known]:
         """The instances to check, and what is expected of instances."""
-        known = expected.load(self.expect) if self.expect else expected.recorded()
-        by_file = self.expect and self.filters == Filters()
+        known = expected.load(self.expect) if self.expect is not None else expected.recorded()
+        by_file = self.expect is not None and self.filters == Filters()
         named = [each for each, _ in known.values()] if by_file else selection.select(self.filters)
         return self._changed(named), known
 
     def _changed(self, named: list[Instance]) -> list[Instance]:
         if not self.files:
             return named
-        if not any(own_file(each.policy) for each in named):
+        if not any(own_files(each.policy) for each in named):
             raise click.UsageError("a FILE is of a policy that --policy or --expect names: path/to/file.py:function")
         changed = {Path(file).resolve() for file in self.files}
         if self.expect and Path(self.expect).resolve() in changed:
             return named
-        return [each for each in named if (file := own_file(each.policy)) and file.resolve() in changed]
+        own = {policy: own_files(policy) for policy in dict.fromkeys(each.policy for each in named)}
+        return [each for each in named if any(file.resolve() in changed for file in own[each.policy])]
 
 
-def own_file(policy: str) -> Path | None:
-    """The file of a policy of the user's own; None for one of the catalogue, or a formula."""
+def own_files(policy: str) -> list[Path]:
+    """The file of a policy of the user's own, and those beside it that it imports; none of another policy."""
     path, colon, _ = policy.rpartition(":")
-    return Path(path) if colon else None
+    if not colon:
+        return []
+    folder = Path(path).resolve().parent
+    finder = ModuleFinder([str(folder)])  # which runs nothing
+    try:
+        finder.run_script(path)
+        found = [getattr(module, "__file__", None) for module in finder.modules.values()]
+        beside = [Path(file) for file in found if file]
+    except Exception:  # what is wrong is told when it is loaded; until then it may import anything
+        beside = [*folder.glob("*.py"), *folder.glob("*/*.py")]
+    return [Path(path), *(file for file in beside if file.resolve() != Path(path).resolve())]
+
+
+def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) -> None:
+    """Raises `ExpectationError` for a line that says nothing of what is checked, or whose policy cannot be read."""
+    for instance, wanted in [known[each.name] for each in instances if each.name in known]:
+        try:
+            find_policy(instance.policy)
+        except InstanceError as error:
+            raise expected.ExpectationError(f"{wanted.where}: {error}") from None
+        if not wanted.verdicts.keys() & set(rows):
+            raise expected.ExpectationError(
+                f"{wanted.where}: nothing is expected of {', '.join(rows)}: write it, or ask for another --property"
+            )
 
 
 def once(asked: Asked) -> int:
     """Checks what was asked, prints what was found, writes the files; gives the exit code."""
-    from uncork import outputs, runner
+    from uncork import idle, outputs, runner
     from uncork.report import Report
 
     rows, reduced = selection.rows(asked.rows), selection.reductions(asked.reductions)
-    named, expectations = asked.instances()
+    named, known = asked.instances()
     if asked.files and not named:
         click.echo(f"nothing to check: no policy is of {', '.join(asked.files)}", err=True)
-        return Exit.AS_EXPECTED
     instances, left_out = selection.fitting(named)
-    for reason in left_out:
-        click.echo(f"not checked: {reason}", err=True)
-    report, interrupted, found = Report(instances, rows, expectations, reduced, asked.engine), False, []
+    _compared(rows, instances, known)
+    notes = idle.told(asked.filters, instances)
+    for reason in [*(f"not checked: {each}" for each in left_out), *notes]:
+        click.echo(reason, err=True)
+    read = [asked.expect, *asked.files, *(own_file(each.policy) for each in instances)]
+    options.writable(asked.outputs.values(), read)
+    if asked.certificate is not None:
+        from uncork import certifying
+
+        certifying.prepare(asked.certificate, instances, [*read, *asked.outputs.values()])
+    report, interrupted, found = Report(instances, rows, known, reduced, asked.engine, notes), False, []
     budget = options.budget(asked.max_states, asked.max_memory, asked.max_seconds, len(instances))
     with options.progress() as watch:
         try:
@@ -82,9 +118,7 @@ def once(asked: Asked) -> int:
     code = Exit.INTERRUPTED if interrupted else report.code(found)
     outputs.write_all(asked.outputs, report, found, code)
     report.show(found, quiet="-" in asked.outputs.values(), interrupted=interrupted)
-    if asked.certificate and not interrupted:
-        from uncork import certifying
-
+    if asked.certificate is not None and not interrupted:
         for each in certifying.write(Path(asked.certificate), found):
             click.echo(each.lacking or f"certified: {each.instance}: {', '.join(each.rows)}", err=True)
     return code

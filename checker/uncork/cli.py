@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -15,16 +16,17 @@ from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, covers, properties
 from uncork_properties.expected import ExpectationError
 
-from uncork import __version__, conforming, designing, exploring, reporting, sweeping, tracing
+from uncork import __version__, conforming, designing, exploring, reporting, signals, sweeping, tracing
 from uncork.core.sorts import SlipError, did_you_mean
 from uncork.export import Inexpressible
 from uncork.gate import Exit
-from uncork.options import NAMES as _NAMES
+from uncork.options import Command as _Command
 from uncork.options import budget as _budget
 from uncork.options import budgeted as _budgeted
 from uncork.options import filtered as _filtered
+from uncork.options import listed as _listed
+from uncork.options import own_file as _own_file
 from uncork.options import progress as _progress
-from uncork.options import writable as _writable
 
 if TYPE_CHECKING:
     from uncork.core.property import Property
@@ -39,7 +41,11 @@ _SMALL = 100_000
 """States of a reduced graph below which all states are soon told apart."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Group(click.Group):
+    command_class = _Command
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="uncork")
 def cli() -> None:
     """Can a submission queue stay corked for ever? Checks NVMe doorbell-buffer devices, guests and EventIdx policies.
@@ -63,11 +69,18 @@ cli.add_command(exploring.explore)
 
 def main() -> None:
     """Runs the command line and ends the process: bad input is 2, an error of our own 70, Ctrl-C 130."""
+    with signals.heard():
+        code = _run()
+    sys.exit(signals.code() if code == Exit.INTERRUPTED else code)
+
+
+def _run() -> int:
     from uncork.core.trace import ReplayError
 
     code: int = Exit.AS_EXPECTED
     try:
         code = cli.main(standalone_mode=False) or Exit.AS_EXPECTED
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         code = Exit.USAGE
@@ -81,14 +94,27 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = Exit.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader such as head has had enough
-    except Exception:
+        _drop_output()  # a reader such as head has had enough
+    except RecursionError:
+        click.echo(
+            "Error: too large: its expressions are too deep. Fewer SQs or kick_size=all have shorter ones", err=True
+        )
+        code = Exit.USAGE
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            _drop_output()
+            click.echo(f"Error: standard output: {error.strerror}", err=True)
+            return Exit.USAGE
         import traceback
 
         traceback.print_exc()
         click.echo("Error: this is a defect of uncork, not of your input", err=True)
         code = Exit.INTERNAL
-    sys.exit(code)
+    return code
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # -- list and show -----------------------------------------------------------------------------------------------------
@@ -119,7 +145,7 @@ def show(name: str | None) -> None:
 # -- check -------------------------------------------------------------------------------------------------------------
 @cli.command()
 @_filtered
-@click.option("--property", "property_", type=_NAMES, help=f"Of {', '.join(ROWS)}.")
+@_listed("--property", "property_", help=f"Of {', '.join(ROWS)}.")
 @click.option(
     "--engine",
     type=click.Choice(["explicit", "bmc", "induction", "all"]),
@@ -127,7 +153,7 @@ def show(name: str | None) -> None:
     show_default=True,
     help="bmc refutes, induction proves, at sizes that explicit cannot do; all compares them.",
 )
-@click.option("--reductions", type=_NAMES, help="Of rotation, permutation, dead; or none. Default: all.")
+@_listed("--reductions", help="Of rotation, permutation, dead; or none. Default: all.")
 @click.option("--expect", type=click.Path(dir_okay=False), help="Expected verdicts, a CSV file like the project's own.")
 @click.option("--json", "json_", type=_OUTPUT, help="Write the verdicts as JSON; - is standard output.")
 @click.option("--junit", type=_OUTPUT, help="Write them as JUnit XML, a test case a property.")
@@ -169,7 +195,6 @@ def check(
     outputs = {name: path for name, path in chosen if path is not None}
     if list(outputs.values()).count("-") > 1:
         raise click.UsageError("only one output can be standard output")
-    _writable(outputs.values())
     asked = checking.Asked(
         filters=filters,
         files=files,
@@ -242,14 +267,16 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
 
     Where the proof fails, the step that breaks it is named, and small sizes are searched for a real failure.
     """
-    from uncork_nvme.choices import parse
+    from uncork_nvme.choices import parse_all
 
     from uncork import proof_report, proving
     from uncork.gate import worst
     from uncork.render.text import Page
     from uncork.runner import Tick
 
-    design = Design(device, guest, policy, dict(parse(each) for each in overrides))
+    design = Design(device, guest, policy, parse_all(overrides))
+    if certificate is not None:
+        proving.prepare(certificate, [_own_file(policy)])
     to, codes, proved = Page(), [], []
     for several in {"one": [False], "any": [True], "both": [False, True]}[sqs]:
         with _progress() as watch:
@@ -258,7 +285,7 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
             real = list(proving.failing(design, several, lacking, watch)) if lacking else []
         codes.append(proof_report.report(to, design, parts, real))
         proved.append(parts[-1])
-    if certificate:
+    if certificate is not None:
         proving.write(Path(certificate), design, proved)
         to.say(f"certificate: {certificate} (uncork verify checks it)", whole=True)
     return worst(codes)
@@ -313,15 +340,17 @@ def trace(
     max_seconds: float | None,
 ) -> int:
     """Print the shortest counterexample of an instance, or a stored one; both are replayed first."""
-    from uncork.core.trace import replay
-
-    if Path(what).is_file():
-        instance, name, shortest, run = _stored(what, row)
-        found = next((p for p in properties(instance.machine, instance.system) if p.name == name), None)
+    if os.path.isfile(what):
+        of = tracing.stored(what)
+        names = ", ".join(prop.name for prop in of.refutes)
+        if not names:
+            raise InstanceError(
+                f"{what} is a run that refutes nothing: uncork explore {of.instance.name} --from {what}"
+            )
+        found = next((prop for prop in of.refutes if row in (None, prop.row)), None)
         if found is None:
-            raise InstanceError(f"{what}: {instance.name} has no property {name!r}")
-        replay(instance.system, run, found)
-        _print_trace(instance, found, run, format_, shortest=shortest)
+            raise InstanceError(f"{what} refutes {names}, not {row}")
+        _print_trace(of.instance, found, of.run, format_, shortest=of.shortest)
         return Exit.AS_EXPECTED
     if what.endswith((".json", ".itf")):
         raise InstanceError(f"there is no file {what}")
@@ -375,19 +404,6 @@ def _no_trace(checked: Checked, rows: Sequence[Row]) -> int:
     return Exit.OPEN if any(isinstance(row.verdict, Open) for row in rows) else Exit.AS_EXPECTED
 
 
-def _stored(path: str, row: str | None) -> tuple[Instance, str, bool, Trace]:
-    instance, run, meta = tracing.stored(path)
-    try:
-        names = [name for name in meta["refutes"] if row is None or name.startswith(row)]
-        if not meta["refutes"]:
-            raise InstanceError(f"{path} is a run that refutes nothing: uncork explore {instance.name} --from {path}")
-        if not names:
-            raise InstanceError(f"{path} refutes {', '.join(meta['refutes'])}, not {row}")
-        return instance, names[0], bool(meta.get("shortest", True)), run
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InstanceError(f"{path}: {error}") from None
-
-
 def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *, shortest: bool) -> None:
     from uncork.render import itf, mermaid, text
 
@@ -412,7 +428,7 @@ def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *
 @cli.command()
 @click.argument("instance")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--steps", type=click.IntRange(min=1), default=40, show_default=True)
+@click.option("--steps", type=click.IntRange(1, 1_000_000), default=40, show_default=True)
 def simulate(instance: str, seed: int, steps: int) -> None:
     """Print a random fair run of an instance: each step is drawn from all that may happen."""
     from uncork.render import text

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from uncork_nvme.choices import Choice, parse
+from uncork_nvme.choices import Choice, parse_all
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 
 from uncork.gate import Exit, worst
-from uncork.options import NAMES, writable, write
+from uncork.options import Command, listed, told, writable, write
 
 if TYPE_CHECKING:
     from uncork.conform.campaign import Campaign, Setting
@@ -41,14 +42,14 @@ class _Plan:
     controls: bool
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("what", metavar="qemu|FILE")
 @click.option("--schedules", type=click.IntRange(min=1), default=480, show_default=True, help="How many, over all.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the first; then one up each."
 )
-@click.option("--guest", type=NAMES, help="Guests. Default: linux,lazy,spdk.")
-@click.option("--shape", type=NAMES, help="Sizes, as in n2-sq3-cq3. Default: eight small ones.")
+@listed("--guest", help="Guests. Default: linux,lazy,spdk.")
+@listed("--shape", help="Sizes, as in n2-sq3-cq3. Default: eight small ones.")
 @click.option("--policy", default="", help="The policy of the model, in place of QEMU's: a wrong one has to disagree.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Change a choice of the model. Repeatable."
@@ -93,8 +94,8 @@ def conform(
     of_search = ("schedules", "seed", "guest", "shape", "policy", "overrides", "overlay", "controls")
     if stored and (ignored := _given(of_search)):
         raise click.UsageError(f"a stored schedule has its own: leave out --{', --'.join(ignored)}")
-    writable([save, *([json_] if json_ else [])])
-    plan = _Plan(schedules, seed, _settings(guest, shape), dict(map(parse, overrides)), policy, overlay, controls)
+    writable([None if stored else save, json_], [what])
+    plan = _Plan(schedules, seed, _settings(guest, shape), parse_all(overrides), policy, overlay, controls)
     for name in (policy, overlay):
         find_policy(name) if name else None
     if overlay and (policy or "post_order" in plan.overrides):
@@ -157,7 +158,7 @@ class _Made:
                 f"QEMU {self.version}: {self.schedules:,} schedule{'s' if self.schedules != 1 else ''}, "
                 f"{self.moves:,} moves; the model agrees after each."
             )
-        if json_:
+        if json_ is not None:
             rows = [{"qemu": self.version, **vars(line)} for line in self.lines]
             write(json_, json.dumps(rows, indent=1) + "\n")
         return worst(codes)
@@ -227,10 +228,11 @@ def _code(line: Line) -> Exit:
 def _stored(path: str) -> Stored:
     from uncork.conform.storing import loads
 
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise InstanceError(f"{path!r} is neither qemu, the device that can be run, nor a file of a stored schedule")
     try:
-        found = loads(Path(path).read_text(encoding="utf-8"), path)
+        with told(path):
+            found = loads(Path(path).read_text(encoding="utf-8"), path)
     except UnicodeDecodeError as error:
         raise InstanceError(f"{path} is not a run that uncork conform stored: {error}") from None
     _comparable(found.instance)

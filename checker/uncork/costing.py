@@ -11,7 +11,8 @@ from uncork_nvme.instance import Instance
 from uncork_properties import costs as asked
 
 from uncork.core.cost import Longest, Range, Rate, Wait
-from uncork.engines import Budget, Report, quiet
+from uncork.engines import Budget, Report, Stop, quiet
+from uncork.patience import patiently
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,17 @@ def costs(instance: Instance, budget: Budget | None = None, report: Report = qui
 
     Raises `engines.explicit.cost.Unfinished` if the budget does not suffice: then nothing is known.
     """
+    from uncork.engines.explicit.cost import Unfinished
+
+    try:
+        return patiently(lambda: _costs(instance, budget, report), budget)
+    except Stop as why:
+        raise Unfinished(str(why)) from None
+    except RecursionError:
+        raise Unfinished("its expressions are too deep") from None
+
+
+def _costs(instance: Instance, budget: Budget | None, report: Report) -> Costs:
     from uncork.engines.explicit.cost import Ledger
 
     system = instance.system

@@ -17,7 +17,7 @@ from uncork_properties.catalogue import ROWS
 from uncork_properties.load import LOADS, SPREAD
 
 from uncork.gate import Exit
-from uncork.options import NAMES, NUMBERS, budget, budgeted, filtered, write
+from uncork.options import NUMBERS, Command, budget, budgeted, filtered, listed, own_file, whole, writable, write
 
 if TYPE_CHECKING:
     from uncork.repair import Space
@@ -27,19 +27,26 @@ _KNOWN = sorted({shape[0] for shape in matrix.SHAPES})
 
 
 def _chosen(names: tuple[str, ...], filters: Filters) -> list[Instance]:
-    from uncork import selection
+    from uncork import idle, selection
 
     chosen, left_out = selection.named(names, filters)
-    for reason in left_out:
-        click.echo(f"left out: {reason}", err=True)
+    for reason in [*(f"left out: {each}" for each in left_out), *idle.told(filters, chosen)]:
+        click.echo(reason, err=True)
     return chosen
+
+
+_DRAWN = (".svg", ".png", ".pdf")
 
 
 def _drawable(plot: str | None) -> None:
     from importlib.util import find_spec
 
-    if plot and find_spec("matplotlib") is None:
-        raise InstanceError("--plot needs matplotlib: pip install 'uncork[plot]'")
+    if plot is None:
+        return
+    if find_spec("matplotlib") is None:
+        raise InstanceError("--plot needs matplotlib: pip install matplotlib")
+    if Path(plot).suffix not in _DRAWN:
+        raise click.UsageError(f"--plot {plot!r}: name a file that ends in {', '.join(_DRAWN)}")
 
 
 def _space(device: str, guest: list[str], sqs: list[int], policy: list[str] | None) -> Space:
@@ -57,25 +64,24 @@ def _space(device: str, guest: list[str], sqs: list[int], policy: list[str] | No
     return replace(space, policies=tuple(policy)) if policy else space
 
 
-_GUESTS = click.option("--guest", type=NAMES, default="linux", show_default=True, help="Guests, all to be live with.")
-_PROPERTIES = click.option(
+_GUESTS = listed("--guest", default="linux", show_default=True, help="Guests, all to be live with.")
+_PROPERTIES = listed(
     "--property",
     "property_",
-    type=NAMES,
     default="uncorked,drains",
     show_default=True,
     help="What has to hold besides safety.",
 )
-_SQS = click.option(
-    "--sqs", type=NUMBERS, default="1,2", show_default=True, help="Numbers of SQs; 3 takes seconds an instance."
+_SQS = listed(
+    "--sqs", of=NUMBERS, default="1,2", show_default=True, help="Numbers of SQs; 3 takes seconds an instance."
 )
-_POLICIES = click.option("--policy", type=NAMES, help="EventIdx policies or formulas to try. Default: some thirty.")
+_POLICIES = listed("--policy", help="EventIdx policies or formulas to try. Default: some thirty.")
 _JSON = click.option(
     "--json", "json_", type=click.Path(dir_okay=False, allow_dash=True), help="Write it as JSON; - is standard output."
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("instances", nargs=-1)
 @filtered
 @click.option(
@@ -101,6 +107,7 @@ def cost(
     The least and the greatest over all fair runs, each with a run that has it, which is replayed and counted anew.
     """
     chosen = _chosen(instances, filters)
+    writable([json_], [own_file(each.policy) for each in chosen])
     from uncork import cost_report, costing
     from uncork.engines.explicit.cost import Unfinished
     from uncork.render.progress import progress
@@ -120,7 +127,7 @@ def cost(
     except KeyboardInterrupt:
         click.echo(f"interrupted: {len(chosen) - len(found)} of {len(chosen)} instances have no costs", err=True)
         code = Exit.INTERRUPTED
-    if json_:
+    if json_ is not None:
         write(json_, json.dumps([cost_report.as_json(each) for each in found], indent=1) + "\n")
     if json_ != "-" and found:
         to = Page()
@@ -135,10 +142,10 @@ def cost(
     return code
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("instances", nargs=-1)
 @filtered
-@click.option("--load", "loads", type=NAMES, default="full", show_default=True, help=f"Of {', '.join(LOADS)}.")
+@listed("--load", "loads", default="full", show_default=True, help=f"Of {', '.join(LOADS)}.")
 @click.option(
     "--time", "milliseconds", type=click.FloatRange(min=1, max=1e6), default=100, show_default=True, help="ms a run."
 )
@@ -176,6 +183,7 @@ def measure(
     if 0 < spread < 0.01:
         raise click.UsageError(f"--spread is 0, or 0.01 and more, not {spread:g}")
     _drawable(plot)
+    writable([json_, plot], [own_file(each.policy) for each in chosen])
     from uncork import measure_report as report
     from uncork import measuring
     from uncork.engines.events.simulate import Stray
@@ -195,10 +203,11 @@ def measure(
     except KeyboardInterrupt:
         click.echo(f"interrupted: {len(found)} of {len(chosen) * len(loads)} were simulated", err=True)
         code = Exit.INTERRUPTED
-    if json_:
+    if json_ is not None:
         write(json_, json.dumps([report.as_json(each) for each in found], indent=1) + "\n")
-    if plot and found:
-        report.plot(Path(plot), found)
+    if plot is not None and found:
+        with whole(plot) as file:
+            report.plot(file, found)
     if json_ != "-" and found:
         to = Page()
         to.show(report.table(found))
@@ -213,7 +222,7 @@ def measure(
     return Exit.LIVENESS if not code and any(each.stuck for each in found) else code
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("device")
 @_GUESTS
 @_PROPERTIES
@@ -241,6 +250,7 @@ def repair(
     space = _space(device, guest, sqs, policy)
     for name in property_:
         look_up(ROWS, name, "property")
+    writable([json_], [own_file(each) for each in policy or ()])
     from uncork import repair as searching
     from uncork import repair_report
     from uncork.pricing import Unpriced
@@ -253,7 +263,7 @@ def repair(
         finals = repair_report.finalists(
             found, decider, watch, prove=prove and not found.interrupted, priced=not found.interrupted
         )
-    if json_:
+    if json_ is not None:
         write(json_, json.dumps(repair_report.as_json(found, finals), indent=1) + "\n")
     if json_ != "-":
         repair_report.show(Page(), found, finals)
@@ -264,7 +274,7 @@ def repair(
     return Exit.AS_EXPECTED if found.live else Exit.LIVENESS
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--device", default="propolis-2026", show_default=True, help="A device, whose other choices are kept.")
 @_GUESTS
 @_SQS
@@ -288,20 +298,24 @@ def frontier(
     All designs that DEVICE may become by its switches and EventIdx are searched, minimal or not.
     """
     space = _space(device, guest, sqs, policy)
+    _drawable(plot)
+    writable([json_, plot], [own_file(each) for each in policy or ()])
     from uncork import frontier as fronts
     from uncork import frontier_report
     from uncork import repair as searching
     from uncork.render.progress import progress
     from uncork.render.text import Page
 
-    _drawable(plot)
     decider = searching.Decider(budget=budget(max_states, max_memory, max_seconds, 1))
     with progress() as watch:
         made = fronts.front(space, decider, watch)
-    if json_:
+    if json_ is not None:
         write(json_, json.dumps(frontier_report.as_json(made), indent=1) + "\n")
-    if plot and (left := frontier_report.plot(Path(plot), made.points)):
-        click.echo(f"{left} prices without a bound are not drawn", err=True)
+    if plot is not None:
+        with whole(plot) as file:
+            left = frontier_report.plot(file, made.points)
+        if left:
+            click.echo(f"{left} prices without a bound are not drawn", err=True)
     if json_ != "-":
         frontier_report.show(Page(), made)
     if made.found.interrupted:

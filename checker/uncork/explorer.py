@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -82,9 +83,9 @@ class Ask(ModalScreen[str | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Takes the name, if it is one that may be written."""
         name, warning = event.value.strip(), self.query_one("#warning", Panel)
-        if not name or Path(name).is_dir():
+        if not name or os.path.isdir(name):
             warning.update("That is a folder." if name else "A name, please.")
-        elif Path(name).exists() and self._sure != name:
+        elif os.path.exists(name) and self._sure != name:
             self._sure = name
             warning.update(f"{name} exists. Enter again: write over it. Escape: leave it.")
         else:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from uncork_nvme.instance import Instance, InstanceError, from_name
@@ -16,7 +15,8 @@ from uncork_properties.catalogue import properties
 from uncork.core.system import Saying, say
 from uncork.core.trace import Trace, replay
 from uncork.gate import Exit
-from uncork.tracing import stored
+from uncork.options import Command
+from uncork.tracing import Stored, stored
 
 CORKS = frozenset({"cork", "cork_park", "line_up", "block"})
 """The families of steps by which an SQ is corked, or a completion stays queued for want of room."""
@@ -33,7 +33,7 @@ class Known:
     run: Trace
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("instance")
 @click.option(
     "--from",
@@ -62,24 +62,20 @@ def explore(instance: str, from_: str | None, seed: int) -> int:
 
 
 def _checked(of: Instance, path: str) -> Known:
-    """A stored run, replayed on this instance, and held to what it says that it refutes."""
-    said_of, run, meta = stored(path)
-    try:
-        return _known(of, Path(path).name, run, meta)
-    except (KeyError, TypeError) as error:
-        raise InstanceError(f"{path}: {said_of.name}: {error}") from None
+    """A stored run, replayed on this instance too, and held to what it says that it refutes."""
+    return _known(of, Path(path).name, stored(path))
 
 
-def _known(of: Instance, name: str, run: Trace, meta: dict[str, Any]) -> Known:
+def _known(of: Instance, name: str, found: Stored) -> Known:
     stated = {prop.name: prop for prop in properties(of.machine, of.system)}
-    replay(of.system, run)
-    refutes = list(meta.get("refutes", []))
+    replay(of.system, found.run)
+    refutes = [prop.name for prop in found.refutes]
     for each in refutes:
         if each not in stated:
             raise InstanceError(f"{name}: {of.name} has no property {each!r}")
-        replay(of.system, run, stated[each])
-    loop = f", then a loop of {run.loop_steps}" if run.loop_steps else ""
-    return Known(f"{', '.join(refutes) or name}: {run.stem} steps{loop}", run)
+        replay(of.system, found.run, stated[each])
+    loop = f", then a loop of {found.run.loop_steps}" if found.run.loop_steps else ""
+    return Known(f"{', '.join(refutes) or name}: {found.run.stem} steps{loop}", found.run)
 
 
 def counterexamples(of: Instance, folders: tuple[Path, ...] = _FOLDERS) -> Iterator[Known]:
@@ -87,9 +83,9 @@ def counterexamples(of: Instance, folders: tuple[Path, ...] = _FOLDERS) -> Itera
     folder = next((each for each in folders if each.is_dir()), None)
     shape = f"-n{of.sqs}-sq{of.sq_size}-cq{of.cq_size}-"
     for path in sorted(folder.glob(f"*{shape}*.itf.json")) if folder else ():
-        said_of, run, meta = stored(str(path))
-        if said_of.system.fingerprint() == of.system.fingerprint():
-            yield _known(of, path.name, run, meta)
+        found = stored(str(path))
+        if found.instance.system.fingerprint() == of.system.fingerprint():
+            yield _known(of, path.name, found)
 
 
 def facts(machine: Machine) -> list[Saying]:

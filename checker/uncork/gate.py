@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uncork_nvme.instance import Instance
-from uncork_properties.expected import Expected, cell
+from uncork_properties.expected import OPEN, Expected, cell
 
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.runner import Checked
@@ -74,18 +74,23 @@ def word(verdict: Verdict) -> str:
 
 
 def judge(checked: Checked, expected: Expected | None) -> list[Finding]:
-    """What is not as expected. Without an expectation everything is expected to be proved, with every cover reached."""
+    """What is not as expected. Without an expectation everything is expected to be proved, with every cover reached.
+
+    What an expectation leaves out is not compared, but for covers: all that it does not name have to be reached.
+    """
     name, outcome = checked.instance.name, checked.outcome
     found = [Finding(Exit.DISAGREE, name, None, f"engines disagree: {each}") for each in checked.disagreements]
     for row in checked.rows:
-        wanted = (expected.verdicts.get(row.property) if expected else None) or "proved"
+        wanted = expected.verdicts.get(row.property) if expected else "proved"
+        if wanted is None:
+            continue
         steps, loop = trace_steps(row.verdict)
         got = cell(word(row.verdict), steps, loop)
         if isinstance(row.verdict, Open):
-            if not _cut_short(checked, expected, row.property):
+            if wanted != OPEN or not _cut_short(checked):
                 message = f"open to depth {row.verdict.depth}: {row.verdict.reason}"
                 found.append(Finding(Exit.OPEN, name, row.property, message))
-        elif isinstance(row.verdict, Refuted) and wanted == "proved":
+        elif isinstance(row.verdict, Refuted) and wanted in ("proved", OPEN):
             code = Exit.SAFETY if row.property == "safety" else Exit.LIVENESS
             found.append(Finding(code, name, row.property, f"{got} steps ({row.name}), expected {wanted}"))
         elif isinstance(row.verdict, Proved) and wanted != "proved":
@@ -108,15 +113,9 @@ def judge(checked: Checked, expected: Expected | None) -> list[Finding]:
     return found
 
 
-def _cut_short(checked: Checked, expected: Expected | None, name: str) -> bool:
-    """Whether a row is open for a violation of safety that is expected, at which the search ends, and nothing else is.
-
-    A variable that leaves its range has no successors that mean anything.
-    """
-    if expected is None or expected.verdicts.get(name):
-        return False
-    unsafe = expected.verdicts.get("safety", "").startswith("refuted")
-    return unsafe and any(r.property == "safety" and isinstance(r.verdict, Refuted) for r in checked.rows)
+def _cut_short(checked: Checked) -> bool:
+    """Whether the search ended at a violation of safety: a variable that leaves its range has no next value."""
+    return any(row.property == "safety" and isinstance(row.verdict, Refuted) for row in checked.rows)
 
 
 def trace_steps(verdict: Verdict) -> tuple[int | None, int | None]:

@@ -9,6 +9,8 @@ from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
 from uncork_nvme.choices import describe
 from uncork_nvme.formulas import is_formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
+from uncork_nvme.museum import BUGS, Bug
+from uncork_nvme.own import Own
 from uncork_nvme.policies import POLICIES, Policy
 from uncork_properties.catalogue import ROWS, covers
 from uncork_properties.matrix import instances
@@ -41,7 +43,7 @@ def listing(kind: str | None) -> None:
 def explain(name: str | None) -> None:
     """Prints what a name stands for; raises `InstanceError` if it stands for nothing."""
     choices = {each[0]: each for each in describe()}
-    steps = _steps()
+    steps, bugs = _steps(), {bug.name: bug for bug in BUGS}
     if name is None:
         _show_choices(list(choices.values()))
     elif name in DEVICES:
@@ -57,12 +59,14 @@ def explain(name: str | None) -> None:
         _show_policy(find_policy(name))
     elif name in steps:
         _show_actions(steps[name])
+    elif name in bugs:
+        _show_bug(bugs[name])
     elif name.count("/") >= 3:
         _show_instance(from_name(name))
     elif is_formula(name):
         _show_policy(find_policy(name))
     else:
-        known = [*POLICIES, *DEVICES, *GUESTS, *ROWS, *choices, *steps]
+        known = [*POLICIES, *DEVICES, *GUESTS, *ROWS, *choices, *steps, *bugs]
         raise InstanceError(
             f"nothing is called {name!r}{did_you_mean(name, known)}" if len(name) > 2 else f"nothing is called {name!r}"
         )
@@ -128,7 +132,24 @@ def _show_policy(policy: Policy) -> None:
     to.say("At a cork (on devices that arm there): " + ("the same formula." if policy.at_cork else "left alone."))
     if not is_formula(policy.name) or policy.name in POLICIES:
         to.say()
-        to.say(inspect.getsource(policy.formula).rstrip(), whole=True)
+        formula = policy.formula
+        source = formula.told.source if isinstance(formula, Own) else inspect.getsource(formula)
+        to.say(source.rstrip(), whole=True)
+
+
+def _show_bug(bug: Bug) -> None:
+    to = Page()
+    to.say(f"{bug.name}, a bug of the museum: {bug.happened}")
+    to.say(f"Source: {bug.where}")
+    to.say(f"Mended: {bug.mended}")
+    if bug.shown is None:
+        to.say(f"Not shown: it needs {bug.needs}.")
+        return
+    sizes = bug.shown.shapes[0]
+    if bug.shown.assumes:
+        to.say(f"Assumed: {bug.shown.assumes}")
+    to.say(f"uncork trace {bug.shown.variant.at(*sizes).name} --property {bug.shown.refutes}", whole=True)
+    to.say(f"uncork museum {bug.name} checks it, and that {bug.shown.fix.name} is live.", whole=True)
 
 
 def _show_covers() -> None:

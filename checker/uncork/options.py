@@ -1,35 +1,79 @@
-"""What commands share: lists as options, budgets, progress, files written whole."""
+"""What commands share: what cannot be meant is refused, lists as options, budgets, progress, files written whole."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
+import math
 import os
+import stat
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from uncork_nvme import own
+
+from uncork.core import numbers
 
 if TYPE_CHECKING:
     from uncork.engines import Budget
 
 
+class Command(click.Command):
+    """A command that takes nothing empty, no option twice unless its values add up, and numbers in plain digits.
+
+    A variable that is not set, or a second value that replaces the first, would have something else checked unseen.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Takes the words of a command line; raises `click.UsageError` for one that cannot be meant."""
+        if not ctx.resilient_parsing:
+            given, _, order = self.make_parser(ctx).parse_args(list(args))
+            for param, times in Counter(order).items():
+                if times > 1 and not param.multiple:
+                    raise click.UsageError(f"{param.get_error_hint(ctx)} is given {times} times: give it once", ctx)
+                values = given.get(param.name or "")
+                for value in values if isinstance(values, (list, tuple)) else [values]:
+                    if isinstance(value, str) and (wrong := _wrong(value, param.type)):
+                        raise click.BadParameter(wrong, ctx, param)
+        return super().parse_args(ctx, args)
+
+
+def _wrong(value: str, type_: click.ParamType[Any]) -> str:
+    """What is wrong with a word that stands for a value of some type; nothing if it can be meant."""
+    if not value.strip():
+        return "it is empty (a variable that is not set?): write a value, or leave it out."
+    try:
+        if isinstance(type_, click.types.IntParamType):
+            numbers.whole(value)
+        if isinstance(type_, click.types.FloatParamType) and (
+            set(value) - set("0123456789.eE-") or not math.isfinite(float(value))
+        ):
+            return f"{value!r} is not a number in the digits 0 to 9, such as 0.5"
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 class ListType(click.ParamType[list[Any]]):
     """Values separated by commas, but for commas in brackets."""
 
-    def __init__(self, element: type = str) -> None:
-        self.element, self.name = element, f"{element.__name__},..."
+    def __init__(self, element: Callable[[str], Any] = str, name: str = "str") -> None:
+        self.element, self.name = element, f"{name},..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
         """The values of an option."""
-        if isinstance(value, list):
-            return value
+        parts = [each.strip() for each in _apart(value)]
+        if not all(parts):
+            self.fail(f"{value!r} lacks a value before or after a comma", param, ctx)
         try:
-            return [self.element(each.strip()) for each in _apart(value) if each.strip()]
-        except ValueError:
-            self.fail(f"{value!r}: whole numbers, separated by commas", param, ctx)
+            return [self.element(each) for each in parts]
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def _apart(value: str) -> list[str]:
@@ -43,7 +87,19 @@ def _apart(value: str) -> list[str]:
     return parts
 
 
-NAMES, NUMBERS = ListType(), ListType(int)
+NAMES, NUMBERS = ListType(), ListType(numbers.whole, "int")
+_F = TypeVar("_F", bound=Callable[..., Any] | click.Command)
+
+
+def _joined(_: click.Context, __: click.Parameter, lists: Iterable[list[Any]]) -> list[Any] | None:
+    return list(dict.fromkeys(each for values in lists for each in values)) or None
+
+
+def listed(*names: str, of: ListType = NAMES, default: str | None = None, **more: Any) -> Callable[[_F], _F]:
+    """An option whose values are separated by commas, and add up if it is given again; None if it is not given."""
+    return click.option(
+        *names, type=of, multiple=True, callback=_joined, default=None if default is None else [default], **more
+    )
 
 
 def filtered(command: Callable[..., int]) -> Any:
@@ -69,12 +125,12 @@ def filtered(command: Callable[..., int]) -> Any:
         return command(filters=filters, **rest)
 
     for option in reversed((
-        click.option("--policy", type=NAMES, help="Policies; your own is path/to/file.py:function."),
-        click.option("--device", type=NAMES, help="Devices; all of the catalogue: all."),
-        click.option("--guest", type=NAMES, help="Guests; all of the catalogue: all."),
-        click.option("--sqs", type=NUMBERS, help="Numbers of SQs on the CQ."),
-        click.option("--sq-size", type=NUMBERS, help="Entries of each SQ."),
-        click.option("--cq-size", type=NUMBERS, help="Entries of the CQ."),
+        listed("--policy", help="Policies; your own is path/to/file.py:function."),
+        listed("--device", help="Devices; all of the catalogue: all."),
+        listed("--guest", help="Guests; all of the catalogue: all."),
+        listed("--sqs", of=NUMBERS, help="Numbers of SQs on the CQ."),
+        listed("--sq-size", of=NUMBERS, help="Entries of each SQ."),
+        listed("--cq-size", of=NUMBERS, help="Entries of the CQ."),
         click.option(
             "--set",
             "overrides",
@@ -91,7 +147,12 @@ def filtered(command: Callable[..., int]) -> Any:
 def budgeted(command: Any) -> Any:
     """Adds the options of a budget to a command."""
     for option in (
-        click.option("--max-seconds", type=click.FloatRange(min=0), help="Stop an instance after so many seconds."),
+        click.option(
+            "--max-seconds",
+            type=click.FloatRange(min=0),
+            callback=_patience,
+            help="Stop an instance after so many seconds.",
+        ),
         click.option(
             "--max-memory", type=click.IntRange(min=1), help="MiB for an instance. Default: 3/4 of what there is."
         ),
@@ -99,6 +160,13 @@ def budgeted(command: Any) -> Any:
     ):
         command = option(command)
     return command
+
+
+def _patience(_: click.Context, __: click.Parameter, seconds: float | None) -> float | None:
+    """The budget of time holds for policies of the user's own, too; they are told of before it is said to be spent."""
+    if seconds is not None:
+        own.patience(seconds + 0.5)
+    return seconds
 
 
 @contextlib.contextmanager
@@ -122,38 +190,92 @@ def budget(states: int | None, mebibytes: int | None, seconds: float | None, ins
     return Budget(states, memory, seconds)
 
 
+# -- files -------------------------------------------------------------------------------------------------------------
+def own_file(policy: str) -> Path | None:
+    """The file of a policy of the user's own; None for one of the catalogue, or a formula."""
+    path, colon, _ = policy.rpartition(":")
+    return Path(path) if colon else None
+
+
+def writable(outputs: Iterable[str | None], inputs: Iterable[str | Path | None] = ()) -> None:
+    """Tries before any work that files can be written at its end: each is another one, and none is an input.
+
+    None is what was not given. Raises `click.ClickException`.
+    """
+    named = [path for path in outputs if path is not None and path != "-"]
+    for path in named:
+        _try(path)
+    marks = [_mark(path) for path in named]
+    if len(set(marks)) < len(marks):
+        raise click.UsageError("two outputs would be written to one file")
+    read = {_mark(path): path for path in inputs if path is not None and os.path.isfile(path)}
+    for path, mark in zip(named, marks, strict=True):
+        if mark in read:
+            raise click.FileError(path, f"{read[mark]} is read from it: write to another file")
+
+
+def _try(path: str) -> None:
+    if not path:
+        raise click.UsageError("an output has an empty name: leave the option out, or name a file")
+    target = Path(os.path.realpath(path))
+    with told(path):
+        if not os.path.isdir(target.parent):
+            raise click.FileError(path, f"there is no folder {target.parent}")
+        try:
+            there = os.stat(target)
+        except FileNotFoundError:
+            there = None
+        if there and stat.S_ISDIR(there.st_mode):
+            raise click.FileError(path, "this is a folder")
+        if there and not stat.S_ISREG(there.st_mode):
+            if not os.access(target, os.W_OK):
+                raise click.FileError(path, os.strerror(errno.EACCES))
+            return  # a pipe or a device: what it takes is known when it is written
+        with tempfile.TemporaryFile(dir=target.parent) as file:
+            file.write(b"any")
+
+
+def _mark(path: str | Path) -> object:
+    """What all names of a file have in common, links among them."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
+
+
+@contextlib.contextmanager
+def told(path: str | Path) -> Iterator[None]:
+    """Says of what goes wrong with a file which file that is: `click.FileError`."""
+    try:
+        yield
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror or str(error)) from None
+
+
+@contextlib.contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """A file to write, which takes the place of another at the end, or never; what is no file is written straight."""
+    target = Path(os.path.realpath(path))
+    with told(path):
+        if target.exists() and not target.is_file():
+            yield target
+            return
+        made, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
+        try:
+            os.close(made)
+            yield Path(name)
+            os.chmod(name, 0o644)
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
 def write(path: str, content: str) -> None:
-    """Writes a file whole or not at all; `-` is standard output, and what is no file (a pipe) is written straight."""
+    """Writes a text file whole or not at all; `-` is standard output."""
     if path == "-":
         click.echo(content, nl=False)
         return
-    target = Path(path).resolve()
-    try:
-        if target.exists() and not target.is_file():
-            target.write_text(content, encoding="utf-8", errors="backslashreplace")
-            return
-        with tempfile.NamedTemporaryFile(
-            "w", dir=target.parent, delete=False, encoding="utf-8", errors="backslashreplace"
-        ) as file:
-            try:
-                file.write(content)
-                file.flush()
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, target)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-    except OSError as error:
-        raise click.FileError(path, error.strerror or str(error)) from None
-
-
-def writable(paths: Iterable[str]) -> None:
-    """Checks before any work that files can be written at its end; raises `click.ClickException`."""
-    named = [Path(path).resolve() for path in paths if path != "-"]
-    for path in named:
-        if not path.parent.is_dir():
-            raise click.FileError(str(path), f"there is no folder {path.parent}")
-        if path.is_dir():
-            raise click.FileError(str(path), "this is a folder")
-    if len(set(named)) < len(named):
-        raise click.UsageError("two outputs would be written to one file")
+    with whole(path) as file:
+        file.write_text(content, encoding="utf-8", errors="backslashreplace")

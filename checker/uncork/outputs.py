@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import uncork_nvme
 from uncork_properties.catalogue import ROWS, properties
 from uncork_properties.expected import cell
 
@@ -48,12 +50,23 @@ def gather(report: Report, found: Sequence[Checked], code: Exit) -> Results:
         summary=report.summary(found, [finding for each in findings.values() for finding in each]),
         exit=int(code),
         root=_root(Path.cwd()),
+        installed=Path(uncork_nvme.__file__).resolve().parents[1],
+        notes=tuple(report.notes),
     )
 
 
 def _root(folder: Path) -> Path:
-    """The folder of the repository that a folder is in; the folder itself if it is in none."""
-    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
+    """The folder of the repository that a folder is in; the folder itself if it is in none.
+
+    On a runner of GitHub's it is the workspace, also if a submodule is checked, or what was checked out has no `.git`.
+    """
+    above = (folder, *folder.parents)
+    here = next((each for each in above if (each / ".git").exists()), None)
+    workspace = os.environ.get("GITHUB_WORKSPACE")
+    space = Path(workspace).resolve() if workspace else None
+    if space in above and (here is None or (space / ".git").exists()):
+        return space
+    return here or folder
 
 
 def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> Told:
@@ -66,7 +79,7 @@ def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> Told
             Case(
                 property=row.property,
                 verdict=cell(word(row.verdict), *trace_steps(row.verdict)),
-                expected=(expected.verdicts.get(row.property) if expected else None) or "proved",
+                expected=expected.verdicts.get(row.property, "") if expected else "proved",
                 why=_why(row.verdict),
                 problems=problems,
                 run=_run(checked, row) if problems else None,

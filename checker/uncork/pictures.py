@@ -18,7 +18,7 @@ from uncork.tracing import stored
 
 HANG = Path("counterexamples/propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json")
 LIVE = "propolis-2026/linux/tail-1/n1-sq3-cq3"
-WOKEN = ("need_cq", "ring_cq", "notify_head", "kick", "wake(SQ0)")
+WOKEN = ("need_cq", "ring_cq", "notify_head", "kick", "deliver(SQ0)", "wake(SQ0)")
 """What happens in place of the hang's last step, where EventIdx is one behind the tail."""
 
 SHOWN = {"hang": (11, 26, 28), "live": (26, 28, 31)}
@@ -30,9 +30,9 @@ _TONES = {("hang", 26): "bad", ("hang", 28): "bad", ("live", 28): "good", ("live
 
 def drawn() -> dict[str, str]:
     """The pictures by file name."""
-    before, run, _ = stored(str(HANG))
-    after = from_name(LIVE)
-    runs = {"hang": (before, run.steps), "live": (after, (*run.steps[:-1], *WOKEN))}
+    before, after = stored(str(HANG)), from_name(LIVE)
+    steps = before.run.steps
+    runs = {"hang": (before.instance, steps), "live": (after, (*steps[:-1], *WOKEN))}
     found = {}
     for name, (instance, steps) in runs.items():
         for number, (state, told) in enumerate(_states(instance, steps), start=1):

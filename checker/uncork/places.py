@@ -9,6 +9,7 @@ from pathlib import Path
 
 from uncork_nvme import catalogue, guest
 from uncork_nvme.instance import Instance, find_policy
+from uncork_nvme.own import Own
 from uncork_nvme.policies import POLICIES
 
 from uncork.core.trace import Trace
@@ -19,9 +20,10 @@ def of_policy(name: str) -> Place | None:
     """The function of a policy; None if it is a formula."""
     if ":" not in name and name not in POLICIES:
         return None
-    code = getattr(inspect.unwrap(find_policy(name).formula), "__code__", None)
-    if code is None:  # not a function of Python's, but something that can be called
-        return Place(Path(name.rpartition(":")[0]).resolve(), 1, f"policy {name}")
+    formula = find_policy(name).formula
+    if isinstance(formula, Own):
+        return Place(Path(formula.told.file).resolve(), formula.told.line, f"policy {name}")
+    code = inspect.unwrap(formula).__code__
     return Place(Path(code.co_filename).resolve(), code.co_firstlineno, f"policy {name}")
 
 

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from uncork_nvme.instance import Instance
 
-from uncork import costing, runner
-from uncork.engines import Budget, Progress, Report, Stop, quiet
+from uncork import costing
+from uncork.engines import Budget, Progress, Report, quiet
 
 PRICED_AT = (1, 4, 4)
 """The sizes at which designs are compared: one SQ of four entries, a CQ of four."""
@@ -63,17 +63,10 @@ def price(instance: Instance, budget: Budget | None = None, report: Report = qui
     """What an instance costs; open if the budget does not suffice."""
     from uncork.engines.explicit.cost import Unfinished
 
-    with runner.held_back() as stop:
-
-        def told(progress: Progress) -> None:
-            report(progress)
-            if stop.is_set():
-                raise Stop(runner.INTERRUPTED)
-
-        try:
-            found = costing.costs(instance, budget, told)
-        except Unfinished as why:
-            return Unpriced(str(why))
+    try:
+        found = costing.costs(instance, budget, report)
+    except Unfinished as why:
+        return Unpriced(str(why))
     rates = found.cq_doorbells
     least, greatest = (rates.least.value, rates.greatest.value) if rates else (None, None)
     return Price(least, greatest, None if found.idle_consumed.unending else found.idle_consumed.most)

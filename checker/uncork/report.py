@@ -38,8 +38,9 @@ class Report:
         expected: Mapping[str, tuple[Instance, Expected]],
         reductions: frozenset[str] = REDUCTIONS,
         engine: str = "explicit",
+        notes: Sequence[str] = (),
     ) -> None:
-        self.asked, self.rows, self.expected = instances, rows, expected
+        self.asked, self.rows, self.expected, self.notes = instances, rows, expected, notes
         self.exact = reductions == REDUCTIONS and engine in ("explicit", "all")
 
     def code(self, found: Sequence[Checked]) -> Exit:
@@ -49,7 +50,7 @@ class Report:
     def show(self, found: Sequence[Checked], *, quiet: bool, interrupted: bool) -> None:
         """Prints the table (unless `quiet`) and, on standard error, what is not as expected."""
         findings = [finding for checked in found for finding in self.findings(checked, interrupted=interrupted)]
-        if not quiet:
+        if self.asked and not quiet:
             to = text.Page()
             to.show(self._full(found) if len(self.asked) <= _FEW else self._matrix(found))
             self._sum_up(to, found, findings)
@@ -117,13 +118,19 @@ class Report:
 
     def summary(self, found: Sequence[Checked], findings: Sequence[Finding]) -> str:
         """All of it in a sentence or two."""
+        if not self.asked:
+            return "Nothing was checked."
         verdicts = [one_word(row.verdict) for checked in found for row in checked.rows]
         counts = ", ".join(f"{verdicts.count(w)} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
         as_expected = "What is decided is as expected." if "open" in verdicts else "All as expected."
-        known = sum(self.expectation(checked) is not None for checked in found)
+        wanted = [(checked, self.expectation(checked)) for checked in found]
+        known = sum(each is not None for _, each in wanted)
+        left = sum(row.property not in each.verdicts for checked, each in wanted if each for row in checked.rows)
         return (
             f"{len(found)} instance{'s' * (len(found) != 1)} ({known} with expectations), {len(verdicts)} verdicts: "
-            f"{counts}. " + (as_expected if not findings else f"{len(findings)} not as expected.")
+            f"{counts}. "
+            + (f"{left} not compared. " if left else "")
+            + (as_expected if not findings else f"{len(findings)} not as expected.")
         )
 
     def _complain(self, to: text.Page, findings: Sequence[Finding]) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from uncork.options import budget, budgeted, filtered, progress, write
+from uncork.options import Command, budget, budgeted, filtered, own_file, progress, writable, write
 
 if TYPE_CHECKING:
     from uncork.selection import Filters
 
 
-@click.command()
+@click.command(cls=Command)
 @filtered
 @click.option(
     "--museum/--no-museum", "museum", default=None, help="The museum of bugs too. Default: if nothing is filtered."
@@ -42,16 +40,14 @@ def report(
     """
     from uncork_nvme.museum import BUGS
 
+    from uncork import idle, report_page, runner, selection
     from uncork import museum as halls
-    from uncork import report_page, runner, selection
     from uncork.gate import Exit
 
-    folder = Path(output).parent
-    if output != "-" and not os.access(folder, os.W_OK):
-        raise click.FileError(output, f"cannot write to {folder}")
     instances, left_out = selection.fitting(selection.select(filters))
-    for reason in left_out:
-        click.echo(f"not checked: {reason}", err=True)
+    writable([output], [own_file(each.policy) for each in instances])
+    for reason in [*(f"not checked: {each}" for each in left_out), *idle.told(filters, instances)]:
+        click.echo(reason, err=True)
     bugs = BUGS if museum or (museum is None and filters == selection.Filters()) else ()
     limits = budget(max_states, max_memory, max_seconds, len(instances))
     with progress() as watch:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from math import log
 from typing import Any
 
 from uncork_nvme.instance import Instance
 from uncork_properties.catalogue import ROWS, covers, properties
 
+from uncork import signals
 from uncork.agreement import decide
 from uncork.core.property import Property, describe
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
-from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop
-
-INTERRUPTED = "interrupted"
+from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop, compiling
+from uncork.patience import INTERRUPTED, patiently
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def check(
     """
     asked = _Asked(tuple(rows), budget or Budget(), reductions, engine)
     leaders: dict[str, int] = {}
-    prints = [fingerprint(instance) for instance in instances]
+    prints = [_known_by(instance) for instance in instances] if len(instances) > 1 else [""] * len(instances)
     for index, mark in enumerate(prints):
         leaders.setdefault(mark, index)
     order = sorted(leaders.values(), key=lambda i: -effort(instances[i]))
@@ -108,12 +110,51 @@ def fingerprint(instance: Instance) -> str:
     return instance.system.fingerprint(describe(each) for each in found)
 
 
+def _known_by(instance: Instance) -> str:
+    """The fingerprint of an instance; of a large one, whose making counts as work, its name."""
+    return fingerprint(instance) if instance.steps < _SOON_MADE else instance.name
+
+
+_SOON_MADE = 2000
+"""Steps of a system that is made within a second."""
+
+
 def effort(instance: Instance) -> float:
-    """A guess at how long an instance takes, to begin with the longest."""
-    return float((instance.sq_size * 20) ** instance.sqs * instance.cq_size**3)
+    """A guess at how long an instance takes, as a logarithm, to begin with the longest."""
+    return instance.sqs * log(instance.sq_size * 20) + 3 * log(instance.cq_size)
 
 
-def _one(instance: Instance, asked: _Asked, report: Callable[[Progress], None]) -> Checked:
+def _one(
+    instance: Instance, asked: _Asked, report: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
+) -> Checked:
+    """The verdicts on an instance; all are open if it has to be given up."""
+    last, started = Progress(0, 0, 0, 0, 0, 0), time.monotonic()
+
+    def told(progress: Progress) -> None:
+        nonlocal last
+        last = progress
+        report(progress)
+
+    try:
+        return patiently(lambda: _decided(instance, asked, told), asked.budget, stopped)
+    except Stop as why:
+        reason = str(why)
+    except RecursionError:
+        reason = "its expressions are too deep"
+    except MemoryError:
+        reason = "there is no memory left"
+    return _open(instance, asked, reason, replace(last, seconds=time.monotonic() - started))
+
+
+def _open(instance: Instance, asked: _Asked, reason: str, last: Progress) -> Checked:
+    """No verdict, after a search that came so far."""
+    rows = tuple(Row(row, row, Open(reason, last.depth)) for row in asked.rows)
+    stopped = INTERRUPTED if reason == INTERRUPTED else None
+    outcome = Outcome(asked.engine, (), None, last.states, last.transitions, last.depth, last.seconds, stopped)
+    return Checked(replace(instance), rows, outcome)
+
+
+def _decided(instance: Instance, asked: _Asked, report: Callable[[Progress], None]) -> Checked:
     wanted = [prop for prop in properties(instance.machine, instance.system) if prop.row in asked.rows]
     outcome, disagreements = decide(asked.engine, instance, wanted, asked.budget, report, asked.reductions)
     rows = tuple(_worst(row, outcome) for row in asked.rows)
@@ -144,7 +185,7 @@ def _worst(row: str, outcome: Outcome) -> Row:
 def _alone(
     instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, _: int
 ) -> Generator[tuple[int, Checked], None, None]:
-    with _ctrl_c() as stop:
+    with signals.noticed() as stop:
         for number, index in enumerate(sorted(order)):
             name = instances[index].name
 
@@ -154,7 +195,7 @@ def _alone(
                     raise Stop(INTERRUPTED)
 
             watch(Tick(number, len(order), name, None))
-            yield index, _one(instances[index], asked, report)
+            yield index, _one(instances[index], asked, report, stop.is_set)
             if stop.is_set():
                 raise KeyboardInterrupt
 
@@ -169,80 +210,49 @@ def _noticed() -> Iterator[threading.Event]:
         event.set()
 
 
-@contextlib.contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; a second one ends at once."""
-    stop = threading.Event()
-
-    def first(*_: Any) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.signal(signal.SIGINT, first)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextlib.contextmanager
-def held_back() -> Iterator[threading.Event]:
-    """Holds back the first Ctrl-C to the end of what it would break in the middle: calls of other languages' code.
-
-    The event that is given is set by it, so that the work can be cut short.
-    """
-    with _ctrl_c() as stop:
-        yield stop
-    if stop.is_set():
-        raise KeyboardInterrupt
-
-
 # -- in several --------------------------------------------------------------------------------------------------------
 _SHARED: list[Any] = []
+_DIED = "a process of ours died: it was killed, or is out of memory"
 
 
 def _together(
     instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, jobs: int
 ) -> Generator[tuple[int, Checked], None, None]:
+    compiling.kept()
     context = multiprocessing.get_context("spawn")
-    stop, latest = context.Event(), context.Array("d", 7)
-    with _ctrl_c() as interrupted, ProcessPoolExecutor(jobs, context, _begin, (stop, latest)) as pool:
+    with signals.deaf():
+        stop, latest = context.Event(), context.Array("d", 7, lock=False)
+        pool = ProcessPoolExecutor(jobs, context, _begin, (stop, latest))
+    until = None
+    with signals.noticed() as interrupted:
         try:
-            with deaf():
+            with signals.deaf():
                 waiting: dict[Future[Checked], int] = {
                     pool.submit(_remote, index, replace(instances[index]), asked): index for index in order
                 }
             finished = 0
-            while waiting:
+            while waiting and (until is None or time.monotonic() < until):
                 for future in wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED).done:
-                    index = waiting.pop(future)
+                    index = waiting[future]
                     if not future.cancelled():
                         finished += 1
                         yield index, future.result()
+                    del waiting[future]
                 watch(Tick(finished, len(order), *_latest(instances, latest)))
-                if interrupted.is_set() and not stop.is_set():
+                if interrupted.is_set() and until is None:
                     stop.set()
+                    until = time.monotonic() + signals.GRACE
                     for future in waiting:
                         future.cancel()
-            if interrupted.is_set():
-                raise KeyboardInterrupt
+        except BrokenProcessPool:
+            if not interrupted.wait(0.2):  # what ends this process may have ended that one first
+                for index in waiting.values():
+                    yield index, _open(instances[index], asked, _DIED, Progress(0, 0, 0, 0, 0, 0))
         finally:
             stop.set()
-            pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def deaf() -> Iterator[None]:
-    """Ignores Ctrl-C while other processes are started, so that they are born ignoring it: the parent tells them."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    yield
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, before)
+            signals.ended(pool, 0 if interrupted.is_set() else signals.GRACE)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
 
 
 def _latest(instances: Sequence[Instance], latest: Any) -> tuple[str, Progress | None]:
@@ -254,6 +264,7 @@ def _latest(instances: Sequence[Instance], latest: Any) -> tuple[str, Progress |
 
 
 def _begin(stop: Any, latest: Any) -> None:
+    signals.born()
     _SHARED[:] = [stop, latest]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.choices import ChoiceError, parse
+from uncork_nvme.choices import ChoiceError, parse_all
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name, look_up
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
@@ -46,7 +46,7 @@ def select(filters: Filters) -> list[Instance]:
         look_up(GUESTS, name, "guest")
     for name in filters.policies:
         find_policy(name)
-    overrides = dict(parse(each) for each in filters.overrides)
+    overrides = parse_all(filters.overrides)
     found = [
         Instance(device, guest, policy, *shape)
         for device in filters.devices or matrix.DEVICES
@@ -109,6 +109,8 @@ def reductions(names: Sequence[str] | None) -> frozenset[str]:
     """The reductions of some names, all of them for None; raises `InstanceError`."""
     if names is None:
         return REDUCTIONS
+    if "none" in names and len(names) > 1:
+        raise InstanceError("--reductions is none, or names some, not both")
     for name in names:
         if name not in (*REDUCTIONS, "none"):
             raise InstanceError(f"there is no reduction {name!r}{did_you_mean(name, [*sorted(REDUCTIONS), 'none'])}")

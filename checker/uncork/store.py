@@ -9,17 +9,20 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import sqlite3
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Self
 
 import click
 from uncork_nvme.instance import Instance
+from uncork_properties.catalogue import ROWS
 
 from uncork import __version__
+from uncork.core import jsontext
 from uncork.core.trace import Trace
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.engines import Budget
@@ -30,18 +33,24 @@ from uncork.runner import Checked, Row
 _OURS, _FORM = 0x756E636B, 1
 """What marks the file as ours (`unck`, SQLite's application_id), and the form of its tables (user_version)."""
 
+_OPENS, _COMMITS = 3, 60
+"""Seconds to wait for another program that holds the file: when nothing was done yet, and when a search has ended."""
+
+_VERDICTS = ("open", "proved", "refuted")
+"""Those that count more come later."""
+
 WORKER = "worker"
 """What ran out where a process died, and took the search with it."""
 _EFFORT = "effort"
 
 _TABLES = """
-CREATE TABLE instances (
+CREATE TABLE IF NOT EXISTS instances (
     name TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL,  -- of its system, when it was last asked about
     device TEXT NOT NULL, guest TEXT NOT NULL, policy TEXT NOT NULL,
     sqs INTEGER NOT NULL, sq_size INTEGER NOT NULL, cq_size INTEGER NOT NULL
 );
-CREATE TABLE runs (
+CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY,
     fingerprint TEXT NOT NULL,  -- of the system that was searched
     instance TEXT NOT NULL,     -- a name of it
@@ -55,8 +64,8 @@ CREATE TABLE runs (
     budget REAL,                -- how much there was of that: states, bytes, seconds; for worker, how often it died
     contradictions TEXT         -- what engines said of each other (--engine all), a JSON list
 );
-CREATE INDEX runs_of_a_system ON runs (fingerprint);
-CREATE TABLE verdicts (
+CREATE INDEX IF NOT EXISTS runs_of_a_system ON runs (fingerprint);
+CREATE TABLE IF NOT EXISTS verdicts (
     run INTEGER NOT NULL REFERENCES runs (id),
     property TEXT NOT NULL,
     name TEXT NOT NULL,         -- the one that decided it: uncorked SQ1
@@ -67,7 +76,7 @@ CREATE TABLE verdicts (
     trace BLOB,                 -- the counterexample, ITF in gzip
     PRIMARY KEY (run, property)
 );
-CREATE VIEW results AS
+CREATE VIEW IF NOT EXISTS results AS
     SELECT instances.name AS instance, instances.fingerprint, property, verdict, reason, steps, loop, states, depth,
            seconds, engine, version, ended, device, guest, policy, sqs, sq_size, cq_size
     FROM instances JOIN runs USING (fingerprint) JOIN verdicts ON verdicts.run = runs.id;
@@ -121,20 +130,22 @@ class Store:
     def __init__(self, path: str, *, create: bool = True) -> None:
         """Opens a file, and makes it if it is not there and may be made."""
         self.path = path
-        if not create and not Path(path).is_file():
+        if not create and not os.path.isfile(path):
             raise click.FileError(path, "there is no such file")
         with self._told():
-            self._base = sqlite3.connect(path, timeout=60)
+            self._base = sqlite3.connect(os.path.abspath(path), timeout=_OPENS)
             self._base.row_factory = sqlite3.Row
             with contextlib.closing(self._base.cursor()) as cursor:
-                mark, form = (
-                    cursor.execute(f"PRAGMA {each}").fetchone()[0] for each in ("application_id", "user_version")
+                # In this order: another sweep may be making them now, all at once.
+                tables, mark, form = (
+                    cursor.execute(each).fetchone()[0]
+                    for each in ("SELECT count(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
                 )
-                tables = cursor.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
                 if mark == 0 and tables == 0:
-                    cursor.executescript(
-                        f"BEGIN; {_TABLES} PRAGMA application_id = {_OURS}; PRAGMA user_version = {_FORM}; COMMIT;"
-                    )
+                    if not create:
+                        raise click.FileError(path, "it is empty: uncork sweep has written nothing there")
+                    marks = f"PRAGMA application_id = {_OURS}; PRAGMA user_version = {_FORM};"
+                    cursor.executescript(f"BEGIN IMMEDIATE; {_TABLES} {marks} COMMIT;")
                 elif mark != _OURS:
                     raise click.FileError(path, "a database, but none of uncork sweep")
                 elif form != _FORM:
@@ -157,13 +168,15 @@ class Store:
             raise click.FileError(self.path, str(error)) from None
 
     def name(self, instances: Sequence[Instance], fingerprints: Sequence[str]) -> None:
-        """Records which system is whose."""
+        """Records which system is whose, and that what is found will be recorded."""
         lines = [
             (i.name, mark, i.device, i.guest, i.policy, i.sqs, i.sq_size, i.cq_size)
             for i, mark in zip(instances, fingerprints, strict=True)
         ]
         with self._told(), self._base:
             self._base.executemany("INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?)", lines)
+        with self._told():
+            self._base.execute(f"PRAGMA busy_timeout = {_COMMITS * 1000}")
 
     def known(self, fingerprint: str) -> list[Found]:
         """All verdicts on a system, the newest run last."""
@@ -174,7 +187,10 @@ class Store:
                 "FROM runs JOIN verdicts ON run = id WHERE fingerprint = ? ORDER BY id",
                 (fingerprint,),
             ).fetchall()
-        return [_found(dict(line)) for line in lines]
+        try:
+            return [_found(dict(line)) for line in lines]
+        except ValueError as error:
+            raise click.FileError(self.path, f"damaged: {error}") from None
 
     def record(self, fingerprint: str, checked: Checked, engine: str, budget: Budget) -> None:
         """Commits what a search found."""
@@ -221,14 +237,33 @@ class Store:
             ).fetchone()
         try:
             return itf.loads(gzip.decompress(blob).decode())[0]
-        except (OSError, EOFError, TypeError, ValueError) as error:
+        except (OSError, EOFError, zlib.error, TypeError, ValueError) as error:
             raise click.FileError(self.path, f"the counterexample of {found.instance} is damaged: {error}") from None
 
 
+_TEXT, _NUMBER, _WHOLE = (str,), (int, float), (int,)
+_NONE = (type(None),)
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("instance", "engine", "version", "ended", "row", "name", "verdict"), _TEXT),
+    **dict.fromkeys(("ran_out", "reason", "unreached", "contradictions"), _TEXT + _NONE),
+    **{"run": _WHOLE, "seconds": _NUMBER, "states": _WHOLE, "depth": _WHOLE, "budget": _NUMBER + _NONE},
+    **dict.fromkeys(("steps", "loop", "shortest"), _WHOLE + _NONE),
+}
+"""What SQLite may give of each: it takes any value in any column."""
+
+
 def _found(line: dict[str, Any]) -> Found:
-    lists = {name: _list(line[name]) for name in ("unreached", "contradictions")}
-    lists["contradictions"] = lists["contradictions"] or ()
-    return Found(**{**line, **lists, "shortest": bool(line["shortest"])})
+    """A line of the file; raises `ValueError` for a value of another kind."""
+    for name, kinds in _KINDS.items():
+        if type(line[name]) not in kinds:
+            raise ValueError(f"{name!r} of run {line['run']} is {line[name]!r:.60}")
+    if line["verdict"] not in _VERDICTS or line["row"] not in ROWS:
+        raise ValueError(f"run {line['run']} says {line['verdict']!r:.60} of {line['row']!r:.60}")
+    if line["verdict"] == "refuted" and line["steps"] is None:
+        raise ValueError(f"{line['row']} of run {line['run']} is refuted in no number of steps")
+    unreached, contradictions = (_list(line, name) for name in ("unreached", "contradictions"))
+    return Found(**{**line, "unreached": unreached, "contradictions": contradictions or (),
+                    "shortest": bool(line["shortest"])})  # fmt: skip
 
 
 def best(known: Sequence[Found]) -> dict[str, Found]:
@@ -238,7 +273,7 @@ def best(known: Sequence[Found]) -> dict[str, Found]:
     """
 
     def rank(found: Found) -> tuple[int, int, int]:
-        return ("open", "proved", "refuted").index(found.verdict), -(found.steps or 0), found.run
+        return _VERDICTS.index(found.verdict), -(found.steps or 0), found.run
 
     return {each.row: each for each in sorted(known, key=rank)}
 
@@ -264,8 +299,13 @@ def _told(found: Found) -> str:
     return f"{found.engine} of uncork {found.version} says {found.verdict}{length} (run {found.run})"
 
 
-def _list(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(json.loads(text))
+def _list(line: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
+    if line[name] is None:
+        return None
+    found = jsontext.loads(line[name])
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError(f"{name!r} of run {line['run']} is no list of texts")
+    return tuple(found)
 
 
 def _line(instance: Instance, row: Row) -> tuple[Any, ...]:

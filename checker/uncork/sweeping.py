@@ -13,7 +13,7 @@ from uncork_nvme.instance import Instance, InstanceError
 from uncork_properties.catalogue import ROWS
 
 from uncork.gate import Exit, worst
-from uncork.options import NAMES, budget, budgeted, filtered, progress, writable, write
+from uncork.options import Command, budget, budgeted, filtered, listed, own_file, progress, writable, write
 
 if TYPE_CHECKING:
     from uncork.core.trace import Trace
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from uncork.workers import Cluster
 
 
-@click.command()
+@click.command(cls=Command)
 @filtered
 @click.option(
     "--db",
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="Where verdicts are kept: an SQLite file, made if it is not there. What it knows is not searched again.",
 )
-@click.option("--property", "property_", type=NAMES, help=f"Of {', '.join(ROWS)}.")
+@listed("--property", "property_", help=f"Of {', '.join(ROWS)}.")
 @click.option(
     "--engine",
     type=click.Choice(["explicit", "bmc", "induction", "all"]),
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="As for uncork check.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes here. Default: a core each.")
+@click.option("--jobs", type=click.IntRange(1, 1024), help="Processes here. Default: a core each.")
 @click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler (tcp://host:8786), whose workers do it instead.")
 @click.option(
     "--retries",
@@ -78,17 +78,17 @@ def sweep(
     """
     if jobs and cluster:
         raise click.UsageError("--jobs is for this machine: how many workers a cluster has is its own")
-    from uncork import selection, sweep_report
+    from uncork import idle, selection, sweep_report
     from uncork.render.text import Page
     from uncork.store import Store
     from uncork.sweep import Asked, Sweep
     from uncork.workers import Cluster, local
 
-    writable([db, *([json_] if json_ else [])])
     rows = tuple(selection.rows(property_ or ()))
     instances, left_out = selection.fitting(selection.select(filters))
-    for reason in left_out:
-        click.echo(f"left out: {reason}", err=True)
+    writable([db, json_], [own_file(each.policy) for each in instances])
+    for reason in [*(f"left out: {each}" for each in left_out), *idle.told(filters, instances)]:
+        click.echo(reason, err=True)
     jobs, interrupted = jobs or os.cpu_count() or 1, False
     with Store(db) as store, Cluster(cluster) if cluster else nullcontext() as there, progress() as watch:
         limit = _limit(max_states, max_memory, max_seconds, jobs, there)
@@ -99,7 +99,7 @@ def sweep(
         except KeyboardInterrupt:
             interrupted = True
         known, contradictions = this.known(), this.contradictions()
-    if json_:
+    if json_ is not None:
         told = [line for each in known for line in sweep_report.as_json(each, rows)]
         write(json_, json.dumps(told, indent=1) + "\n")
     if json_ != "-":

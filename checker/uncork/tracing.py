@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 import click
 from uncork_nvme.catalogue import DEVICES
-from uncork_nvme.choices import parse
+from uncork_nvme.choices import ChoiceError, parse_all
 from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_nvme.observe import families
 
 from uncork.gate import Exit
-from uncork.options import NAMES, writable, write
+from uncork.options import Command, listed, own_file, told, writable, write
 
 if TYPE_CHECKING:
+    from uncork.core.property import Property
     from uncork.core.trace import Trace
     from uncork.logs import Header, Log
     from uncork.logs.write import Step
 
 _STATES = 200_000
+_LINE = 1_000_000
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("log", type=click.Path(dir_okay=False, exists=True, allow_dash=True))
 @click.argument("instance", required=False)
 @click.option("--device", help="A device. Default: what the log says.")
@@ -84,17 +87,18 @@ def validate(
 
     if queue is not None and format_ not in ("dtrace", "qemu"):
         raise click.UsageError("--queue is for --format dtrace and qemu")
-    given = logs.Header(device, guest, policy, sqs, sq_size, cq_size, dict(parse(each) for each in overrides))
+    given = logs.Header(device, guest, policy, sqs, sq_size, cq_size, parse_all(overrides))
     if instance is not None:
         given = _said_by(instance).under(given)
-    if trace_:
-        writable([trace_])
-    lines = list(sys.stdin) if log == "-" else None
     try:
+        lines = None
+        if not os.path.isfile(log):  # what comes once only, and is to be shown again
+            lines = list(_text(log, sys.stdin) if log == "-" else _lines(log, None))
         found = _read(_lines(log, lines), format_, queue)
         if not found.events:
             raise logs.LogError(1, f"no event in it that is one of --format {format_}{' and --queue' if queue else ''}")
         of = _instance(found, given)
+        writable([trace_], [log, own_file(of.policy)])
         reader = validating.Reader(of)
         for seen in found.events:
             reader.check(seen)
@@ -110,7 +114,7 @@ def validate(
         ended = validating.end(followed) if followed.fits else None
     if ended is not None:
         validate_report.accepted(to, followed, ended)
-        if trace_:
+        if trace_ is not None:
             run = ended.run() if ended.run and ended.stuck else followed.follower.run()
             write(trace_, _itf(of, run))
         return Exit.AS_EXPECTED
@@ -129,23 +133,31 @@ def validate(
                 followed, most=max_states, watch=lambda name, done, all_: show(done, all_, f"trying {name}", None)
             )
         validate_report.nearest(to, followed, others)
-    if trace_:
+    if trace_ is not None:
         write(trace_, _itf(of, followed.follower.run()))
     return Exit.OPEN if followed.aimed else Exit.REPLAY
 
 
 def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:
-    """The lines of a log, those that were `read` if it came by standard input; raises `InstanceError`."""
+    """The lines of a log, those that were `read` if it is no file; raises `InstanceError`."""
     if read is not None:
         yield from read
         return
+    with told(path), open(path, encoding="utf-8") as file:
+        yield from _text(path, file)
+
+
+def _text(path: str, file: TextIO) -> Iterator[str]:
+    """The lines of a file; raises `InstanceError` for what is no text, or never ends a line."""
+    number = 0
     try:
-        with open(path, encoding="utf-8") as file:
-            yield from file
+        while line := file.readline(_LINE):
+            number += 1
+            if len(line) == _LINE:
+                raise InstanceError(f"{path}:{number}: a line of more than {_LINE:,} characters is none of a log")
+            yield line
     except UnicodeDecodeError as error:
-        raise InstanceError(f"{path}: not text: {error}") from None
-    except OSError as error:
-        raise click.FileError(path, error.strerror or str(error)) from None
+        raise InstanceError(f"{path}:{number + 1}: not text: {error}") from None
 
 
 def _line(path: str, read: Sequence[str] | None, number: int) -> str:
@@ -188,7 +200,8 @@ def _instance(log: Log, given: Header) -> Instance:
         if getattr(said, name) is None:
             raise InstanceError(f"neither the log nor an option says: --{name.replace('_', '-')}")
     device, guest, sqs, sq_size, cq_size = said.device, said.guest, said.sqs, said.sq_size, said.cq_size
-    assert device and guest and sqs and sq_size is not None and cq_size is not None
+    assert device is not None and guest is not None
+    assert sqs is not None and sq_size is not None and cq_size is not None
     policy = said.policy or (DEVICES[device].policy if device in DEVICES else "")
     made = Instance(device, guest, policy, sqs, sq_size, cq_size, said.overrides)
     _ = made.system  # what is wrong with it is said now
@@ -212,11 +225,13 @@ def _itf(instance: Instance, run: Trace) -> str:
     return itf.dumps(run, {"instance": instance.name, "refutes": refutes, "shortest": False})
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("what", metavar="FILE|INSTANCE")
-@click.option("--steps", type=click.IntRange(min=1), default=100, show_default=True, help="Of an instance: how long.")
+@click.option(
+    "--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: how long."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of an instance: which random run.")
-@click.option("--log-only", "only", type=NAMES, help="Log these events alone, by family or as in docs/validate.md.")
+@listed("--log-only", "only", help="Log these events alone, by family or as in docs/validate.md.")
 def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
     """Print a log of a run of the model, as `uncork validate` reads it.
 
@@ -227,15 +242,13 @@ def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
 
     kept = None
     if only is not None:
-        if not only:
-            raise click.UsageError("--log-only names no event")
         try:
             kept = {family for event in only for family in families(event)}
         except KeyError as error:
             raise InstanceError(f"there is no event {error}") from None
-    if Path(what).is_file():
-        instance, run, _ = stored(what)
-        found = of_run(run)
+    if os.path.isfile(what):
+        of = stored(what)
+        instance, found = of.instance, of_run(of.run)
     else:
         instance = from_name(what)
         found = walk(instance, steps, seed)
@@ -243,15 +256,51 @@ def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
         click.echo(line, nl=False)
 
 
-def stored(path: str) -> tuple[Instance, Trace, dict[str, Any]]:
-    """The instance, the run and the `#meta` of a stored counterexample; raises `InstanceError`."""
+@dataclass(frozen=True)
+class Stored:
+    """A run as a file has it: of which instance, which properties it refutes, and whether it is a shortest one."""
+
+    instance: Instance
+    run: Trace
+    refutes: tuple[Property, ...]
+    shortest: bool
+
+
+def stored(path: str) -> Stored:
+    """What a file of a run says, replayed: it is a run of its instance, and refutes what it says.
+
+    Raises `InstanceError` for what is no such file, `ReplayError` for a run that is not what it is said to be.
+    """
+    from uncork_properties.catalogue import properties
+
+    from uncork.core.trace import ReplayError, replay
     from uncork.render import itf
 
     try:
         run, meta = itf.loads(Path(path).read_text(encoding="utf-8"))
-        return from_name(meta["instance"]), run, meta
-    except (itf.FormatError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InstanceError(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # of the form, or of the text
         raise InstanceError(f"{path}: {error}") from None
+    refutes, shortest = meta.get("refutes", []), meta.get("shortest", True)
+    if not isinstance(refutes, list) or not all(isinstance(each, str) for each in (meta.get("instance"), *refutes)):
+        raise InstanceError(f"{path}: its #meta has to name an 'instance', and in a list what the run 'refutes'")
+    if not isinstance(shortest, bool):
+        raise InstanceError(f"{path}: 'shortest' has to be true or false, not {shortest!r:.80}")
+    try:
+        instance = from_name(meta["instance"])
+        known = {prop.name: prop for prop in properties(instance.machine, instance.system)}
+    except (InstanceError, ChoiceError) as error:
+        raise InstanceError(f"{path}: {error}") from None
+    try:
+        replay(instance.system, run)
+        for each in refutes:
+            if each not in known:
+                raise InstanceError(f"{path}: {instance.name} has no property {each!r}")
+            replay(instance.system, run, known[each])
+    except ReplayError as error:
+        raise ReplayError(f"{path}: {error}") from None
+    return Stored(instance, run, tuple(known[each] for each in refutes), shortest)
 
 
 def walk(instance: Instance, steps: int, seed: int) -> Iterator[Step]:

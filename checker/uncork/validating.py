@@ -90,6 +90,9 @@ class Reader:
         """Raises `LogError` for a name or value that the machine cannot have."""
         if seen.sq is not None and not 0 <= seen.sq < len(self.machine.sqs):
             raise LogError(seen.line, f"there is no SQ {seen.sq}: there are {len(self.machine.sqs)}, from 0")
+        workers = self.machine.choices.workers
+        if seen.worker is not None and not 0 <= seen.worker < workers:
+            raise LogError(seen.line, f"there is no worker {seen.worker}: there are {workers}, from 0")
         for name, value in seen.saw.items():
             if name not in self.shows:
                 raise LogError(seen.line, f"there is no value {name!r}{did_you_mean(name, self.shows)}")

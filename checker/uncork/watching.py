@@ -12,7 +12,7 @@ from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import InstanceError, forget
 from uncork_properties.expected import ExpectationError
 
-from uncork.checking import Asked, once, own_file
+from uncork.checking import Asked, once, own_files
 from uncork.core.sorts import SlipError
 from uncork.gate import Exit
 from uncork.selection import Filters
@@ -42,7 +42,7 @@ def watch(asked: Asked) -> int:
         _wait(seen)
         now = _look(files)
         why = f"{_named([file for file in files if now[file] != seen[file]] or files)} was saved"
-        with contextlib.suppress(ExpectationError):  # which the check tells
+        with contextlib.suppress(ExpectationError):  # which the next check tells
             files += [file for file in _files(asked) if file not in files]
 
 
@@ -52,7 +52,7 @@ def _files(asked: Asked) -> list[Path]:
         policies = [instance.policy for instance in asked.instances()[0]]
     else:
         policies = list(asked.filters.policies)
-    own = [file for policy in dict.fromkeys(policies) if (file := own_file(policy))]
+    own = [file for policy in dict.fromkeys(policies) for file in own_files(policy)]
     return list(dict.fromkeys([*own, *([Path(asked.expect)] if asked.expect else [])]))
 
 

@@ -21,8 +21,8 @@ from typing import Any
 
 from uncork_nvme.instance import Instance, InstanceError
 
-from uncork import runner
-from uncork.engines import Budget, Progress
+from uncork import runner, signals
+from uncork.engines import Budget, Progress, compiling
 from uncork.runner import Checked, Tick, Watch
 
 
@@ -87,8 +87,9 @@ class _Process:
     """
 
     def __init__(self) -> None:
-        self.words = _CONTEXT.RawArray("d", _STOP + 1)
-        self.pool = ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
+        with signals.deaf():
+            self.words = _CONTEXT.RawArray("d", _STOP + 1)
+            self.pool = ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
         self.task: Task | None = None
         self.future: Future[Checked] | None = None
 
@@ -96,7 +97,7 @@ class _Process:
         """Begins a task, in a new process if there is none."""
         self.task = task
         self.words[:_STOP] = [0.0] * _STOP
-        with runner.deaf():
+        with signals.deaf():
             try:
                 self.future = self.pool.submit(_in_process, task)
             except BrokenProcessPool:  # it died with nothing to do
@@ -105,7 +106,7 @@ class _Process:
 
     def renew(self) -> None:
         """Takes a new process for the next task."""
-        self.pool.shutdown()
+        signals.ended(self.pool, 0)
         self.pool = ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
 
     @property
@@ -119,9 +120,10 @@ class _Process:
 
 def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Results:
     """Decides tasks in so many processes; one that takes its process with it is tried again, after the others."""
+    compiling.kept()
     processes = [_Process() for _ in range(min(jobs, len(tasks)))]
-    waiting, deaths, ended = deque(tasks), Counter[str](), 0
-    with runner.held_back() as interrupted:
+    waiting, deaths, ended, until = deque(tasks), Counter[str](), 0, 0.0
+    with signals.held_back() as interrupted:
         try:
             while True:
                 for process in processes:
@@ -137,6 +139,8 @@ def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Resul
                     try:
                         checked = future.result()
                     except (BrokenProcessPool, MemoryError):
+                        if interrupted.wait(0.2):  # what ends this process may have ended that one first
+                            continue
                         process.renew()
                         deaths[task.fingerprint] += 1
                         if deaths[task.fingerprint] <= retries:
@@ -151,12 +155,17 @@ def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Resul
                         yield task, checked
                 for process in processes:
                     process.words[_STOP] = interrupted.is_set()
+                if interrupted.is_set():
+                    until = until or time.monotonic() + signals.GRACE
+                    if time.monotonic() > until:
+                        break
                 watch(_tick(ended, len(tasks), processes))
         finally:
             for process in processes:
                 process.words[_STOP] = True
+            until = until or time.monotonic() + signals.GRACE
             for process in processes:
-                process.pool.shutdown(cancel_futures=True)
+                signals.ended(process.pool, until - time.monotonic())
 
 
 def _tick(ended: int, total: int, processes: Sequence[_Process]) -> Tick:
@@ -167,16 +176,9 @@ def _tick(ended: int, total: int, processes: Sequence[_Process]) -> Tick:
 
 def _begin(words: Any) -> None:
     """Begins a process: Ctrl-C on the terminal is for its parent, with whom it ends."""
+    signals.born()
     _SHARED[:] = [words]
     os.setpgrp()
-    threading.Thread(target=_outlived, daemon=True).start()
-
-
-def _outlived() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _in_process(task: Task) -> Checked:
@@ -230,7 +232,7 @@ class Cluster:
         are for those that find no memory and live.
         """
         stop = self._dask.Event(f"uncork-stop-{uuid.uuid4().hex}", client=self._client)
-        with runner.held_back() as interrupted:
+        with signals.held_back() as interrupted:
             waiting = {
                 self._client.submit(
                     _on_cluster, task, stop.name, key=f"uncork-{uuid.uuid4().hex}", retries=retries

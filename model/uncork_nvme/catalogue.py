@@ -73,20 +73,22 @@ _QEMU: dict[str, Choice] = {
     "on_delete": "post",
     "on_resume": "keep",
 }
-_QEMU_OLD: dict[str, Choice] = {**_QEMU, "kick_on_doorbell": YES}
+_QEMU_OLD: dict[str, Choice] = {**_QEMU, "kick_on_doorbell": YES, "on_request": "nothing"}
 _QEMU_ASSUMES = (
     "ioeventfd is off, as it is by default, so a CQ doorbell has completions posted only if the CQ was full as last "
     "known. The handlers of SQ and CQ, which share a thread and run whole, may take turns between their steps here; "
     "completions are posted in any order, where QEMU posts them as they came. It has more requests than an SQ has "
     "room for, so that it never lacks one, unless the guest goes by the SQ head in its CQEs (see the museum's "
-    "qemu-2388). A machine is stopped and continued; QEMU does not migrate it."
+    "qemu-2388). A machine is stopped and continued; QEMU does not migrate it. As an SQ is deleted its commands are "
+    "aborted, and posting is tried once: completions of other SQs go with them, and what finds no room is dropped."
 )
 _PROPOLIS_ASSUMES = (
     "Each SQ has a worker of its own, or several, as if they were dealt among the SQs (Strategy::Static in "
     "block/attachment.rs). Where there are fewer workers than SQs all serve all: propolis-2026-shared. A worker keeps "
     "its SQ as others come and go (a bit that it leaves at another is PR #1156), and an entry is always one that the "
     "device can run (it answers others inside the look). A device that was migrated to another process refuses every "
-    "doorbell (issue #981); here it is paused and resumed in one process, as where a migration fails."
+    "doorbell (issue #981); here it is paused and resumed in one process, as where a migration fails. A command that "
+    "completes just as its SQ is deleted posts a CQE; here its permit is lost like the others'."
 )
 _SPDK: dict[str, Choice] = {
     "cq_full": "permits",
@@ -102,7 +104,8 @@ _SPDK: dict[str, Choice] = {
 _SPDK_ASSUMES = (
     "A slot is set aside before the SQ is looked at, and given back if it is empty: the SQs of a "
     "CQ are in one poll group, whose thread looks at one after the other, so that nobody sees it. A CQ is not made "
-    "again with another size (the head of before is remembered then)."
+    "again with another size (the head of before is remembered then). SQ EventIdx is written as a buffer is "
+    "configured, and not in the look that follows; and as an SQ is created no guest is so fast that it fails."
 )
 
 DEVICES = {
@@ -267,7 +270,9 @@ DEVICES = {
             "may take turns between their steps; completions are posted in any order. An SQ has at most 8 commands "
             "under way, a limit that an SQ of up to nine entries does not reach. A full CQ is armed before the first "
             "look at its shadow head, not between two, and that is read before each completion is posted. OpenVMM has "
-            "no pause. A doorbell's value is stored in the shadow word too, which is what the guest stored there.",
+            "no pause. A doorbell's value is stored in the shadow word too, which the guest stored there itself. Where "
+            "it remembers EventIdx as written it does not look again either; here it does. As queues come and go "
+            "everything is looked at, which is left out.",
         ),
         Device(
             "openvmm-2024",
@@ -283,7 +288,7 @@ DEVICES = {
             "moves as a command is taken, and not as it completes. A command is taken only if the CQ has room, as in "
             "the source, where those in flight are not counted and may have to wait: here they are. One task had one "
             "SQ and one CQ: several SQs are hypothetical. As the buffer is configured the shadows became 0xFFFFFFFF, "
-            "and here the indices.",
+            "and here the indices. How it deletes and resets was not read.",
         ),
         Device(
             "nvme-mdev",
@@ -311,7 +316,7 @@ DEVICES = {
             "doorbell then. CQ EventIdx is written as a CQE is "
             "posted, and not in a loop of its own as the head is seen to move. It parks though CQEs are unread. "
             "Doorbells while it is paused are noted, but as it resumes its thread is not woken (io.c: "
-            "nvme_mdev_io_resume, called before the pause is over).",
+            "nvme_mdev_io_resume, called before the pause is over). Without a buffer it never parks.",
         ),
         Device(
             "femu",
@@ -331,11 +336,11 @@ DEVICES = {
                 "on_create": "neither",
             },
             assumes="It serves no I/O before it has a doorbell buffer: events=config, and no buffer at all, are of "
-            "no FEMU. It runs commands inline (NoSSD): then a command is taken only if the CQ has room for its "
-            "completion, which FEMU tries again each sweep. Its other modes post with no look at whether the CQ is "
-            "full, trusting that it is as large as the SQ, and to the CQ with the SQ's number: they could write over "
-            "CQEs that are not read, or into another CQ. No choice here is that: nothing said of safety holds for "
-            "them.",
+            "no FEMU; nor does it wait for anything as an SQ is deleted. It runs commands inline (NoSSD): then a "
+            "command is taken only if the CQ has room for its completion, which FEMU tries again each sweep. Its other "
+            "modes post with no look at whether the CQ is full, trusting that it is as large as the SQ, and to the CQ "
+            "with the SQ's number: they could write over CQEs that are not read, or into another CQ. No choice here is "
+            "that: nothing said of safety holds for them.",
         ),
     )
 }
@@ -379,7 +384,8 @@ GUESTS = {
             "libvfn include/vfn/nvme/queue.h: nvme_sq_update_tail, nvme_cq_update_head, nvme_try_dbbuf; "
             "src/nvme/queue.c: nvme_cq_get_cqes, which publishes nothing",
             choices={"drain": "any", "early_free": YES, "need_event": "closed", "submit_batch": 65535},
-            assumes="Its users use a command slot again when they have consumed the CQE.",
+            assumes="Its users use a command slot again when they have consumed the CQE. A publish that moves nothing, "
+            "which may ring under this rule, is left out.",
         ),
         Guest(
             "serenityos",

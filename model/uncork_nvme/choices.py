@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from uncork.core.numbers import whole
 from uncork.core.sorts import did_you_mean
 
 YES, NO = "yes", "no"
@@ -18,10 +20,16 @@ class ChoiceError(ValueError):
     """A choice or value that does not exist; the message lists what does."""
 
 
-def _choice(meaning: str, *values: str, number: bool = False, joined: bool = False) -> Any:
-    """A choice, its default first. A `number` may be given, or several values but the default `joined` by +."""
+MAX_SIZE = 65536
+"""The largest queue that NVMe knows, in entries: no more can be submitted, consumed or under way at once."""
+MAX_WORKERS = 128
+"""Each worker is steps of its own: with more of them a machine takes minutes to build, and no search of it ends."""
+
+
+def _choice(meaning: str, *values: str, most: int = 0, joined: bool = False) -> Any:
+    """A choice, its default first. It may be a number up to `most`, or several values but the default `joined` by +."""
     default: Choice = values[0] if values else 1
-    return field(default=default, metadata={"meaning": meaning, "values": values, "number": number, "joined": joined})
+    return field(default=default, metadata={"meaning": meaning, "values": values, "most": most, "joined": joined})
 
 
 _UNDER_TSO = {
@@ -102,7 +110,7 @@ class Choices:
         "elsewhere in any order and nobody looks again; or from elsewhere, and the SQ's worker is notified after each",
         "in-worker", "detached", "detached-repoll",
     )  # fmt: skip
-    workers: int = _choice("workers of each SQ; one pops at a time, to the end of its remit", number=True)
+    workers: int = _choice("workers of each SQ; one pops at a time, to the end of its remit", most=MAX_WORKERS)
     serve: str = _choice(
         "whom a worker serves: the SQ that it is assigned to; or every SQ of the CQ, one after the other, first the "
         "one it was notified of, or the one after its last command, and it sleeps when all had nothing for it: "
@@ -128,7 +136,7 @@ class Choices:
     pool: Choice = _choice(
         "requests of each SQ: a command has one from when it is taken until its completion is posted. Enough of them; "
         "or so many, and the device stops looking where none is left",
-        "none", number=True,
+        "none", most=MAX_SIZE,
     )  # fmt: skip
     on_request: str = _choice(
         "with a pool: a request that comes back to an empty one has the device look at the SQ, if it knows of entries; "
@@ -143,13 +151,13 @@ class Choices:
     )  # fmt: skip
     drain: Choice = _choice(
         "guest: CQEs consumed before the CQ head is published: to the end, any number, at most so many",
-        "all", "any", number=True,
+        "all", "any", most=MAX_SIZE,
     )  # fmt: skip
     need_event: str = _choice(
         "guest: ring if EventIdx is in [old, new) (NVMe 2.x B.5.1), or in [old, new] (the example of B.5.2)",
         "strict", "closed",
     )  # fmt: skip
-    submit_batch: int = _choice("guest: most SQEs in one move of the SQ shadow tail", number=True)
+    submit_batch: int = _choice("guest: most SQEs in one move of the SQ shadow tail", most=MAX_SIZE)
     events: str = _choice(
         "what happens to queues besides their use, each at most as often as it is named, as in delete+create+create: "
         "an SQ is created on a live CQ (as many are missing at first as are created and not deleted), or deleted with "
@@ -251,11 +259,11 @@ class Choices:
         if self.serve == "all" and self.events != "none":
             raise ChoiceError("serve=all is not described for queues that come and go: set events=none, or serve=own")
         if self.notify != "kept":
-            self._only_with(f"notify={self.notify}", "notify=kept", {"kick_delivery": "deferred", "poll": NO})
+            self._only_with(f"notify={self.notify}", "notify=kept", {"kick_delivery": "deferred"})
         if self.notify == "lost-bits":
             if self.workers == 1:
                 raise ChoiceError("notify=lost-bits is about which of several workers is woken: set workers=2, or more")
-            self._only_with("notify=lost-bits", "notify=spent", {"serve": "own", "events": "none"})
+            self._only_with("notify=lost-bits", "notify=spent", {"serve": "own", "poll": NO, "events": "none"})
 
     @property
     def happening(self) -> Counter[str]:
@@ -308,9 +316,21 @@ def parse(assignment: str) -> tuple[str, Choice]:
         raise ChoiceError(f"{assignment!r} is not of the form name=value")
     each = _named(name.strip())
     value = value.strip()
-    parsed: Choice = int(value) if each.metadata["number"] and value.isdecimal() else value
+    parsed: Choice = value
+    if each.metadata["most"]:
+        with suppress(ValueError):  # then it is one of the names, or refused as what it is
+            parsed = whole(value)
     _check(each, parsed)
     return each.name, parsed
+
+
+def parse_all(assignments: Iterable[str]) -> dict[str, Choice]:
+    """The choices of any number of `name=value`; raises `ChoiceError`, also where one is given two values."""
+    chosen: dict[str, Choice] = {}
+    for name, value in map(parse, assignments):
+        if chosen.setdefault(name, value) != value:
+            raise ChoiceError(f"{name} is given two values, {chosen[name]} and {value}: leave one of them out")
+    return chosen
 
 
 def describe() -> list[tuple[str, list[str], str]]:
@@ -319,7 +339,8 @@ def describe() -> list[tuple[str, list[str], str]]:
 
 
 def _values(each: dataclasses.Field[Any]) -> list[str]:
-    more = ["1, 2, ..."] if each.metadata["number"] else ["several joined by +"] if each.metadata["joined"] else []
+    most = each.metadata["most"]
+    more = [f"1 to {most}"] if most else ["several joined by +"] if each.metadata["joined"] else []
     return [*each.metadata["values"], *more]
 
 
@@ -331,7 +352,7 @@ def _named(name: str) -> dataclasses.Field[Any]:
 
 
 def _check(each: dataclasses.Field[Any], value: Choice) -> None:
-    if value in each.metadata["values"] or (each.metadata["number"] and type(value) is int and value >= 1):
+    if value in each.metadata["values"] or (type(value) is int and 1 <= value <= each.metadata["most"]):
         return
     if each.metadata["joined"] and isinstance(value, str):
         unknown = [part for part in value.split("+") if part not in each.metadata["values"][1:]]

@@ -32,7 +32,10 @@ _NUMBERS: dict[str, _Number] = {
     "size": lambda cq: cq.size,
 }
 _POSITIONS: dict[str, _Position] = {"head": lambda cq: cq.head, "tail": lambda cq: cq.tail}
-_TOKEN = re.compile(r"\s*([a-z]+|\d+|<=|>=|[-+(),])")
+_TOKEN = re.compile(r"\s*([a-z]+|[0-9]+|<=|>=|[-+(),])")
+_NUMBER = re.compile("0|[1-9][0-9]{0,4}")
+_MOST = 200
+"""Words and signs of a formula: each bracket is a call of the reader."""
 
 FORMULAS = (
     *("tail-2", "head+1", "head+min(occupied,1)", "tail-min(occupied,1)", "tail-min(occupied,n)"),
@@ -83,6 +86,8 @@ class _Reader:
                 raise FormulaError(f"{text[where:].strip()[0]!r} is no part of a formula")
             self.tokens.append(found[1])
             where = found.end()
+        if len(self.tokens) > _MOST:
+            raise FormulaError(f"it has {len(self.tokens)} words and signs, and {_MOST} is the most")
 
     @property
     def next(self) -> str:
@@ -154,6 +159,8 @@ class _Reader:
 
     def term(self) -> tuple[str, _Number]:
         if self.next.isdecimal():
+            if not _NUMBER.fullmatch(self.next):
+                raise FormulaError(f"{self.next!r} is not a number from 0 to 99999 without zeros before it")
             value = int(self.take(self.next))
             return str(value), lambda _: value
         name = self.take("min", "max", *_NUMBERS)

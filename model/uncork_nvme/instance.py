@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
-import linecache
 import re
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from types import CodeType
 from typing import TypeVar
 
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import System
 
-from uncork_nvme import device, guest, lifecycle
+from uncork_nvme import device, guest, lifecycle, own
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.choices import Choice, ChoiceError, Choices, parse
+from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, YES, Choice, ChoiceError, Choices, parse_all
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.machine import Machine
-from uncork_nvme.policies import POLICIES, Policy, policy
+from uncork_nvme.own import InstanceError as InstanceError  # which everybody knows by this module
+from uncork_nvme.policies import POLICIES, Policy
 
-MAX_SIZE = 65536
-"""The largest queue that NVMe knows."""
+MAX_STEPS = 100_000
+"""The steps of the largest machine that can be written down, in half a minute."""
 
-_SHAPE = re.compile(r"n(\d+)-sq(\d+)-cq(\d+)")
-
-
-class InstanceError(ValueError):
-    """Something that was asked for does not exist or does not work; the message says what to write instead."""
+_SHAPE = re.compile(r"n(0|[1-9][0-9]{0,17})-sq(0|[1-9][0-9]{0,17})-cq(0|[1-9][0-9]{0,17})")
 
 
 @dataclass(frozen=True)
@@ -49,8 +40,8 @@ class Instance:
     def __post_init__(self) -> None:
         look_up(DEVICES, self.device, "device")
         look_up(GUESTS, self.guest, "guest")
-        if self.sqs < 1:
-            raise InstanceError(f"a CQ needs at least 1 SQ, not {self.sqs}")
+        if not 1 <= self.sqs <= MAX_WORKERS:
+            raise InstanceError(f"a CQ has 1 to {MAX_WORKERS} SQs here, not {self.sqs}")
         for what, size in (("SQ", self.sq_size), ("CQ", self.cq_size)):
             if not 2 <= size <= MAX_SIZE:
                 raise InstanceError(f"an {what} has 2 to {MAX_SIZE} entries, not {size}")
@@ -59,17 +50,46 @@ class Instance:
     def name(self) -> str:
         """`device/guest/policy/n1-sq3-cq3`, with the overrides at the end."""
         shape = f"n{self.sqs}-sq{self.sq_size}-cq{self.cq_size}"
-        return "/".join([self.device, self.guest, self.policy.replace("/", "\\"), shape, *_said(self.overrides)])
+        return "/".join([self.device, self.guest, self.policy, shape, *_said(self.overrides)])
 
     @property
     def choices(self) -> Choices:
-        """What is chosen: the device's, the guest's, and the overrides over them."""
+        """What is chosen: the device's, the guest's, and the overrides over them; raises `ChoiceError`."""
         base = {**DEVICES[self.device].choices, **GUESTS[self.guest].choices, **self.overrides}
-        return Choices().replace(base)
+        chosen = Choices().replace(base)
+        if self.sqs * chosen.workers > MAX_WORKERS:
+            raise ChoiceError(
+                f"SQs times workers is {MAX_WORKERS} at most, not {self.sqs} times {chosen.workers}: take fewer of them"
+            )
+        return chosen
+
+    @property
+    def steps(self) -> int:
+        """About how many steps its machine has; raises `InstanceError` for one that is too large to be written down."""
+        chosen = self.choices
+        workers = self.sqs * chosen.workers
+        kicks = 1 if chosen.kick_size == "all" else 4 * 2**self.sqs
+        sites = [
+            (chosen.kick_on_doorbell, 1),
+            (chosen.kick_on_post, self.sqs),
+            (chosen.kick_on_reserve, workers),
+            (chosen.kick_on_remit, workers),
+        ]
+        steps = 13 * workers + self.sqs * min(chosen.submit_batch, self.sq_size - 1)
+        steps += sum(times * kicks for kicked, times in sites if kicked == YES)
+        if chosen.tso and chosen.guest_fence != YES:  # each store that waits is a variable, and each step looks at all
+            steps += self.sqs * self.sq_size**2 + self.cq_size**2
+        if steps > MAX_STEPS:
+            raise InstanceError(
+                f"{self.name} has some {steps:,} steps, which are more than can be written down: fewer SQs, smaller "
+                "queues or submit_batch=1 have fewer"
+            )
+        return steps
 
     @cached_property
     def machine(self) -> Machine:
-        """The state and choices that the actions and properties are built from."""
+        """The state and choices that the actions and properties are built from; raises `InstanceError`, as `steps`."""
+        _ = self.steps
         return Machine(self.choices, find_policy(self.policy), self.sqs, self.sq_size, self.cq_size)
 
     @cached_property
@@ -104,29 +124,35 @@ def system(name: str, machine: Machine) -> System:
     try:
         drains = (flush for buffer in machine.buffers for flush in buffer.flushes)
         actions = (*guest.actions(machine), *device.actions(machine), *lifecycle.actions(machine), *drains)
+    except InstanceError:
+        raise
     except Exception as error:
-        raise _in_policy_file(machine.policy.name, error) from error
+        if ":" in machine.policy.name:  # what it gives does not fit where it is used
+            raise InstanceError(f"{machine.policy.name}: {error}") from error
+        raise
     return System(name, tuple(v for record in machine.records for v in record.variables), actions)
 
 
 def from_name(name: str) -> Instance:
     """The instance of a name such as `propolis-2025/linux/tail/n1-sq3-cq3`; raises `InstanceError`."""
     parts = name.split("/")
-    if len(parts) not in (4, 5):
+    if len(parts) < 4:
         raise InstanceError(
             f"{name!r} is not an instance: write device/guest/policy/n1-sq3-cq3, and overrides after another /"
         )
-    shape = _SHAPE.fullmatch(parts[3])
+    changed = len(parts) > 4 and ("=" in parts[-1] or _SHAPE.fullmatch(parts[-2]))
+    said = parts.pop().split(",") if changed else []
+    shape = _SHAPE.fullmatch(parts[-1])
     if shape is None:
-        raise InstanceError(f"{parts[3]!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
+        raise InstanceError(f"{parts[-1]!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
     try:
-        overrides = dict(parse(each) for each in parts[4].split(",")) if len(parts) == 5 else {}
+        overrides = parse_all(said)
     except ChoiceError as error:
         raise InstanceError(str(error)) from None
     sqs, sq_size, cq_size = map(int, shape.groups())
-    chosen = parts[2].replace("\\", "/")
-    find_policy(chosen)
-    return Instance(parts[0], parts[1], chosen, sqs, sq_size, cq_size, overrides)
+    made = Instance(parts[0], parts[1], "/".join(parts[2:-1]), sqs, sq_size, cq_size, overrides)
+    find_policy(made.policy)
+    return made
 
 
 def _said(overrides: Mapping[str, Choice]) -> list[str]:
@@ -167,66 +193,10 @@ _LOADED: dict[str, Policy] = {}
 def forget() -> None:
     """Has policies of the user's own read from their files again; instances that were made keep what they have."""
     _LOADED.clear()
-    linecache.checkcache()
-
-
-class _AsWritten(importlib.machinery.SourceFileLoader):
-    """Runs a file as it stands now, and leaves nothing beside it.
-
-    Byte code on disk is taken for that of a file that was saved again in the same second with the same length.
-    """
-
-    def get_code(self, fullname: str) -> CodeType:
-        path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
+    own.forget()
 
 
 def _load(name: str) -> Policy:
-    if name in _LOADED:
-        return _LOADED[name]
-    path, _, function = name.rpartition(":")
-    if not Path(path).is_file():
-        raise InstanceError(f"policy {name}: there is no file {path}")
-    if not path.endswith(".py"):
-        raise InstanceError(f"policy {name}: {path} is not a Python file (its name has to end in .py)")
-    stem = Path(path).stem
-    spec = importlib.util.spec_from_file_location(stem, path, loader=_AsWritten(stem, path))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise _in_policy_file(name, error) from error
-    found = getattr(module, function, None)
-    made = [
-        n
-        for n, value in vars(module).items()
-        if isinstance(value, Policy) or getattr(value, "__module__", "") == spec.name
-    ]
-    if found is None:
-        raise InstanceError(f"policy {name}: {path} has no {function!r}{did_you_mean(function, made)}")
-    if not isinstance(found, Policy):
-        if not callable(found):
-            raise InstanceError(f"policy {name}: {function} is not a function")
-        found = policy(found)
-    _LOADED[name] = Policy(name, found.doc, found.formula, path, found.at_cork)
+    if name not in _LOADED:
+        _LOADED[name] = own.load(name)
     return _LOADED[name]
-
-
-def _in_policy_file(name: str, error: BaseException) -> Exception:
-    """The error with the line of the user's file that it comes from; the error itself if it comes from elsewhere."""
-    path = name.rpartition(":")[0]
-
-    def here(filename: str | None) -> bool:
-        return bool(path) and filename is not None and Path(filename).resolve() == Path(path).resolve()
-
-    if isinstance(error, SyntaxError) and here(error.filename):
-        return InstanceError(f"{path}:{error.lineno}: {error.msg}\n    {(error.text or '').strip()}")
-    lines = [f for f in traceback.extract_tb(error.__traceback__) if here(f.filename)]
-    if lines:
-        last = lines[-1]
-        source = linecache.getline(last.filename, last.lineno or 0).strip()
-        return InstanceError(f"{path}:{last.lineno}: {error}\n    {source}")
-    if path:
-        return InstanceError(f"{name}: {error}")
-    return error if isinstance(error, Exception) else RuntimeError(str(error))

@@ -118,10 +118,17 @@ def configure(m: Machine) -> Guarded:
     Until then every move of an index rang, so guest and device know the same ones.
     """
     may, done = _event(m, "config")
-    rings: list[SQ | CQ] = [m.cq, *m.sqs] if m.choices.on_config == "both" else []
-    return when(may & _all_calm(m) & ~m.life.in_use, done, m.life(buffered=True), *map(_armed, rings)).says(
+    rings: list[SQ | CQ] = [m.cq, *m.sqs]
+    words = map(_armed, rings) if m.choices.on_config == "both" else map(_zeroed, rings)
+    return when(may & _all_calm(m) & ~m.life.in_use, done, m.life(buffered=True), *words).says(
         "configures its doorbell buffer"
     )
+
+
+def _zeroed(ring: SQ | CQ) -> Updates:
+    """EventIdx in new pages, where pages of before a reset may have said something else."""
+    new = ring.life.events["reset"] and ring.life.choices.words == "clear" and not ring.outside
+    return ring(event=0) if new else Updates()
 
 
 def _armed(ring: SQ | CQ) -> Updates:

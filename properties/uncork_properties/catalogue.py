@@ -170,6 +170,13 @@ def _progress(m: Machine, system: System) -> Iterator[Property]:
 _LIVENESS: tuple[Callable[[Machine, System], Iterator[Property]], ...] = (_uncorked, _drains, _progress)
 
 
+COVERS = (
+    *("corks an SQ", "uncorks an SQ", "leaves a completion queued", "wraps the CQ", "wraps an SQ", "fills the CQ"),
+    *("rings a doorbell", "remits a permit", "elides a doorbell", "delays a store"),
+)
+"""The names of all covers; which of them a machine has depends on what it does."""
+
+
 def covers(m: Machine, system: System) -> list[Cover]:
     """What some run of the machine must show, or a proof about it is empty."""
     cq = m.cq

@@ -1,7 +1,8 @@
 """The expected verdicts as data: one line an instance, in a CSV file that people and `uncork check` read.
 
-A property's cell is `proved`, `refuted` or `refuted STEM+LOOP` (the steps before the loop and in it), or empty for no
-expectation; `states` and `depth` may be empty too. `unreached` names the covers that no run reaches, joined by `;`.
+A property's cell is `proved`, `refuted` or `refuted STEM+LOOP` (the steps before the loop and in it); or `open` beside
+a safety that is refuted, at which the search ends. What is empty is not compared, nor are `states` and `depth`.
+`unreached` names the covers that no run reaches, joined by `;`: all others have to be reached.
 """
 
 from __future__ import annotations
@@ -9,38 +10,45 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from uncork_nvme.choices import ChoiceError, parse
-from uncork_nvme.instance import Instance, InstanceError
+from uncork.core.numbers import whole
+from uncork.core.sorts import did_you_mean
+from uncork_nvme.choices import parse_all
+from uncork_nvme.instance import Instance, find_policy
 
-from uncork_properties.catalogue import ROWS
+from uncork_properties.catalogue import COVERS, ROWS
 
 COLUMNS = [
     *("device", "guest", "policy", "sqs", "sq_size", "cq_size", "overrides"),
     *(*ROWS, "states", "depth", "unreached"),
 ]
 _INSTANCE = 7
+OPEN = "open"
+_VERDICT = re.compile(rf"proved|{OPEN}|refuted( (0|[1-9][0-9]*)\+(0|[1-9][0-9]*))?")
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What one instance is expected to give; a verdict is `proved`, `refuted` or `refuted STEM+LOOP`."""
+    """What one instance is expected to give, by property where something is; `where` is the file and line of it."""
 
     verdicts: Mapping[str, str]
     states: int | None
     depth: int | None
     unreached: frozenset[str]
+    where: str = ""
 
     @property
     def by_verdict(self) -> Expected:
         """The same without what depends on which states are told apart: counts, and the lengths of loops."""
-        return Expected({row: each.split(" ")[0] for row, each in self.verdicts.items()}, None, None, self.unreached)
+        verdicts = {row: each.split(" ")[0] for row, each in self.verdicts.items()}
+        return replace(self, verdicts=verdicts, states=None, depth=None)
 
 
 class ExpectationError(ValueError):
@@ -62,45 +70,105 @@ def recorded() -> dict[str, tuple[Instance, Expected]]:
 
 
 def load(path: str) -> dict[str, tuple[Instance, Expected]]:
-    """A file of expectations, by instance name; raises `ExpectationError`."""
+    """A file of expectations, by instance name; raises `ExpectationError`. Spreadsheets put a mark before UTF-8."""
     try:
-        return _read(Path(path).read_text(encoding="utf-8"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExpectationError(f"{path}: {error}") from None
-
-
-def _read(content: str, path: str) -> dict[str, tuple[Instance, Expected]]:
-    reader = csv.DictReader(content.splitlines())
-    unknown = [name for name in reader.fieldnames or [] if name not in COLUMNS]
-    missing = [name for name in COLUMNS[: _INSTANCE - 1] if name not in (reader.fieldnames or [])]
-    if unknown or missing:
-        wrong = f"unknown column {unknown[0]!r}" if unknown else f"no column {missing[0]!r}"
-        raise ExpectationError(f"{path}:1: {wrong}; the columns are {','.join(COLUMNS)}")
-    found: dict[str, tuple[Instance, Expected]] = {}
-    for line in reader:
+        content = Path(path).read_bytes()
+        found = _read(content.decode("utf-8-sig"), path)
+    except OSError as error:
+        raise ExpectationError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ExpectationError(f"{path}:{line}: this is not UTF-8: save it as CSV in UTF-8, with commas") from None
+    for instance, expected in found.values():
         try:
-            instance, expected = _instance(line), _expected(line)
-        except (InstanceError, ChoiceError, ValueError) as error:
-            raise ExpectationError(f"{path}:{reader.line_num}: {error}") from None
-        if instance.name in found:
-            raise ExpectationError(f"{path}:{reader.line_num}: {instance.name} has a line already")
-        found[instance.name] = instance, expected
+            _ = instance.choices
+            if ":" not in instance.policy:  # a file of the user's is run when it is checked
+                find_policy(instance.policy)
+        except ValueError as error:
+            raise ExpectationError(f"{expected.where}: {error}") from None
     return found
 
 
-def _instance(line: Mapping[str, str]) -> Instance:
-    overrides = dict(parse(each) for each in (line.get("overrides") or "").split(";") if each)
-    sqs, sq_size, cq_size = (int(line[name]) for name in ("sqs", "sq_size", "cq_size"))
-    return Instance(line["device"], line["guest"], line["policy"], sqs, sq_size, cq_size, overrides)
+def _read(content: str, path: str) -> dict[str, tuple[Instance, Expected]]:
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    found: dict[str, tuple[Instance, Expected]] = {}
+    header: list[str] = []
+    line = 1
+    try:
+        for row in reader:
+            cells = [each.strip() for each in row]
+            if cells and not header:
+                header = _header(cells)
+            elif cells:
+                instance, expected = _line(header, cells, f"{path}:{line}")
+                if instance.name in found:
+                    raise ValueError(f"{instance.name} has a line already, {found[instance.name][1].where}")
+                found[instance.name] = instance, expected
+            line = reader.line_num + 1
+        if not found:
+            raise ValueError("nothing is expected: write a header, and a line for each instance to check")
+    except csv.Error as error:
+        raise ExpectationError(f"{path}:{line}: not CSV, is each quote closed? {error}") from None
+    except ValueError as error:
+        raise ExpectationError(f"{path}:{line}: {error}") from None
+    return found
 
 
-def _expected(line: Mapping[str, str]) -> Expected:
-    verdicts = {row: cell for row in ROWS if (cell := (line.get(row) or "").strip())}
-    for row, cell in verdicts.items():
-        if cell.split(" ")[0] not in ("proved", "refuted"):
-            raise ValueError(f"{row} is {cell!r}: write proved, refuted, refuted STEM+LOOP, or nothing")
-    states, depth = (int(line[name]) if line.get(name) else None for name in ("states", "depth"))
-    return Expected(verdicts, states, depth, frozenset(filter(None, (line.get("unreached") or "").split(";"))))
+def _header(cells: list[str]) -> list[str]:
+    for name in cells:
+        if name not in COLUMNS:
+            raise ValueError(f"unknown column {name!r}; the columns are {','.join(COLUMNS)}")
+        if cells.count(name) > 1:
+            raise ValueError(f"two columns are called {name}: leave one of them out")
+    for name in COLUMNS[: _INSTANCE - 1]:
+        if name not in cells:
+            raise ValueError(f"no column {name!r}; the columns are {','.join(COLUMNS)}")
+    return cells
+
+
+def _line(header: list[str], cells: list[str], where: str) -> tuple[Instance, Expected]:
+    if len(cells) != len(header):
+        raise ValueError(f"{len(cells)} cells under {len(header)} columns: write as many, also if they are empty")
+    if any("\0" in each for each in cells):
+        raise ValueError("there is a NUL in it: save it as CSV in UTF-8, with commas")
+    line = dict(zip(header, cells, strict=True))
+    sqs, sq_size, cq_size = (_number(line, name) for name in ("sqs", "sq_size", "cq_size"))
+    overrides = parse_all(_parts(line, "overrides"))
+    instance = Instance(line["device"], line["guest"], line["policy"], sqs, sq_size, cq_size, overrides)
+    return instance, _expected(line, where)
+
+
+def _expected(line: Mapping[str, str], where: str) -> Expected:
+    verdicts = {row: line[row] for row in ROWS if line.get(row)}
+    for row, each in verdicts.items():
+        if not _VERDICT.fullmatch(each):
+            raise ValueError(
+                f"{row} is {each!r}: write proved, refuted, refuted STEM+LOOP such as refuted 28+0, or nothing"
+            )
+        if each == OPEN and not verdicts.get("safety", "").startswith("refuted"):
+            raise ValueError(f"{row} is open: it can only be where safety is refuted, at which the search ends")
+    if not verdicts:
+        raise ValueError(f"nothing is expected: write proved or refuted under one of {', '.join(ROWS)}")
+    unreached = _parts(line, "unreached")
+    for name in unreached:
+        if name not in COVERS:
+            raise ValueError(f"there is no cover {name!r}{did_you_mean(name, COVERS)}")
+    states, depth = (_number(line, name) if line.get(name) else None for name in ("states", "depth"))
+    return Expected(verdicts, states, depth, frozenset(unreached), where)
+
+
+def _number(line: Mapping[str, str], name: str) -> int:
+    try:
+        number = whole(line[name])
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if number < 0:
+        raise ValueError(f"{name} is {number}: it cannot be less than 0")
+    return number
+
+
+def _parts(line: Mapping[str, str], name: str) -> list[str]:
+    return line[name].split(";") if line.get(name) else []
 
 
 def cell(verdict: str, trace_steps: int | None, loop_steps: int | None) -> str:
@@ -125,9 +193,9 @@ def word(cells: Mapping[str, str]) -> str:
 
 
 def lines(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The lines that record what `uncork check --json` printed as expected; open rows expect nothing.
+    """The lines that record what `uncork check --json` printed as expected.
 
-    Nor is anything expected of the counts of a search that did not end.
+    Nothing is expected of rows that are open, unless safety is refuted; nor of the counts of a search that did not end.
     """
     found: dict[str, dict[str, str]] = {}
     for row in rows:
@@ -139,6 +207,8 @@ def lines(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
             if row["unreached"] is not None:
                 line |= {"states": str(row["states"]), "depth": str(row["depth"])}
                 line["unreached"] = ";".join(row["unreached"])
+        elif line.get("safety", "").startswith("refuted"):
+            line[row["property"]] = OPEN
     return list(found.values())
 
 

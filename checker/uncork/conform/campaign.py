@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uncork_nvme.catalogue import DEVICES
-from uncork_nvme.choices import Choice
+from uncork_nvme.choices import YES, Choice
 from uncork_nvme.instance import Instance
 
 from uncork.conform.controller import Controller
@@ -25,8 +25,7 @@ SHAPES = (
 Watch = Callable[[int, int, str], None]
 """Takes how many schedules were run, of how many, and what they are about."""
 Variant = Mapping[str, Choice]
-"""Choices in which a model differs from the `qemu` device; `pool` as SAME is as many requests as the SQ has entries."""
-SAME = "entries"
+"""Choices in which a model differs from the `qemu` device."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,8 @@ class Setting:
 
     def instance(self, variant: Variant, policy: str = "") -> Instance:
         """The model of QEMU at these, with some choices changed; with its own policy, or another."""
-        chosen = {name: self.shape.sq_size if value == SAME else value for name, value in variant.items()}
         shape = (self.shape.sqs, self.shape.sq_size, self.shape.cq_size)
-        return Instance("qemu", self.guest, policy or DEVICES["qemu"].policy, *shape, chosen)
+        return Instance("qemu", self.guest, policy or DEVICES["qemu"].policy, *shape, dict(variant))
 
 
 def settings(guests: Sequence[str] = GUESTS, shapes: Sequence[Shape] = SHAPES) -> list[Setting]:
@@ -49,8 +47,8 @@ def settings(guests: Sequence[str] = GUESTS, shapes: Sequence[Shape] = SHAPES) -
 
 
 def variant(probed: Probed) -> dict[str, Choice]:
-    """The model of a QEMU that was probed: before 9529aa6b that of the catalogue, since then with its request pool."""
-    return {} if probed.kicks_sqs else {"pool": SAME}
+    """How a QEMU that was probed differs from today's: before 9529aa6b the doorbell of a full CQ looks at SQs too."""
+    return {"kick_on_doorbell": YES} if probed.kicks_sqs else {}
 
 
 @dataclass

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from uncork_nvme.choices import Choice
+from uncork_nvme.choices import YES, Choice
 
-from uncork.conform.campaign import SAME, SHAPES, Setting
+from uncork.conform.campaign import SHAPES, Setting
 from uncork.conform.driver import Slips
 
 MOST, MOST_WRONG = 60, 600
@@ -22,12 +22,12 @@ class Control:
     policy: str = ""
     choices: dict[str, Choice] = field(default_factory=dict)
     unseen: str = ""
-    keeps_pool: bool = True
-    """Whether the rest is as of the QEMU that was probed, with its request pool; it goes with some choices only."""
 
 
 _AFTER_ALL = "what is written last is the same, and only that is seen when QEMU has come to rest"
 _WITHIN = "it differs only for what the guest does while QEMU's handler runs, and then no move can be made"
+
+_OTHER = "the other side of 9529aa6b"
 
 CONTROLS = (
     Control("qemu-7.1", "CQ EventIdx is never written", policy="never"),
@@ -43,19 +43,9 @@ CONTROLS = (
     ),
     Control("suppress_db", "SQ EventIdx is never written", choices={"sq_arm": "never"}),
     Control("sq tail-1", "SQ EventIdx is one behind the tail", choices={"sq_event": "tail-1"}),
-    Control(
-        "permits",
-        "a command is taken only if the CQ has a slot for it",
-        choices={"cq_full": "permits"},
-        keeps_pool=False,
-    ),
+    Control("permits", "a command is taken only if the CQ has a slot for it", choices={"cq_full": "permits"}),
     Control("repoll", "an SQ is looked at after each completion", choices={"backend": "detached-repoll"}),
-    Control(
-        "the other side of 9529aa6b",
-        "the doorbell of a full CQ has the SQs looked at, or not: as in a QEMU on the other side of that commit",
-        choices={"pool": "none"},
-        keeps_pool=False,
-    ),
+    Control(_OTHER, "the doorbell of a full CQ has the SQs looked at, or not: as before that commit, or since"),
     Control("sq head", "SQ EventIdx is the head", choices={"sq_event": "head"}, unseen=_AFTER_ALL),
     Control("sq idle", "SQ EventIdx is written when the SQ is empty", choices={"sq_arm": "idle"}, unseen=_AFTER_ALL),
     Control("no re-read", "the SQ tail is not read again", choices={"sq_reread": "no"}, unseen=_WITHIN),
@@ -66,10 +56,9 @@ CONTROLS = (
 
 def against(control: Control, base: dict[str, Choice]) -> dict[str, Choice]:
     """A control's choices, over those of the QEMU at hand."""
-    if control.choices == {"pool": "none"} and not base:
-        return {"pool": SAME}
-    kept = base if control.keeps_pool else {}
-    return {**kept, **control.choices}
+    if control.name == _OTHER:
+        return {} if base else {"kick_on_doorbell": YES}
+    return {**base, **control.choices}
 
 
 @dataclass(frozen=True)

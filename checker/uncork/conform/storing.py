@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from uncork_nvme.instance import Instance, InstanceError, from_name
 
 from uncork.conform.schedules import Run
+from uncork.core import jsontext
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,13 @@ def as_json(run: Run, instance: Instance, overlay: str | None, version: str) -> 
 def loads(content: str, name: str) -> Stored:
     """What `as_json` made, of the file `name`; raises `InstanceError` for anything else."""
     try:
-        found = json.loads(content)
+        found = jsontext.loads(content)
         instance, overlay, seed = from_name(found["instance"]), found["overlay"], found["seed"]
         moves = tuple(found["moves"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InstanceError(f"{name} is not a run that uncork conform stored: {error!r}") from None
+    except KeyError as error:
+        raise InstanceError(f"{name} is not a run that uncork conform stored: it has no {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InstanceError(f"{name} is not a run that uncork conform stored: {error}") from None
     known = isinstance(seed, int) and (overlay is None or isinstance(overlay, str))
     if not known or not all(isinstance(move, str) for move in moves):
         raise InstanceError(

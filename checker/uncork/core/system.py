@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -265,7 +266,7 @@ class System:
             ("variable", [v.name for v in self.variables]),
             ("action", [a.name for a in self.actions]),
         ):
-            twice = {name for name in names if names.count(name) > 1}
+            twice = {name for name, times in Counter(names).items() if times > 1}
             if twice:
                 raise SlipError(f"{self.name}: two {kind}s named {', '.join(sorted(twice))}")
         known = {v.name for v in self.variables}

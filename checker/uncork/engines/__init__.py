@@ -22,6 +22,15 @@ class Budget:
     memory: int | None = None
     seconds: float | None = None
 
+    def out_of(self, what: str) -> str:
+        """That a part of it is spent, in words."""
+        match what:
+            case "states":
+                return f"the budget of {self.states:,} states is spent"
+            case "memory":
+                return f"the budget of {(self.memory or 0) / 2**20:,.0f} MiB is spent"
+        return f"the budget of {self.seconds:g} seconds is spent"
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -7,7 +7,6 @@ that the levels make.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uncork.core.jsontext import loads
 from uncork.core.property import Always, InRange, NotForever, Property, describe
 from uncork.core.sorts import Array, Value
 from uncork.core.system import Fairness, System
@@ -28,40 +28,88 @@ class Rejected(Exception):
 
 
 def check(path: Path, system: System, properties: Sequence[Property]) -> list[Property]:
-    """The properties that a certificate proves of a system, out of those that were asked; raises `Rejected`."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
-            if about["format"] != 1:
-                raise Rejected(f"the format {about['format']!r} is not known")
-            if about["fingerprint"] != system.fingerprint(describe(prop) for prop in properties):
-                raise Rejected(f"it is about another system or other properties: {about['system']}")
-            proved = [(number, properties[number]) for number in about["proved"]]
-            inquiry = _Inquiry(system, arrays["states"])
-            for number, prop in proved:
-                inquiry.judge(prop, _levels(arrays, number))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError) as error:
-        raise Rejected(f"it cannot be read: {error}") from None
-    return [prop for _, prop in proved]
+    """The properties that a certificate proves of a system, out of those that were asked; raises `Rejected`.
+
+    What it claims has to be all that it shows, and what is in it has to be needed for that.
+    """
+    arrays, about = _read(path)
+    if about["fingerprint"] != system.fingerprint(describe(prop) for prop in properties):
+        raise Rejected(f"it is about another system or other properties: {about['system']}")
+    inquiry = _Inquiry(system, _array(arrays, "states", "u", 2))
+    shown = []
+    for number, prop in enumerate(properties):
+        try:
+            inquiry.judge(prop, _levels(arrays, number))
+            shown.append(number)
+        except Rejected:
+            if number in about["proved"]:
+                raise
+    if about["proved"] != shown:
+        names = [", ".join(properties[n].name for n in numbers if n < len(properties)) or "nothing"
+                 for numbers in (about["proved"], shown)]  # fmt: skip
+        raise Rejected(f"it claims {names[0]}, by the numbers {about['proved']}, and shows {names[1]}, {shown}")
+    if arrays:
+        raise Rejected(f"it has what no proof needs: {', '.join(map(repr, sorted(arrays)))[:200]}")
+    return [properties[number] for number in shown]
 
 
 def subject(path: Path) -> str:
     """The name of the system that a certificate says it is about; raises `Rejected`."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return str(json.loads(str(arrays["about"]))["system"])
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise Rejected(f"it cannot be read: {error}") from None
+    return str(_read(path)[1]["system"])
 
 
 _Level = tuple[NDArray[Any], NDArray[Any]]
 
+FORMAT = 1
+_ABOUT = {"format": int, "system": str, "fingerprint": str, "proved": list}
+"""What `about` has, and of which type."""
 
-def _levels(arrays: Any, number: int) -> Iterator[_Level]:
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays of a file by their names, but for `about`, and what that says."""
+    try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no archive of arrays, such as uncork check --certificate writes")
+        with np.load(path, allow_pickle=False) as archive:
+            names = list(archive.files)
+            arrays = {name: archive[name] for name in names}
+    except Exception as error:  # zipfile, zlib and numpy each have their own for what is damaged, and for what is none
+        raise Rejected(f"it cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from None
+    if len(arrays) < len(names):
+        raise Rejected("it has two arrays of one name")
+    try:
+        about = loads(str(_array(arrays, "about", "U", 0)))
+    except ValueError as error:
+        raise Rejected(f"'about' is not JSON: {error}") from None
+    if isinstance(about, dict) and about.get("format", FORMAT) != FORMAT:
+        raise Rejected(f"the format {about['format']!r:.80} is not known, {FORMAT} is")
+    if not isinstance(about, dict) or about.keys() != _ABOUT.keys():
+        raise Rejected(f"'about' has to be an object with {', '.join(_ABOUT)}, and nothing else")
+    for name, kind in _ABOUT.items():
+        if type(about[name]) is not kind:
+            raise Rejected(f"{name!r} has to be a {kind.__name__}, not {about[name]!r:.80}")
+    if not all(type(number) is int for number in about["proved"]):
+        raise Rejected(f"'proved' has to be a list of numbers, not {about['proved']!r:.80}")
+    return arrays, about
+
+
+def _array(arrays: dict[str, Any], name: str, kinds: str, dimensions: int) -> NDArray[Any]:
+    """Takes an array out of those that are left; raises `Rejected` unless it is of one of these kinds."""
+    found = arrays.pop(name, None)
+    if found is None:
+        raise Rejected(f"it has no {name!r}")
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in kinds or found.ndim != dimensions:
+        what = f"{found.ndim} dimensions of {found.dtype}" if isinstance(found, np.ndarray) else "none"
+        raise Rejected(f"{name!r} is no array of the kind that it has to be: {what}")
+    return found
+
+
+def _levels(arrays: dict[str, Any], number: int) -> Iterator[_Level]:
     for level in count():
         if f"parts {number} {level}" not in arrays:
             return
-        yield arrays[f"parts {number} {level}"], arrays[f"steps {number} {level}"]
+        parts = _array(arrays, f"parts {number} {level}", "iu", 1)
+        yield parts, _array(arrays, f"steps {number} {level}", "iu", 1)
 
 
 class _Inquiry:
@@ -106,6 +154,8 @@ class _Inquiry:
                 holds = predicate(self.system, prop.condition)
                 left = np.array([holds(state) for state in self.states], np.bool_)
                 for level, (parts, steps) in enumerate(levels):
+                    if not left.any():
+                        raise Rejected(f"{prop.name}, level {level}: no state is left that it could be about")
                     left = self._after(f"{prop.name}, level {level}", prop.without, left, parts, steps)
                 if left.any():
                     raise Rejected(f"{prop.name}: it says nothing of state {np.flatnonzero(left)[0]}, in the end")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from uncork_nvme.choices import Choice
+from uncork_nvme.choices import MAX_SIZE, Choice
 
 from uncork.core.sorts import Value
 
@@ -67,6 +68,17 @@ class Log:
 
     header: Header
     events: Sequence[Seen]
+
+
+MOST = 256
+"""SQs of a CQ, and workers of an SQ, in a log: a machine grows with their square."""
+
+
+def count(line: int, name: str, value: Any, most: int = MAX_SIZE) -> int:
+    """A number of things, 1 or more, as a line of a log says it; raises `LogError`."""
+    if type(value) is not int or not 1 <= value <= most:
+        raise LogError(line, f"{name!r} has to be a whole number from 1 to {most}, not {value!r:.60}")
+    return value
 
 
 def numbered(lines: Iterator[str]) -> Iterator[tuple[int, str]]:

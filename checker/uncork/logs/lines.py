@@ -7,12 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from uncork_nvme.choices import ChoiceError, parse
-from uncork_nvme.instance import InstanceError, from_name
+from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.choices import MAX_SIZE, ChoiceError, parse
+from uncork_nvme.instance import InstanceError, find_policy, from_name, look_up
 from uncork_nvme.observe import EVENTS, FAMILIES, LOOK
 
+from uncork.core import jsontext
 from uncork.core.sorts import Value, did_you_mean
-from uncork.logs import Header, Log, LogError, Seen, numbered
+from uncork.logs import MOST, Header, Log, LogError, Seen, count, numbered
+
+VERSION = "uncork 1"
+"""What `log` says in the header of a log of this form."""
 
 HEADER = {
     **dict.fromkeys(("log", "instance", "device", "guest", "policy"), str),
@@ -22,19 +27,26 @@ HEADER = {
 """What a header may have, `log` always and first; and of which type."""
 
 _EVENT = {"event": str, "sq": int, "worker": int, "actor": str, "note": str, "step": int, "before": dict}
+_END = {"end": str, "from": int, "step": int, "note": str}
+ENDS = ("stuck", "stops", "repeats")
+"""How a schedule says that its run ends."""
 _KNOWN = (*EVENTS, *FAMILIES, LOOK)
 
 
 def read(lines: Iterator[str]) -> Log:
     """The log of some lines; raises `LogError`."""
-    header, events = Header(), list[Seen]()
-    for number, line in numbered(lines):
+    header, events, ended = Header(), list[Seen](), False
+    for place, (number, line) in enumerate(numbered(lines)):
         told = entry(number, line)
+        if ended:
+            raise LogError(number, "a line after the end")
         if "log" in told:
-            if events:
+            if place:
                 raise LogError(number, "a header has to be the first line")
             header = _header(number, told)
-        elif "end" not in told:
+        elif "end" in told:
+            ended = _end(number, told)
+        else:
             events += _seen(number, told)
     return Log(header, events)
 
@@ -42,8 +54,8 @@ def read(lines: Iterator[str]) -> Log:
 def entry(number: int, line: str) -> dict[str, Any]:
     """A line as an object; raises `LogError`."""
     try:
-        told = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        told = jsontext.loads(line)
+    except ValueError as error:
         raise LogError(number, f"not JSON: {error}") from None
     if not isinstance(told, dict):
         raise LogError(number, 'not an object, such as {"event": "submit", "sq": 0}')
@@ -64,12 +76,22 @@ def _header(number: int, told: Mapping[str, Any]) -> Header:
         if name not in HEADER:
             raise LogError(number, f"a header has no {name!r}{did_you_mean(name, HEADER)}")
     _typed(number, told, HEADER)
+    if told["log"] != VERSION:
+        raise LogError(number, f"a log of the form {told['log']!r:.60} is not known, one of {VERSION!r} is")
+    for name in {"sqs", "sq_size", "cq_size"} & told.keys():
+        count(number, name, told[name], MOST if name == "sqs" else MAX_SIZE)
     always = told.get("always", [])
     for event in always:
         if not isinstance(event, str):
             raise LogError(number, "'always' has to be a list of strings")
         _known(number, event)
     try:
+        if "device" in told:
+            look_up(DEVICES, told["device"], "device")
+        if "guest" in told:
+            look_up(GUESTS, told["guest"], "guest")
+        if "policy" in told:
+            find_policy(told["policy"])
         overrides = dict(parse(f"{name}={value}") for name, value in told.get("set", {}).items())
         named = Header()
         if "instance" in told:
@@ -92,6 +114,17 @@ def _known(number: int, event: str) -> None:
 
 def _near(event: str) -> str:
     return did_you_mean(event, _KNOWN) if len(event) < 40 else ""
+
+
+def _end(number: int, told: Mapping[str, Any]) -> bool:
+    """Whether a line is the end of a schedule; raises `LogError` for one that should be."""
+    _typed(number, told, _END)
+    if told["end"] not in ENDS:
+        raise LogError(number, f"a run ends in one of {', '.join(ENDS)}, not in {told['end']!r:.60}")
+    for name, value in told.items():
+        if name not in _END:
+            _value(number, name, value)
+    return True
 
 
 def _seen(number: int, told: Mapping[str, Any]) -> Iterator[Seen]:

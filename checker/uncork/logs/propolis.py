@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uncork_nvme.catalogue import DEVICES
-from uncork_nvme.choices import Choice
+from uncork_nvme.choices import MAX_SIZE, Choice
 from uncork_nvme.observe import LOOK
 
 from uncork.core.sorts import Value
-from uncork.logs import Header, Log, LogError, Seen, numbered
+from uncork.logs import MOST, Header, Log, LogError, Seen, count, numbered
 from uncork.logs.lines import entry
 
 _ALWAYS = (
@@ -49,8 +49,10 @@ def read(lines: Iterator[str]) -> Log:
         told = entry(number, line)
         try:
             if told["lvl"] == "header":
-                header = _header(told)
-                reading.tags = told["cfg"]["tags_per_sq"] if _early(told["cfg"]) else None
+                if header or events:
+                    raise LogError(number, "a header has to be the first line")
+                header = _header(number, told)
+                reading.tags = _slots(number, told["cfg"])
             elif told["lvl"] != "probe":
                 events += reading.seen(number, told)
         except LogError:
@@ -73,13 +75,15 @@ def _as_seen(overrides: Mapping[str, Choice], reading: _Reading) -> Mapping[str,
 
 
 # -- the header --------------------------------------------------------------------------------------------------------
-def _header(told: Mapping[str, Any]) -> Header:
+def _header(number: int, told: Mapping[str, Any]) -> Header:
     config, variant = told["cfg"], told["variant"]
-    for name in ("nsq", "sq_size", "cq_size", "workers_per_sq"):
-        if type(config[name]) is not int:
-            raise ValueError(f"{name} has to be a number, not {config[name]!r}")
+    if not isinstance(variant, str):
+        raise ValueError(f"variant has to be a string, not {variant!r}")
+    most = {"nsq": MOST, "sq_size": MAX_SIZE, "cq_size": MAX_SIZE, "workers_per_sq": MOST}
+    for name in most:
+        if (name, config[name], config["worker_model"]) != ("workers_per_sq", 0, "M1"):  # there it has no meaning
+            count(number, name, config[name], most[name])
     sizes = (config["nsq"], config["sq_size"], config["cq_size"])
-    _early(config)
     device, policy, changed = variant_of(variant) or (None, None, {})
     return Header(device, "linux", policy, *sizes, changed, _ALWAYS, variant=variant, setting=_setting(config))
 
@@ -112,12 +116,13 @@ def _setting(config: Mapping[str, Any]) -> dict[str, Choice]:
     return {"submit_batch": 1, **models[config["worker_model"]], **several}
 
 
-def _early(config: Mapping[str, Any]) -> bool:
-    """Whether the guest's command slots are free as it consumes; else it waits, and is taken for one that need not."""
+def _slots(number: int, config: Mapping[str, Any]) -> int | None:
+    """The guest's command slots, if each is free as it consumes; else it waits, and is taken for one that need not."""
     frees = config["guest_frees_tag"]
     if frees not in ("at_consume", "at_publish"):
         raise ValueError(f"guest_frees_tag is at_consume or at_publish, not {frees!r}")
-    return bool(frees == "at_consume")
+    slots = count(number, "tags_per_sq", config.get("tags_per_sq", config["sq_size"] - 1))
+    return slots if frees == "at_consume" else None
 
 
 # -- the lines ---------------------------------------------------------------------------------------------------------
@@ -157,7 +162,8 @@ class _Reading:
 
     def seen(self, number: int, told: Mapping[str, Any]) -> Iterator[Seen]:
         """The events of a line."""
-        level, event, args, depth = told["lvl"], told["ev"], told["args"], told["depth"]
+        level, event, args = told["lvl"], told["ev"], told["args"]
+        depth = told.get("depth", int(level == "mem"))
         if type(depth) is not int or depth < 0:
             raise ValueError(f"depth has to be a whole number, 0 or more, not {depth!r}")
         for call in self.calls.values():

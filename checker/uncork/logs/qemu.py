@@ -9,7 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
-from uncork.logs import Header, Log, LogError, Seen, numbered
+from uncork.logs import Header, Log, LogError, Seen, count, numbered
 
 _LINE = re.compile(r"pci_nvme_(\w+)\b(.*)")
 _NUMBER = re.compile(r"(\w+)[ =](0x[0-9a-f]{1,16}|\d{1,20})\b")
@@ -89,11 +89,13 @@ class _Queue:
             self._sqs = {self._cq: 0}  # not in the log: the SQ of the same number, as drivers have it
         for number, event, n in found:
             if event == "create_cq" and n["cqid"] == self._cq:
-                self._begin(n["qsize"] + _SIZED_BY_ONE)
+                self._begin(count(number, "qsize", n["qsize"] + _SIZED_BY_ONE))
             elif event == "create_sq":
                 self._creates_sq(number, n)
             elif n.get("cqid") == self._cq or n.get("sqid") in self._sqs:
                 self._events += self._seen(number, event, n)
+        if not self._sqs:
+            raise LogError(1, f"no SQ in it completes into CQ {self._cq}")
         if len(self._sizes) > 1:
             raise LogError(1, f"SQs of {' and '.join(map(str, sorted(self._sizes)))} entries: the model has one size")
         size = next(iter(self._sizes), None)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from uncork.core import jsontext
 from uncork.core.sorts import Value
 from uncork.core.trace import Trace
 
@@ -44,17 +45,26 @@ def loads(content: str) -> tuple[Trace, dict[str, Any]]:
     Whether it is a run of anything is for `replay` to say.
     """
     try:
-        found = json.loads(content)
+        found = jsontext.loads(content)
         states = [{k: _inward(v) for k, v in state.items() if k != "#meta"} for state in found["states"]]
         steps = [state["#meta"]["action"] for state in found["states"][1:]]
         meta = dict(found["#meta"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise FormatError(f"not an ITF trace of ours: {type(error).__name__}: {error}") from None
+    except KeyError as error:
+        raise FormatError(f"not an ITF trace of ours: there is no {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FormatError(f"not an ITF trace of ours: {error}") from None
+    if not states:
+        raise FormatError("not an ITF trace of ours: it has no state")
     if "closing" in meta:
         steps.append(meta["closing"])
+    if not all(isinstance(step, str) for step in steps):
+        raise FormatError("not an ITF trace of ours: actions have to be names")
     loop = found.get("loop")
-    if not all(isinstance(step, str) for step in steps) or not (loop is None or type(loop) is int):
-        raise FormatError("not an ITF trace of ours: actions have to be names, and the loop a number")
+    if loop is not None and (type(loop) is not int or not 0 <= loop < len(states)):
+        last = len(states) - 1
+        raise FormatError(f"the loop starts at the number of a state, 0 to {last}, not at {json.dumps(loop):.80}")
+    if "closing" in meta and loop is None:
+        raise FormatError("it has a step that closes a loop, and no loop")
     return Trace(tuple(states), tuple(steps), loop), meta
 
 

@@ -6,6 +6,7 @@ The search is one for all properties of an instance: its time stands at the case
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
@@ -19,7 +20,7 @@ def dumps(results: Results) -> str:
     """The file."""
     whole = JUnitXml("uncork check")
     for told in results.told:
-        whole.add_testsuite(_suite(told))
+        whole.add_testsuite(_suite(told, results.notes))
     for name in results.unchecked:
         left = TestCase(MODEL, _clean(name))
         left.result = [Skipped("interrupted before it was checked")]
@@ -31,10 +32,12 @@ def dumps(results: Results) -> str:
     return (made.decode() if isinstance(made, bytes) else str(made)) + "\n"
 
 
-def _suite(told: Told) -> TestSuite:
+def _suite(told: Told, notes: Sequence[str]) -> TestSuite:
     suite = TestSuite(_clean(told.name))
     suite.add_property("states", str(told.states))
     suite.add_property("depth", str(told.depth))
+    for note in notes:
+        suite.add_property("note", _clean(note))
     model = TestCase(MODEL, _clean(told.name), round(told.seconds, 3))
     model.result = [_failure(problem) for problem in told.model]
     suite.add_testcases([model, *(_case(told, case) for case in told.cases)])
@@ -48,7 +51,8 @@ def _case(told: Told, case: Case) -> TestCase:
     elif case.problems:
         made.result = [_failure(problem, _story(told, case)) for problem in case.problems]
     else:
-        made.system_out = _clean(" ".join(filter(None, (f"{case.verdict}, as expected.", case.why))))
+        compared = "as expected" if case.expected else "not compared"
+        made.system_out = _clean(" ".join(filter(None, (f"{case.verdict}, {compared}.", case.why))))
     return made
 
 

@@ -24,7 +24,7 @@ _ROOM = 20_000
 def dumps(results: Results, limit: int = LIMIT, chart: int = CHART) -> str:
     """The file."""
     room = limit - min(_ROOM, limit // 4)
-    parts = [f"## uncork check\n\n{_plain(results.summary)}\n"]
+    parts = ["\n\n".join(["## uncork check", *map(_plain, (results.summary, *results.notes))]) + "\n"]
     parts.append(_first(room // 2, _table(results), "{} more instances are left out of this table."))
     if results.unchecked:
         left = len(results.unchecked)

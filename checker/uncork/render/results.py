@@ -49,7 +49,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Case:
-    """One verdict: `refuted 28+0`, what was expected of it, what is known besides, and what is wrong with it."""
+    """One verdict: `refuted 28+0`, what was expected of it or nothing, what is known besides, what is wrong with it."""
 
     property: str
     verdict: str
@@ -75,7 +75,10 @@ class Told:
 
 @dataclass(frozen=True)
 class Results:
-    """All of it. `unchecked` are the instances that an interruption left out, `root` where the user's files are."""
+    """All of it. `unchecked` are the instances that an interruption left out, `root` where the user's files are.
+
+    `installed` is where the files of the catalogue are, and `notes` are sentences about what was asked.
+    """
 
     version: str
     rules: Mapping[str, str]
@@ -84,3 +87,5 @@ class Results:
     summary: str
     exit: int
     root: Path
+    installed: Path = Path("/nowhere")
+    notes: tuple[str, ...] = ()

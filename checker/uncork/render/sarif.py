@@ -16,7 +16,7 @@ from uncork.render import story
 from uncork.render.results import MODEL, Case, Place, Problem, Results, Run, Told
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_ROOT = "%SRCROOT%"
+_ROOT, _INSTALLED = "%SRCROOT%", "UNCORK"
 
 
 def dumps(results: Results) -> str:
@@ -40,7 +40,10 @@ def dumps(results: Results) -> str:
                 "rules": [_rule(name, doc) for name, doc in results.rules.items()],
             }
         },
-        "originalUriBaseIds": {_ROOT: {"uri": results.root.as_uri().rstrip("/") + "/"}},
+        "originalUriBaseIds": {
+            _ROOT: {"uri": results.root.as_uri().rstrip("/") + "/"},
+            _INSTALLED: {"description": {"text": "Where uncork is installed: what is built in."}},
+        },
         "columnKind": "unicodeCodePoints",
         "invocations": [
             {
@@ -49,7 +52,8 @@ def dumps(results: Results) -> str:
                 "toolExecutionNotifications": [
                     {"level": "warning", "message": _message(f"{name}: interrupted before it was checked")}
                     for name in results.unchecked
-                ],
+                ]
+                + [{"level": "note", "message": _message(note)} for note in results.notes],
             }
         ],
         "results": found,
@@ -125,10 +129,11 @@ def _flow(results: Results, run: Run, place: Place) -> dict[str, Any]:
 
 
 def _location(results: Results, place: Place, told: str = "") -> dict[str, Any]:
-    if place.file.is_relative_to(results.root):
-        artifact = {"uri": quote(place.file.relative_to(results.root).as_posix()), "uriBaseId": _ROOT}
-    else:
-        artifact = {"uri": place.file.as_uri()}
+    bases = ((_ROOT, results.root), (_INSTALLED, results.installed))
+    artifact = {"uri": place.file.as_uri()}
+    for name, folder in reversed(bases):
+        if place.file.is_relative_to(folder):
+            artifact = {"uri": quote(place.file.relative_to(folder).as_posix()), "uriBaseId": name}
     return {
         "physicalLocation": {"artifactLocation": artifact, "region": {"startLine": place.line}},
         **({"message": _message(told)} if told else {}),

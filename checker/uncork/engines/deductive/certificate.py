@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from uncork.core.argument import Argument, Lemma
+from uncork.core.sorts import did_you_mean
 from uncork.engines.deductive.obligations import Obligation, everything, ranges
 from uncork.engines.deductive.smtlib import script
 
@@ -20,12 +21,18 @@ SOLVERS = ("z3", "cvc5")
 def files(argument: Argument, kept: Sequence[str], without: frozenset[str] = frozenset()) -> Mapping[str, str]:
     """The files of a proof with some lemmas, by name; what is only `of` a property in `without` is left out.
 
-    Raises `KeyError` for a lemma that the argument does not have.
+    Raises `LookupError` for a lemma that the argument does not have, or a property that no obligation is of.
     """
     known = {lemma.name: lemma for lemma in [*argument.lemmas, *ranges(argument)]}
+    for name in kept:
+        if name not in known:
+            raise LookupError(f"there is no lemma {name!r}{did_you_mean(name, known)}")
     lemmas: list[Lemma] = [known[name] for name in kept]
     families: dict[str, list[Obligation]] = {}
-    for each in everything(argument, lemmas):
+    obligations = list(everything(argument, lemmas))
+    for name in without.difference(each.of for each in obligations):
+        raise LookupError(f"no obligation is of a property {name!r}")
+    for each in obligations:
         if each.of not in without:
             families.setdefault(each.family, []).append(each)
     return {f"{family.replace(' ', '-')}.smt2": script(argument, lemmas, wanted) for family, wanted in families.items()}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from uncork.engines.compiling import compiled
 from uncork.engines.explicit.kernel import call
 
 _NEVER = np.inf
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def run(
     look: int,
     steps: Any,
@@ -110,7 +110,7 @@ def run(
     return most
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _time(mean: float, shape: float) -> float:
     if shape == 0:
         return mean
@@ -119,14 +119,14 @@ def _time(mean: float, shape: float) -> float:
     return np.random.gamma(shape, mean / shape)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _add(sums: Any, seen: Any, place: int, averages: int, since: float, to: float) -> None:
     if to > since:
         for k in range(averages):
             sums[k] += seen[place + k] * (to - since)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def seed(value: int) -> None:
     """Seeds the random numbers of `run`."""
     np.random.seed(value)

@@ -39,7 +39,7 @@ def check(
     reduction = reduce(system, properties, covers, reductions)
     conditions: list[Expr] = [p.condition for p in (*properties, *covers) if not isinstance(p, InRange | Repeatedly)]
     native = Native(system, conditions, transforms(system, reduction))
-    graph = explore(system, native, budget or Budget(), report, reduction)
+    graph = explore(system, native, budget or Budget(), report, reduction, started)
     numbers = {id(condition): k for k, condition in enumerate(conditions)}
     judge = _Judge(graph, [*properties, *covers], numbers)
     verdicts = tuple((prop, judge.verdict(prop)) for prop in properties)

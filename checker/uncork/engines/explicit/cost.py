@@ -20,6 +20,7 @@ their counts and what is enabled. Replicas are told apart, since a wait is one r
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from fractions import Fraction
@@ -62,10 +63,11 @@ class Ledger:
     ) -> None:
         conditions = [wait.condition for wait in waits]
         covers = [Sometimes(wait.name, wait.condition) for wait in waits]
+        started = time.monotonic()
         reduction = reduce(system, [], covers, _REDUCTIONS)
         native = Native(system, conditions, transforms(system, reduction))
         self.system = system
-        self.graph = explore(system, native, budget or Budget(), report, reduction)
+        self.graph = explore(system, native, budget or Budget(), report, reduction, started)
         if not self.graph.complete:
             raise Unfinished(self.graph.stopped or "the search ended early")
         self.meadow = Meadow(self.graph)

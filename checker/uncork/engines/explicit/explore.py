@@ -13,7 +13,7 @@ from uncork.core.expr import Expr
 from uncork.core.system import System
 from uncork.engines import Budget, Progress, Report, Stop
 from uncork.engines.explicit import kernel
-from uncork.engines.explicit.native import FAULT, Native
+from uncork.engines.explicit.native import Native
 from uncork.engines.explicit.reduction import Reduction, none, permuted
 
 _BATCH = 16  # states whose successors are looked up together
@@ -80,13 +80,21 @@ class Graph:
 
 
 def explore(
-    system: System, native: Native, budget: Budget, report: Report, reduction: Reduction | None = None
+    system: System,
+    native: Native,
+    budget: Budget,
+    report: Report,
+    reduction: Reduction | None = None,
+    started: float | None = None,
 ) -> Graph:
     """All states reachable in `system` that a reduction tells apart, or as many as the budget allows; deterministic.
 
-    The code's transforms have to be the reduction's: see `transforms`.
+    The code's transforms have to be the reduction's: see `transforms`. The budget's time counts from when it `started`
+    (`time.monotonic`), or from now.
     """
-    return _Search(system, native, budget, report, reduction or none(system)).run()
+    search = _Search(system, native, budget, report, reduction or none(system))
+    search.started = search.started if started is None else started
+    return search.run()
 
 
 def transforms(system: System, reduction: Reduction) -> list[dict[str, Expr]]:
@@ -102,8 +110,6 @@ class _Search:
         self.reduction = reduction
         self.transforms = np.array(native.transforms, np.int64)
         actions, words = len(system.actions), native.layout.words
-        if actions >= FAULT:
-            raise ValueError(f"{actions} actions are more than labels can number")
         self.room = actions * _BATCH
         size = max(1 << 10, 2 * self.room)
         self.states = np.empty((size, words), np.uint64)
@@ -164,11 +170,11 @@ class _Search:
         if first >= count:
             return None
         if self.budget.states is not None and count >= self.budget.states:
-            return f"the budget of {self.budget.states:,} states is spent"
+            return self.budget.out_of("states")
         if self.budget.seconds is not None and seconds >= self.budget.seconds:
-            return f"the budget of {self.budget.seconds:g} seconds is spent"
+            return self.budget.out_of("seconds")
         if self.budget.memory is not None and self._bytes() >= self.budget.memory:
-            return f"the budget of {self.budget.memory / 2**20:,.0f} MiB is spent"
+            return self.budget.out_of("memory")
         return None
 
     def _grow(self, count: int, edges: int) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from uncork.engines.compiling import compiled
 from uncork.engines.explicit.native import FAULT
 
 EMPTY = -1
@@ -47,7 +48,7 @@ def _prefetch(_context: Any, address: Any) -> Any:
     return types.intp(types.intp), generate
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _home(table: Any, words: Any) -> Any:
     """The slot of the table where a state goes if that is free."""
     h = np.uint64(0x9E3779B97F4A7C15)
@@ -59,7 +60,7 @@ def _home(table: Any, words: Any) -> Any:
     return h & np.uint64(table.size - 1)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _slot(table: Any, states: Any, words: Any, home: Any) -> Any:
     """The slot of the table where a state is, or where it would go."""
     mask, slot = np.uint64(table.size - 1), home
@@ -77,14 +78,14 @@ def _slot(table: Any, states: Any, words: Any, home: Any) -> Any:
         slot = (slot + np.uint64(1)) & mask
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def fill(table: Any, states: Any, count: int) -> None:
     """Enters the first `count` states into an empty table."""
     for index in range(count):
         table[_slot(table, states, states[index], _home(table, states[index]))] = index
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def canonical(transforms: Any, state: Any, scratch: Any) -> int:
     """Makes a state canonical in place: normalised, and the least of its permutations; gives which permutation it was.
 
@@ -106,7 +107,7 @@ def canonical(transforms: Any, state: Any, scratch: Any) -> int:
     return chosen
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _prepare(successors: int, transforms: Any, states: Any, table: Any, batch: Any, first: int, last: int) -> None:
     """Writes the successors of states `first .. last - 1` to a batch, canonical; see `batch`.
 
@@ -137,7 +138,7 @@ def _prepare(successors: int, transforms: Any, states: Any, table: Any, batch: A
                 _prefetch(states.ctypes.data + target * width)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def expand(
     successors: int,
     transforms: Any,
@@ -196,7 +197,7 @@ def expand(
     return DONE, last, count, edges, -1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def ask(predicate: int, states: Any, count: int) -> Any:
     """For each of the first `count` states, whether a compiled predicate holds."""
     answers = np.empty(count, np.bool_)

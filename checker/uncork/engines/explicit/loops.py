@@ -9,19 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from uncork.engines.compiling import compiled
 
 MANY = 255
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _place(graph: Any, node: int) -> tuple[int, int]:
     """The state and the permutation that a node stands for; see `Meadow`. Dividing takes longer than all the rest."""
     ways = graph[4].shape[0]
     return (node, 0) if ways == 1 else (node // ways, node % ways)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _follow(graph: Any, edge: int, order: int) -> Any:
     """The node that an edge leads to, after a permutation."""
     _, targets, _, turns, after = graph
@@ -29,7 +30,7 @@ def _follow(graph: Any, edge: int, order: int) -> Any:
     return np.uintp(targets[edge]) if ways == 1 else np.uintp(targets[edge] * ways + after[order, turns[edge]])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def trim(graph: Any, forbidden: Any, duties: Any, alive: Any) -> None:
     """Takes from `alive` most nodes that no step leads back to and where something is owed; see `fair`.
 
@@ -63,7 +64,7 @@ def trim(graph: Any, forbidden: Any, duties: Any, alive: Any) -> None:
                 removed += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
     """The fair part, 1 or more, of each node, over steps that are not `forbidden`; 0 of those that no fair loop visits.
 
@@ -137,7 +138,7 @@ def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
     return index
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> bool:
     """Whether no fair run stays at a node: something is owed there, and no step leads back to it. Most parts are so."""
     offsets, labels, owed = graph[0], graph[2], False
@@ -149,7 +150,7 @@ def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> bool:
     return owed
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nodes: Any, part: int, dead: int) -> bool:
     """Whether a strongly connected part is fair, or dies as a whole; if not, what remains of it is not seen yet."""
     offsets, labels = graph[0], graph[2]
@@ -188,7 +189,7 @@ def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nod
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def stroll(graph: Any, wanted: Any, steps: int) -> bool:
     """Whether a walk of so many steps from the first node returns to a node and took a wanted step in between.
 
@@ -215,7 +216,7 @@ def stroll(graph: Any, wanted: Any, steps: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def recurs(graph: Any, wanted: Any, parts: Any) -> bool:
     """Whether some step that is wanted joins two nodes of the same part."""
     offsets, labels = graph[0], graph[2]

@@ -15,10 +15,15 @@ import llvmlite.binding as llvm
 from uncork.core.expr import Expr
 from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Sort
 from uncork.core.system import System
+from uncork.engines import Stop
 from uncork.engines.explicit.layout import Field, Layout, encode, low
 
 FAULT = 1 << 15
 """Set in a successor's label when the action takes a variable out of its sort; there is then no successor."""
+
+_MOST, _LONGEST = 100_000, 2**24
+"""Elements of arrays that all actions write, and characters of code, that are compiled in a minute or two."""
+_LARGE = "its code is too large for the explicit engine: uncork measure and prove take such sizes"
 
 _COMPARE = {"<": "slt", "<=": "sle"}
 _OPERATE = {"+": "add", "-": "sub"}
@@ -36,6 +41,9 @@ class Native:
         self, system: System, predicates: Sequence[Expr], transforms: Sequence[Mapping[str, Expr]] = ()
     ) -> None:
         self.layout = Layout(system)
+        elements = sum(v.sort.size for v in system.variables if isinstance(v.sort, Array))
+        if len(system.actions) >= FAULT or elements * len(system.actions) > _MOST:
+            raise Stop(_LARGE)
         source = "\n".join(
             [
                 _successors(system, self.layout),
@@ -43,6 +51,8 @@ class Native:
                 *(_transform(f"transform{k}", t, self.layout) for k, t in enumerate(transforms)),
             ]
         )
+        if len(source) > _LONGEST:
+            raise Stop(_LARGE)
         self._engine = compile_text(source)
         self.successors: int = self._engine.get_function_address("successors")
         self.predicates: list[int] = [self._engine.get_function_address(f"holds{k}") for k in range(len(predicates))]

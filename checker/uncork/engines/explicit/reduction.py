@@ -192,7 +192,15 @@ def _turned(sorts: Mapping[str, object], name: str, anchor: str) -> Expr:
 
 
 # -- permutation -------------------------------------------------------------------------------------------------------
+_MOST = 4
+"""Replicas that are put in order. Of five there are 120 orders, each of which is made and tried at every step."""
+
+
 def _permute(system: System, properties: Sequence[Property], covers: Sequence[Cover], found: Reduction) -> None:
+    if len(system.replicas) > _MOST:
+        reason = f"{len(system.replicas)} records: their orders are tried one by one, of {_MOST} at most"
+        found.refusals.append(Refusal("permutation", reason))
+        return
     places = range(len(system.replicas))
     orders = list(permutations(places))
     renamings = [renaming(system, order) for order in orders]

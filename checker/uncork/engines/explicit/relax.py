@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from uncork.engines.compiling import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def sweep(
     offsets: Any, targets: Any, labels: Any, part: Any, weight: Any, distance: Any, came: Any, by: Any, active: Any
 ) -> bool:
@@ -35,7 +36,7 @@ def sweep(
     return changed
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def rings(came: Any, seen: Any) -> Any:
     """A node of each cycle of nodes that came from each other. Each cycle has a negative weight (Tarjan, 1981)."""
     seen[:] = 0
@@ -53,7 +54,7 @@ def rings(came: Any, seen: Any) -> Any:
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def longest(offsets: Any, targets: Any, labels: Any, part: Any, order: Any, counted: Any, most: Any) -> int:
     """Fills `most`: the most counted edges on a way that starts at a node with a part, and leaves from such nodes only.
 

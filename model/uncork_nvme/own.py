@@ -1,0 +1,288 @@
+"""Policies of the user's own. Their files are Python, so they run in a process apart, and what comes back is data.
+
+Whatever a file does there (it ends the process, never returns, takes all memory) is an error that is told, and never an
+exit code. It is asked with what a policy may look at, and answers with an expression.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import inspect
+import io
+import linecache
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from uncork.core.sorts import did_you_mean
+
+from uncork_nvme.policies import CQView, EventIdx, Policy, policy
+
+
+class InstanceError(ValueError):
+    """Something that was asked for does not exist or does not work; the message says what to write instead."""
+
+
+_START = 60.0
+"""Seconds for a process to start, before it has read a line of the user's."""
+_MEMORY = 2 * 2**30
+"""Bytes that it may take."""
+_patience = 10.0
+
+
+def patience(seconds: float) -> None:
+    """Sets how long a file may take to be loaded, and a policy to answer; otherwise that is ten seconds."""
+    global _patience
+    _patience = seconds
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What is told of a policy when its file was loaded: where it is defined, and its source if it is a function."""
+
+    doc: str
+    at_cork: bool
+    file: str
+    line: int
+    source: str
+
+
+# -- here --------------------------------------------------------------------------------------------------------------
+class Own:
+    """The formula of a policy of the user's own, and what was told of it."""
+
+    def __init__(self, name: str, process: _Process) -> None:
+        self.name, self._process = name, process
+        self._given: dict[bytes, EventIdx] = {}
+        self.told: _Loaded = process.ask(name, None)
+
+    def __call__(self, view: CQView) -> EventIdx:
+        """What the policy gives; raises `InstanceError`."""
+        key = pickle.dumps(view)
+        if key not in self._given:
+            self._given[key] = self._process.ask(self.name, key)
+        return self._given[key]
+
+
+_processes: dict[str, _Process] = {}
+
+
+def load(name: str) -> Policy:
+    """The policy of `path/to/file.py:function`; raises `InstanceError`."""
+    path = name.rpartition(":")[0]
+    if not os.path.isfile(path):
+        raise InstanceError(f"policy {name}: there is no file {path}")
+    if not path.endswith(".py"):
+        raise InstanceError(f"policy {name}: {path} is not a Python file (its name has to end in .py)")
+    if path not in _processes:
+        _processes[path] = _Process(path)
+    found = Own(name, _processes[path])
+    return Policy(name, found.told.doc, found, path, found.told.at_cork)
+
+
+def forget() -> None:
+    """Ends the processes: files are loaded again."""
+    for process in _processes.values():
+        process.end()
+    _processes.clear()
+
+
+class _Process:
+    """A process that has loaded one file. It ends with this one."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self._lock = path, threading.Lock()
+        self._link, theirs = Pipe()
+        life, self._life = os.pipe()  # closed by whatever ends this process
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"from uncork_nvme.own import serve; serve({theirs.fileno()}, {life})"
+        )
+        with theirs:
+            self._running = subprocess.Popen(
+                [sys.executable, "-c", code], pass_fds=(theirs.fileno(), life), stdin=subprocess.DEVNULL
+            )
+        os.close(life)
+        self._ready = False
+
+    def ask(self, name: str, view: bytes | None) -> Any:
+        """The answer about a function of the file: what it is, or what it gives on a view. Raises `InstanceError`."""
+        with self._lock:
+            try:
+                self._await(f"policy {name}: no process could be started for {self.path}", _START, ready=True)
+                self._link.send_bytes(pickle.dumps((name, view)))
+                did = "gives no answer" if view else f"{self.path} is not loaded"
+                answer = self._await(f"policy {name}: {did} after {_patience:g} s", _patience)
+            except (EOFError, OSError):
+                how = self._ended()
+                raise InstanceError(
+                    f"policy {name}: {self.path} ends the process that it runs in ({how}); a policy returns a position"
+                ) from None
+        try:
+            found = _Data(io.BytesIO(answer)).load()
+        except Exception as error:
+            raise InstanceError(f"policy {name} gives what is no expression: {error}") from None
+        if isinstance(found, str):
+            raise InstanceError(found)
+        return found
+
+    def _await(self, otherwise: str, seconds: float, *, ready: bool = False) -> bytes:
+        if ready and self._ready:
+            return b""
+        if not self._link.poll(seconds):
+            self.end()
+            raise InstanceError(otherwise)
+        self._ready = True
+        return self._link.recv_bytes()
+
+    def _ended(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._running.wait(1)
+        code = self._running.poll()
+        self.end()
+        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+    def end(self) -> None:
+        """Ends it, whatever it does."""
+        self._running.kill()
+        self._running.wait()
+        self._link.close()
+        with contextlib.suppress(OSError):
+            os.close(self._life)
+
+
+class _Data(pickle.Unpickler):
+    """Reads expressions and nothing else: a file cannot have this process run something."""
+
+    _KNOWN = (
+        ("uncork.core.expr", "Expr"),
+        *(("uncork.core.sorts", name) for name in ("Array", "Bool", "Enum", "Range", "Ring")),
+        *(("uncork.core.size", name) for name in ("Size", "Symbol")),
+        ("uncork_nvme.policies", "EventIdx"),
+        ("uncork_nvme.own", "_Loaded"),
+    )
+
+    def find_class(self, module: str, name: str) -> Any:
+        """A class that expressions are made of."""
+        if (module, name) not in self._KNOWN:
+            raise pickle.UnpicklingError(f"{module}.{name}")
+        return super().find_class(module, name)
+
+
+# -- in the process of a file ------------------------------------------------------------------------------------------
+def serve(link: int, life: int) -> None:
+    """Answers questions until the parent ends. What a file prints is printed on standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    threading.Thread(target=_outlived, args=(life,), daemon=True).start()
+    with contextlib.suppress(ValueError, OSError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    os.dup2(2, 1)
+    asked = Connection(link)
+    modules: dict[str, ModuleType] = {}
+    try:
+        asked.send_bytes(b"ready")
+        while True:
+            name, view = pickle.loads(asked.recv_bytes())
+            try:
+                answer = pickle.dumps(_answer(modules, name, view))
+            except BaseException as error:
+                answer = pickle.dumps(_in_file(name, error))
+            asked.send_bytes(answer)
+    finally:
+        os._exit(1)  # whatever the file wants to do at its end
+
+
+def _outlived(life: int) -> None:
+    os.read(life, 1)
+    os._exit(1)
+
+
+class _AsWritten(importlib.machinery.SourceFileLoader):
+    """Runs a file as it stands now, and leaves nothing beside it.
+
+    Byte code on disk is taken for that of a file that was saved again in the same second with the same length.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def _answer(modules: dict[str, ModuleType], name: str, view: bytes | None) -> _Loaded | EventIdx | str:
+    path, _, function = name.rpartition(":")
+    if path not in modules:
+        modules[path] = _module(path)
+    module = modules[path]
+    found = getattr(module, function, None)
+    if found is None:
+        made = [
+            n
+            for n, value in vars(module).items()
+            if isinstance(value, Policy) or getattr(value, "__module__", "") == module.__name__
+        ]
+        return f"policy {name}: {path} has no {function!r}{did_you_mean(function, made)}"
+    if not isinstance(found, Policy):
+        if not callable(found):
+            return f"policy {name}: {function} is not a function"
+        found = policy(found)
+    if view is not None:
+        given = Policy(name, found.doc, found.formula, path, found.at_cork).event_idx(pickle.loads(view))
+        return EventIdx(given.value, given.written)
+    return _Loaded(found.doc, found.at_cork, *(_place(found.formula) or (path, 1, "")))
+
+
+def _place(formula: Callable[..., Any]) -> tuple[str, int, str] | None:
+    formula = inspect.unwrap(formula)
+    code = getattr(formula, "__code__", None)
+    if code is None:  # not a function of Python's, but something that can be called
+        return None
+    try:
+        return code.co_filename, code.co_firstlineno, inspect.getsource(formula)
+    except OSError:  # made by exec, say
+        return code.co_filename, code.co_firstlineno, ""
+
+
+def _module(path: str) -> ModuleType:
+    sys.path.insert(
+        0, str(Path(path).resolve().parent)
+    )  # as Python does for a script: it imports what stands beside it
+    sys.dont_write_bytecode = True
+    stem = Path(path).stem
+    spec = importlib.util.spec_from_file_location(stem, path, loader=_AsWritten(stem, path))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _in_file(name: str, error: BaseException) -> str:
+    """What went wrong, with the line of the user's file that it comes from, if it comes from there."""
+    path = name.rpartition(":")[0]
+
+    def here(filename: str | None) -> bool:
+        return filename is not None and Path(filename).resolve() == Path(path).resolve()
+
+    said = str(error) or type(error).__name__
+    if not isinstance(error, Exception):
+        said = f"{type(error).__name__} ({said}): a policy returns a position"
+    if isinstance(error, SyntaxError) and here(error.filename):
+        return f"{path}:{error.lineno}: {error.msg}\n    {(error.text or '').strip()}"
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if here(frame.filename)]
+    if lines:
+        last = lines[-1]
+        source = linecache.getline(last.filename, last.lineno or 0).strip()
+        return f"{path}:{last.lineno}: {said}\n    {source}"
+    return f"{name}: {said}"
