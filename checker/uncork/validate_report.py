@@ -43,7 +43,7 @@ def ending(end: End) -> str:
         return f"Whether its end is stuck {unknown}"
     if not end.may:
         fine = "Its end is not stuck: what was submitted may still be completed, with no more from the guest."
-        return fine if end.known else f"{fine} Whether it always is {unknown}"
+        return fine if end.known else f"{fine} Whether it may be stuck in another order {unknown}"
     steps = "step" if end.more == 1 else "steps"
     after = f" ({end.more} {steps} after the last event)" if end.more else ""
     told = "; ".join(end.waits)
