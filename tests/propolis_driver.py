@@ -96,7 +96,7 @@ class Driver:
         inner, shown = self._calls[-1] if self._calls else None, self._shown()
         for action, target in self._after(self.state):
             family, (sq, worker) = self.system.actions[action].family, parts(self.system.actions[action])
-            if target is None or family == "notify":  # only at the end of a pop that it waits for
+            if target is None or family in ("notify", "deliver"):  # at the end of a call
                 continue
             of = "complete" if family.startswith("post") else "pop"
             if family in GUEST or family in RINGS:
@@ -245,7 +245,11 @@ class Driver:
             sq = self._which(before, self.state)
             if family == "submit":
                 return "submit", {"sq": sq + 1, "old": was[f"sq{sq}.shadow"], "new": now[f"sq{sq}.shadow"]}
-            need = {"eventidx": was[f"sq{sq}.eventidx"], "need_event": family == "need_sq"}
+            need = {
+                "eventidx": was[f"sq{sq}.eventidx"],
+                "need_event": family == "need_sq",
+                "new": was[f"sq{sq}.shadow"],
+            }
             return "sq_check", {"sq": sq + 1, **need}
         if family == "consume":
             taken = next(
@@ -256,7 +260,8 @@ class Driver:
             return "cq_exit_loop", {}
         if family == "publish":
             return "cq_publish", {"old": was["cq.shadow"], "new": now["cq.shadow"]}
-        return "cq_check", {"eventidx": was["cq.eventidx"], "need_event": family == "need_cq"}
+        need = {"eventidx": was["cq.eventidx"], "need_event": family == "need_cq", "new": was["cq.shadow"]}
+        return "cq_check", need
 
     def _line(self, lvl: str, actor: str, ev: str, args: dict[str, Any], *, of: Plain | None = None) -> str:
         """A line with the state, as the driver has it, of which the calls under way have done a part."""

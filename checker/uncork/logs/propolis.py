@@ -171,6 +171,7 @@ class _Reading:
                 call.rechecks, call.corked = False, told["sq"][call.sq]["id"] in told["cq"]["corked"]
         if level == "mem":
             yield from self._access(number, event, args, self.calls.setdefault(depth - 1, _Call()))
+            yield Seen(number, LOOK, saw=self._shared(told))
             return
         if level == "op_begin":
             if event not in _CALLS:
@@ -226,17 +227,25 @@ class _Reading:
         elif event != "dev_read_sqe":
             raise ValueError(f"an unknown access {event!r}")
 
+    def _shared(self, told: Mapping[str, Any]) -> dict[str, Value]:
+        """What a line says of memory and of the guest, which holds wherever it stands."""
+        cq, guest = told["cq"], told["guest"]
+        values: dict[str, Value] = {"cq.eventidx": int(cq["eventidx"]), "cq.shadow": int(cq["shadow"])}
+        values["cq.cursor"] = int(guest["cq_head"])
+        for k, sq in enumerate(told["sq"]):
+            values |= {f"sq{k}.eventidx": int(sq["eventidx"]), f"sq{k}.shadow": int(sq["shadow"])}
+            if self.tags is not None:
+                values[f"sq{k}.outstanding"] = self.tags - int(guest["free_tags"][k])
+        return values
+
     def _values(self, told: Mapping[str, Any], inside: list[_Call]) -> dict[str, Value]:
         """What a line says of the state after it, but for what the calls that it is in have half done."""
-        cq = told["cq"]
-        values: dict[str, Value] = {f"cq.{name}": int(cq[name]) for name in ("eventidx", "shadow", "head", "tail")}
-        values |= {"cq.permits": int(cq["avail"]), "cq.cursor": int(told["guest"]["cq_head"])}
+        cq, values = told["cq"], self._shared(told)
+        values |= {"cq.head": int(cq["head"]), "cq.tail": int(cq["tail"]), "cq.permits": int(cq["avail"])}
         for k, sq in enumerate(told["sq"]):
-            values |= {f"sq{k}.{name}": int(sq[name]) for name in ("eventidx", "shadow", "head", "tail")}
+            values |= {f"sq{k}.head": int(sq["head"]), f"sq{k}.tail": int(sq["tail"])}
             values[f"sq{k}.in_flight"] = int(told["inflight"][k])
             values[f"sq{k}.awake"] = int(told["pollers_active"][k])
-            if self.tags is not None:
-                values[f"sq{k}.outstanding"] = self.tags - int(told["guest"]["free_tags"][k])
         if not inside:  # an SQ is corked before the look again, and kicked some time after the look that finds room
             values |= {f"sq{k}.corked": sq["id"] in cq["corked"] for k, sq in enumerate(told["sq"])}
         for call in inside:
@@ -280,23 +289,20 @@ def _rings_cq(number: int, args: _Args) -> list[Seen]:
     return [rung, Seen(number, "notify_head"), Seen(number, "kick")]
 
 
+def _checks(number: int, ring: str, sq: int | None, args: _Args) -> Seen:
+    name = ring if sq is None else f"{ring}{sq}"
+    saw = {f"{name}.eventidx": args["eventidx"], f"{name}.shadow": args["new"]}
+    return Seen(number, f"need_{ring}" if args["need_event"] else f"elide_{ring}", sq, None, saw)
+
+
 _STEPS: dict[str, Callable[[int, _Args], list[Seen]]] = {
     **dict.fromkeys(("init", "pop", "complete"), lambda n, args: []),
     "submit": lambda n, args: [Seen(n, "submit", _sq(args), None, {f"sq{_sq(args)}.shadow": args["new"]})],
-    "sq_check": lambda n, args: [
-        Seen(
-            n,
-            "need_sq" if args["need_event"] else "elide_sq",
-            *(_sq(args), None),
-            {f"sq{_sq(args)}.eventidx": args["eventidx"]},
-        )
-    ],
+    "sq_check": lambda n, args: [_checks(n, "sq", _sq(args), args)],
     "sq_ring": _rings_sq,
     "cq_consume": lambda n, args: [Seen(n, "consume", args["sqid"] - 1)],
     "cq_exit_loop": lambda n, args: [Seen(n, "leave_loop")],
     "cq_publish": lambda n, args: [Seen(n, "publish", None, None, {"cq.shadow": args["new"]})],
-    "cq_check": lambda n, args: [
-        Seen(n, "need_cq" if args["need_event"] else "elide_cq", None, None, {"cq.eventidx": args["eventidx"]})
-    ],
+    "cq_check": lambda n, args: [_checks(n, "cq", None, args)],
     "cq_ring": _rings_cq,
 }
