@@ -404,6 +404,11 @@ LOGS = [
     propolis("'cq_size' has to be a whole number", line=1, cq_size=-4),
     propolis("'sq_size' has to be a whole number", line=1, sq_size="4"),
     propolis("'workers_per_sq' has to be a whole number", line=1, workers_per_sq=10**9),
+    propolis("not a line of a Propolis run: worker_model is M1 or M2, not 'M3'", line=1, worker_model="M3"),
+    propolis("not a line of a Propolis run: guest_frees_tag is at_consume", line=1, guest_frees_tag="never"),
+    propolis("'tags_per_sq' has to be a whole number", line=1, tags_per_sq=0),
+    propolis("not a line of a Propolis run: depth has to be", '{"lvl": "op", "ev": "pop", "args": {}, "depth": -1}'),
+    propolis("not a line of a Propolis run: an unknown lvl", '{"lvl": "up", "ev": "pop", "args": {}}'),
     propolis("a header has to be the first line", '{"lvl": "header", "variant": "head", "cfg": {}}'),
     propolis(
         "not a line of a Propolis run: it has no 'val'", '{"lvl": "mem", "ev": "dev_read_sq_shadow", "args": {"q": 1}}'

@@ -226,6 +226,11 @@ def test_a_policy_that_is_tried_is_found_by_its_name(name: str) -> None:
         ("if  permits >= n tail else head", "if permits>=n tail else head"),
         ("leave if occupied<=1 else tail - 1", "leave if occupied<=1 else tail-1"),
         ("leave", "leave"),
+        (
+            "if  corking head else if corked tail else leave if occupied<=1 else tail - 1",
+            "if corking head else if corked tail else leave if occupied<=1 else tail-1",
+        ),
+        ("if corked head else leave", "if corked head else leave"),
     ],
 )
 def test_a_formula_has_one_name(text: str, name: str) -> None:
@@ -233,7 +238,7 @@ def test_a_formula_has_one_name(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "3+head", "tail-", "if corked head", "tail tail", "head+foo", "head*2", "leave if 1"]
+    "text", ["", "3+head", "tail-", "if corked head", "tail tail", "head+foo", "head*2", "leave if 1", "corking"]
 )
 def test_what_is_no_formula_is_refused(text: str) -> None:
     with pytest.raises(FormulaError):
@@ -262,6 +267,16 @@ def test_a_formula_means_what_the_policy_of_the_same_meaning_does(text: str, pol
         for size in (2, 3, 4):
             key = sqs, size
             assert repair._values(made.name, *key) == repair._values(policy, *key)
+
+
+def test_what_is_written_at_a_cork_alone_is_another_policy() -> None:
+    """A policy that writes the head where an SQ is about to be corked may leave posts as they are."""
+    at = {
+        text: repair._values(text, 2, 3) for text in ("tail", "if corking head else tail", "if corked head else tail")
+    }
+    assert len(set(at.values())) == 3
+    system = Instance("arm-recheck", "linux", "if corking head else leave", 1, 2, 2).system
+    assert {"cork_arm"} == {action.family for action in system.actions} & {"cork_arm", "post_arm", "cork_leave"}
 
 
 def test_commas_in_brackets_do_not_end_a_name() -> None:

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from propolis_driver import Driver
 from uncork import logs, tracing, validating
 from uncork.core.trace import replay
-from uncork.engines.python import predicate, successors
+from uncork.engines.python import Plain, predicate, successors
 from uncork.logs import dtrace, lines, propolis, qemu, write
 from uncork.validating import Followed
 from uncork_nvme.catalogue import DEVICES
@@ -120,8 +121,23 @@ def without(told: list[dict[str, Any]], dropped: set[str], wrong: int) -> logs.L
 
 def in_all_orders(instance: Instance, log: logs.Log, soon: frozenset[str] = frozenset()) -> Followed:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(validating, "at_once", lambda machine, system: soon)
+        patch.setattr(validating, "at_once", lambda machine, system, **seen: soon)
         return validating.follow(instance, log, aimed=False, most=50_000)
+
+
+def test_nor_does_it_where_workers_are_alike() -> None:
+    """Which of them wakes up, and when, is not logged."""
+    instance, verdicts = from_name("propolis-2026/linux/tail-lag/n1-sq4-cq3/workers=2"), set()
+    for seed in range(12):
+        told = recorded(instance, 150, seed)
+        for event in told:
+            event.pop("worker", None)
+        log = without(told, {"consume", "wake", "reserve", "remit"}, seed % 2)
+        reduced, full = follow(instance, log), in_all_orders(instance, log)
+        assert full.crowd is None
+        assert (reduced.accepted, reduced.fits) == (full.accepted, full.fits)
+        verdicts.add(full.fits)
+    assert verdicts == {True, False}
 
 
 def test_and_would_if_more_were_taken_at_once() -> None:
@@ -178,69 +194,170 @@ def calls(instance: Instance, steps: int, seed: int) -> Iterator[tuple[str, dict
         yield system.actions[action].family, was, now, not (ringing(state) or posting(state) or begun)
 
 
-def propolis_log(instance: Instance, steps: int, seed: int) -> Iterator[str]:
-    """A run in the form of a driver of Propolis's queue code."""
-    config = {"nsq": 1, "sq_size": instance.sq_size, "cq_size": instance.cq_size, "worker_model": "M2"}
-    config |= {"workers_per_sq": 1, "guest_frees_tag": "at_consume"}
-    yield json.dumps({"lvl": "header", "variant": "head", "cfg": config})
-    for family, was, now, ended in calls(instance, steps, seed):
-        for lvl, event, args in _accesses(family, was, now):
-            yield json.dumps({"lvl": lvl, "actor": "device", "ev": event, "args": args, **_state(now)})
-        if ended:
-            event, args = _ops(family, was, now)
-            yield json.dumps({"lvl": "op", "actor": "", "ev": event, "args": args, **_state(now)})
-
-
-def _accesses(family: str, was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    sq = ("mem", "dev_read_sq_shadow", {"q": 1, "val": now["sq0.shadow"]})
-    cq = ("mem", "dev_read_cq_shadow", {"q": 1, "val": now["cq.shadow"]})
-    cqe = ("mem", "dev_write_cqe", {"slot": was["cq.tail"], "phase": 0})
-    return {
-        **{family: [sq] for family in ("fetch", "find_empty", "reread_sq")},
-        **{family: [cq] for family in ("refresh", "cork", "post_read", "post_credit")},
-        "arm_sq": [("mem", "dev_write_sq_eventidx", {"q": 1, "val": now["sq0.event"]})],
-        "post_arm": [("mem", "dev_write_cq_eventidx", {"q": 1, "val": now["cq.event"]})],
-        "post": [("probe", "nvme_cqe", {"raw": ""}), cqe, cqe],
-    }.get(family, [])
-
-
-def _ops(family: str, was: dict[str, Any], now: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    sq_event, cq_event = {"sq": 1, "eventidx": was["sq0.event"]}, {"eventidx": was["cq.event"]}
-    return {
-        "submit": ("submit", {"sq": 1, "new": now["sq0.shadow"]}),
-        "need_sq": ("sq_check", {**sq_event, "need_event": True}),
-        "elide_sq": ("sq_check", {**sq_event, "need_event": False}),
-        "notify": ("sq_ring", {"sq": 1, "val": now["sq0.shadow"]}),
-        "consume": ("cq_consume", {"sqid": 1}),
-        "leave_loop": ("cq_exit_loop", {}),
-        "publish": ("cq_publish", {"new": now["cq.shadow"]}),
-        "need_cq": ("cq_check", {**cq_event, "need_event": True}),
-        "elide_cq": ("cq_check", {**cq_event, "need_event": False}),
-        "kick": ("cq_ring", {"val": now["cq.shadow"], "result": "Ok"}),
-        **dict.fromkeys(("post_read", "post_credit", "post_arm", "post_leave"), ("complete", {"sq": 1})),
-    }.get(family, ("pop", {"sq": 1}))
-
-
-def _state(now: dict[str, Any]) -> dict[str, Any]:
-    corked = [1] if now["sq0.corked"] else []
-    cq = {"eventidx": now["cq.event"], "avail": now["cq.available"], "corked": corked}
-    sq = {"id": 1, "eventidx": now["sq0.event"]}
-    for name in ("shadow", "head", "tail"):
-        cq[name], sq[name] = now[f"cq.{name}"], now[f"sq0.{name}"]
-    return {"cq": cq, "sq": [sq], "guest": {"cq_head": now["cq.cursor"]}, "inflight": [now["sq0.in_flight"]]}
-
-
 SHARP = "propolis-2026/linux/tail-lag/n1-sq4-cq4/submit_batch=1"
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_run_of_propolis_is_accepted_as_itself_alone(seed: int) -> None:
-    log = propolis.read(propolis_log(from_name(SHARP), 400, seed))
-    assert follow(from_name(SHARP), log).fits
-    for other in ("propolis-2025/linux/tail", "propolis-2026/linux/head", "arm-recheck/linux/arm-on-cork"):
-        assert follow(from_name(f"{other}/n1-sq4-cq4"), log).failed is not None
-    assert log.header.device == "propolis-2026"
-    assert log.header.overrides == {"submit_batch": 1}
+# The variant, its shape, its workers (0: completions come from elsewhere), whether others step inside a call, the
+# guest's command slots (0: as many as entries), and what becomes of an SQ that finds room as it looks again.
+DRIVEN = (
+    ("head", (1, 4, 4), 1, False, 0, ""),
+    ("head", (1, 4, 3), 3, True, 2, ""),
+    ("prefix", (2, 3, 3), 2, True, 0, ""),
+    ("acor", (2, 4, 4), 0, True, 0, ""),
+    ("b", (2, 2, 2), 1, True, 0, "arm-recheck-corked"),
+    ("b", (2, 2, 2), 1, True, 0, "arm-recheck-uncorked"),
+    ("b3", (2, 3, 2), 1, True, 0, "arm-recheck-corked"),
+    ("cob", (2, 2, 2), 2, True, 0, "arm-recheck-corked"),
+    ("tail_rocb3", (2, 2, 3), 1, True, 0, "arm-recheck-corked"),
+    ("tail_r", (3, 2, 2), 1, True, 0, ""),
+    ("oa", (1, 8, 5), 2, False, 3, ""),
+)
+
+
+def driven(variant: str, shape: tuple[int, int, int], workers: int, fine: bool, tags: int, cork: str) -> Driver:
+    return Driver(variant, shape, workers, fine=fine, seed=1, tags=tags, cork=cork)
+
+
+def of_header(log: logs.Log) -> Instance:
+    return tracing._instance(log, logs.Header())
+
+
+@pytest.mark.parametrize("driver", DRIVEN, ids=lambda row: "-".join(str(part) for part in row))
+def test_a_driven_run_is_accepted_as_what_its_header_says(driver: tuple[Any, ...]) -> None:
+    drives = driven(*driver)
+    log = propolis.read(drives.lines(700))
+    instance = of_header(log)
+    assert instance.choices == drives.instance.choices
+    assert instance.policy == drives.instance.policy
+    found = follow(instance, log)
+    assert found.fits
+    ended, true = validating.end(found), end_from(found, drives.state)
+    assert (ended.known, ended.stuck, ended.may) == (true.known, true.stuck, true.may)
+
+
+def end_from(found: Followed, state: Plain) -> validating.End:
+    """How the run ends, from the state that it is really in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(found.follower, "_now", {state: None})
+        return validating.end(found)
+
+
+def test_driven_runs_that_wedge_end_stuck_and_others_do_not() -> None:
+    """Small queues and Propolis's own policies: the guest goes on until it is out of command slots."""
+    told = set()
+    for variant, shape, workers in (("head", (1, 2, 2), 1), ("head", (2, 2, 3), 1), ("prefix", (1, 3, 3), 2)):
+        for seed in range(6):
+            drives = Driver(variant, shape, workers, fine=bool(seed % 2), seed=seed)
+            log = propolis.read(drives.lines(300))
+            found = follow(of_header(log), log)
+            assert found.fits
+            ended = validating.end(found)
+            assert ended.stuck == end_from(found, drives.state).stuck
+            told.add(ended.stuck)
+    assert told == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("driver", "other"),
+    [
+        (DRIVEN[0], "propolis-2025/linux/tail"),
+        (DRIVEN[0], "propolis-2026/linux/head"),
+        (DRIVEN[0], "propolis-2026/linux/tail-1"),
+        (DRIVEN[0], "arm-recheck/linux/arm-on-cork"),
+        (DRIVEN[1], "propolis-2026/linux/tail-lag//workers=2"),
+        (DRIVEN[3], "propolis-2026/linux/tail-1"),
+        (DRIVEN[3], "propolis-2026/linux/tail-lag//backend=detached"),
+        (DRIVEN[4], "propolis-2026/linux/tail-lag"),
+        (DRIVEN[4], "propolis-2026/linux/tail-lag//cork=arm-recheck"),
+        (
+            DRIVEN[4],
+            "propolis-2026/linux/if corking head else leave if occupied<=1 else tail-1//cork=arm-recheck-uncorked",
+        ),
+        (
+            DRIVEN[5],
+            "propolis-2026/linux/if corking head else leave if occupied<=1 else tail-1//cork=arm-recheck-corked",
+        ),
+        (
+            DRIVEN[6],
+            "propolis-2026/linux/if corking head else leave if occupied<=1 else tail-1//cork=arm-recheck-corked",
+        ),
+    ],
+)
+def test_and_as_no_other(driver: tuple[Any, ...], other: str) -> None:
+    drives = driven(*driver)
+    log = propolis.read(drives.lines(1500))
+    sqs, sq_size, cq_size = driver[1]
+    base, _, overrides = other.partition("//")
+    assert follow(of_header(log), log).fits
+    found = follow(from_name(f"{base}/n{sqs}-sq{sq_size}-cq{cq_size}" + (f"/{overrides}" if overrides else "")), log)
+    assert found.failed is not None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_notification_of_a_running_worker_is_spent_as_the_log_shows(seed: int) -> None:
+    log = propolis.read(Driver("head", (1, 3, 3), 1, fine=False, seed=seed).lines(600))
+    instance = of_header(log)
+    assert follow(instance, log).fits
+    kept = from_name(f"{instance.name},notify=kept")
+    assert follow(kept, log).failed is not None
+
+
+def test_a_notification_waits_for_a_look_that_has_not_locked_the_sq() -> None:
+    waited = 0
+    for seed in range(14, 18):
+        log = propolis.read(Driver("prefix", (1, 3, 3), 2, fine=True, seed=seed).lines(400))
+        lines = [seen.line for seen in log.events]
+        waited += lines != sorted(lines)
+        assert follow(of_header(log), log).fits
+    assert waited
+
+
+@pytest.mark.parametrize(
+    ("variant", "device", "policy", "choices"),
+    [
+        ("head", "propolis-2026", "tail-lag", {}),
+        ("prefix", "propolis-2025", "tail", {}),
+        ("a", "propolis-2026", "tail-1", {}),
+        ("tail_b", "propolis-2025", "if corking head else tail", {"cork": "arm-recheck"}),
+        ("tail_b3", "propolis-2025", "if corked head else tail", {"cork": "arm-recheck"}),
+        ("b3a", "propolis-2026", "if corked head else tail-1", {"cork": "arm-recheck"}),
+        ("ab", "propolis-2026", "if corking head else tail-1", {"cork": "arm-recheck"}),
+        ("ro", "propolis-2026", "tail-lag", {"kick_on_remit": "yes", "post_order": "arm-then-read"}),
+        ("tail_c", "propolis-2025", "tail", {"kick_on_post": "yes", "kick_on_reserve": "yes"}),
+    ],
+)
+def test_letters_of_a_variant_add_up(variant: str, device: str, policy: str, choices: dict[str, str]) -> None:
+    assert propolis.variant_of(variant) == (device, policy, choices)
+
+
+@pytest.mark.parametrize("variant", ["", "x", "aa", "bb3", "tail_", "head_a", "b33", "A"])
+def test_a_variant_that_is_none_is_not_known(variant: str) -> None:
+    assert propolis.variant_of(variant) is None
+
+
+def test_options_say_what_a_variant_means_and_what_the_driver_does_stays() -> None:
+    head, *told = (json.loads(line) for line in Driver("ao", (1, 3, 3), 2, fine=True, seed=0).lines(100))
+    log = "\n".join(json.dumps(each) for each in ({**head, "variant": "mine"}, *told))
+    asked = ["validate", "-", "--format", "propolis"]
+    unknown = uncork(*asked, stdin=log)
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "the variant 'mine' is not known: say what it is with --device, --policy and --set" in unknown.stderr
+    meant = ["--device", "propolis-2026", "--policy", "tail-1", "--set", "post_order=arm-then-read"]
+    known = uncork(*asked, *meant, stdin=log)
+    name = "propolis-2026/linux/tail-1/n1-sq3-cq3/post_order=arm-then-read,submit_batch=1,workers=2"
+    assert known.returncode == 0 and f"{name}: accepted" in known.stdout, known.stderr
+    named = log.replace('"mine"', '"ao"')
+    assert uncork(*asked, "--no-nearest", "--device", "propolis-2026", stdin=named).returncode == 23
+    assert uncork(*asked, stdin=named).returncode == 0
+
+
+def test_a_guest_that_frees_its_slots_later_is_one_that_need_not_have_waited() -> None:
+    told = [json.loads(line) for line in Driver("head", (1, 4, 4), 1, fine=True, seed=3, tags=1).lines(300)]
+    told[0]["cfg"]["guest_frees_tag"] = "at_publish"
+    for line in told[1:]:
+        line["guest"]["free_tags"] = [0]
+    log = propolis.read(json.dumps(line) for line in told)
+    assert follow(of_header(log), log).fits
 
 
 def dtrace_log(instance: Instance, steps: int, seed: int) -> Iterator[str]:
@@ -360,6 +477,15 @@ def test_a_queue_is_what_it_was_last_created_as() -> None:
     assert follow(instance, qemu.read(iter(both), 5)).fits
 
 
+def test_where_all_moves_of_the_guest_are_logged_a_large_log_is_rejected_for_good() -> None:
+    drives = Driver("head", (1, 64, 64), 2, fine=True, seed=0)
+    log = propolis.read(drives.lines(1500))
+    assert follow(of_header(log), log, aimed=True).fits
+    found = follow(from_name("propolis-2025/linux/tail/n1-sq64-cq64/workers=2"), log, aimed=True)
+    assert found.failed is not None
+    assert not found.aimed
+
+
 # -- the end -----------------------------------------------------------------------------------------------------------
 def test_a_run_that_hangs_ends_stuck_and_one_that_does_not_yet_is_not() -> None:
     told = [json.loads(line) for line in uncork("record", str(HANGS)).stdout.splitlines()]
@@ -434,8 +560,11 @@ def test_a_schedule_is_a_log_and_says_how_it_ends() -> None:
         ("uncork", '{"event": "submit", "cq.haed": 0}', "there is no value 'cq.haed' (did you mean 'cq.head'?)"),
         ("uncork", '{"event": "submit", "head": 0}', "an event has no 'head'"),
         ("uncork", '{"log": "uncork 1", "devise": "qemu"}', "a header has no 'devise' (did you mean 'device'?)"),
-        ("propolis", '{"lvl": "op"}', "not a line of a Propolis run"),
-        ("propolis", '{"lvl": "header", "variant": "x", "cfg": {}}', "the variant is one of"),
+        ("propolis", '{"lvl": "op"}', "not a line of a Propolis run: it has no 'ev'"),
+        ("propolis", '{"lvl": "op", "ev": "submit", "args": {}, "depth": "0"}', "depth has to be a whole number"),
+        ("propolis", '{"lvl": "mem", "ev": "dev_read_sq_shadow", "args": {"q": 1}, "depth": 1}', "it has no 'val'"),
+        ("propolis", '{"lvl": "op_begin", "ev": "submit", "args": {}, "depth": 0}', "'submit' is no call"),
+        ("propolis", '{"lvl": "header", "variant": "x", "cfg": {}}', "it has no 'nsq'"),
         ("dtrace", "17 nvme_cqe 1", "nvme_cqe has 2 arguments or more, not 1"),
         ("qemu", "pci_nvme_eventidx_cq cqid 1", "pci_nvme_eventidx_cq without new_eventidx"),
     ],

@@ -305,7 +305,8 @@ def _values(policy: str, sqs: int, size: int) -> str:
     found = find_policy(policy)
     lines = [str(found.at_cork)]
     numbers = range(size)
-    for head, occupied, permits, corked in product(numbers, numbers, numbers, (False, True)):
+    moments = ((False, False), (True, False), (True, True))
+    for head, occupied, permits, (corked, corking) in product(numbers, numbers, numbers, moments):
         position = lift(head, Ring(size))
         view = CQView(
             position,
@@ -316,7 +317,7 @@ def _values(policy: str, sqs: int, size: int) -> str:
             size,
             sqs,
         )
-        event = found.event_idx(view)
+        event = found.event_idx(view, corking=corking)
         written = bool(evaluate(event.written, {}))
         lines.append("none" if event.value is None else str(evaluate(event.value, {})) if written else "left")
     return " ".join(lines)

@@ -6,7 +6,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -135,7 +135,7 @@ def validate(
         validate_report.nearest(to, followed, others)
     if trace_ is not None:
         write(trace_, _itf(of, followed.follower.run()))
-    return Exit.OPEN if aimed else Exit.REPLAY
+    return Exit.OPEN if followed.aimed else Exit.REPLAY
 
 
 def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:
@@ -185,12 +185,17 @@ def _said_by(name: str) -> Header:
 def _instance(log: Log, given: Header) -> Instance:
     """The instance that a log is checked as; raises `InstanceError` where something is not said.
 
-    Another device has its own policy and choices, and not those that the log's device had.
+    Another device has its own policy and choices, and not those that the log's device had; so has any that is named, if
+    the log's is a variant of one.
     """
     header = log.header
-    if given.device is not None and given.device != header.device:
-        header = type(header)(None, header.guest, None, header.sqs, header.sq_size, header.cq_size)
-    said = header.under(given)
+    if given.device is not None and (header.variant or given.device != header.device):
+        header = replace(header, device=None, policy=None, overrides={})
+    said = replace(header, overrides={**header.setting, **header.overrides}).under(given)
+    if said.device is None and header.variant:
+        raise InstanceError(
+            f"the variant {header.variant!r} is not known: say what it is with --device, --policy and --set"
+        )
     for name in ("device", "guest", "sqs", "sq_size", "cq_size"):
         if getattr(said, name) is None:
             raise InstanceError(f"neither the log nor an option says: --{name.replace('_', '-')}")

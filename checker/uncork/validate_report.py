@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from uncork.core.sorts import plain
+from uncork.core.sorts import Value, plain
 from uncork.logs import Seen
 from uncork.render.text import Page
 from uncork.validating import Allowed, End, Followed, Nearest
@@ -19,12 +19,17 @@ def accepted(to: Page, followed: Followed, end: End) -> None:
     states = followed.follower.shown(followed.follower.states)
     number = len(followed.follower.states)
     to.say(f"After the last one the machine may be in {number:,} {'state' if number == 1 else 'states'}:")
-    for shown in states[:_MOST]:
-        told = {key: value for key, value in shown.items() if key.endswith(("shadow", "eventidx", "head", "tail"))}
-        to.say("  " + ", ".join(f"{key} {plain(value)}" for key, value in told.items()))
-    if len(states) > _MOST:
-        to.say(f"  and {len(states) - _MOST:,} more that look different")
+    told = list(dict.fromkeys(_positions(shown) for shown in states))
+    for each in told[:_MOST]:
+        to.say("  " + each)
+    if len(told) > _MOST:
+        to.say(f"  and {len(told) - _MOST:,} more that look different")
     to.say(ending(end))
+
+
+def _positions(shown: Mapping[str, Value]) -> str:
+    where = {key: value for key, value in shown.items() if key.endswith(("shadow", "eventidx", "head", "tail"))}
+    return ", ".join(f"{key} {plain(value)}" for key, value in where.items())
 
 
 def _events(number: int) -> str:
@@ -33,10 +38,12 @@ def _events(number: int) -> str:
 
 def ending(end: End) -> str:
     """How the run goes on, in a sentence."""
-    if not end.known:
-        return "Whether its end is stuck is not known: too many commands are under way."
+    unknown = "is not known: too many commands are under way."
+    if not end.known and not end.completes:
+        return f"Whether its end is stuck {unknown}"
     if not end.may:
-        return "Its end is not stuck: what was submitted may still be completed, with no more from the guest."
+        fine = "Its end is not stuck: what was submitted may still be completed, with no more from the guest."
+        return fine if end.known else f"{fine} Whether it may be stuck in another order {unknown}"
     steps = "step" if end.more == 1 else "steps"
     after = f" ({end.more} {steps} after the last event)" if end.more else ""
     told = "; ".join(end.waits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -114,10 +114,11 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
     reader = Reader(instance)
     system, machine = reader.system, reader.machine
     unseen = reader.unseen(log.header.always)
-    moves = {name: Aim(*move) for name, move in guest_moves(machine, system).items()} if aimed else {}
-    tells = any(name.endswith(TELLS_ORDER) for seen in log.events for name in seen.saw)
-    soon = frozenset[str]() if tells else at_once(machine, system)
-    if aimed:
+    moves = {name: Aim(*move) for name, move in guest_moves(machine, system).items() if aimed and name in unseen}
+    cursor = any(name.endswith(TELLS_ORDER) for seen in log.events for name in seen.saw)
+    worker = any(seen.worker is not None for seen in log.events)
+    soon = at_once(machine, system, cursor=cursor, worker=worker)
+    if moves:
         unseen -= _never(log, reader, moves)
     follower = Follower(system, unseen, reader.shows, most, at_once=soon, aims=moves)
     ahead = _ahead(log.events, {aim.name for aim in moves.values()})
@@ -134,7 +135,7 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
             accepted += 1
     except Crowd as why:
         crowd = str(why)
-    return Followed(instance, reader, follower, log, accepted, failed, crowd, aimed)
+    return Followed(instance, reader, follower, log, accepted, failed, crowd, bool(moves))
 
 
 def _ahead(events: Sequence[Seen], names: set[str]) -> list[Ahead]:
@@ -250,6 +251,7 @@ class End:
 
     `stuck` if it cannot but end with something that the guest waits for for ever; `may` if it may. `waits` says what.
     None of them if that is not `known`. `run` is a run to such an end, its last `more` steps after the last event.
+    `completes` if a run was found that leaves nothing that the guest waits for.
     """
 
     known: bool
@@ -258,6 +260,7 @@ class End:
     waits: tuple[str, ...]
     run: Callable[[], Trace] | None
     more: int
+    completes: bool = True
 
 
 class _Ends:
@@ -286,6 +289,18 @@ class _Ends:
                 return None
         return ends
 
+    def after_some(self) -> Iterator[Plain]:
+        """A few of those states, though there are too many to tell them all."""
+        for which in (0, -1):
+            state = next(iter(self.followed.follower.states))
+            for _ in range(_SETTLED):
+                possible = self._soon(state)[:1] or self._next(state)
+                after = [target for _, target in possible if target is not None]
+                if not after:
+                    yield state
+                    break
+                state = after[which]
+
     def way(self, state: Plain) -> tuple[Plain, list[tuple[str, Plain]]]:
         """The state after the last event that leads there, and the steps."""
         steps = list[tuple[str, Plain]]()
@@ -299,9 +314,10 @@ def end(followed: Followed) -> End:
     """How the run of an accepted log ends."""
     reader = followed.reader
     ends = _Ends(followed)
-    if ends.last is None:
-        return End(False, False, False, (), None, 0)
     waiting = {q: predicate(reader.system, unserved(q)) for q in reader.machine.sqs}
+    if ends.last is None:
+        served = any(not any(waits(state) for waits in waiting.values()) for state in ends.after_some())
+        return End(False, False, False, (), None, 0, served)
     left = [state for state in ends.last if any(waits(state) for waits in waiting.values())]
     if not left:
         return End(True, False, False, (), None, 0)

@@ -63,9 +63,10 @@ class Choices:
     )  # fmt: skip
     cork: str = _choice(
         "an SQ that finds no permit is parked at once; or EventIdx is written as the policy says at a cork, then a "
-        "full fence, then the CQ shadow head is read again, and the SQ is parked only if there is still no room; or "
-        "its worker notifies itself as it parks it, and so looks again and again",
-        "park", "arm-recheck", "self-kick",
+        "full fence, then the CQ shadow head is read again, and the SQ is parked only if there is still no room (if "
+        "there is some, whether it counts as corked stays what it was; or it does, until it is kicked; or does not); "
+        "or its worker notifies itself as it parks it, and so looks again and again",
+        "park", "arm-recheck", "arm-recheck-corked", "arm-recheck-uncorked", "self-kick",
     )  # fmt: skip
     cq_full: str = _choice(
         "what keeps the CQ from overflowing: a command is taken with a permit, a free CQ slot that no other command "
@@ -236,6 +237,8 @@ class Choices:
 
         if self.kick_size == "hand-over":
             self._check_hand_over()
+        if self.cork.startswith("arm-recheck-"):
+            self._only_with(f"cork={self.cork}", "cork=arm-recheck", {"kick_size": "all", "threads": "many"})
 
     def _check_hand_over(self) -> None:
         """Raises `ChoiceError` for what a permit that is handed to an SQ is not described together with."""

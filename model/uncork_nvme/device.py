@@ -192,8 +192,15 @@ def cork_saved(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
         _rechecks(m, w) & (cq.freed > 0) & kick.possible(cq.available + cq.freed - m.permit),
         cq(head=cq.seen, available=cq.available + cq.freed - m.permit, locked=False),
         w(at="fetch"),
-        *kick.updates(),
+        *_saved(m, q, kick),
     ).says("re-reads shadow head {}: {} freed, takes a permit", cq.seen, cq.freed)
+
+
+def _saved(m: Machine, q: SQ, kick: Kick) -> list[Updates]:
+    """What becomes of corked SQs as one finds room after all. One that counts as corked by then is kicked with them."""
+    if m.choices.cork == "arm-recheck":
+        return kick.updates()
+    return kick.updates(also=q) if kick.site else [q(corked=m.choices.cork == "arm-recheck-corked")]
 
 
 @step("worker {}", of="cork_recheck")
@@ -391,7 +398,7 @@ def _pop(m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
                 yield line_up(m, q, w, each)
     if m.poster:
         pass  # nothing keeps a command from being taken
-    elif m.buffered and m.choices.cork == "arm-recheck":
+    elif m.buffered and m.choices.cork.startswith("arm-recheck"):
         yield start_cork(m, q, w)
         if m.policy.at_cork:
             yield cork_arm(m, q, w)

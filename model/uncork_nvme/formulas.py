@@ -1,12 +1,13 @@
 """Policies written as formulas, such as `head+min(occupied,capacity-n)`: the formula is the policy's name.
 
-    policy    := leave | leave if CONDITION else POSITION | if CONDITION POSITION else POSITION | POSITION
+    policy    := leave | leave if CONDITION else POSITION | if CONDITION POSITION else POLICY | POSITION
     position  := head or tail, then + TERM or - TERM any number of times
-    condition := corked | SUM <= SUM | SUM >= SUM
+    condition := corked | corking | SUM <= SUM | SUM >= SUM
     sum       := TERM, then + TERM or - TERM any number of times; a difference is never less than 0
     term      := a whole number, occupied, permits, n, capacity, size, min(SUM,SUM), max(SUM,SUM)
 
-`n` is the number of SQs, `capacity` is size-1. A policy that looks at `corked` is asked at a cork as well.
+`n` is the number of SQs, `capacity` is size-1. `corked` is whether any SQ is corked, `corking` whether one is about to
+be and nothing was posted. A policy that looks at either is asked at a cork as well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from uncork.core.expr import Expr, ite, lift, maximum, minimum
+from uncork.core.expr import Expr, boolean, ite, lift, maximum, minimum
 from uncork.core.sorts import Bool
 
 from uncork_nvme.policies import LEAVE, POLICIES, CQView, EventIdx, Policy, leave_if
@@ -55,7 +56,7 @@ def formula(text: str) -> Policy:
     reader = _Reader(text)
     name, made = reader.policy()
     reader.ends()
-    return Policy(name, f"The formula {name}.", made, at_cork="corked" in name)
+    return Policy(name, f"The formula {name}.", made, at_cork="cork" in name)
 
 
 def is_formula(text: str) -> bool:
@@ -118,14 +119,17 @@ class _Reader:
             said, holds = self.condition()
             name, then = self.position()
             self.take("else")
-            other, otherwise = self.position()
-            return f"if {said} {name} else {other}", lambda cq: ite(holds(cq), then(cq), otherwise(cq))
+            other, otherwise = self.policy()
+            return f"if {said} {name} else {other}", lambda cq: _either(holds(cq), then(cq), otherwise(cq))
         return self.position()
 
     def condition(self) -> tuple[str, Callable[[CQView], Expr]]:
         if self.next == "corked":
             self.take("corked")
             return "corked", lambda cq: cq.corked
+        if self.next == "corking":
+            self.take("corking")
+            return "corking", lambda cq: boolean(cq.corking)
         left, a = self.sum()
         compared = self.take("<=", ">=")
         right, b = self.sum()
@@ -169,6 +173,16 @@ class _Reader:
         self.take(")")
         chosen = minimum if name == "min" else maximum
         return f"{name}({left},{right})", lambda cq: chosen(a(cq), b(cq))
+
+
+def _either(condition: Expr, position: Expr, other: Expr | EventIdx) -> Expr | EventIdx:
+    """A position where the condition holds; what else there is, a position or perhaps none, where it does not."""
+    if condition.op == "const":
+        return position if condition.value else other
+    if isinstance(other, Expr):
+        return ite(condition, position, other)
+    value = position if other.value is None else ite(condition, position, other.value)
+    return EventIdx(value, condition | other.written)
 
 
 def _moved(cq: CQView, position: Expr, moves: Sequence[tuple[str, _Number]]) -> Expr:

@@ -6,7 +6,7 @@ A policy is one function from what the device knows of the CQ to a position on i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NoReturn, overload
 
 from uncork.core.expr import Expr, boolean, ite, lift, maximum, minimum
@@ -19,7 +19,8 @@ class CQView:
 
     `head`, `tail`: positions. `occupied`, `permits`: numbers (entries not known to be consumed; permits available, that
     is capacity - occupied - permits held). `corked`: whether any SQ is corked (true where an SQ is about to be).
-    `size` and `capacity` (size - 1) are plain integers. So is `sqs`, the number of SQs, unless they come and go.
+    `corking`: whether an SQ is about to be and nothing was posted, as plain True or False. `size` and `capacity`
+    (size - 1) are plain integers. So is `sqs`, the number of SQs, unless they come and go.
     """
 
     head: Expr
@@ -29,6 +30,7 @@ class CQView:
     corked: Expr
     size: int
     sqs: int | Expr
+    corking: bool = False
 
     def __getattr__(self, name: str) -> NoReturn:
         known = [*(field.name for field in fields(self)), "capacity"]
@@ -80,7 +82,7 @@ class Policy:
         """What this policy writes; raises `SlipError` if the formula does not give a position on the CQ."""
         if corking and not self.at_cork:
             return LEAVE
-        result = self.formula(view)
+        result = self.formula(replace(view, corking=corking))
         if isinstance(result, EventIdx):
             result = EventIdx(result.value, result.written)
         elif isinstance(result, Expr):

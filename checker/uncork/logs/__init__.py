@@ -37,7 +37,8 @@ class Seen:
 class Header:
     """What a log says of itself, each of which may be left open; sizes in entries.
 
-    `always` are the events that are in the log whenever they happen; all others may have been left out.
+    `always` are the events that are in the log whenever they happen; all others may have been left out. `variant` is
+    the log's own name for its device, policy and overrides; `setting` are choices that hold whatever the device.
     """
 
     device: str | None = None
@@ -48,6 +49,8 @@ class Header:
     cq_size: int | None = None
     overrides: Mapping[str, Choice] = field(default_factory=dict)
     always: tuple[str, ...] = ()
+    variant: str = ""
+    setting: Mapping[str, Choice] = field(default_factory=dict)
 
     def under(self, other: Header) -> Header:
         """This one, with what the other says over it."""
