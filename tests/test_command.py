@@ -126,9 +126,9 @@ EXPECT = "device,guest,policy,sqs,sq_size,cq_size,uncorked,states\npropolis-2025
     ("cell", "states", "code", "message"),
     [
         ("refuted", "", 0, ""),
-        ("refuted 28+0", "11449", 0, ""),
+        ("refuted 28+0", "12692", 0, ""),
         ("refuted 27+0", "", 10, "refuted 28+0 steps, expected refuted 27+0"),
-        ("refuted", "11448", 10, "11,449 states, expected 11,448"),
+        ("refuted", "12691", 10, "12,692 states, expected 12,691"),
         ("proved", "", 13, "refuted 28+0 steps (uncorked SQ0), expected proved"),
         ("fine", "", 2, "write proved, refuted"),
     ],
