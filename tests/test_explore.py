@@ -398,7 +398,7 @@ def test_a_loop_is_shown_and_gone_round() -> None:
         assert "uncorked SQ0" in text(app, "notice")
         assert "round the loop again" in text(app, "run")
         await pilot.press("right")
-        assert app.bench.journey.at == 55
+        assert app.bench.journey.at == 47
         assert "▸↻ 55" in text(app, "run")
 
     drive(app, does)
