@@ -8,8 +8,9 @@ help: ## what can be made
 check: .venv/installed ## check the default matrix against what is expected, and print the verdicts
 	$(BIN)/uncork check
 
-check-deep: .venv/installed ## two SQs of three and four entries, three SQs: what takes minutes an instance
+check-deep: .venv/installed-tests ## two SQs of three and four entries, three SQs, and the tests that are experiments (an hour)
 	$(BIN)/uncork check --expect properties/uncork_properties/deep.csv
+	$(BIN)/pytest -n auto -m deep
 
 test: .venv/installed-tests ## tests, lint, types and format
 	$(BIN)/ruff check .

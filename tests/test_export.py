@@ -71,7 +71,7 @@ def spin(tmp_path: Path) -> Callable[[System, Property | None], Found]:
         "propolis-2026/lazy/tail-lag/n1-sq2-cq2/early_free=no",
         "arm-recheck/linux/arm-on-cork/n1-sq2-cq2",
         "mmio/linux/tail/n2-sq2-cq2/serve=all",
-        "propolis-2026/linux/tail-lag/n1-sq2-cq2/idle_bits=dropped,workers=2",
+        "propolis-2026/linux/tail-lag/n1-sq2-cq2/notify=lost-bits,workers=2",
         "qemu/linux/head/n1-sq3-cq2/doorbell_buffer=off,pool=1",
     ],
 )
@@ -106,7 +106,7 @@ def refuted(system: System, prop: Property) -> bool:
         ("mmio/linux/tail/n2-sq2-cq2", "progress SQ1", True),
         ("mmio/linux/tail/n2-sq2-cq2/serve=all", "drains SQ1", False),
         (
-            "propolis-2026/linux/tail-lag/n1-sq2-cq2/idle_bits=dropped,workers=2",
+            "propolis-2026/linux/tail-lag/n1-sq2-cq2/notify=lost-bits,workers=2",
             "no idle worker is forgotten (SQ0)",
             True,
         ),

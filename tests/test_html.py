@@ -158,7 +158,7 @@ def test_what_users_write_is_text(hostile: tuple[Instance, str], page: str) -> N
 def test_sources_are_linked_where_it_is_known_what_is_meant() -> None:
     proses = [e.source for known in (DEVICES, GUESTS, POLICIES) for e in known.values()] + [bug.where for bug in BUGS]
     assert all("".join(text for text, _ in pieces(prose)) == prose for prose in proses)
-    queue = "https://github.com/oxidecomputer/propolis/blob/6dae4dc3/lib/propolis/src/hw/nvme/queue.rs"
+    queue = "https://github.com/oxidecomputer/propolis/blob/4726609f/lib/propolis/src/hw/nvme/queue.rs"
     assert queue in [address for _, address in pieces(DEVICES["propolis-2025"].source)]
     assert all(any(address for _, address in pieces(bug.where)) for bug in BUGS if "https://" in bug.where)
     assert not any(address for _, address in pieces("OpenVMM vm/queue.rs before 94889cae; nvme-mdev, drivers/nvme"))

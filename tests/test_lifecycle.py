@@ -172,6 +172,6 @@ def test_a_page_shows_what_is_recorded(sheet: Sheet) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("sheet", SHEETS, ids=[sheet.name for sheet in SHEETS])
 def test_what_is_recorded_is_what_is_found(sheet: Sheet) -> None:
-    """One in three; `make museum` takes them all."""
-    for checked in runner.check(list(sheet.instances())[::3]):
+    """One in eleven; `make museum` takes them all."""
+    for checked in runner.check(list(sheet.instances())[::11]):
         assert museum.judge(checked, expected.recorded()[checked.instance.name][1]) == []

@@ -10,7 +10,7 @@ import importlib
 import operator
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,17 @@ def asked(line: Line) -> Line:
     return replace(line, least=2, proved="", breaks="")
 
 
+def lines() -> Iterator[Any]:
+    """Every design with one SQ, and one in three with any number of them; the others are deep."""
+    number = 0
+    for line in proofs.designs():
+        number += line.several
+        marks = [pytest.mark.deep] if line.several and number % 3 else []
+        yield pytest.param(line, id="/".join(map(str, astuple(line)[:5])), marks=marks)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("line", list(proofs.designs()), ids=lambda line: "/".join(map(str, astuple(line)[:5])))
+@pytest.mark.parametrize("line", lines())
 def test_what_is_recorded_is_what_is_proved(line: Line) -> None:
     recorded = [each for each in proofs.known() if asked(each) == line]
     assert recorded
@@ -124,8 +133,7 @@ MUTANTS = [
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
     ("an SQ corked and not recorded", "device", 'return q(corked=True)\n', 'return q(corked=False)\n',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after cork(SQ0)"),
-    ("a doorbell that notifies nobody", "device", 'q(submitter="idle"), notified(q, boolean(True))',
-     'q(submitter="idle"), notified(q, boolean(False))',
+    ("a doorbell that notifies nobody", "device", "else [_reaches(q)]", "else []",
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after notify(SQ0)"),
     ("a kick that wakes nobody", "machine", "True) if q is also else q.corked", "True) if q is also else ~q.corked",
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after kick"),
@@ -195,7 +203,7 @@ def test_what_rests_on_a_lock_is_not_proved_if_the_lock_may_be_held_for_ever() -
 
 def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
     found, against = mutant(
-        "posting", "(q.in_flight > 0) & cq.unlocked & p.buffer.drained", "(q.in_flight > 0) & p.buffer.drained",
+        "posting", "(q.in_flight > 0) & m.cq.unlocked & p.buffer.drained", "(q.in_flight > 0) & p.buffer.drained",
         "arm-recheck/linux/arm-on-cork", ANY,
     )  # fmt: skip
     assert "CQ lock" in {lemma.name for lemma in found.dropped}

@@ -271,7 +271,7 @@ def test_counterexamples_are_shown_without_a_search(copy: Path, monkeypatch: pyt
     assert CliRunner().invoke(cli, show, standalone_mode=False).exception is not None
     kept = CliRunner().invoke(cli, [*show, "--db", str(copy)], standalone_mode=False).stdout
     assert json.loads(kept)["#meta"]["refutes"] == json.loads(searched)["#meta"]["refutes"]
-    assert len(json.loads(kept)["states"]) == len(json.loads(searched)["states"]) == 26
+    assert len(json.loads(kept)["states"]) == len(json.loads(searched)["states"]) == 24
     live = CliRunner().invoke(cli, ["trace", LIVE, "--db", str(copy)], standalone_mode=False)
     assert (live.return_value, "no counterexample" in live.stdout) == (0, True)
 

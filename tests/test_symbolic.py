@@ -79,7 +79,7 @@ def test_single_steps_find_runs_as_short_as_any() -> None:
     found = verdict(bmc.check(instance.system, wanted, shortest=True))
     assert isinstance(exact, Refuted) and isinstance(found, Refuted)
     assert found.trace.stuck
-    assert found.trace.stem == exact.trace.stem == 25
+    assert found.trace.stem == exact.trace.stem == 23
 
 
 @pytest.mark.parametrize(

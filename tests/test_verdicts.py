@@ -145,11 +145,13 @@ def test_regenerating_the_counterexamples_changes_nothing(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_the_matrix_without_reductions() -> None:
+@pytest.mark.parametrize("one_in", [7, pytest.param(1, marks=pytest.mark.deep)])
+def test_the_matrix_without_reductions(one_in: int) -> None:
     """Verdicts, ways in and stuck runs are those recorded with reductions; but for sizes that take too long without."""
-    recorded = {
-        name: (i, e) for name, (i, e) in expected.default().items() if (i.sqs, i.cq_size) not in ((2, 3), (3, 2))
-    }
+    known = [
+        (name, of) for name, of in expected.default().items() if (of[0].sqs, of[0].cq_size) not in ((2, 3), (3, 2))
+    ]
+    recorded = dict(known[::one_in])
     for checked in runner.check([instance for instance, _ in recorded.values()], reductions=frozenset()):
         name, cells = checked.instance.name, recorded[checked.instance.name][1].verdicts
         for row in checked.rows:
@@ -173,4 +175,4 @@ def test_same_input_same_trace() -> None:
 
 def test_proved_says_how() -> None:
     (checked,) = runner.check([from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3")], reductions=frozenset())
-    assert {row.verdict for row in checked.rows} == {Proved("all 70,494 reachable states")}
+    assert {row.verdict for row in checked.rows} == {Proved("all 77,250 reachable states")}

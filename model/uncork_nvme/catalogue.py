@@ -115,7 +115,7 @@ DEVICES = {
             "propolis-2025",
             "Propolis before PR #1026. Only a CQ doorbell kicks, and EventIdx is the tail: a guest that drains the CQ "
             "rings none.",
-            "oxidecomputer/propolis e25e56ee^ (back to 4726609f, November 2025), lib/propolis/src/hw/nvme/queue.rs: "
+            "oxidecomputer/propolis 4726609f, lib/propolis/src/hw/nvme/queue.rs (November 2025, to e25e56ee^): "
             "SubQueue::pop, CompQueue::push; lib/propolis/src/block: attachment.rs (flush_notifications), minder.rs "
             "(next_req)",
             policy="tail",
@@ -125,7 +125,7 @@ DEVICES = {
         Device(
             "propolis-2026",
             "Propolis since PR #1026: the same, with EventIdx one behind the tail.",
-            "oxidecomputer/propolis 372a5744 (July 2026; the same since e25e56ee), lib/propolis/src/hw/nvme/queue.rs: "
+            "oxidecomputer/propolis 372a5744, lib/propolis/src/hw/nvme/queue.rs (July 2026; the same since e25e56ee): "
             "SubQueue::pop, CompQueue::push, db_buf_write; hw/nvme/mod.rs: ring_doorbell; lib/propolis/src/block: "
             "attachment.rs (flush_notifications), minder.rs (next_req, take_notifications)",
             policy="tail-lag",
