@@ -55,6 +55,7 @@ def explain(name: str | None) -> None:
         _show_covers()
     elif name in choices:
         _show_choices([choices[name]])
+        _show_actions(steps.get(name, []))  # as notify, which is a step too
     elif name in POLICIES or (".py:" in name and "/" not in name.rpartition(".py:")[2]):
         _show_policy(find_policy(name))
     elif name in steps:
