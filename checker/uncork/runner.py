@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from math import log
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from uncork_nvme.instance import Instance
@@ -223,7 +224,7 @@ def _together(
     with signals.deaf():
         stop, latest = context.Event(), context.Array("d", 7, lock=False)
         pool = ProcessPoolExecutor(jobs, context, _begin, (stop, latest))
-    until = None
+    until, processes = None, list[BaseProcess]()
     with signals.noticed() as interrupted:
         try:
             with signals.deaf():
@@ -242,15 +243,14 @@ def _together(
                 if interrupted.is_set() and until is None:
                     stop.set()
                     until = time.monotonic() + signals.GRACE
-                    for future in waiting:
-                        future.cancel()
+                    processes += signals.closed(pool)
         except BrokenProcessPool:
             if not interrupted.wait(0.2):  # what ends this process may have ended that one first
                 for index in waiting.values():
                     yield index, _open(instances[index], asked, _DIED, Progress(0, 0, 0, 0, 0, 0))
         finally:
             stop.set()
-            signals.ended(pool, 0 if interrupted.is_set() else signals.GRACE)
+            signals.ended(pool, 0 if interrupted.is_set() else signals.GRACE, processes)
         if interrupted.is_set():
             raise KeyboardInterrupt
 

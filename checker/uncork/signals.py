@@ -15,9 +15,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
@@ -149,10 +150,22 @@ def _outlived(parent: Any) -> None:
     os._exit(1)
 
 
-def ended(pool: ProcessPoolExecutor, seconds: float) -> None:
-    """Ends the processes of a pool, and kills those that have not ended by themselves after so many seconds."""
+def closed(pool: ProcessPoolExecutor) -> Sequence[BaseProcess]:
+    """Has a pool begin nothing more; gives its processes.
+
+    What waits is cancelled by the pool itself: it cannot tell the failure of a process to what others cancelled.
+    """
     processes = list((pool._processes or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
+    return processes
+
+
+def ended(pool: ProcessPoolExecutor, seconds: float, processes: Sequence[BaseProcess] = ()) -> None:
+    """Ends the processes of a pool, and kills those that have not ended by themselves after so many seconds.
+
+    `processes` are those of a pool that was `closed`.
+    """
+    processes = processes or closed(pool)
     until = time.monotonic() + seconds
     for process in processes:
         process.join(max(until - time.monotonic(), 0))
