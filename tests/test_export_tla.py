@@ -383,11 +383,11 @@ def test_all_states_of_a_machine(tlc: Tlc) -> None:
     "name",
     [
         "propolis-2025/linux/tail/n1-sq2-cq2",
-        "propolis-2025/linux/tail-1/n1-sq2-cq2",
+        pytest.param("propolis-2025/linux/tail-1/n1-sq2-cq2", marks=pytest.mark.deep),
         "arm-recheck/linux/arm-on-cork/n1-sq2-cq2",
         "mmio/linux/tail/n1-sq3-cq3",
         "propolis-2026/lazy/tail-lag/n1-sq2-cq2/early_free=no",
-        "propolis-2026/lazy/tail-1/n1-sq2-cq2/backend=detached",
+        pytest.param("propolis-2026/lazy/tail-1/n1-sq2-cq2/backend=detached", marks=pytest.mark.deep),
         "propolis-2026/spdk/tail-lag/n1-sq2-cq2/memory=tso,guest_fence=no",
     ],
 )
@@ -409,7 +409,7 @@ def test_verdicts(tlc: Tlc, name: str) -> None:
     [
         "arm-recheck/linux/tail-1/n1-sq2-cq2/workers=2",
         "propolis-2025/linux/tail/n1-sq2-cq2/kick_size=room",
-        "mmio/linux/tail-1/n2-sq2-cq2/kick_size=room",
+        pytest.param("mmio/linux/tail-1/n2-sq2-cq2/kick_size=room", marks=pytest.mark.deep),
     ],
 )
 def test_safety(tlc: Tlc, name: str) -> None:

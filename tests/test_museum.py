@@ -144,7 +144,7 @@ def test_a_choice_decides(name: str) -> None:
 
 
 WORKERS = [
-    "mmio/linux/tail/n2-sq2-cq2/serve=all",
+    pytest.param("mmio/linux/tail/n2-sq2-cq2/serve=all", marks=pytest.mark.deep),
     "propolis-2026/linux/tail-lag/n1-sq2-cq2/notify=lost-bits,workers=2",
     "qemu/linux/head/n1-sq3-cq2/doorbell_buffer=off,pool=1",
 ]

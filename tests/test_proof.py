@@ -59,11 +59,11 @@ def asked(line: Line) -> Line:
 
 
 def lines() -> Iterator[Any]:
-    """Every design with one SQ, and one in three with any number of them; the others are deep."""
+    """Every design with one SQ, and one in six with any number of them; the others are deep."""
     number = 0
     for line in proofs.designs():
         number += line.several
-        marks = [pytest.mark.deep] if line.several and number % 3 else []
+        marks = [pytest.mark.deep] if line.several and number % 6 else []
         yield pytest.param(line, id="/".join(map(str, astuple(line)[:5])), marks=marks)
 
 
@@ -251,8 +251,12 @@ def test_what_is_open_is_not_claimed(several: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "several"), [(n, s) for n in DESIGNS for s in (ONE, ANY) if "workers" not in n or not s]
-)
+    ("name", "several"),
+    [
+        pytest.param(n, s, marks=[pytest.mark.deep] if s and k % 3 else [])
+        for k, n in enumerate(DESIGNS) for s in (ONE, ANY) if "workers" not in n or not s
+    ],
+)  # fmt: skip
 def test_what_is_proved_for_all_sizes_is_proved_at_each(name: str, several: bool) -> None:
     proved = set(part(name, several).proved)
     for shape in [(2, 2, 2)] if several else [(1, 2, 2), (1, 3, 2), (1, 3, 3), (1, 2, 4)]:
@@ -282,8 +286,13 @@ WALKED = [
 ]
 
 
-@pytest.mark.parametrize("several", [ONE, ANY])
-@pytest.mark.parametrize("name", WALKED)
+@pytest.mark.parametrize(
+    ("name", "several"),
+    [
+        pytest.param(n, s, marks=[pytest.mark.deep] if s and k % 2 else [])
+        for k, n in enumerate(WALKED) for s in (ONE, ANY)
+    ],
+)  # fmt: skip
 def test_kept_lemmas_hold_along_runs_of_the_machine_itself(name: str, several: bool) -> None:
     """The machine of fixed sizes, with its array of CQ entries, is what the one of all sizes stands for."""
     found, chosen = part(name, several).judgement, random.Random(0)

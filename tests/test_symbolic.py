@@ -87,7 +87,7 @@ def test_single_steps_find_runs_as_short_as_any() -> None:
     [
         "propolis-2025/linux/tail/n1-sq4-cq4",
         "propolis-2025/linux/never/n2-sq2-cq2",
-        "propolis-2025/linux/tail/n8-sq4-cq4",  # no explicit search comes near
+        pytest.param("propolis-2025/linux/tail/n8-sq4-cq4", marks=pytest.mark.deep),  # no explicit search comes near
     ],
 )
 def test_sweeps_find_a_hang(name: str) -> None:
