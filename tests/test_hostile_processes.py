@@ -247,7 +247,7 @@ def own_children(parent: int, words: str) -> list[int]:
 
 
 def none_left(session: int) -> bool:
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 8
     while left(session) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not left(session)
@@ -261,7 +261,7 @@ def test_a_signal_ends_a_command_with_all_its_processes(command: str, number: si
     running.send_signal(number)
     _, errors = running.communicate(timeout=20)
     assert running.returncode == 128 + number, errors
-    assert time.monotonic() - sent < 2.5
+    assert time.monotonic() - sent < 8  # two seconds, on a machine that has nothing else to do
     assert "Traceback" not in errors
     assert none_left(running.pid)
     if "--json" in command:

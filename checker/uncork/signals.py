@@ -49,15 +49,23 @@ def heard() -> Iterator[None]:
     woken = signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
     over = threading.Event()
     threading.Thread(target=_see_to_it, args=(reads, over), daemon=True).start()
+    told, sys.unraisablehook = sys.unraisablehook, _unraisable
     _each(_interrupt)
     try:
         yield
     finally:
         over.set()
+        sys.unraisablehook = told
         for number, handler in before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(woken)
         os.close(writes)
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    """Says nothing of what an interrupt breaks where nothing can be raised, as in a `__del__` of Z3's."""
+    if not _caught:
+        sys.__unraisablehook__(found)
 
 
 def _each(handler: Any) -> None:
