@@ -57,7 +57,7 @@ measure: .venv/installed ## record what policies cost at real sizes, here and in
 	$(BIN)/python -m uncork.measure_report docs properties/uncork_properties
 
 answer: .venv/installed ## write the answer to Propolis's #1043 anew in every page that gives it, from what is recorded
-	$(BIN)/python -m uncork_properties.answer README.md docs/propolis-1043.md docs/measure.md docs/cost.md docs/frontier.md
+	$(BIN)/python -m uncork_properties.answer
 
 repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repair.md (minutes)
 	$(BIN)/python -m uncork.repair_report docs/repair.md

@@ -256,9 +256,8 @@ def _place(formula: Callable[..., Any]) -> tuple[str, int, str] | None:
 
 
 def _module(path: str) -> ModuleType:
-    sys.path.insert(
-        0, str(Path(path).resolve().parent)
-    )  # as Python does for a script: it imports what stands beside it
+    # As Python does for a script: it imports what stands beside it, and leaves no byte code there.
+    sys.path.insert(0, str(Path(path).resolve().parent))
     sys.dont_write_bytecode = True
     stem = Path(path).stem
     spec = importlib.util.spec_from_file_location(stem, path, loader=_AsWritten(stem, path))

@@ -1,12 +1,11 @@
 """The answer to Propolis's issue #1043 in one paragraph, from what was recorded, in every page that gives it.
 
-`python -m uncork_properties.answer FILE...`
+`python -m uncork_properties.answer` writes it anew in all of them, from the project's folder.
 """
 
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +100,5 @@ def updated(content: str) -> str:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        path = Path(name)
+    for path in map(Path, PAGES):
         path.write_text(updated(path.read_text()))
