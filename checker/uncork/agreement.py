@@ -28,6 +28,7 @@ def decide(
     budget: Budget,
     report: Callable[[Progress], None],
     reductions: frozenset[str],
+    threads: int = 1,
 ) -> tuple[Outcome, list[str]]:
     """The verdicts of an engine; and of `all`, the first that is not open, and what contradicts it in sentences."""
     system = instance.system
@@ -41,7 +42,7 @@ def decide(
         return induction.check(system, wanted, (), budget, report, facts=facts(instance.machine)), []
     from uncork.engines import explicit
 
-    outcome = explicit.check(system, wanted, covers(instance.machine, system), budget, report, reductions)
+    outcome = explicit.check(system, wanted, covers(instance.machine, system), budget, report, reductions, threads)
     return (outcome, []) if engine == "explicit" else _compared(instance, outcome, report)
 
 

@@ -66,6 +66,7 @@ class _Asked:
     budget: Budget
     reductions: frozenset[str]
     engine: str
+    threads: int
 
 
 def check(
@@ -82,13 +83,14 @@ def check(
     Instances whose systems and properties are the same are explored once. On Ctrl-C what is under way ends as open,
     what was not begun is left out, and `KeyboardInterrupt` is raised at the end.
     """
-    asked = _Asked(tuple(rows), budget or Budget(), reductions, engine)
+    cores = jobs or os.cpu_count() or 1
     leaders: dict[str, int] = {}
     prints = [_known_by(instance) for instance in instances] if len(instances) > 1 else [""] * len(instances)
     for index, mark in enumerate(prints):
         leaders.setdefault(mark, index)
     order = sorted(leaders.values(), key=lambda i: -effort(instances[i]))
-    jobs = min(jobs or os.cpu_count() or 1, len(order))
+    jobs = min(cores, len(order))
+    asked = _Asked(tuple(rows), budget or Budget(), reductions, engine, cores // max(jobs, 1))
     run = _alone if jobs <= 1 else _together
     done: dict[str, Checked] = {}
     following = 0
@@ -157,7 +159,7 @@ def _open(instance: Instance, asked: _Asked, reason: str, last: Progress) -> Che
 
 def _decided(instance: Instance, asked: _Asked, report: Callable[[Progress], None]) -> Checked:
     wanted = [prop for prop in properties(instance.machine, instance.system) if prop.row in asked.rows]
-    outcome, disagreements = decide(asked.engine, instance, wanted, asked.budget, report, asked.reductions)
+    outcome, disagreements = decide(asked.engine, instance, wanted, asked.budget, report, asked.reductions, asked.threads)
     rows = tuple(_worst(row, outcome) for row in asked.rows)
     return Checked(replace(instance), rows, replace(outcome, verdicts=()), tuple(disagreements))
 

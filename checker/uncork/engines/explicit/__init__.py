@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,7 @@ def check(
     graph = explore(system, native, budget or Budget(), report, reduction, started, threads)
     numbers = {id(condition): k for k, condition in enumerate(conditions)}
     judge = _Judge(graph, [*properties, *covers], numbers)
+    judge.find_loops(properties)
     verdicts = tuple((prop, judge.verdict(prop)) for prop in properties)
     return Outcome(
         engine="explicit",
@@ -62,6 +64,26 @@ class _Judge:
         self.graph, self.asked, self.numbers = graph, asked, numbers
         self.meadow = Meadow(graph)
         self.known: dict[int, Verdict] = {}
+        self._found: dict[int, NDArray[np.int32] | None] = {}  # the fair parts of a property, if it has any
+        self._seen: dict[int, list[Property | Cover]] = {}
+
+    def find_loops(self, properties: Sequence[Property]) -> None:
+        """Finds the fair parts of each property that needs its own, of several at a time where there are threads."""
+        asked = list[tuple[NotForever, list[NotForever]]]()
+        for prop in properties:
+            if isinstance(prop, NotForever):
+                images = [each for each in self._images(prop) if isinstance(each, NotForever)]
+                if not any(image is one for image in images for one, _ in asked):
+                    asked.append((prop, images))
+        crew, _ = self.graph.crew, self.graph.answers  # which the crew makes, and is not to make twice
+        for first in range(0, len(asked), crew.threads):
+            together = asked[first : first + crew.threads]
+            found = crew.all([partial(self._parts, prop, images) for prop, images in together])
+            self._found |= {id(prop): parts for (prop, _), parts in zip(together, found, strict=True)}
+
+    def _parts(self, prop: NotForever, images: Sequence[NotForever]) -> NDArray[np.int32] | None:
+        parts = self.meadow.fair_parts([self._where(each) for each in images], prop.without)
+        return parts if parts.any() else None
 
     def verdict(self, prop: Property) -> Verdict:
         """The verdict of a property; that of one with which it changes places under a permutation is renamed."""
@@ -84,10 +106,13 @@ class _Judge:
 
     def _images(self, of: Property | Cover) -> list[Property | Cover]:
         """What a property or cover becomes under each permutation."""
+        if id(of) in self._seen:
+            return self._seen[id(of)]
         system, reduction = self.graph.system, self.graph.reduction
         changes = zip(reduction.renamings[1:], reduction.partners[1:], strict=True)
         found = [partner(system, of, change, self.asked, images) for change, images in changes]
-        return [of, *(image for image in found if image is not None)]
+        self._seen[id(of)] = [of, *(image for image in found if image is not None)]
+        return self._seen[id(of)]
 
     def _where(self, prop: Always | NotForever | Sometimes) -> NDArray[np.bool_]:
         return self.graph.where(self.numbers[id(prop.condition)])
@@ -104,9 +129,8 @@ class _Judge:
                 if first:
                     return Refuted(finite(graph, *min(first)))
             case NotForever():
-                allowed = [self._where(each) for each in images if isinstance(each, NotForever)]
-                parts = self.meadow.fair_parts(allowed, prop.without)
-                if parts.any():
+                parts = self._found[id(prop)]
+                if parts is not None:
                     trace, shortest = lasso(self.meadow, parts, prop.without)
                     return Refuted(trace, shortest and graph.complete)
         if not graph.complete:

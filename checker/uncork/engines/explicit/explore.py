@@ -20,12 +20,10 @@ from uncork.engines.explicit.growing import Growing
 from uncork.engines.explicit.native import ASKED, Native
 from uncork.engines.explicit.reduction import Reduction, none, permuted
 
-_PART = 1 << 11
+_PART = 1 << 13
 """States that a thread looks at together; what it finds of them stays near the processor."""
 _CHUNK = 1 << 16
 """States expanded between two looks at the clock and the budget: a few hundredths of a second."""
-_LARGE = 200_000
-"""States after which better code is worth the time that it takes to make."""
 _LOAD = 0.7
 """The part of the table that may be taken."""
 
@@ -104,7 +102,8 @@ class Graph:
         return steps[::-1]
 
     @cached_property
-    def _answers(self) -> list[NDArray[np.unsignedinteger[Any]]]:
+    def answers(self) -> list[NDArray[np.unsignedinteger[Any]]]:
+        """What the native code says of each state, a bit for each predicate: see `Native`."""
         found, native = [], self.native
         for first, address in enumerate(native.asks):
             asked = min(native.predicates - first * ASKED, ASKED)
@@ -121,7 +120,7 @@ class Graph:
 
     def where(self, predicate: int) -> NDArray[np.bool_]:
         """For each state, whether a predicate of the native code holds."""
-        answers = self._answers[predicate // ASKED]
+        answers = self.answers[predicate // ASKED]
         return (answers & answers.dtype.type(1 << predicate % ASKED)) != 0
 
 
@@ -193,8 +192,6 @@ class _Search:
                 stopped = self._spent(count, first, seconds)
                 if stopped:
                     break
-                if count > _LARGE:
-                    self.native.polish()
         except Stop as stop:
             stopped, interrupted = str(stop), True
         found = (int(fault[0]), int(fault[1])) if fault[0] >= 0 else None
@@ -244,7 +241,7 @@ class _Search:
 
     def _bytes(self) -> int:
         arrays = (self.states, self.bases, self.nears, self.targets, self.codes)
-        return sum(each.array.nbytes for each in arrays) + self.table.nbytes
+        return sum(each.bytes for each in arrays) + self.table.nbytes
 
     def _spent(self, count: int, first: int, seconds: float) -> str | None:
         if first >= count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import sys
 from typing import Any
 
@@ -11,40 +12,52 @@ import numpy as np
 _HUGE = 1 << 22
 """Bytes from which an array is put on large pages, which the processor finds sooner."""
 
+_NORESERVE = 0x4000
+"""Linux's MAP_NORESERVE, which Python has no name for: address space is asked for, and no memory."""
+
 
 class Growing:
-    """An array of `parts` columns (none: of one dimension) that can get more rows.
+    """An array of `parts` columns (none: of one dimension) that can get more rows; `array` is it.
 
-    `array` is it; nobody may keep that, or a part of it, while it grows.
+    On Linux it has address space for as much as the machine has memory. Elsewhere, or where so much is not given, it
+    is copied as it grows. What is not written has no value.
     """
 
     def __init__(self, kind: Any, rows: int, parts: int | None = None) -> None:
         self.kind, self.parts = np.dtype(kind), parts
-        self._memory = mmap.mmap(-1, self._bytes(rows), **_PRIVATE)
-        self._show(rows)
+        self.rows, self._advised, self._memory = rows, False, _space()
+        if self._memory is None:
+            self.array = np.empty(self._shape(rows), self.kind)
+        else:
+            fit = len(self._memory) // (self.kind.itemsize * (parts or 1))
+            self.array = np.frombuffer(self._memory, self.kind, fit * (parts or 1)).reshape(self._shape(fit))
+
+    @property
+    def bytes(self) -> int:
+        """The memory it takes."""
+        return self.rows * (self.parts or 1) * self.kind.itemsize
 
     def grow(self, rows: int) -> None:
-        """Makes room for more rows, by a half at least."""
-        if rows <= len(self.array):
-            return
-        rows = max(rows, len(self.array) * 3 // 2)
-        before, self.array = self.array, np.empty(0, self.kind)
-        try:
-            del before
-            self._memory.resize(self._bytes(rows))
-        except (SystemError, ValueError, OSError):  # not every system has it, and a debugger may hold the array
-            old, self._memory = self._memory, mmap.mmap(-1, self._bytes(rows), **_PRIVATE)
-            self._memory[: len(old)] = old[:]
-        self._show(rows)
-
-    def _bytes(self, rows: int) -> int:
-        return max(rows * (self.parts or 1) * self.kind.itemsize, 1)
-
-    def _show(self, rows: int) -> None:
-        if sys.platform == "linux" and self._bytes(rows) >= _HUGE:
+        """Makes room for so many rows."""
+        self.rows = max(rows, self.rows)
+        if rows > len(self.array):
+            self.rows = max(rows, 3 * len(self.array) // 2)
+            longer = np.empty(self._shape(self.rows), self.kind)
+            longer[: len(self.array)] = self.array
+            self.array = longer
+        if self._memory is not None and not self._advised and self.bytes > _HUGE:
             self._memory.madvise(mmap.MADV_HUGEPAGE)
-        shape = rows if self.parts is None else (rows, self.parts)
-        self.array = np.frombuffer(self._memory, self.kind, rows * (self.parts or 1)).reshape(shape)
+            self._advised = True
+
+    def _shape(self, rows: int) -> tuple[int, ...]:
+        return (rows,) if self.parts is None else (rows, self.parts)
 
 
-_PRIVATE = {} if sys.platform == "win32" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
+def _space() -> mmap.mmap | None:
+    if sys.platform != "linux":
+        return None
+    size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
+    except (OSError, ValueError):  # a limit of address space
+        return None

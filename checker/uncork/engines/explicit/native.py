@@ -43,8 +43,6 @@ class Native:
     permutation that made the successor canonical; or, with no successor, the action with `FAULT` set.
     `canonical` is `i64 f(const row *state, row *out)`: writes a state made canonical, and returns the turn.
     `asks[k]` is `i64 f(const row *state)`: a bit for each of the predicates 64 k and on.
-
-    The code is soon made and rather slow at first; `polish` makes better code, for a search that turns out to be large.
     """
 
     def __init__(
@@ -59,35 +57,24 @@ class Native:
         if len(system.actions) * self.ways >= FAULT or elements * len(system.actions) > _MOST:
             raise Stop(_LARGE)
         asked = [predicates[first : first + ASKED] for first in range(0, len(predicates), ASKED)]
-        self._names = [f"ask{k}" for k in range(len(asked))]
-        self._source = "\n".join(
+        source = "\n".join(
             [
                 _canonical(normalise or {}, permutations, self.layout),
                 _successors(system, self.layout, self.ways, canonical=bool(normalise or permutations)),
-                *(_ask(name, of, self.layout) for name, of in zip(self._names, asked, strict=True)),
+                *(_ask(f"ask{k}", of, self.layout) for k, of in enumerate(asked)),
             ]
         )
-        if len(self._source) > _LONGEST:
+        if len(source) > _LONGEST:
             raise Stop(_LARGE)
-        self.polished = False
-        self._take(compile_text(self._source, 0))
-
-    def polish(self) -> None:
-        """Takes the time to make code that is about twice as fast; it does the same."""
-        if not self.polished:
-            self.polished = True
-            self._take(compile_text(self._source, 2))
+        self._engine = engine = compile_text(source)  # which has the code for as long as it is kept
+        self.successors: int = engine.get_function_address("successors")
+        self.canonical: int = engine.get_function_address("canonical")
+        self.asks: list[int] = [engine.get_function_address(f"ask{k}") for k in range(len(asked))]
 
     def made_canonical(self, row: NDArray[np.unsignedinteger[Any]]) -> int:
         """Makes a state canonical in its place; gives the turn."""
         function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(self.canonical)
         return int(function(row.ctypes.data, row.ctypes.data))
-
-    def _take(self, engine: Any) -> None:
-        self._engine = engine  # which has the code for as long as it is kept
-        self.successors: int = engine.get_function_address("successors")
-        self.canonical: int = engine.get_function_address("canonical")
-        self.asks: list[int] = [engine.get_function_address(name) for name in self._names]
 
 
 class Writer:
