@@ -412,17 +412,13 @@ def strays(writer: Writer, place: Field, sort: Sort, operand: str) -> list[str]:
     return tests
 
 
-def compile_text(source: str, level: int = 2) -> Any:
+def compile_text(source: str) -> Any:
     """The compiled module of some LLVM text; addresses of its functions are good for as long as it is kept.
 
-    At `level` 0 LLVM translates line by line: of a small system this takes a hundredth of a second, a tenth of what its
-    better code does. At 2 it optimises, for the processor at hand.
+    LLVM translates line by line and does not optimise, which takes a tenth of the time. Its better code was no faster,
+    in searches and in simulations: what could be shared was shared when the text was written (see `Writer.emit`), and
+    the time goes to memory.
     """
-    module = llvm.parse_assembly(source)
-    machine = target(level)
-    if level:
-        passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level))
-        passes.getModulePassManager().run(module, passes)
-    engine = llvm.create_mcjit_compiler(module, machine)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(source), target(0))
     engine.finalize_object()
     return engine
