@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import TypeVar
 
 from uncork.core.sorts import did_you_mean
-from uncork.core.system import System
+from uncork.core.system import RingPicture, System
 
 from uncork_nvme import device, guest, lifecycle, own
 from uncork_nvme.catalogue import DEVICES, GUESTS
@@ -55,8 +55,7 @@ class Instance:
     @property
     def choices(self) -> Choices:
         """What is chosen: the device's, the guest's, and the overrides over them; raises `ChoiceError`."""
-        base = {**DEVICES[self.device].choices, **GUESTS[self.guest].choices, **self.overrides}
-        chosen = Choices().replace(base)
+        chosen = _chosen(self.device, self.guest, tuple(self.overrides.items()))
         if self.sqs * chosen.workers > MAX_WORKERS:
             raise ChoiceError(
                 f"SQs times workers is {MAX_WORKERS} at most, not {self.sqs} times {chosen.workers}: take fewer of them"
@@ -97,7 +96,7 @@ class Instance:
         """The machine as an engine reads it; raises `InstanceError` for a mistake in a policy of the user's own."""
         machine = self.machine
         replicas = tuple((q.name, q.label) for q in machine.sqs)
-        return replace(system(self.name, machine), pictures=machine.pictures(), replicas=replicas)
+        return system(self.name, machine, machine.pictures(), replicas)
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,15 @@ class Design:
         return Instance(self.device, self.guest, self.policy, sqs, sq_size, cq_size, self.overrides)
 
 
-def system(name: str, machine: Machine) -> System:
+@cache
+def _chosen(device: str, guest: str, overrides: tuple[tuple[str, Choice], ...]) -> Choices:
+    """The choices of a device and a guest, with others over them."""
+    return Choices().replace({**DEVICES[device].choices, **GUESTS[guest].choices, **dict(overrides)})
+
+
+def system(
+    name: str, machine: Machine, pictures: tuple[RingPicture, ...] = (), replicas: tuple[tuple[str, str], ...] = ()
+) -> System:
     """The variables and steps of a machine; raises `InstanceError` for a mistake in a policy of the user's own."""
     try:
         drains = (flush for buffer in machine.buffers for flush in buffer.flushes)
@@ -130,7 +137,8 @@ def system(name: str, machine: Machine) -> System:
         if ":" in machine.policy.name:  # what it gives does not fit where it is used
             raise InstanceError(f"{machine.policy.name}: {error}") from error
         raise
-    return System(name, tuple(v for record in machine.records for v in record.variables), actions)
+    variables = tuple(v for record in machine.records for v in record.variables)
+    return System(name, variables, actions, pictures, replicas)
 
 
 def from_name(name: str) -> Instance:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, ParamSpec
 
 from uncork.core.evaluate import State, evaluate, holds
-from uncork.core.expr import Expr, lift, text, variables
+from uncork.core.expr import Expr, lift, nodes, text, variables
 from uncork.core.size import Undecided
 from uncork.core.sorts import Bool, Range, SlipError, Sort, Value, contains, default, did_you_mean, plain
 
@@ -80,6 +80,9 @@ class Record:
             for field, declared in fields.items()
         }
         self._vars = {field: Expr("var", (), v.sort, v.name) for field, v in self._declared.items()}
+        for field, variable in self._vars.items():
+            if not hasattr(type(self), field):
+                self.__dict__.setdefault(field, variable)  # found at once; `__getattr__` is asked for what is left
 
     @property
     def name(self) -> str:
@@ -270,14 +273,18 @@ class System:
             if twice:
                 raise SlipError(f"{self.name}: two {kind}s named {', '.join(sorted(twice))}")
         known = {v.name for v in self.variables}
+        parts = [part for action in self.actions for part in (action.guard, *action.updates.values())]
+        strange = {str(node.value) for node in nodes(parts) if node.op == "var"} - known
         for action in self.actions:
             unknown = action.updates.keys() - known
             if unknown:
                 raise SlipError(f"{action.name} changes what {self.name} does not have: {', '.join(sorted(unknown))}")
+            if not strange:
+                continue
             read = {str(v.value) for part in (action.guard, *action.updates.values()) for v in variables(part)}
-            if read - known:
+            if read & strange:
                 raise SlipError(
-                    f"{action.name} reads what {self.name} does not have: {', '.join(sorted(read - known))}"
+                    f"{action.name} reads what {self.name} does not have: {', '.join(sorted(read & strange))}"
                 )
 
         if any(len({a.fairness for a in actions}) > 1 for actions in self.duties.values()):
