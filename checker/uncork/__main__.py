@@ -12,12 +12,13 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
-    from uncork import cli, patience
+    from uncork import cli
 
     try:
         cli.main()
     except SystemExit as ended:
-        if patience.given_up:
+        patience = sys.modules.get("uncork.patience")  # without which nothing was done that can be given up
+        if patience and patience.given_up:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(ended.code if isinstance(ended.code, int) else 1)

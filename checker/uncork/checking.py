@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from modulefinder import ModuleFinder
 from pathlib import Path
 
 import click
@@ -15,6 +14,9 @@ from uncork import options, selection
 from uncork.gate import Exit
 from uncork.options import own_file
 from uncork.selection import Filters
+
+FORMATS = ("json", "junit", "sarif", "markdown")
+"""What can be written."""
 
 Known = Mapping[str, tuple[Instance, expected.Expected]]
 """What is expected of instances, by name."""
@@ -41,8 +43,11 @@ class Asked:
 
     def instances(self) -> tuple[list[Instance], Known]:
         """The instances to check, and what is expected of instances."""
-        known = expected.load(self.expect) if self.expect is not None else expected.recorded()
-        by_file = self.expect is not None and self.filters == Filters()
+        if self.expect is None:
+            named = self._changed(selection.select(self.filters))
+            return named, expected.recorded(named)
+        known = expected.load(self.expect)
+        by_file = self.filters == Filters()
         named = [each for each, _ in known.values()] if by_file else selection.select(self.filters)
         return self._changed(named), known
 
@@ -63,6 +68,8 @@ def own_files(policy: str) -> list[Path]:
     path, colon, _ = policy.rpartition(":")
     if not colon:
         return []
+    from modulefinder import ModuleFinder  # as long to import as the catalogue is, for files of the user's own
+
     folder = Path(path).resolve().parent
     finder = ModuleFinder([str(folder)])  # which runs nothing
     try:
@@ -89,7 +96,7 @@ def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) 
 
 def once(asked: Asked) -> int:
     """Checks what was asked, prints what was found, writes the files; gives the exit code."""
-    from uncork import idle, outputs, runner
+    from uncork import idle, runner
     from uncork.report import Report
 
     rows, reduced = selection.rows(asked.rows), selection.reductions(asked.reductions)
@@ -116,7 +123,10 @@ def once(asked: Asked) -> int:
         except KeyboardInterrupt:
             interrupted = True
     code = Exit.INTERRUPTED if interrupted else report.code(found)
-    outputs.write_all(asked.outputs, report, found, code)
+    if asked.outputs:
+        from uncork import outputs
+
+        outputs.write_all(asked.outputs, report, found, code)
     report.show(found, quiet="-" in asked.outputs.values(), interrupted=interrupted)
     if asked.certificate is not None and not interrupted:
         for each in certifying.write(Path(asked.certificate), found):

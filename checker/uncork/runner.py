@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import log
-from multiprocessing.process import BaseProcess
-from typing import Any
 
 from uncork_nvme.instance import Instance
 from uncork_properties.catalogue import ROWS, covers, properties
@@ -22,7 +18,7 @@ from uncork import signals
 from uncork.agreement import decide
 from uncork.core.property import Property, describe
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
-from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop, compiling
+from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop
 from uncork.patience import INTERRUPTED, patiently
 
 
@@ -59,7 +55,7 @@ Watch = Callable[[Tick], None]
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """What is asked of each instance."""
 
     rows: tuple[str, ...]
@@ -82,27 +78,47 @@ def check(
     Instances whose systems and properties are the same are explored once. On Ctrl-C what is under way ends as open,
     what was not begun is left out, and `KeyboardInterrupt` is raised at the end.
     """
-    asked = _Asked(tuple(rows), budget or Budget(), reductions, engine)
-    leaders: dict[str, int] = {}
-    prints = [_known_by(instance) for instance in instances] if len(instances) > 1 else [""] * len(instances)
-    for index, mark in enumerate(prints):
-        leaders.setdefault(mark, index)
-    order = sorted(leaders.values(), key=lambda i: -effort(instances[i]))
-    jobs = min(jobs or os.cpu_count() or 1, len(order))
-    run = _alone if jobs <= 1 else _together
+    asked = Asked(tuple(rows), budget or Budget(), reductions, engine)
+    prints: dict[int, str] = {}
+    leaders = _leaders(instances, prints)
+    first = list(islice(leaders, jobs or os.cpu_count() or 1))
+    if len(first) <= 1:
+        results = _alone(instances, [*first, *leaders], asked, watch)
+    else:
+        from uncork.several import together  # which takes as long to import as an instance to check
+
+        results = together(instances, first, leaders, asked, watch)
     done: dict[str, Checked] = {}
     following = 0
-    with contextlib.closing(run(instances, order, asked, watch, jobs)) as results, _noticed() as interrupted:
+    with contextlib.closing(results), _noticed() as interrupted:
         for index, checked in results:
             done[prints[index]] = checked
-            while following < len(instances) and prints[following] in done:
+            while prints.get(following) in done:
                 yield replace(done[prints[following]], instance=instances[following])
                 following += 1
     for index in range(following, len(instances)):
-        if prints[index] in done:
+        if prints.get(index) in done:
             yield replace(done[prints[index]], instance=instances[index])
     if interrupted.is_set():
         raise KeyboardInterrupt
+
+
+def _leaders(instances: Sequence[Instance], prints: dict[int, str]) -> Iterator[int]:
+    """The instances that stand for all whose systems are the same, from the one that takes the longest on.
+
+    Each is told as soon as it is found, and notes what it is known by, as do those that it stands for. It is the first
+    of them in order: those whose systems are the same have the same sizes, and so take as long.
+    """
+    if len(instances) == 1:
+        prints[0] = ""
+        yield 0
+        return
+    known: set[str] = set()
+    for index in sorted(range(len(instances)), key=lambda i: -effort(instances[i])):
+        mark = prints[index] = _known_by(instances[index])
+        if mark not in known:
+            known.add(mark)
+            yield index
 
 
 def fingerprint(instance: Instance) -> str:
@@ -125,8 +141,8 @@ def effort(instance: Instance) -> float:
     return instance.sqs * log(instance.sq_size * 20) + 3 * log(instance.cq_size)
 
 
-def _one(
-    instance: Instance, asked: _Asked, report: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
+def one(
+    instance: Instance, asked: Asked, report: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
 ) -> Checked:
     """The verdicts on an instance; all are open if it has to be given up."""
     last, started = Progress(0, 0, 0, 0, 0, 0), time.monotonic()
@@ -144,10 +160,10 @@ def _one(
         reason = "its expressions are too deep"
     except MemoryError:
         reason = "there is no memory left"
-    return _open(instance, asked, reason, replace(last, seconds=time.monotonic() - started))
+    return unknown(instance, asked, reason, replace(last, seconds=time.monotonic() - started))
 
 
-def _open(instance: Instance, asked: _Asked, reason: str, last: Progress) -> Checked:
+def unknown(instance: Instance, asked: Asked, reason: str, last: Progress) -> Checked:
     """No verdict, after a search that came so far."""
     rows = tuple(Row(row, row, Open(reason, last.depth)) for row in asked.rows)
     stopped = INTERRUPTED if reason == INTERRUPTED else None
@@ -155,7 +171,7 @@ def _open(instance: Instance, asked: _Asked, reason: str, last: Progress) -> Che
     return Checked(replace(instance), rows, outcome)
 
 
-def _decided(instance: Instance, asked: _Asked, report: Callable[[Progress], None]) -> Checked:
+def _decided(instance: Instance, asked: Asked, report: Callable[[Progress], None]) -> Checked:
     wanted = [prop for prop in properties(instance.machine, instance.system) if prop.row in asked.rows]
     outcome, disagreements = decide(asked.engine, instance, wanted, asked.budget, report, asked.reductions)
     rows = tuple(_worst(row, outcome) for row in asked.rows)
@@ -184,7 +200,7 @@ def _worst(row: str, outcome: Outcome) -> Row:
 
 # -- in this process ---------------------------------------------------------------------------------------------------
 def _alone(
-    instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, _: int
+    instances: Sequence[Instance], order: Sequence[int], asked: Asked, watch: Watch
 ) -> Generator[tuple[int, Checked], None, None]:
     with signals.noticed() as stop:
         for number, index in enumerate(sorted(order)):
@@ -196,7 +212,7 @@ def _alone(
                     raise Stop(INTERRUPTED)
 
             watch(Tick(number, len(order), name, None))
-            yield index, _one(instances[index], asked, report, stop.is_set)
+            yield index, one(instances[index], asked, report, stop.is_set)
             if stop.is_set():
                 raise KeyboardInterrupt
 
@@ -209,71 +225,3 @@ def _noticed() -> Iterator[threading.Event]:
         yield event
     except KeyboardInterrupt:
         event.set()
-
-
-# -- in several --------------------------------------------------------------------------------------------------------
-_SHARED: list[Any] = []
-_DIED = "a process of ours died: it was killed, or is out of memory"
-
-
-def _together(
-    instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, jobs: int
-) -> Generator[tuple[int, Checked], None, None]:
-    compiling.kept()
-    context = multiprocessing.get_context("spawn")
-    with signals.deaf():
-        stop, latest = context.Event(), context.Array("d", 7, lock=False)
-        pool = ProcessPoolExecutor(jobs, context, _begin, (stop, latest))
-    until, processes = None, list[BaseProcess]()
-    with signals.noticed() as interrupted:
-        try:
-            with signals.deaf():
-                waiting: dict[Future[Checked], int] = {
-                    pool.submit(_remote, index, replace(instances[index]), asked): index for index in order
-                }
-            finished = 0
-            while waiting and (until is None or time.monotonic() < until):
-                for future in wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED).done:
-                    index = waiting[future]
-                    if not future.cancelled():
-                        finished += 1
-                        yield index, future.result()
-                    del waiting[future]
-                watch(Tick(finished, len(order), *_latest(instances, latest)))
-                if interrupted.is_set() and until is None:
-                    stop.set()
-                    until = time.monotonic() + signals.GRACE
-                    processes += signals.closed(pool)
-        except BrokenProcessPool:
-            if not interrupted.wait(0.2):  # what ends this process may have ended that one first
-                for index in waiting.values():
-                    yield index, _open(instances[index], asked, _DIED, Progress(0, 0, 0, 0, 0, 0))
-        finally:
-            stop.set()
-            signals.ended(pool, 0 if interrupted.is_set() else signals.GRACE, processes)
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-
-
-def _latest(instances: Sequence[Instance], latest: Any) -> tuple[str, Progress | None]:
-    index, states, transitions, depth, frontier, memory, seconds = latest[:]
-    if not states:
-        return "", None
-    progress = Progress(int(states), int(transitions), int(depth), int(frontier), int(memory), seconds)
-    return instances[int(index)].name, progress
-
-
-def _begin(stop: Any, latest: Any) -> None:
-    signals.born()
-    _SHARED[:] = [stop, latest]
-
-
-def _remote(index: int, instance: Instance, asked: _Asked) -> Checked:
-    stop, latest = _SHARED
-
-    def report(p: Progress) -> None:
-        latest[:] = [index, p.states, p.transitions, p.depth, p.frontier, p.memory, p.seconds]
-        if stop.is_set():
-            raise Stop(INTERRUPTED)
-
-    return _one(instance, asked, report)

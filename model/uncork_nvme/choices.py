@@ -17,6 +17,10 @@ YES, NO = "yes", "no"
 Choice: TypeAlias = str | int
 
 
+class InstanceError(ValueError):
+    """Something that was asked for does not exist or does not work; the message says what to write instead."""
+
+
 class ChoiceError(ValueError):
     """A choice or value that does not exist; the message lists what does."""
 

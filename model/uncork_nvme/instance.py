@@ -11,12 +11,12 @@ from typing import TypeVar
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import RingPicture, System
 
-from uncork_nvme import device, guest, lifecycle, own
+from uncork_nvme import device, guest, lifecycle
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, YES, Choice, ChoiceError, Choices, parse_all
+from uncork_nvme.choices import InstanceError as InstanceError  # which everybody knows by this module
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.machine import Machine
-from uncork_nvme.own import InstanceError as InstanceError  # which everybody knows by this module
 from uncork_nvme.policies import POLICIES, Policy
 
 MAX_STEPS = 100_000
@@ -200,11 +200,16 @@ _LOADED: dict[str, Policy] = {}
 
 def forget() -> None:
     """Has policies of the user's own read from their files again; instances that were made keep what they have."""
+    if _LOADED:
+        from uncork_nvme import own
+
+        own.forget()
     _LOADED.clear()
-    own.forget()
 
 
 def _load(name: str) -> Policy:
     if name not in _LOADED:
+        from uncork_nvme import own  # a tenth of what is imported otherwise, for starting and asking a process
+
         _LOADED[name] = own.load(name)
     return _LOADED[name]
