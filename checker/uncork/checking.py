@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import click
@@ -11,6 +13,7 @@ from uncork_nvme.instance import Instance, InstanceError, find_policy
 from uncork_properties import expected
 
 from uncork import options, selection
+from uncork.core.frozen import frozen
 from uncork.gate import Exit
 from uncork.options import own_file
 from uncork.selection import Filters
@@ -22,7 +25,7 @@ Known = Mapping[str, tuple[Instance, expected.Expected]]
 """What is expected of instances, by name."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Asked:
     """What was asked. `files` are those of policies that changed: others are not checked; none of them: all are.
 
@@ -97,7 +100,6 @@ def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) 
 def once(asked: Asked) -> int:
     """Checks what was asked, prints what was found, writes the files; gives the exit code."""
     from uncork import idle, runner
-    from uncork.report import Report
 
     rows, reduced = selection.rows(asked.rows), selection.reductions(asked.reductions)
     named, known = asked.instances()
@@ -114,7 +116,9 @@ def once(asked: Asked) -> int:
         from uncork import certifying
 
         certifying.prepare(asked.certificate, instances, [*read, *asked.outputs.values()])
-    report, interrupted, found = Report(instances, rows, known, reduced, asked.engine, notes), False, []
+    interrupted, found = False, []
+    meanwhile = threading.Thread(target=importlib.import_module, args=("uncork.report",), daemon=True)
+    meanwhile.start()  # rich takes as long to import as a small instance to check, much of it outside of Python
     budget = options.budget(asked.max_states, asked.max_memory, asked.max_seconds, len(instances))
     with options.progress() as watch:
         try:
@@ -122,6 +126,9 @@ def once(asked: Asked) -> int:
                 found.append(checked)
         except KeyboardInterrupt:
             interrupted = True
+    from uncork.report import Report
+
+    report = Report(instances, rows, known, reduced, asked.engine, notes)
     code = Exit.INTERRUPTED if interrupted else report.code(found)
     if asked.outputs:
         from uncork import outputs

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from uncork_nvme.instance import Instance
 from uncork_properties.expected import OPEN, Expected, cell
 
+from uncork.core.frozen import frozen
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.exits import Exit as Exit  # which everybody knows by this module
 from uncork.runner import Checked
@@ -26,7 +26,7 @@ _SEVEREST = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Finding:
     """Something that is not as expected.
 

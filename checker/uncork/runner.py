@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from math import log
 
@@ -16,13 +16,14 @@ from uncork_properties.catalogue import ROWS, covers, properties
 
 from uncork import signals
 from uncork.agreement import decide
+from uncork.core.frozen import frozen
 from uncork.core.property import Property, describe
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop
 from uncork.patience import INTERRUPTED, patiently
 
 
-@dataclass(frozen=True)
+@frozen
 class Row:
     """The verdict on one property of an instance, over all SQs; `name` is the one that decided it (uncorked SQ1)."""
 
@@ -31,7 +32,7 @@ class Row:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
+@frozen
 class Checked:
     """What was found out about an instance."""
 
@@ -41,7 +42,7 @@ class Checked:
     disagreements: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Tick:
     """Where a run of many instances is: how many are done, and what is under way."""
 
@@ -54,7 +55,7 @@ class Tick:
 Watch = Callable[[Tick], None]
 
 
-@dataclass(frozen=True)
+@frozen
 class Asked:
     """What is asked of each instance."""
 

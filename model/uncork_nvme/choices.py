@@ -6,10 +6,11 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any, TypeAlias
 
+from uncork.core.frozen import frozen
 from uncork.core.numbers import whole
 from uncork.core.sorts import did_you_mean
 
@@ -55,7 +56,7 @@ _UNDER_TSO = {
 """What the order of a thread's stores (`memory.Buffer`) is known for; other values are refused with memory=tso."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Choices:
     """One value for every choice. A device or guest names those that differ from the defaults.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, cached_property
 from typing import TypeVar
 
+from uncork.core.frozen import frozen
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import RingPicture, System
 
@@ -25,7 +26,7 @@ MAX_STEPS = 100_000
 _SHAPE = re.compile(r"n(0|[1-9][0-9]{0,17})-sq(0|[1-9][0-9]{0,17})-cq(0|[1-9][0-9]{0,17})")
 
 
-@dataclass(frozen=True)
+@frozen
 class Instance:
     """One machine to check. `overrides` are choices that differ from the device's and the guest's."""
 
@@ -99,7 +100,7 @@ class Instance:
         return system(self.name, machine, machine.pictures(), replicas)
 
 
-@dataclass(frozen=True)
+@frozen
 class Design:
     """A device, a guest and a policy, of whatever sizes; `overrides` are choices that differ from theirs."""
 

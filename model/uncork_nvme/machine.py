@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, maximum, minimum, total
+from uncork.core.frozen import frozen
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Declared, Record, RingPicture, Updates, var
 
@@ -340,7 +340,7 @@ def _pending(choices: Choices, queue: SQ | CQ) -> int:
     return 1 if choices.guest_fence == YES else queue.capacity
 
 
-@dataclass(frozen=True)
+@frozen
 class Kick:
     """A kick of corked SQs: all of them, some chosen ones, or none (a site that does not kick)."""
 

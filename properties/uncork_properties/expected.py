@@ -12,10 +12,11 @@ import io
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from uncork.core.frozen import frozen
 from uncork.core.numbers import whole
 from uncork.core.sorts import did_you_mean
 from uncork_nvme.choices import parse_all
@@ -34,7 +35,7 @@ OPEN = "open"
 _VERDICT = re.compile(rf"proved|{OPEN}|refuted( (0|[1-9][0-9]*)\+(0|[1-9][0-9]*))?")
 
 
-@dataclass(frozen=True)
+@frozen
 class Expected:
     """What one instance is expected to give, by property where something is; `where` is the file and line of it."""
 
@@ -58,7 +59,7 @@ class ExpectationError(ValueError):
 def default(name: str = "expected.csv", of: Collection[Instance] | None = None) -> dict[str, tuple[Instance, Expected]]:
     """The default matrix with its expectations, by instance name; or the deep one, `deep.csv`.
 
-    `of` some instances: lines of other devices, guests, policies and sizes are passed over.
+    `of` some instances: lines that do not begin with what one of them is made of are passed over.
     """
     only = None if of is None else {tuple(str(getattr(each, name)) for name in _MADE_OF) for each in of}
     return _read(Path(__file__).with_name(name).read_text(encoding="utf-8"), name, only)
@@ -102,10 +103,12 @@ def _read(
     line = 1
     try:
         for row in reader:
+            if header and only is not None and tuple(row[: len(_MADE_OF)]) not in only:
+                continue
             cells = [each.strip() for each in row]
             if cells and not header:
                 header = _header(cells)
-            elif cells and (only is None or tuple(cells[header.index(name)] for name in _MADE_OF) in only):
+            elif cells:
                 instance, expected = _line(header, cells, f"{path}:{line}")
                 if instance.name in found:
                     raise ValueError(f"{instance.name} has a line already, {found[instance.name][1].where}")

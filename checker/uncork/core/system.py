@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import enum
 import functools
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, ParamSpec
 
 from uncork.core.evaluate import State, evaluate, holds
 from uncork.core.expr import Expr, lift, nodes, text, variables
+from uncork.core.frozen import frozen
 from uncork.core.size import Undecided
 from uncork.core.sorts import Bool, Range, SlipError, Sort, Value, contains, default, did_you_mean, plain
 
@@ -28,7 +28,7 @@ class Fairness(enum.Enum):
     STRONG = "strong"
 
 
-@dataclass(frozen=True)
+@frozen
 class Variable:
     """A state variable: its name, sort, first value and meaning."""
 
@@ -120,7 +120,7 @@ class Record:
         return updates
 
 
-@dataclass(frozen=True)
+@frozen
 class Saying:
     """A sentence with blanks, filled in from a state; or another one `instead`, where its condition holds."""
 
@@ -141,7 +141,7 @@ def say(template: str, *blanks: Expr) -> Saying:
     return Saying(template, blanks)
 
 
-@dataclass(frozen=True)
+@frozen
 class Guarded:
     """A guarded command: when it may happen, what changes, and how a trace tells it."""
 
@@ -172,7 +172,7 @@ def when(guard: Expr, *updates: Mapping[str, Expr]) -> Guarded:
     return Guarded(lift(guard, Bool()), merged)
 
 
-@dataclass(frozen=True)
+@frozen
 class Action:
     """A guarded command with a name, an actor, a meaning and a fairness.
 
@@ -236,7 +236,7 @@ def step(
     return decorate
 
 
-@dataclass(frozen=True)
+@frozen
 class RingPicture:
     """How to draw a ring: a title, the marks on it (label and variable), and the array of what its slots hold.
 
@@ -250,7 +250,7 @@ class RingPicture:
     empty: str = "none"
 
 
-@dataclass(frozen=True)
+@frozen
 class System:
     """Variables, actions and how to draw them: all that an engine, exporter or printer may know.
 
@@ -324,6 +324,8 @@ class System:
 
     def fingerprint(self, also: Iterable[str] = ()) -> str:
         """A hash of everything that decides behaviour; equal for systems that differ in name and wording only."""
+        import hashlib  # OpenSSL, which who checks one instance need not wait for
+
         lines = [f"{v.name}: {v.sort} = {v.initial}" for v in self.variables]
         for action in self.actions:
             lines.append(f"{action.name}, {action.duty}, {action.fairness.value}: {text(action.guard)}")

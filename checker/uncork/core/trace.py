@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from uncork.core.evaluate import holds
+from uncork.core.frozen import frozen
 from uncork.core.property import Always, InRange, NotForever, Property
 from uncork.core.sorts import Value
 from uncork.core.system import Action, Fairness, System
 
 
-@dataclass(frozen=True)
+@frozen
 class Trace:
     """A run: its states, the names of the actions between them, and where it loops back to.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from uncork.core.expr import Expr
+from uncork.core.frozen import frozen
 from uncork.core.sorts import Array, Enum, Sort, Value
 
 _UNORDERED = ("&", "|", "+")
@@ -35,7 +36,7 @@ def _operands(node: Expr, op: str) -> list[Expr]:
     return [node] if node.op != op else [each for arg in node.args for each in _operands(arg, op)]
 
 
-@dataclass(frozen=True)
+@frozen
 class Renaming:
     """Variables whose names start with some record's get another's; names in enumerations are exchanged too."""
 
