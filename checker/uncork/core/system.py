@@ -15,6 +15,7 @@ from uncork.core.expr import Expr, lift, nodes, text, variables
 from uncork.core.frozen import frozen
 from uncork.core.size import Undecided
 from uncork.core.sorts import Bool, Range, SlipError, Sort, Value, contains, default, did_you_mean, plain
+from uncork.core.transform import Renaming
 
 
 class Fairness(enum.Enum):
@@ -297,6 +298,11 @@ class System:
         for action in self.actions:
             found.setdefault(action.duty, []).append(action)
         return found
+
+    @functools.cached_property
+    def unchanged(self) -> Renaming:
+        """The renaming that changes nothing, which remembers how the system's expressions read."""
+        return Renaming({})
 
     @property
     def initial(self) -> dict[str, Value]:
