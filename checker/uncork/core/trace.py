@@ -59,10 +59,11 @@ def owed(system: System, trace: Trace) -> Iterable[tuple[list[Action], str]]:
     for actions in system.duties.values():
         if not actions[0].fair:
             continue
-        enabled = [any(holds(action.guard, state) for action in actions) for state in loop]
         if any(action.name in taken for action in actions):
             yield actions, "taken"
-        elif not any(enabled):
+            continue
+        enabled = [any(holds(action.guard, state) for action in actions) for state in loop]
+        if not any(enabled):
             yield actions, "disabled"
         else:
             yield actions, "starved" if all(enabled) else "interrupted"
