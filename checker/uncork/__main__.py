@@ -9,6 +9,7 @@ import sys
 
 def main() -> None:
     """Runs the command line, and ends the process: at once if some work was given up, and is still under way."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads, of which nothing here makes use
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
