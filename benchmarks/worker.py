@@ -40,13 +40,12 @@ def decide(engine: str, name: str, asked: str) -> dict[str, Any]:
 def kernel(name: str) -> dict[str, Any]:
     """The search alone, in a process that has loaded and compiled everything."""
     from uncork.engines import Budget, quiet
-    from uncork.engines.explicit.explore import explore
-    from uncork.engines.explicit.native import Native
+    from uncork.engines.explicit.explore import code, explore
 
     system = from_name(name).system
     nothing = System("nothing", system.variables, ())
-    explore(nothing, Native(nothing, []), Budget(), quiet)
-    native = Native(system, [])
+    explore(nothing, code(nothing, []), Budget(), quiet)
+    native = code(system, [])
     wall, cpu = time.perf_counter(), time.process_time()
     graph = explore(system, native, Budget(), quiet)
     return {

@@ -107,8 +107,8 @@ class Compiled:
         call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3)
         assert call(self.native.successors)(before, after, labels) == 1
         assert labels[0] in (0, FAULT)
-        if self.native.predicates:
-            ask = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(self.native.predicates[0])
+        if self.native.asks:
+            ask = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(self.native.asks[0])
             assert bool(ask(before)) is evaluate(self.update.updates["out.value"], state)
         return None if labels[0] else layout.unpack(list(after))
 

@@ -1,17 +1,27 @@
-"""Compiles the hot loops, and keeps their code between runs where that can be written; where it cannot, says so once.
+"""Compiles the hot loops, and keeps their machine code between runs where that can be written.
 
-Numba keeps code beside the source, or in the user's cache; without a place it refuses to compile at all.
+Numba compiles them; to import it takes longer than to decide a small system. So what it made is kept, and what is kept
+is loaded through LLVM alone. The name of a kept file is a hash of all that its code depends on: the source of every
+module of hot loops, the versions of Python and of the compilers, the processor, and the types of the arguments. A file
+begins with a hash of the rest of it: one that is cut short or damaged is made anew.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numpy as np
 
 _SAID = "UNCORK_KEEPS_NO_CODE"
 """Set where it was said; processes that are begun inherit it, and do not say it again."""
@@ -19,29 +29,72 @@ _SAID = "UNCORK_KEEPS_NO_CODE"
 _ROOM = 2**20
 """Bytes that a place has to have room for."""
 
+_DIGEST = hashlib.sha256().digest_size
+
+_Types = tuple[Any, ...]
+"""For each argument what decides its code: the type and dimensions of an array, `int`, or a tuple of such."""
+
 
 @cache
-def kept() -> bool:
-    """Whether there is a place to keep code, and says so once if not: ask before processes are begun that compile."""
-    if _SAID not in os.environ and not any(_takes(place) for place in _places()):
+def kept() -> Path | None:
+    """The folder where code is kept; says so once if there is none. Ask before processes are begun that compile."""
+    found = next((place for place in _places() if _takes(place)), None)
+    if found is None and _SAID not in os.environ:
         _say()
-    return _SAID not in os.environ
+    return found
 
 
-def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """A decorator that compiles a function, and keeps the code if it can."""
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of arrays, whole numbers and tuples of them, that gives a whole number, in machine code.
+
+    It allocates nothing, raises nothing and does not look for indices beyond the end of an array. It lets other threads
+    run. What it calls of its own module is `inlined`.
+    """
+    made: dict[_Types, Callable[..., int]] = {}
+
+    def call(*args: Any) -> int:
+        types = tuple(_type(arg) for arg in args)
+        if types not in made:
+            made[types] = _made(function, types)
+        flat: list[int] = []
+        for arg in args:
+            _flatten(arg, flat)
+        return made[types](*flat)
+
+    call.__doc__, call.__name__ = function.__doc__, function.__name__
+    call.__wrapped__ = function  # type: ignore[attr-defined]
+    return call
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A part of what is `compiled`: only compiled code calls it."""
+    function.__inlined__ = True  # type: ignore[attr-defined]
+    return function
+
+
+@inlined
+def call(address: int, state: int, out: int, labels: int) -> int:
+    """Calls `i64 f(ptr, ptr, ptr)` at an address."""
+    raise NotImplementedError  # `intrinsics` has the code
+
+
+@inlined
+def prefetch(address: int) -> int:
+    """Asks for the memory at an address that will soon be read; gives the address."""
+    raise NotImplementedError
+
+
+def with_numba(function: Callable[..., Any]) -> Any:
+    """A loop that draws numba's random numbers, and so needs numba when it runs; numba keeps its code, if it can."""
     from numba import njit
 
-    def made(function: Callable[..., Any]) -> Any:
-        found = njit(cache=kept(), nogil=True, **options)(function)
-        if kept():
-            ours = found._cache
-            load, save = ours.load_overload, ours.save_overload
-            ours.load_overload = lambda *args: _or_nothing(load, *args)
-            ours.save_overload = lambda *args: _or_nothing(save, *args)
-        return found
-
-    return made
+    found = njit(cache=kept() is not None, nogil=True)(function)
+    if kept() is not None:
+        ours = found._cache
+        load, save = ours.load_overload, ours.save_overload
+        ours.load_overload = lambda *args: _or_nothing(load, *args)
+        ours.save_overload = lambda *args: _or_nothing(save, *args)
+    return found
 
 
 def _or_nothing(do: Callable[..., Any], *args: Any) -> Any:
@@ -54,12 +107,176 @@ def _or_nothing(do: Callable[..., Any], *args: Any) -> Any:
         return None
 
 
-def _places() -> list[Path]:
-    """Where numba keeps code."""
-    given, home = os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+# -- arguments ---------------------------------------------------------------------------------------------------------
+def _type(arg: Any) -> Any:
+    if isinstance(arg, np.ndarray):
+        return arg.dtype.str, arg.ndim
+    return tuple(_type(each) for each in arg) if isinstance(arg, tuple) else "int"
+
+
+def _flatten(arg: Any, flat: list[int]) -> None:
+    """As numba passes it: of an array its owner (nobody), size, bytes an element, address, shape and strides."""
+    if isinstance(arg, np.ndarray):
+        if not arg.flags.c_contiguous:
+            raise TypeError("an array whose elements do not follow one another")
+        flat += (0, 0, arg.size, arg.itemsize, arg.ctypes.data, *arg.shape, *arg.strides)
+    elif isinstance(arg, tuple):
+        for each in arg:
+            _flatten(each, flat)
+    else:
+        flat.append(arg)
+
+
+def _words(types: Any) -> int:
+    """How many words an argument is passed as."""
+    if types == "int":
+        return 1
+    return 5 + 2 * types[1] if isinstance(types[0], str) and types[0] != "int" else sum(_words(each) for each in types)
+
+
+# -- code --------------------------------------------------------------------------------------------------------------
+def _made(function: Callable[..., Any], types: _Types) -> Callable[..., int]:
+    name = f"{function.__module__}.{function.__name__}"
+    engine = _engine()
+    engine.add_object_file(llvm.ObjectFileRef.from_data(_object(function, name, types)))
+    engine.finalize_object()
+    word, address = ctypes.c_int64, ctypes.c_void_p
+    kind = ctypes.CFUNCTYPE(ctypes.c_int32, address, address, *[word] * sum(_words(each) for each in types))
+    code = kind(engine.get_function_address(_symbol(name, types)))
+
+    def call(*flat: int) -> int:
+        answer, raised = word(), address()
+        if code(ctypes.byref(answer), ctypes.byref(raised), *flat):
+            raise AssertionError(f"{name} raises an exception")
+        return answer.value
+
+    return call
+
+
+def target(level: int) -> Any:
+    """LLVM's code generator for this processor; it optimises at a level of 1 to 3."""
+    _ready()
+    name, features = _processor()
+    return llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features, opt=level)
+
+
+@cache
+def _ready() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+@cache
+def _processor() -> tuple[str, str]:
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+@cache
+def _engine() -> Any:
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target(3))
+
+
+def _symbol(name: str, types: _Types) -> str:
+    return f"{name}.{hashlib.sha256(repr(types).encode()).hexdigest()[:16]}"
+
+
+@cache
+def _depends() -> bytes:
+    """A hash of all that any code depends on, but for the types of its arguments."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        found.update(path.read_bytes())
+    versions = sys.version, llvmlite.__version__, np.__version__, _version("numba")
+    found.update(repr((versions, _processor())).encode())
+    return found.digest()
+
+
+def _version(package: str) -> str:
+    """The version of a package that is installed, without importing it."""
+    from importlib.metadata import version
+
+    return version(package)
+
+
+def _object(function: Callable[..., Any], name: str, types: _Types) -> bytes:
+    """The object file of a function: the one that is kept, or a new one, which is then kept."""
+    folder = kept()
+    file = None
+    if folder is not None:
+        key = hashlib.sha256(_depends() + _symbol(name, types).encode()).hexdigest()
+        file = folder / f"{name}-{key[:32]}.o"
+        with contextlib.suppress(OSError):
+            found = file.read_bytes()
+            if hashlib.sha256(found[_DIGEST:]).digest() == found[:_DIGEST]:
+                return found[_DIGEST:]
+    made = _compile(function, name, types)
+    if file is not None:
+        _keep(file, hashlib.sha256(made).digest() + made)
+    return made
+
+
+def _compile(function: Callable[..., Any], name: str, types: _Types) -> bytes:
+    import numba
+
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": False}
+    # What it calls is compiled with it. A copy of its names keeps this out of sight of everybody else.
+    names = dict(function.__globals__)
+    for other, value in names.items():
+        if getattr(value, "__inlined__", False):
+            names[other] = _part(value, options)
+    copy = type(function)(function.__code__, names, function.__name__)
+    arguments = tuple(_numba_type(numba, each) for each in types)
+    found = numba.njit(**options)(copy)
+    found.compile(arguments)
+    if found.overloads[arguments].signature.return_type not in (numba.int64, numba.boolean, numba.uint64):
+        raise AssertionError(f"{name} gives no whole number")
+    text = found.inspect_llvm(arguments)
+    module = llvm.parse_assembly(text)
+    module.get_function(found.overloads[arguments].fndesc.llvm_func_name).name = _symbol(name, types)
+    return bytes(target(3).emit_object(module))
+
+
+def _part(function: Any, options: dict[str, Any]) -> Any:
+    import numba
+
+    if function.__module__ == __name__:
+        from uncork.engines import intrinsics
+
+        return getattr(intrinsics, function.__name__)
+    names = function.__globals__
+    inner = {n: _part(v, options) for n in function.__code__.co_names if getattr(v := names.get(n), "__inlined__", 0)}
+    copy = type(function)(function.__code__, {**names, **inner}, function.__name__, function.__defaults__)
+    return numba.njit(**options)(copy)
+
+
+def _numba_type(numba: Any, types: Any) -> Any:
+    if types == "int":
+        return numba.int64
+    if isinstance(types[0], str) and types[0] != "int":
+        return numba.types.Array(numba.from_dtype(np.dtype(types[0])), types[1], "C")
+    return numba.types.Tuple([_numba_type(numba, each) for each in types])
+
+
+# -- where it is kept --------------------------------------------------------------------------------------------------
+def _keep(file: Path, content: bytes) -> None:
+    """Writes a file as a whole, or not at all: another process may write the same one, or read it."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as draft:
+            draft.write(content)
+        os.replace(draft.name, file)
+    except OSError:
+        with contextlib.suppress(OSError, NameError):
+            os.unlink(draft.name)
+        if _SAID not in os.environ:
+            _say()
+
+
+def _places() -> Sequence[Path]:
+    """Where code may be kept."""
+    given, home = os.environ.get("UNCORK_CODE"), os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     places = [Path(given)] if given else []
-    places.append(Path(__file__).parent / "explicit" / "__pycache__")
-    return places + ([Path(home) / "numba"] if os.path.isabs(home) else [])  # it is none for a user who has no home
+    places.append(Path(__file__).parent / "__pycache__")
+    return places + ([Path(home) / "uncork"] if os.path.isabs(home) else [])  # it is none for a user who has no home
 
 
 def _takes(place: Path) -> bool:
@@ -75,7 +292,6 @@ def _takes(place: Path) -> bool:
 def _say() -> None:
     os.environ[_SAID] = "yes"
     print(
-        "note: compiled code cannot be kept here, and is compiled anew; NUMBA_CACHE_DIR names a folder that can be "
-        "written",
+        "note: compiled code cannot be kept here, and is compiled anew; UNCORK_CODE names a folder that can be written",
         file=sys.stderr,
     )

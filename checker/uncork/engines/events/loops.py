@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from uncork.engines.compiling import compiled
-from uncork.engines.explicit.kernel import call
+from uncork.engines.compiling import with_numba
+from uncork.engines.intrinsics import call
 
 _NEVER = np.inf
 
 
-@compiled()
+@with_numba
 def run(
     look: int,
     steps: Any,
@@ -110,7 +110,7 @@ def run(
     return most
 
 
-@compiled()
+@with_numba
 def _time(mean: float, shape: float) -> float:
     if shape == 0:
         return mean
@@ -119,14 +119,14 @@ def _time(mean: float, shape: float) -> float:
     return np.random.gamma(shape, mean / shape)
 
 
-@compiled()
+@with_numba
 def _add(sums: Any, seen: Any, place: int, averages: int, since: float, to: float) -> None:
     if to > since:
         for k in range(averages):
             sums[k] += seen[place + k] * (to - since)
 
 
-@compiled()
+@with_numba
 def seed(value: int) -> None:
     """Seeds the random numbers of `run`."""
     np.random.seed(value)

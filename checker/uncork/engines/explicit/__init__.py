@@ -14,9 +14,8 @@ from uncork.core.system import System
 from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.engines import Budget, Outcome, Report, quiet
-from uncork.engines.explicit.explore import Graph, explore, transforms
+from uncork.engines.explicit.explore import Graph, code, explore
 from uncork.engines.explicit.liveness import Meadow
-from uncork.engines.explicit.native import Native
 from uncork.engines.explicit.reduction import partner, reduce
 from uncork.engines.explicit.witness import finite, lasso, renamed
 
@@ -28,18 +27,19 @@ def check(
     budget: Budget | None = None,
     report: Report = quiet,
     reductions: frozenset[str] = frozenset(),
+    threads: int = 1,
 ) -> Outcome:
     """Decides every property by enumerating the reachable states; each counterexample has been replayed.
 
     `reductions` are some of `engines.REDUCTIONS`; those that are unsound for this system are not used. Traces are of
-    the system itself in any case. Raises `uncork.core.trace.ReplayError` if one does not replay: a defect of this
+    the system itself in any case, and the same whatever the number of threads. Raises `uncork.core.trace.ReplayError` if one does not replay: a defect of this
     engine, never of the system.
     """
     started = time.monotonic()
     reduction = reduce(system, properties, covers, reductions)
     conditions: list[Expr] = [p.condition for p in (*properties, *covers) if not isinstance(p, InRange | Repeatedly)]
-    native = Native(system, conditions, transforms(system, reduction))
-    graph = explore(system, native, budget or Budget(), report, reduction, started)
+    native = code(system, conditions, reduction)
+    graph = explore(system, native, budget or Budget(), report, reduction, started, threads)
     numbers = {id(condition): k for k, condition in enumerate(conditions)}
     judge = _Judge(graph, [*properties, *covers], numbers)
     verdicts = tuple((prop, judge.verdict(prop)) for prop in properties)

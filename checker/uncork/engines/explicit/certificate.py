@@ -33,9 +33,8 @@ from numpy.typing import NDArray
 from uncork.core.property import Always, InRange, NotForever, Property, describe
 from uncork.core.system import Fairness, System
 from uncork.engines import Budget, Report, quiet
-from uncork.engines.explicit.explore import Graph, explore
+from uncork.engines.explicit.explore import Graph, code, explore
 from uncork.engines.explicit.liveness import Meadow
-from uncork.engines.explicit.native import Native
 
 STATES = 2_000_000
 """The most states that are written down; to check them takes minutes."""
@@ -54,8 +53,7 @@ def write(path: Path, system: System, properties: Sequence[Property], report: Re
     Raises `NoCertificate`, in particular where there are more than `STATES` states.
     """
     conditions = [p.condition for p in properties if not isinstance(p, InRange)]
-    native = Native(system, conditions)
-    graph = explore(system, native, Budget(states=STATES), report)
+    graph = explore(system, code(system, conditions), Budget(states=STATES), report)
     if not graph.complete:
         reason = f"{system.name} has more than the {STATES:,} states that are worth writing down"
         raise NoCertificate(reason if not graph.fault and graph.count >= STATES else graph.stopped or reason)
@@ -87,8 +85,9 @@ def _columns(graph: Graph) -> NDArray[np.unsignedinteger[Any]]:
     fields = [field for variable in graph.native.layout.fields.values() for field in variable]
     wide = max((field.width for field in fields), default=0) > 8
     columns = np.empty((graph.count, len(fields)), np.uint16 if wide else np.uint8)
+    words = graph.native.layout.words_of(graph.states)
     for number, field in enumerate(fields):
-        columns[:, number] = graph.states[:, field.word] >> np.uint64(field.shift) & np.uint64(field.mask)
+        columns[:, number] = words[:, field.word] >> np.uint64(field.shift) & np.uint64(field.mask)
     return columns
 
 

@@ -36,10 +36,9 @@ from uncork.core.property import Sometimes
 from uncork.core.system import Fairness, System
 from uncork.core.trace import Trace
 from uncork.engines import Budget, Report, quiet
-from uncork.engines.explicit import loops, relax
-from uncork.engines.explicit.explore import explore, transforms
-from uncork.engines.explicit.liveness import Meadow
-from uncork.engines.explicit.native import Native
+from uncork.engines.explicit import relax
+from uncork.engines.explicit.explore import code, explore
+from uncork.engines.explicit.liveness import Meadow, fair
 from uncork.engines.explicit.reduction import reduce
 from uncork.engines.explicit.witness import Loops, closed, lasso, stem, take
 
@@ -65,7 +64,7 @@ class Ledger:
         covers = [Sometimes(wait.name, wait.condition) for wait in waits]
         started = time.monotonic()
         reduction = reduce(system, [], covers, _REDUCTIONS)
-        native = Native(system, conditions, transforms(system, reduction))
+        native = code(system, conditions, reduction)
         self.system = system
         self.graph = explore(system, native, budget or Budget(), report, reduction, started)
         if not self.graph.complete:
@@ -101,14 +100,15 @@ class Ledger:
         """The least ratio of the signed count, with a loop that has it: a fair one if there is any."""
         graph, ring = self.graph, list[int]()
         by = np.zeros(graph.count, graph.labels.dtype)
-        seen, ratio = np.empty(graph.count, np.int32), Fraction(graph.count + 1)  # more than any cycle has
+        seen, room = np.empty(graph.count, np.int32), np.empty(graph.count, np.int64)
+        ratio = Fraction(graph.count + 1)  # more than any cycle has
         arrays = graph.offsets, graph.targets, graph.labels, part
         while True:
             weight = ratio.denominator * sign * counted.astype(np.int64) - ratio.numerator * per.astype(np.int64)
             distance, came = np.zeros(graph.count, np.int64), np.full(graph.count, -1, np.int32)
             active, found = part > 0, list[int]()
             while not found and relax.sweep(*arrays, weight, distance, came, by, active):
-                found = relax.rings(came, seen)
+                found = room[: relax.rings(came, seen, room)].tolist()
             if not found:
                 break
             rings = [_ring(came, int(node)) for node in found]
@@ -196,9 +196,8 @@ class Ledger:
         numbers = {duty: n for n, duty in enumerate(d for d, of in system.duties.items() if owed and of[0].fair)}
         duties = np.array([[numbers.get(action.duty, -1) for action in system.actions] * 2], np.int64)
         weak = np.array([system.duties[duty][0].fairness is Fairness.WEAK for duty in numbers], np.bool_)
-        arrays = (graph.offsets, graph.targets, labels, graph.turns, self.meadow.arrays[4])
-        parts: NDArray[np.int32] = loops.fair(arrays, forbidden, duties, weak, alive.copy())
-        return parts
+        arrays = (graph.bases, graph.nears, graph.targets, labels, np.zeros((1, 2 * actions), np.int64))
+        return fair(arrays, forbidden, duties, weak, alive.copy())
 
     def _fair_loop(self, keep: NDArray[np.bool_], among: NDArray[np.int32], wanted: NDArray[np.bool_]) -> Trace | None:
         """A run with a fair loop over some of the edges that takes a wanted step; the first to be entered."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,37 +15,46 @@ from uncork.core.expr import Expr
 from uncork.core.system import System
 from uncork.engines import Budget, Progress, Report, Stop
 from uncork.engines.explicit import kernel
-from uncork.engines.explicit.native import Native
+from uncork.engines.explicit.crew import Crew
+from uncork.engines.explicit.growing import Growing
+from uncork.engines.explicit.native import ASKED, Native
 from uncork.engines.explicit.reduction import Reduction, none, permuted
 
-_BATCH = 16  # states whose successors are looked up together
-_CHUNK = 1 << 16  # states expanded between two looks at the clock: a few hundredths of a second
+_PART = 1 << 11
+"""States that a thread looks at together; what it finds of them stays near the processor."""
+_CHUNK = 1 << 16
+"""States expanded between two looks at the clock and the budget: a few hundredths of a second."""
+_LARGE = 200_000
+"""States after which better code is worth the time that it takes to make."""
+_LOAD = 0.7
+"""The part of the table that may be taken."""
 
 
 @dataclass
 class Graph:
     """The states found, numbered in breadth-first order, and the steps between them.
 
-    `states` (count x words, u64) are packed; `parents` (i32) is the state that each was first reached from, -1 for the
-    first; the edges of state i are `targets` (i32) and `labels` (index of the action) at `offsets[i] .. offsets[i +
-    1]`. Where replicas are permuted, `turns` (u8) is the permutation that made each edge's target canonical, and
-    `turned` that of the first state. The first `expanded` states have all their edges; `levels[d]` is the number of
-    states at depth d or less (all of them: later levels may be unfinished). `fault` is a state and an action that
+    `states` are packed (a row each, see `Layout`). The edges of state i are `targets` (i32) and `codes` (action * ways
+    + turn, see `Native`) from `bases[i // NEAR] + nears[i]` to where those of state i + 1 begin. `turned` is the
+    permutation that made the first state canonical. The first `expanded` states have all their edges; `levels[d]` is
+    the number of states at depth d or less (all of them: later levels may be unfinished). Those states that the edges
+    of state `rounds[k][0]` and on led to first are numbered from `rounds[k][1]`. `fault` is a state and an action that
     leads out of a variable's sort; `stopped` is why the search ended early.
     """
 
     system: System
     native: Native
-    states: NDArray[np.uint64]
-    parents: NDArray[np.int32]
-    offsets: NDArray[np.int64]
+    states: NDArray[np.unsignedinteger[Any]]
+    bases: NDArray[np.int64]
+    nears: NDArray[np.unsignedinteger[Any]]
     targets: NDArray[np.int32]
-    labels: NDArray[np.unsignedinteger[Any]]
-    turns: NDArray[np.uint8]
+    codes: NDArray[np.unsignedinteger[Any]]
     turned: int
     reduction: Reduction
     expanded: int
     levels: list[int]
+    rounds: list[tuple[int, int]]
+    crew: Crew
     fault: tuple[int, int] | None = None
     stopped: str | None = None
     interrupted: bool = False
@@ -63,20 +74,55 @@ class Graph:
         """The greatest depth whose states were all found."""
         return len(self.levels) - 1
 
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """Where the edges of each expanded state begin, and at last where they end: eight bytes a state."""
+        found: NDArray[np.int64] = np.repeat(self.bases, kernel.NEAR)[: len(self.nears)] + self.nears
+        return found
+
+    @cached_property
+    def labels(self) -> NDArray[np.unsignedinteger[Any]]:
+        """The action of each edge."""
+        ways = self.native.ways
+        return self.codes if ways == 1 else (self.codes // ways).astype(self.codes.dtype)
+
+    def edges(self, state: int) -> list[tuple[int, int, int]]:
+        """The edges of a state: (action, permutation of the target, target)."""
+        first, last = (int(self.bases[i // kernel.NEAR]) + int(self.nears[i]) for i in (state, state + 1))
+        pairs = zip(self.codes[first:last].tolist(), self.targets[first:last].tolist(), strict=True)
+        return [(*divmod(code, self.native.ways), target) for code, target in pairs]
+
     def path(self, index: int) -> list[tuple[int, int]]:
         """A shortest way from the first state to a state: (action, permutation of the target) for each step."""
         steps: list[tuple[int, int]] = []
-        while (parent := int(self.parents[index])) >= 0:
-            start = int(self.offsets[parent])
-            edge = start + int(np.argmax(self.targets[start : self.offsets[parent + 1]] == index))
-            steps.append((int(self.labels[edge]), int(self.turns[edge]) if self.turns.size else 0))
-            index = parent
+        numbered = [first for _, first in self.rounds]
+        while index > 0:
+            start = self.rounds[bisect_right(numbered, index) - 1][0]
+            edge = kernel.edge_to(self.bases, self.nears, self.targets, start, index)
+            steps.append(divmod(int(self.codes[edge]), self.native.ways))
+            index = kernel.source(self.bases, self.nears, edge)
         return steps[::-1]
+
+    @cached_property
+    def _answers(self) -> list[NDArray[np.unsignedinteger[Any]]]:
+        found, native = [], self.native
+        for first, address in enumerate(native.asks):
+            asked = min(native.predicates - first * ASKED, ASKED)
+            answers = np.empty(self.count, np.uint16 if asked <= 16 else np.uint32 if asked <= 32 else np.uint64)
+            parts = range(0, self.count, max(-(-self.count // self.crew.threads), _PART))
+            self.crew.all(
+                [
+                    partial(kernel.ask, address, self.states, answers, start, min(start + parts.step, self.count))
+                    for start in parts
+                ]
+            )
+            found.append(answers)
+        return found
 
     def where(self, predicate: int) -> NDArray[np.bool_]:
         """For each state, whether a predicate of the native code holds."""
-        answers: NDArray[np.bool_] = kernel.ask(self.native.predicates[predicate], self.states, self.count)
-        return answers
+        answers = self._answers[predicate // ASKED]
+        return (answers & answers.dtype.type(1 << predicate % ASKED)) != 0
 
 
 def explore(
@@ -86,64 +132,60 @@ def explore(
     report: Report,
     reduction: Reduction | None = None,
     started: float | None = None,
+    threads: int = 1,
 ) -> Graph:
     """All states reachable in `system` that a reduction tells apart, or as many as the budget allows; deterministic.
 
-    The code's transforms have to be the reduction's: see `transforms`. The budget's time counts from when it `started`
+    The code has to be of that reduction: see `code`. The budget's time counts from when it `started`
     (`time.monotonic`), or from now.
     """
-    search = _Search(system, native, budget, report, reduction or none(system))
+    search = _Search(system, native, budget, report, reduction or none(system), threads)
     search.started = search.started if started is None else started
     return search.run()
 
 
-def transforms(system: System, reduction: Reduction) -> list[dict[str, Expr]]:
-    """What the native code needs to make states canonical: the normal form, and each permutation but the first."""
-    if reduction.trivial:
-        return []
-    return [reduction.normalise, *(permuted(system, change) for change in reduction.renamings[1:])]
+def code(system: System, predicates: list[Expr], reduction: Reduction | None = None) -> Native:
+    """The machine code of a system whose states a reduction makes canonical."""
+    if reduction is None or reduction.trivial:
+        return Native(system, predicates)
+    changes = [permuted(system, change) for change in reduction.renamings[1:]]
+    return Native(system, predicates, reduction.normalise, changes)
 
 
 class _Search:
-    def __init__(self, system: System, native: Native, budget: Budget, report: Report, reduction: Reduction) -> None:
+    def __init__(
+        self, system: System, native: Native, budget: Budget, report: Report, reduction: Reduction, threads: int
+    ) -> None:
         self.system, self.native, self.budget, self.report = system, native, budget, report
-        self.reduction = reduction
-        self.transforms = np.array(native.transforms, np.int64)
-        actions, words = len(system.actions), native.layout.words
-        self.room = actions * _BATCH
-        size = max(1 << 10, 2 * self.room)
-        self.states = np.empty((size, words), np.uint64)
-        self.parents = np.empty(size, np.int32)
-        self.offsets = np.zeros(size + 1, np.int64)
-        self.targets = np.empty(4 * size, np.int32)
-        self.labels: NDArray[np.unsignedinteger[Any]]
-        self.labels = np.empty(4 * size, np.uint8 if actions <= 256 else np.uint16)
-        self.turns = np.empty(4 * size if len(reduction.orders) > 1 else 0, np.uint8)
-        self.table = np.full(4 << (size - 1).bit_length(), kernel.EMPTY, np.int32)  # a power of two
+        self.reduction, self.crew = reduction, Crew(threads)
+        self.actions = len(system.actions)
+        codes = self.actions * native.ways
+        self.states = Growing(native.layout.row[0], 1 << 10, native.layout.row[1])
+        self.bases = Growing(np.int64, 1 << 6)
+        self.nears = Growing(np.uint16 if self.actions * kernel.NEAR < 1 << 16 else np.uint32, 1 << 10)
+        self.targets = Growing(np.int32, 1 << 12)
+        self.codes = Growing(np.uint8 if codes <= 256 else np.uint16, 1 << 12)
+        self.table = np.full(1 << 11, kernel.EMPTY, np.int32)
+        self.found = [self._room(1) for _ in range(self.crew.threads)]
         self.started = time.monotonic()
 
     def run(self) -> Graph:
-        self.parents[0] = -1
-        self.states[0] = self.native.layout.pack(self.system.initial)
-        scratch = np.empty((2, self.native.layout.words), np.uint64)
-        turned = kernel.canonical(self.transforms, self.states[0], scratch)
-        kernel.fill(self.table, self.states, 1)
-        batch = (
-            np.empty((self.room, self.native.layout.words), np.uint64), np.empty(self.room, np.uint16),
-            np.empty(self.room, np.uint8), np.empty(self.room, np.uint64), np.empty(_BATCH, np.int64), scratch,
-        )  # fmt: skip
-        levels, fault, stopped, interrupted = [1], None, None, False
+        first_state = self.native.layout.packed(self.system.initial)
+        turned = self.native.made_canonical(first_state)
+        self.states.array[0] = first_state
+        self._enter_again(1)
+        levels, rounds, stopped, interrupted = [1], list[tuple[int, int]](), None, False
+        fault = np.full(2, -1, np.int64)
         first, count, edges = 0, 1, 0
         try:
             while first < count:
-                last = min(levels[-1], first + _CHUNK)
-                why, first, count, edges, action = kernel.expand(
-                    self.native.successors, self.transforms, self.states, self.parents, self.table, self.offsets,
-                    self.targets, self.labels, self.turns, batch, first, last, count, edges,
-                )  # fmt: skip
-                if why == kernel.FAULTED:
-                    fault, stopped = (first - 1, action), "a variable left its range"
+                last = min(levels[-1], (first // _CHUNK + 1) * _CHUNK)
+                rounds.append((first, count))
+                count, edges = self._expand(first, last, count, edges, fault)
+                if fault[0] >= 0:
+                    first, stopped = int(fault[0]) + 1, "a variable left its range"
                     break
+                first = last
                 if first == levels[-1] and first < count:
                     levels.append(count)
                 seconds = time.monotonic() - self.started
@@ -151,20 +193,58 @@ class _Search:
                 stopped = self._spent(count, first, seconds)
                 if stopped:
                     break
-                if why == kernel.FULL:
-                    self._grow(count, edges)
+                if count > _LARGE:
+                    self.native.polish()
         except Stop as stop:
             stopped, interrupted = str(stop), True
-        expanded = first if fault is None else fault[0]  # the state at fault lacks a step
+        found = (int(fault[0]), int(fault[1])) if fault[0] >= 0 else None
+        expanded = first if found is None else found[0]  # the state at fault lacks a step
+        edges = int(self.bases.array[first // kernel.NEAR]) + int(self.nears.array[first])
         return Graph(
-            self.system, self.native, self.states[:count], self.parents[:count], self.offsets[: first + 1],
-            self.targets[:edges], self.labels[:edges], self.turns[:edges], turned, self.reduction, expanded, levels,
-            fault, stopped, interrupted,
+            self.system, self.native, self.states.array[:count], self.bases.array[: first // kernel.NEAR + 1],
+            self.nears.array[: first + 1], self.targets.array[:edges], self.codes.array[:edges], turned,
+            self.reduction, expanded, levels, rounds, self.crew, found, stopped, interrupted,
+        )  # fmt: skip
+
+    def _expand(self, first: int, last: int, count: int, edges: int, fault: NDArray[np.int64]) -> tuple[int, int]:
+        """Expands some states; gives the numbers of states and edges then known."""
+        parts = [(start, min(start + _PART, last)) for start in range(first, last, _PART)]
+        for start in range(0, len(parts), self.crew.threads):
+            together = parts[start : start + self.crew.threads]
+            for k, (begin, end) in enumerate(together):
+                if len(self.found[k][4]) <= end - begin:
+                    self.found[k] = self._room(end - begin)
+            arrays = self.states.array, self.table
+            more = self.crew.all(
+                [
+                    partial(kernel.look, self.native.successors, *arrays, found, *part)
+                    for found, part in zip(self.found, together, strict=False)
+                ]
+            )
+            del arrays
+            new = sum(int(found[4][-1]) for found, _ in zip(self.found, together, strict=False))
+            self._grow(count, new, together[-1][1], edges + sum(more))
+            written = self.bases.array, self.nears.array, self.targets.array, self.codes.array
+            for found, part in zip(self.found, together, strict=False):
+                count = kernel.enter(self.states.array, self.table, written, found, fault, *part, count)
+                if fault[0] >= 0:
+                    return count, edges
+            edges += sum(more)
+            del written
+        return count, edges
+
+    def _room(self, states: int) -> tuple[NDArray[Any], ...]:
+        """Room for what `look` finds of so many states."""
+        kind, parts = self.native.layout.row
+        most = self.actions * states
+        return (
+            np.empty((most, parts), kind), np.empty(most, np.uint16), np.empty(most, np.uint32),
+            np.empty(most, np.int32), np.zeros(states + 1, np.int64),
         )  # fmt: skip
 
     def _bytes(self) -> int:
-        arrays = (self.states, self.parents, self.offsets, self.targets, self.labels, self.turns, self.table)
-        return sum(array.nbytes for array in arrays)
+        arrays = (self.states, self.bases, self.nears, self.targets, self.codes)
+        return sum(each.array.nbytes for each in arrays) + self.table.nbytes
 
     def _spent(self, count: int, first: int, seconds: float) -> str | None:
         if first >= count:
@@ -177,24 +257,18 @@ class _Search:
             return self.budget.out_of("memory")
         return None
 
-    def _grow(self, count: int, edges: int) -> None:
-        if count + self.room > len(self.states):
-            size = 2 * len(self.states) + self.room
-            self.states = _longer(self.states, size)
-            self.parents = _longer(self.parents, size)
-            self.offsets = _longer(self.offsets, size + 1)
-        if edges + self.room > self.targets.size:
-            self.targets = _longer(self.targets, 2 * self.targets.size + self.room)
-            self.labels = _longer(self.labels, self.targets.size)
-            if self.turns.size:
-                self.turns = _longer(self.turns, self.targets.size)
-        if 2 * (count + self.room) > self.table.size:
-            self.table = np.full(2 * self.table.size, kernel.EMPTY, np.int32)
-            kernel.fill(self.table, self.states, count)
+    def _grow(self, count: int, new: int, expanded: int, edges: int) -> None:
+        """Makes room for up to so many new states, so many that are expanded, and so many edges."""
+        self.states.grow(count + new)
+        self.nears.grow(expanded + 1)
+        self.bases.grow(expanded // kernel.NEAR + 1)
+        self.targets.grow(edges)
+        self.codes.grow(edges)
+        if count + new > _LOAD * self.table.size:
+            size = max(int((count + new) / _LOAD) + 1, self.table.size * 2)
+            self.table = np.empty(0, np.int32)  # there is not to be both
+            self.table = np.full(size, kernel.EMPTY, np.int32)
+            self._enter_again(count)
 
-
-def _longer(array: Any, size: int) -> Any:
-    """A copy with room for `size` rows; what is beyond the old end is not set."""
-    longer = np.empty((size, *array.shape[1:]), array.dtype)
-    longer[: len(array)] = array
-    return longer
+    def _enter_again(self, count: int) -> None:
+        kernel.fill(self.table, self.states.array, np.empty(64, np.int64), count)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Scalar, Value
 from uncork.core.system import System
@@ -93,6 +97,18 @@ class Layout:
                 shift += width
             self.fields[variable.name] = tuple(placed)
         self.words = word if apart else word + 1
+        self.halved = not apart and shift <= 32
+        """Whether half of the last word is enough."""
+
+    @property
+    def bytes(self) -> int:
+        """The length of a packed state."""
+        return 8 * self.words - 4 * self.halved
+
+    @property
+    def row(self) -> tuple[type[np.unsignedinteger[Any]], int]:
+        """A packed state as numpy has it: the type of its parts, and how many there are."""
+        return (np.uint32, 2 * self.words - 1) if self.halved else (np.uint64, self.words)
 
     def pack(self, state: Mapping[str, Value]) -> list[int]:
         """The words of a state."""
@@ -102,6 +118,18 @@ class Layout:
             elements = value if isinstance(value, tuple) else (value,)
             for place, element in zip(fields, elements, strict=True):
                 words[place.word] |= encode(place.sort, element) << place.shift
+        return words
+
+    def packed(self, state: Mapping[str, Value]) -> NDArray[np.unsignedinteger[Any]]:
+        """The row of a state."""
+        words = np.array(self.pack(state), np.uint64)
+        kind, parts = self.row
+        return words.view(kind)[:parts]
+
+    def words_of(self, rows: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint64]:
+        """The words of packed states: of each a row."""
+        words = np.zeros((len(rows), self.words), np.uint64)
+        words.view(rows.dtype)[:, : rows.shape[1]] = rows
         return words
 
     def unpack(self, words: Sequence[int]) -> dict[str, Value]:

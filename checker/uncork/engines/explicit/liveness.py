@@ -9,6 +9,7 @@ parts are formed anew until nothing changes: the recursion of Emerson and Lei (1
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,20 +35,15 @@ class Meadow:
         self.graph, self.ways = graph, len(reduction.orders)
         every = range(self.ways)
         self.undone = np.array([reduction.partners[reduction.inverse(order)] for order in every], np.intp)
-        after = np.array([[reduction.after(order, turn) for turn in every] for order in every], np.int64)
-        self.arrays = (graph.offsets, graph.targets, graph.labels, graph.turns, after)
+        self.after = [[reduction.after(order, turn) for turn in every] for order in every]
+        turned = np.tile(np.array(self.after, np.int64), len(graph.system.actions))  # by order, and code
+        self.arrays = (graph.bases, graph.nears, graph.targets, graph.codes, turned)
 
     def edges(self, node: int) -> list[tuple[int, int]]:
         """The steps from a node, as (the run's action, target)."""
-        offsets, targets, labels, turns, after = self.arrays
         state, order = divmod(node, self.ways)
-        return [
-            (
-                int(self.undone[order, labels[edge]]),
-                int(targets[edge]) * self.ways + (int(after[order, turns[edge]]) if self.ways > 1 else 0),
-            )
-            for edge in range(int(offsets[state]), int(offsets[state + 1]))
-        ]
+        undone, after = self.undone[order], self.after[order]
+        return [(int(undone[a]), target * self.ways + after[turn]) for a, turn, target in self.graph.edges(state)]
 
     def fair_parts(self, allowed: Sequence[NDArray[np.bool_]], without: frozenset[str]) -> NDArray[np.int32]:
         """For each node, the fair part it belongs to, or 0.
@@ -61,12 +57,15 @@ class Meadow:
         regions[self.graph.expanded :] = False
         alive = regions.reshape(-1)
         numbers = {duty: n for n, duty in enumerate(d for d, actions in system.duties.items() if actions[0].fair)}
-        duties = np.array([numbers.get(action.duty, -1) for action in system.actions], np.int64)[self.undone]
+        duties = self._by_code(np.array([numbers.get(action.duty, -1) for action in system.actions], np.int64))
         weak = np.array([system.duties[duty][0].fairness is Fairness.WEAK for duty in numbers], np.bool_)
-        forbidden = self.marked(without)[self.undone]
-        loops.trim(self.arrays, forbidden, duties, alive)
-        parts: NDArray[np.int32] = loops.fair(self.arrays, forbidden, duties, weak, alive)
-        return parts
+        forbidden = self._by_code(self.marked(without))
+        loops.trim(self.arrays, forbidden, duties, alive, np.zeros(alive.size, np.uint8))
+        return fair(self.arrays, forbidden, duties, weak, alive)
+
+    def _by_code(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """What is said of the run's actions, for each order and each code of an edge."""
+        return np.repeat(actions[self.undone], self.ways, axis=1)
 
     def marked(self, steps: frozenset[str]) -> NDArray[np.bool_]:
         """For each action, whether it is one of these."""
@@ -74,15 +73,28 @@ class Meadow:
 
     def taken_again(self, steps: frozenset[str]) -> bool:
         """Whether some run takes one of these steps again and again."""
-        wanted = self.marked(steps)[self.undone]
-        if loops.stroll(self.arrays, wanted, _STROLL):
+        wanted = self._by_code(self.marked(steps))
+        seen = np.full(self.graph.count * self.ways, -1, np.int32)
+        if loops.stroll(self.arrays, wanted, seen, _STROLL):
             return True
         everywhere = np.ones(self.graph.count * self.ways, np.bool_)
         return bool(loops.recurs(self.arrays, wanted, self.parts(everywhere, frozenset())))
 
     def parts(self, alive: NDArray[np.bool_], without: frozenset[str]) -> NDArray[np.int32]:
         """For each living node, its strongly connected part; no step leads to a part with a lesser number."""
-        forbidden = self.marked(without)[self.undone]
-        nothing = np.full(forbidden.shape, -1), np.zeros(0, np.bool_)  # is owed
-        parts: NDArray[np.int32] = loops.fair(self.arrays, forbidden, *nothing, alive)
-        return parts
+        forbidden = self._by_code(self.marked(without))
+        return fair(self.arrays, forbidden, np.full(forbidden.shape, -1), np.zeros(0, np.bool_), alive)
+
+
+def fair(
+    graph: tuple[NDArray[Any], ...],
+    forbidden: NDArray[np.bool_],
+    duties: NDArray[np.int64],
+    weak: NDArray[np.bool_],
+    alive: NDArray[np.bool_],
+) -> NDArray[np.int32]:
+    """The fair part of each node; see `loops.fair`."""
+    index, stacks, edges = np.zeros(alive.size, np.int32), np.empty((3, alive.size), np.int32), np.empty(alive.size, np.int64)
+    kinds = np.zeros((5, weak.size // 64 + 1), np.uint64)
+    loops.fair(graph, forbidden, duties, weak, alive, index, stacks, edges, kinds)
+    return index

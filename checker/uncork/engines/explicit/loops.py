@@ -1,7 +1,7 @@
 """The hot loops on a finished graph, in machine code: its strongly connected parts, and which of them are fair.
 
 A graph is the arrays of a `Meadow`; what is said of actions has a row for each order of the replicas, and a column for
-each label of an edge.
+each code of an edge.
 """
 
 from __future__ import annotations
@@ -10,40 +10,46 @@ from typing import Any
 
 import numpy as np
 
-from uncork.engines.compiling import compiled
+from uncork.engines.compiling import compiled, inlined
+from uncork.engines.explicit.kernel import NEAR
 
 MANY = 255
 
 
-@compiled(inline="always")
+@inlined
 def _place(graph: Any, node: int) -> tuple[int, int]:
     """The state and the permutation that a node stands for; see `Meadow`. Dividing takes longer than all the rest."""
     ways = graph[4].shape[0]
     return (node, 0) if ways == 1 else (node // ways, node % ways)
 
 
-@compiled(inline="always")
+@inlined
+def _first(graph: Any, state: int) -> Any:
+    """Where the edges of a state begin, and so where those of the state before end."""
+    return graph[0][state // NEAR] + graph[1][state]
+
+
+@inlined
 def _follow(graph: Any, edge: int, order: int) -> Any:
     """The node that an edge leads to, after a permutation."""
-    _, targets, _, turns, after = graph
-    ways = after.shape[0]
-    return np.uintp(targets[edge]) if ways == 1 else np.uintp(targets[edge] * ways + after[order, turns[edge]])
+    _, _, targets, codes, turned = graph
+    ways = turned.shape[0]
+    return np.uintp(targets[edge]) if ways == 1 else np.uintp(targets[edge] * ways + turned[order, codes[edge]])
 
 
-@compiled()
-def trim(graph: Any, forbidden: Any, duties: Any, alive: Any) -> None:
+@compiled
+def trim(graph: Any, forbidden: Any, duties: Any, alive: Any, leading: Any) -> int:
     """Takes from `alive` most nodes that no step leads back to and where something is owed; see `fair`.
 
     Nodes that nothing leads to go, and then those that only these led to. Steps mostly lead on in the order of nodes,
     so a sweep in that order goes far, and it reads memory in order, which a search for parts does not. It is repeated
-    while it takes more than a few.
+    while it takes more than a few. `leading`, at first 0, is how many steps lead to a node; MANY stays MANY.
     """
-    offsets, labels = graph[0], graph[2]
-    leading = np.zeros(alive.size, np.uint8)  # how many steps lead to a node; MANY stays MANY
+    labels = graph[3]
     for node in range(alive.size):
         if alive[node]:
             state, order = _place(graph, node)
-            for edge in range(offsets[state], offsets[state + 1]):
+            for edge in range(_first(graph, state), _first(graph, state + 1)):
                 if not forbidden[order, labels[edge]]:
                     target = _follow(graph, edge, order)
                     leading[target] += leading[target] != MANY
@@ -54,7 +60,7 @@ def trim(graph: Any, forbidden: Any, duties: Any, alive: Any) -> None:
             if alive[node] and leading[node] == 0:
                 owed = False
                 state, order = _place(graph, node)
-                for edge in range(offsets[state], offsets[state + 1]):
+                for edge in range(_first(graph, state), _first(graph, state + 1)):
                     owed |= duties[order, labels[edge]] >= 0
                     if not forbidden[order, labels[edge]]:
                         target = _follow(graph, edge, order)
@@ -62,11 +68,17 @@ def trim(graph: Any, forbidden: Any, duties: Any, alive: Any) -> None:
                 alive[node] = not owed
                 leading[node] = MANY  # it is done with, if it stays
                 removed += 1
+    return removed
 
 
-@compiled()
-def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
+@compiled
+def fair(
+    graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any, index: Any, stacks: Any, edges: Any, kinds: Any
+) -> int:
     """The fair part, 1 or more, of each node, over steps that are not `forbidden`; 0 of those that no fair loop visits.
+
+    They are in `index`, which is 0 at first; `stacks` and `edges` have room for each node, and `kinds`, at first 0, for
+    five sets of duties.
 
     `duties` is the number of the step that each action is an outcome of, -1 if nothing is owed to it; `weak` is whether
     it is owed to each such step only while it lasts. See `liveness` for the rule.
@@ -75,12 +87,10 @@ def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
     part is judged as soon as it is found: if it starves a step, the nodes that enable that step die, and the others
     have not been seen yet. So each part is decided while it is at hand, and no part is looked at twice in vain.
     """
-    offsets, labels, size = graph[0], graph[2], alive.size
+    labels, size = graph[3], alive.size
     dead, part, following = np.int32(size + 1), np.int32(size), np.int32(1)
-    index = np.zeros(size, np.int32)  # 0: not seen; then the least number reached; at last the part, from the top
-    path, waiting, numbers = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
-    edges = np.empty(size, np.int64)
-    kinds = np.zeros((5, weak.size // 64 + 1), np.uint64)
+    path, waiting, numbers = stacks[0], stacks[1], stacks[2]
+    # index: 0: not seen; then the least number reached; at last the part, from the top
     for duty in range(weak.size):
         if weak[duty]:
             kinds[0, duty >> 6] |= np.uint64(1) << np.uint64(duty & 63)
@@ -93,14 +103,14 @@ def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
         for start in range(size):
             if index[start] != 0:
                 continue
-            path[0], numbers[0], edges[0] = start, following, offsets[_place(graph, start)[0]]
+            path[0], numbers[0], edges[0] = start, following, _first(graph, _place(graph, start)[0])
             index[start] = following
             following += np.int32(1)
             depth, held = 1, 0
             while depth:
                 node, edge = path[depth - 1], edges[depth - 1]
                 state, order = _place(graph, node)
-                least, last, found = index[node], offsets[state + 1], np.int64(-1)
+                least, last, found = index[node], _first(graph, state + 1), np.int64(-1)
                 while edge < last:
                     if not forbidden[order, labels[edge]]:
                         target = _follow(graph, edge, order)
@@ -112,7 +122,7 @@ def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
                 index[node] = least
                 if found >= 0:
                     edges[depth - 1] = edge
-                    path[depth], numbers[depth], edges[depth] = found, following, offsets[_place(graph, found)[0]]
+                    path[depth], numbers[depth], edges[depth] = found, following, _first(graph, _place(graph, found)[0])
                     index[found] = following
                     following += np.int32(1)
                     depth += 1
@@ -135,25 +145,25 @@ def fair(graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any) -> Any:
     for node in range(size):
         if index[node] == dead:
             index[node] = 0
-    return index
+    return following
 
 
-@compiled(inline="always")
+@inlined
 def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> bool:
     """Whether no fair run stays at a node: something is owed there, and no step leads back to it. Most parts are so."""
-    offsets, labels, owed = graph[0], graph[2], False
+    labels, owed = graph[3], False
     state, order = _place(graph, node)
-    for edge in range(offsets[state], offsets[state + 1]):
+    for edge in range(_first(graph, state), _first(graph, state + 1)):
         if _follow(graph, edge, order) == node and not forbidden[order, labels[edge]]:
             return False
         owed |= duties[order, labels[edge]] >= 0
     return owed
 
 
-@compiled()
+@inlined
 def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nodes: Any, part: int, dead: int) -> bool:
     """Whether a strongly connected part is fair, or dies as a whole; if not, what remains of it is not seen yet."""
-    offsets, labels = graph[0], graph[2]
+    labels = graph[3]
     weak, enabled, somewhere, throughout, taken = kinds[0], kinds[1], kinds[2], kinds[3], kinds[4]
     somewhere[:], throughout[:], taken[:] = 0, ~np.uint64(0), 0
     for node in nodes:
@@ -161,7 +171,7 @@ def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nod
     for node in nodes:
         enabled[:] = 0
         state, order = _place(graph, node)
-        for edge in range(offsets[state], offsets[state + 1]):
+        for edge in range(_first(graph, state), _first(graph, state + 1)):
             duty = duties[order, labels[edge]]
             if duty >= 0:
                 bit = np.uint64(1) << np.uint64(duty & 63)
@@ -181,7 +191,7 @@ def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nod
     for node in nodes:
         state, order = _place(graph, node)
         index[node] = 0
-        for edge in range(offsets[state], offsets[state + 1]):
+        for edge in range(_first(graph, state), _first(graph, state + 1)):
             duty = duties[order, labels[edge]]
             if duty >= 0 and starved[duty >> 6] >> np.uint64(duty & 63) & np.uint64(1):
                 index[node] = dead
@@ -189,40 +199,42 @@ def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nod
     return False
 
 
-@compiled()
-def stroll(graph: Any, wanted: Any, steps: int) -> bool:
+@compiled
+def stroll(graph: Any, wanted: Any, at: Any, steps: int) -> bool:
     """Whether a walk of so many steps from the first node returns to a node and took a wanted step in between.
 
-    The walk is random and always the same. Where it finds nothing, nothing is known.
+    The walk is random and always the same. Where it finds nothing, nothing is known. `at`, at first -1, is when it came
+    to a node.
     """
-    offsets, labels = graph[0], graph[2]
-    at = np.full((offsets.size - 1) * graph[4].shape[0], -1, np.int64)
+    labels = graph[3]
     node, last, chance = np.int64(0), -1, np.uint64(0x9E3779B97F4A7C15)
     for now in range(steps):
         if at[node] >= 0 and at[node] <= last:
             return True
         at[node] = now
         state, order = _place(graph, node)
-        choices = offsets[state + 1] - offsets[state]
+        if state + 1 >= graph[1].size:
+            return False  # it was not expanded
+        choices = _first(graph, state + 1) - _first(graph, state)
         if choices == 0:
             return False
         chance ^= chance << np.uint64(13)
         chance ^= chance >> np.uint64(7)
         chance ^= chance << np.uint64(17)
-        edge = offsets[state] + np.int64((chance >> np.uint64(33)) % np.uint64(choices))
+        edge = _first(graph, state) + np.int64((chance >> np.uint64(33)) % np.uint64(choices))
         if wanted[order, labels[edge]]:
             last = now
         node = np.int64(_follow(graph, edge, order))
     return False
 
 
-@compiled()
+@compiled
 def recurs(graph: Any, wanted: Any, parts: Any) -> bool:
     """Whether some step that is wanted joins two nodes of the same part."""
-    offsets, labels = graph[0], graph[2]
+    labels = graph[3]
     for node in range(parts.size):
         state, order = _place(graph, node)
-        for edge in range(offsets[state], offsets[state + 1]):
+        for edge in range(_first(graph, state), _first(graph, state + 1)):
             if wanted[order, labels[edge]] and parts[_follow(graph, edge, order)] == parts[node]:
                 return True
     return False

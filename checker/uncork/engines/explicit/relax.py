@@ -12,7 +12,7 @@ import numpy as np
 from uncork.engines.compiling import compiled
 
 
-@compiled()
+@compiled
 def sweep(
     offsets: Any, targets: Any, labels: Any, part: Any, weight: Any, distance: Any, came: Any, by: Any, active: Any
 ) -> bool:
@@ -36,11 +36,14 @@ def sweep(
     return changed
 
 
-@compiled()
-def rings(came: Any, seen: Any) -> Any:
-    """A node of each cycle of nodes that came from each other. Each cycle has a negative weight (Tarjan, 1981)."""
+@compiled
+def rings(came: Any, seen: Any, found: Any) -> int:
+    """Finds a node of each cycle of nodes that came from each other, and gives how many.
+
+    Each cycle has a negative weight (Tarjan, 1981).
+    """
     seen[:] = 0
-    found, mark = [np.int64(0) for _ in range(0)], np.int32(0)
+    number, mark = np.int64(0), np.int32(0)
     for start in range(came.size):
         if seen[start] or came[start] < 0:
             continue
@@ -50,11 +53,12 @@ def rings(came: Any, seen: Any) -> Any:
             seen[node] = mark
             node = came[node]
         if node >= 0 and seen[node] == mark:
-            found.append(node)
-    return found
+            found[number] = node
+            number += 1
+    return number
 
 
-@compiled()
+@compiled
 def longest(offsets: Any, targets: Any, labels: Any, part: Any, order: Any, counted: Any, most: Any) -> int:
     """Fills `most`: the most counted edges on a way that starts at a node with a part, and leaves from such nodes only.
 
