@@ -12,6 +12,7 @@ from itertools import islice
 from math import log
 
 from uncork_nvme.instance import Instance
+from uncork_nvme.machine import Machine
 from uncork_properties.catalogue import ROWS, covers, properties
 
 from uncork import signals
@@ -115,7 +116,10 @@ def _leaders(instances: Sequence[Instance], prints: dict[int, str]) -> Iterator[
         yield 0
         return
     known: set[str] = set()
+    machines: dict[object, Machine] = {}
     for index in sorted(range(len(instances)), key=lambda i: -effort(instances[i])):
+        if _soon_made(instances[index]):
+            instances[index].shares(machines)
         mark = prints[index] = _known_by(instances[index])
         if mark not in known:
             known.add(mark)
@@ -130,7 +134,11 @@ def fingerprint(instance: Instance) -> str:
 
 def _known_by(instance: Instance) -> str:
     """The fingerprint of an instance; of a large one, whose making counts as work, its name."""
-    return fingerprint(instance) if instance.steps < _SOON_MADE else instance.name
+    return fingerprint(instance) if _soon_made(instance) else instance.name
+
+
+def _soon_made(instance: Instance) -> bool:
+    return instance.steps < _SOON_MADE
 
 
 _SOON_MADE = 2000

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple, ParamSpec
 
 from uncork.core.evaluate import State, evaluate, holds
-from uncork.core.expr import Expr, lift, nodes, text, variables
+from uncork.core.expr import Expr, lift, nodes, text
 from uncork.core.frozen import frozen
 from uncork.core.size import Undecided
 from uncork.core.sorts import Bool, Range, SlipError, Sort, Value, contains, default, did_you_mean, plain
@@ -195,10 +195,30 @@ class Action:
         if not self.duty:
             object.__setattr__(self, "duty", self.name)
 
+    @functools.cached_property
+    def reads(self) -> frozenset[str]:
+        """The names of the variables that it depends on."""
+        return frozenset(str(n.value) for n in nodes([self.guard, *self.updates.values()]) if n.op == "var")
+
+    @functools.cached_property
+    def behaviour(self) -> str:
+        """Everything that decides what it does, as text: for fingerprints."""
+        lines = [f"{self.name}, {self.duty}, {self.fairness.value}: {text(self.guard)}"]
+        lines.extend(f"  {name}' = {text(value)}" for name, value in self.updates.items())
+        return "\n".join(lines)
+
     @property
     def fair(self) -> bool:
         """Whether a fair run owes this action anything."""
         return self.fairness is not Fairness.NONE
+
+
+class Remembers:
+    """What steps are made of, as their first argument, and remembers those that would be the same again."""
+
+    def remembered(self, name: str, make: Callable[[], Action]) -> Action:
+        """The step of a name, made if it is not known."""
+        raise NotImplementedError
 
 
 _P = ParamSpec("_P")
@@ -221,16 +241,20 @@ def step(
 
         @functools.wraps(function)
         def make(*args: _P.args, **kwargs: _P.kwargs) -> Action:
-            command = function(*args, **kwargs)
             labels = [label for a in args if (label := getattr(a, "label", ""))]
             notes = [
                 str(a) if type(a) is int else note for a in args if (note := getattr(a, "note", "")) or type(a) is int
             ]
             name = f"{family}({', '.join([*labels, *notes])})" if labels or notes else family
-            actor = role.format(" ".join(labels))
-            told = command.told or say(doc.split(". ")[0].rstrip("."))
-            duty = f"{of or family} by {actor}" if fairness is not Fairness.NONE else name
-            return Action(name, family, actor, command.guard, command.updates, fairness, doc, told, duty)
+
+            def made() -> Action:
+                command = function(*args, **kwargs)
+                actor = role.format(" ".join(labels))
+                told = command.told or say(doc.split(". ")[0].rstrip("."))
+                duty = f"{of or family} by {actor}" if fairness is not Fairness.NONE else name
+                return Action(name, family, actor, command.guard, command.updates, fairness, doc, told, duty)
+
+            return args[0].remembered(name, made) if args and isinstance(args[0], Remembers) else made()
 
         return make
 
@@ -274,19 +298,12 @@ class System:
             if twice:
                 raise SlipError(f"{self.name}: two {kind}s named {', '.join(sorted(twice))}")
         known = {v.name for v in self.variables}
-        parts = [part for action in self.actions for part in (action.guard, *action.updates.values())]
-        strange = {str(node.value) for node in nodes(parts) if node.op == "var"} - known
         for action in self.actions:
             unknown = action.updates.keys() - known
             if unknown:
                 raise SlipError(f"{action.name} changes what {self.name} does not have: {', '.join(sorted(unknown))}")
-            if not strange:
-                continue
-            read = {str(v.value) for part in (action.guard, *action.updates.values()) for v in variables(part)}
-            if read & strange:
-                raise SlipError(
-                    f"{action.name} reads what {self.name} does not have: {', '.join(sorted(read & strange))}"
-                )
+            if strange := action.reads - known:
+                raise SlipError(f"{action.name} reads what {self.name} does not have: {', '.join(sorted(strange))}")
 
         if any(len({a.fairness for a in actions}) > 1 for actions in self.duties.values()):
             raise SlipError(f"{self.name}: the outcomes of one step differ in fairness")
@@ -333,7 +350,5 @@ class System:
         import hashlib  # OpenSSL, which who checks one instance need not wait for
 
         lines = [f"{v.name}: {v.sort} = {v.initial}" for v in self.variables]
-        for action in self.actions:
-            lines.append(f"{action.name}, {action.duty}, {action.fairness.value}: {text(action.guard)}")
-            lines.extend(f"  {name}' = {text(value)}" for name, value in action.updates.items())
+        lines.extend(action.behaviour for action in self.actions)
         return hashlib.sha256("\n".join([*lines, *also]).encode()).hexdigest()
