@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+from uncork.cli import cli
 
 FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
 HANGS = ["--device", "propolis-2025", "--guest", "linux", "--policy", "tail", "--sqs", "1", "--sq-size", "3"]
@@ -32,6 +34,19 @@ def rows(*args: str) -> list[dict[str, Any]]:
     found = json.loads(done.stdout)
     assert all(set(row) == FIELDS for row in found)
     return list(found)
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 1000])
+def test_commands_are_listed_as_each_tells_of_itself(width: int) -> None:
+    """None is imported to list them, so the list has their sentences written down."""
+    with click.Context(cli, terminal_width=width, max_content_width=width) as context:
+        listed = [context.make_formatter() for _ in range(2)]
+        cli.format_commands(context, listed[0])
+        click.Group(commands=[command for _, command in sorted(cli.commands.items())]).format_commands(
+            context, listed[1]
+        )
+    assert listed[0].getvalue() == listed[1].getvalue()
+    assert all(command.name == name for name, command in cli.commands.items())
 
 
 def test_check_compares_with_what_is_recorded() -> None:

@@ -9,15 +9,17 @@ import sys
 
 def main() -> None:
     """Runs the command line, and ends the process: at once if some work was given up, and is still under way."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads, of which nothing here makes use
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
-    from uncork import cli, patience
+    from uncork import cli
 
     try:
         cli.main()
     except SystemExit as ended:
-        if patience.given_up:
+        patience = sys.modules.get("uncork.patience")  # without which nothing was done that can be given up
+        if patience and patience.given_up:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(ended.code if isinstance(ended.code, int) else 1)

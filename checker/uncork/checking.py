@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from modulefinder import ModuleFinder
+from dataclasses import field
 from pathlib import Path
 
 import click
@@ -12,15 +13,19 @@ from uncork_nvme.instance import Instance, InstanceError, find_policy
 from uncork_properties import expected
 
 from uncork import options, selection
+from uncork.core.frozen import frozen
 from uncork.gate import Exit
 from uncork.options import own_file
 from uncork.selection import Filters
+
+FORMATS = ("json", "junit", "sarif", "markdown")
+"""What can be written."""
 
 Known = Mapping[str, tuple[Instance, expected.Expected]]
 """What is expected of instances, by name."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Asked:
     """What was asked. `files` are those of policies that changed: others are not checked; none of them: all are.
 
@@ -41,8 +46,11 @@ class Asked:
 
     def instances(self) -> tuple[list[Instance], Known]:
         """The instances to check, and what is expected of instances."""
-        known = expected.load(self.expect) if self.expect is not None else expected.recorded()
-        by_file = self.expect is not None and self.filters == Filters()
+        if self.expect is None:
+            named = self._changed(selection.select(self.filters))
+            return named, expected.recorded(named)
+        known = expected.load(self.expect)
+        by_file = self.filters == Filters()
         named = [each for each, _ in known.values()] if by_file else selection.select(self.filters)
         return self._changed(named), known
 
@@ -63,6 +71,8 @@ def own_files(policy: str) -> list[Path]:
     path, colon, _ = policy.rpartition(":")
     if not colon:
         return []
+    from modulefinder import ModuleFinder  # as long to import as the catalogue is, for files of the user's own
+
     folder = Path(path).resolve().parent
     finder = ModuleFinder([str(folder)])  # which runs nothing
     try:
@@ -89,8 +99,7 @@ def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) 
 
 def once(asked: Asked) -> int:
     """Checks what was asked, prints what was found, writes the files; gives the exit code."""
-    from uncork import idle, outputs, runner
-    from uncork.report import Report
+    from uncork import idle, runner
 
     rows, reduced = selection.rows(asked.rows), selection.reductions(asked.reductions)
     named, known = asked.instances()
@@ -107,7 +116,9 @@ def once(asked: Asked) -> int:
         from uncork import certifying
 
         certifying.prepare(asked.certificate, instances, [*read, *asked.outputs.values()])
-    report, interrupted, found = Report(instances, rows, known, reduced, asked.engine, notes), False, []
+    interrupted, found = False, []
+    meanwhile = threading.Thread(target=importlib.import_module, args=("uncork.report",), daemon=True)
+    meanwhile.start()  # rich takes as long to import as a small instance to check, much of it outside of Python
     budget = options.budget(asked.max_states, asked.max_memory, asked.max_seconds, len(instances))
     with options.progress() as watch:
         try:
@@ -115,8 +126,14 @@ def once(asked: Asked) -> int:
                 found.append(checked)
         except KeyboardInterrupt:
             interrupted = True
+    from uncork.report import Report
+
+    report = Report(instances, rows, known, reduced, asked.engine, notes)
     code = Exit.INTERRUPTED if interrupted else report.code(found)
-    outputs.write_all(asked.outputs, report, found, code)
+    if asked.outputs:
+        from uncork import outputs
+
+        outputs.write_all(asked.outputs, report, found, code)
     report.show(found, quiet="-" in asked.outputs.values(), interrupted=interrupted)
     if asked.certificate is not None and not interrupted:
         for each in certifying.write(Path(asked.certificate), found):

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from uncork_nvme.instance import Instance
 from uncork_properties.expected import OPEN, Expected, cell
 
+from uncork.core.frozen import frozen
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
+from uncork.exits import Exit as Exit  # which everybody knows by this module
 from uncork.runner import Checked
-
-
-class Exit(enum.IntEnum):
-    """Exit codes; TLC's where it has one."""
-
-    AS_EXPECTED = 0
-    USAGE = 2
-    CHANGED = 10
-    SAFETY = 12
-    LIVENESS = 13
-    VACUOUS = 20
-    DISAGREE = 22
-    REPLAY = 23
-    OPEN = 30
-    INTERNAL = 70
-    INTERRUPTED = 130
-
 
 _SEVEREST = (
     Exit.INTERRUPTED,
@@ -43,7 +26,7 @@ _SEVEREST = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Finding:
     """Something that is not as expected.
 

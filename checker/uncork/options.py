@@ -1,4 +1,8 @@
-"""What commands share: what cannot be meant is refused, lists as options, budgets, progress, files written whole."""
+"""What commands share: what cannot be meant is refused, lists as options, budgets, progress, files written whole.
+
+Every command imports this: what only some need, as `tempfile` for files and `own` for a budget of time, waits until it
+is.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,12 @@ import functools
 import math
 import os
 import stat
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from uncork_nvme import own
 
 from uncork.core import numbers
 
@@ -87,6 +89,7 @@ def _apart(value: str) -> list[str]:
     return parts
 
 
+OUTPUT = click.Path(dir_okay=False, allow_dash=True)
 NAMES, NUMBERS = ListType(), ListType(numbers.whole, "int")
 _F = TypeVar("_F", bound=Callable[..., Any] | click.Command)
 
@@ -165,6 +168,8 @@ def budgeted(command: Any) -> Any:
 def _patience(_: click.Context, __: click.Parameter, seconds: float | None) -> float | None:
     """The budget of time holds for policies of the user's own, too; they are told of before it is said to be spent."""
     if seconds is not None:
+        from uncork_nvme import own
+
         own.patience(seconds + 0.5)
     return seconds
 
@@ -231,6 +236,8 @@ def _try(path: str) -> None:
             if not os.access(target, os.W_OK):
                 raise click.FileError(path, os.strerror(errno.EACCES))
             return  # a pipe or a device: what it takes is known when it is written
+        import tempfile
+
         with tempfile.TemporaryFile(dir=target.parent) as file:
             file.write(b"any")
 
@@ -261,6 +268,8 @@ def whole(path: str | Path) -> Iterator[Path]:
         if target.exists() and not target.is_file():
             yield target
             return
+        import tempfile
+
         made, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
         try:
             os.close(made)

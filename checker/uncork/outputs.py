@@ -13,15 +13,13 @@ from uncork_properties.catalogue import ROWS, properties
 from uncork_properties.expected import cell
 
 from uncork import __version__, places
+from uncork.checking import FORMATS
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.gate import Exit, Finding, as_json, trace_steps, word
 from uncork.options import write
 from uncork.render.results import MODEL, Case, Problem, Results, Run, Told
 from uncork.report import Report
 from uncork.runner import Checked, Row
-
-FORMATS = ("json", "junit", "sarif", "markdown")
-"""What can be written."""
 
 _MODEL = "The model corks, uncorks, wraps, fills, rings and elides; its counts are as recorded; engines agree on it."
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import resource
 import sys
 import threading
@@ -64,6 +63,8 @@ def patiently(
             look.again()
     except BaseException:
         if thread.ident is not None:
+            import ctypes
+
             given_up.append(thread)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_GivenUp))
         raise

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
 from math import log
-from multiprocessing.process import BaseProcess
-from typing import Any
 
 from uncork_nvme.instance import Instance
+from uncork_nvme.machine import Machine
 from uncork_properties.catalogue import ROWS, covers, properties
 
 from uncork import signals
 from uncork.agreement import decide
+from uncork.core.frozen import frozen
 from uncork.core.property import Property, describe
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
-from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop, compiling
+from uncork.engines import REDUCTIONS, Budget, Outcome, Progress, Stop
 from uncork.patience import INTERRUPTED, patiently
 
 
-@dataclass(frozen=True)
+@frozen
 class Row:
     """The verdict on one property of an instance, over all SQs; `name` is the one that decided it (uncorked SQ1)."""
 
@@ -35,7 +33,7 @@ class Row:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
+@frozen
 class Checked:
     """What was found out about an instance."""
 
@@ -45,7 +43,7 @@ class Checked:
     disagreements: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Tick:
     """Where a run of many instances is: how many are done, and what is under way."""
 
@@ -58,8 +56,8 @@ class Tick:
 Watch = Callable[[Tick], None]
 
 
-@dataclass(frozen=True)
-class _Asked:
+@frozen
+class Asked:
     """What is asked of each instance."""
 
     rows: tuple[str, ...]
@@ -84,27 +82,50 @@ def check(
     what was not begun is left out, and `KeyboardInterrupt` is raised at the end.
     """
     cores = jobs or os.cpu_count() or 1
-    leaders: dict[str, int] = {}
-    prints = [_known_by(instance) for instance in instances] if len(instances) > 1 else [""] * len(instances)
-    for index, mark in enumerate(prints):
-        leaders.setdefault(mark, index)
-    order = sorted(leaders.values(), key=lambda i: -effort(instances[i]))
-    jobs = min(cores, len(order))
-    asked = _Asked(tuple(rows), budget or Budget(), reductions, engine, cores // max(jobs, 1))
-    run = _alone if jobs <= 1 else _together
+    prints: dict[int, str] = {}
+    leaders = _leaders(instances, prints)
+    first = list(islice(leaders, cores))
+    asked = Asked(tuple(rows), budget or Budget(), reductions, engine, cores if len(first) <= 1 else 1)
+    if len(first) <= 1:
+        results = _alone(instances, [*first, *leaders], asked, watch)
+    else:
+        from uncork.several import together  # which takes as long to import as an instance to check
+
+        results = together(instances, first, leaders, asked, watch)
     done: dict[str, Checked] = {}
     following = 0
-    with contextlib.closing(run(instances, order, asked, watch, jobs)) as results, _noticed() as interrupted:
+    with contextlib.closing(results), _noticed() as interrupted:
         for index, checked in results:
             done[prints[index]] = checked
-            while following < len(instances) and prints[following] in done:
+            while prints.get(following) in done:
                 yield replace(done[prints[following]], instance=instances[following])
                 following += 1
     for index in range(following, len(instances)):
-        if prints[index] in done:
+        if prints.get(index) in done:
             yield replace(done[prints[index]], instance=instances[index])
     if interrupted.is_set():
         raise KeyboardInterrupt
+
+
+def _leaders(instances: Sequence[Instance], prints: dict[int, str]) -> Iterator[int]:
+    """The instances that stand for all whose systems are the same, from the one that takes the longest on.
+
+    Each is told as soon as it is found, and notes what it is known by, as do those that it stands for. It is the first
+    of them in order: those whose systems are the same have the same sizes, and so take as long.
+    """
+    if len(instances) == 1:
+        prints[0] = ""
+        yield 0
+        return
+    known: set[str] = set()
+    machines: dict[object, Machine] = {}
+    for index in sorted(range(len(instances)), key=lambda i: -effort(instances[i])):
+        if _soon_made(instances[index]):
+            instances[index].shares(machines)
+        mark = prints[index] = _known_by(instances[index])
+        if mark not in known:
+            known.add(mark)
+            yield index
 
 
 def fingerprint(instance: Instance) -> str:
@@ -115,7 +136,11 @@ def fingerprint(instance: Instance) -> str:
 
 def _known_by(instance: Instance) -> str:
     """The fingerprint of an instance; of a large one, whose making counts as work, its name."""
-    return fingerprint(instance) if instance.steps < _SOON_MADE else instance.name
+    return fingerprint(instance) if _soon_made(instance) else instance.name
+
+
+def _soon_made(instance: Instance) -> bool:
+    return instance.steps < _SOON_MADE
 
 
 _SOON_MADE = 2000
@@ -127,8 +152,8 @@ def effort(instance: Instance) -> float:
     return instance.sqs * log(instance.sq_size * 20) + 3 * log(instance.cq_size)
 
 
-def _one(
-    instance: Instance, asked: _Asked, report: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
+def one(
+    instance: Instance, asked: Asked, report: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
 ) -> Checked:
     """The verdicts on an instance; all are open if it has to be given up."""
     last, started = Progress(0, 0, 0, 0, 0, 0), time.monotonic()
@@ -146,10 +171,10 @@ def _one(
         reason = "its expressions are too deep"
     except MemoryError:
         reason = "there is no memory left"
-    return _open(instance, asked, reason, replace(last, seconds=time.monotonic() - started))
+    return unknown(instance, asked, reason, replace(last, seconds=time.monotonic() - started))
 
 
-def _open(instance: Instance, asked: _Asked, reason: str, last: Progress) -> Checked:
+def unknown(instance: Instance, asked: Asked, reason: str, last: Progress) -> Checked:
     """No verdict, after a search that came so far."""
     rows = tuple(Row(row, row, Open(reason, last.depth)) for row in asked.rows)
     stopped = INTERRUPTED if reason == INTERRUPTED else None
@@ -157,9 +182,11 @@ def _open(instance: Instance, asked: _Asked, reason: str, last: Progress) -> Che
     return Checked(replace(instance), rows, outcome)
 
 
-def _decided(instance: Instance, asked: _Asked, report: Callable[[Progress], None]) -> Checked:
+def _decided(instance: Instance, asked: Asked, report: Callable[[Progress], None]) -> Checked:
     wanted = [prop for prop in properties(instance.machine, instance.system) if prop.row in asked.rows]
-    outcome, disagreements = decide(asked.engine, instance, wanted, asked.budget, report, asked.reductions, asked.threads)
+    outcome, disagreements = decide(
+        asked.engine, instance, wanted, asked.budget, report, asked.reductions, asked.threads
+    )
     rows = tuple(_worst(row, outcome) for row in asked.rows)
     return Checked(replace(instance), rows, replace(outcome, verdicts=()), tuple(disagreements))
 
@@ -186,7 +213,7 @@ def _worst(row: str, outcome: Outcome) -> Row:
 
 # -- in this process ---------------------------------------------------------------------------------------------------
 def _alone(
-    instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, _: int
+    instances: Sequence[Instance], order: Sequence[int], asked: Asked, watch: Watch
 ) -> Generator[tuple[int, Checked], None, None]:
     with signals.noticed() as stop:
         for number, index in enumerate(sorted(order)):
@@ -198,7 +225,7 @@ def _alone(
                     raise Stop(INTERRUPTED)
 
             watch(Tick(number, len(order), name, None))
-            yield index, _one(instances[index], asked, report, stop.is_set)
+            yield index, one(instances[index], asked, report, stop.is_set)
             if stop.is_set():
                 raise KeyboardInterrupt
 
@@ -211,71 +238,3 @@ def _noticed() -> Iterator[threading.Event]:
         yield event
     except KeyboardInterrupt:
         event.set()
-
-
-# -- in several --------------------------------------------------------------------------------------------------------
-_SHARED: list[Any] = []
-_DIED = "a process of ours died: it was killed, or is out of memory"
-
-
-def _together(
-    instances: Sequence[Instance], order: Sequence[int], asked: _Asked, watch: Watch, jobs: int
-) -> Generator[tuple[int, Checked], None, None]:
-    compiling.kept()
-    context = multiprocessing.get_context("spawn")
-    with signals.deaf():
-        stop, latest = context.Event(), context.Array("d", 7, lock=False)
-        pool = ProcessPoolExecutor(jobs, context, _begin, (stop, latest))
-    until, processes = None, list[BaseProcess]()
-    with signals.noticed() as interrupted:
-        try:
-            with signals.deaf():
-                waiting: dict[Future[Checked], int] = {
-                    pool.submit(_remote, index, replace(instances[index]), asked): index for index in order
-                }
-            finished = 0
-            while waiting and (until is None or time.monotonic() < until):
-                for future in wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED).done:
-                    index = waiting[future]
-                    if not future.cancelled():
-                        finished += 1
-                        yield index, future.result()
-                    del waiting[future]
-                watch(Tick(finished, len(order), *_latest(instances, latest)))
-                if interrupted.is_set() and until is None:
-                    stop.set()
-                    until = time.monotonic() + signals.GRACE
-                    processes += signals.closed(pool)
-        except BrokenProcessPool:
-            if not interrupted.wait(0.2):  # what ends this process may have ended that one first
-                for index in waiting.values():
-                    yield index, _open(instances[index], asked, _DIED, Progress(0, 0, 0, 0, 0, 0))
-        finally:
-            stop.set()
-            signals.ended(pool, 0 if interrupted.is_set() else signals.GRACE, processes)
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-
-
-def _latest(instances: Sequence[Instance], latest: Any) -> tuple[str, Progress | None]:
-    index, states, transitions, depth, frontier, memory, seconds = latest[:]
-    if not states:
-        return "", None
-    progress = Progress(int(states), int(transitions), int(depth), int(frontier), int(memory), seconds)
-    return instances[int(index)].name, progress
-
-
-def _begin(stop: Any, latest: Any) -> None:
-    signals.born()
-    _SHARED[:] = [stop, latest]
-
-
-def _remote(index: int, instance: Instance, asked: _Asked) -> Checked:
-    stop, latest = _SHARED
-
-    def report(p: Progress) -> None:
-        latest[:] = [index, p.states, p.transitions, p.depth, p.frontier, p.memory, p.seconds]
-        if stop.is_set():
-            raise Stop(INTERRUPTED)
-
-    return _one(instance, asked, report)

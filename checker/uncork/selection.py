@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 from uncork_nvme.catalogue import DEVICES, GUESTS
@@ -12,11 +12,12 @@ from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
+from uncork.core.frozen import frozen
 from uncork.core.sorts import did_you_mean
 from uncork.engines import REDUCTIONS
 
 
-@dataclass(frozen=True)
+@frozen
 class Filters:
     """What was asked for; an empty list is everything in the default matrix."""
 

@@ -3,24 +3,25 @@
 The first of them raises `KeyboardInterrupt`, or sets the event of those who hold it back (`held_back`), and the command
 tells what it has found. One that does not come to an end of it is ended: a thread sees to that, which hears of a signal
 while the main one is deep in other languages' code.
+
+Every command imports this, and few have other processes: `multiprocessing` is imported where they are begun.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import resource_tracker
-from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.process import BaseProcess
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 0.8
@@ -85,7 +86,8 @@ def _see_to_it(reads: int, over: threading.Event) -> None:
         while (byte := pipe.read(1)) and byte[0] not in SIGNALS:
             pass
     if byte and not over.wait(_END):
-        for process in multiprocessing.active_children():
+        processes = sys.modules.get("multiprocessing")
+        for process in processes.active_children() if processes else ():
             process.kill()
         os.write(2, b"interrupted\n")
         os._exit(128 + byte[0])
@@ -135,6 +137,8 @@ def deaf() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    from multiprocessing import resource_tracker
+
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
     try:
         resource_tracker.ensure_running()  # Python's own, which counts what processes share
@@ -146,6 +150,9 @@ def deaf() -> Iterator[None]:
 
 def born() -> None:
     """Begins a process of ours: it ends with its parent, however that ends."""
+    import ctypes
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     assert parent is not None
     if sys.platform == "linux":  # the kernel sees to it even where a library does not let threads run

@@ -166,7 +166,8 @@ class AnySize(Machine):
                     f"{name}={value} is not proved for all sizes: the lemmas speak of {name}="
                     f"{' or '.join(map(str, spoken))}. Use uncork check, which decides it at the sizes you name"
                 )
-        self.choices, self.policy, self.life = choices, policy, Life(choices)
+        self.choices, self.life = choices, Life(choices)
+        self._policy, self._looked, self._steps = policy, 0, {}
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         self.sqs: list[SQ] = [AnySQ(number, size, cq_size, self.life) for number, size in enumerate(sizes)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from uncork.core.frozen import frozen
 
 from uncork_nvme.choices import NO, YES, Choice
 
 
-@dataclass(frozen=True)
+@frozen
 class Device:
     """An emulated NVMe device: the choices in which it differs from the defaults, and the policy it has by itself.
 
@@ -22,7 +24,7 @@ class Device:
     assumes: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Guest:
     """A guest driver: the choices in which it differs from the defaults; `assumes` as of a `Device`."""
 

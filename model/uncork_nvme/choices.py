@@ -6,14 +6,20 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
+from functools import cache
 from typing import Any, TypeAlias
 
+from uncork.core.frozen import frozen
 from uncork.core.numbers import whole
 from uncork.core.sorts import did_you_mean
 
 YES, NO = "yes", "no"
 Choice: TypeAlias = str | int
+
+
+class InstanceError(ValueError):
+    """Something that was asked for does not exist or does not work; the message says what to write instead."""
 
 
 class ChoiceError(ValueError):
@@ -50,7 +56,7 @@ _UNDER_TSO = {
 """What the order of a thread's stores (`memory.Buffer`) is known for; other values are refused with memory=tso."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Choices:
     """One value for every choice. A device or guest names those that differ from the defaults.
 
@@ -215,8 +221,8 @@ class Choices:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for each in dataclasses.fields(self):
-            _check(each, getattr(self, each.name))
+        for name, each in _fields().items():
+            _check(each, getattr(self, name))
         if self.cq_full == "queue" and self.backend == "in-worker":
             raise ChoiceError(
                 "cq_full=queue needs completions that come from elsewhere: set backend to detached or detached-repoll"
@@ -283,7 +289,7 @@ class Choices:
 
     def items(self) -> dict[str, Choice]:
         """Every choice and its value."""
-        return dataclasses.asdict(self)
+        return dict(vars(self))
 
 
 ABOUT_EVENTS = (
@@ -335,7 +341,13 @@ def parse_all(assignments: Iterable[str]) -> dict[str, Choice]:
 
 def describe() -> list[tuple[str, list[str], str]]:
     """Every choice: its name, its values (the default first) and its meaning."""
-    return [(f.name, _values(f), f.metadata["meaning"]) for f in dataclasses.fields(Choices)]
+    return [(name, _values(f), f.metadata["meaning"]) for name, f in _fields().items()]
+
+
+@cache
+def _fields() -> dict[str, dataclasses.Field[Any]]:
+    """The choices by name."""
+    return {f.name: f for f in dataclasses.fields(Choices)}
 
 
 def _values(each: dataclasses.Field[Any]) -> list[str]:
@@ -345,7 +357,7 @@ def _values(each: dataclasses.Field[Any]) -> list[str]:
 
 
 def _named(name: str) -> dataclasses.Field[Any]:
-    known = {f.name: f for f in dataclasses.fields(Choices)}
+    known = _fields()
     if name not in known:
         raise ChoiceError(f"there is no choice {name!r}{did_you_mean(name, known)}")
     return known[name]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import field
+from functools import cache, cached_property
 from typing import TypeVar
 
+from uncork.core.frozen import frozen
 from uncork.core.sorts import did_you_mean
-from uncork.core.system import System
+from uncork.core.system import RingPicture, System
 
-from uncork_nvme import device, guest, lifecycle, own
+from uncork_nvme import device, guest, lifecycle
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, YES, Choice, ChoiceError, Choices, parse_all
+from uncork_nvme.choices import InstanceError as InstanceError  # which everybody knows by this module
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.machine import Machine
-from uncork_nvme.own import InstanceError as InstanceError  # which everybody knows by this module
 from uncork_nvme.policies import POLICIES, Policy
 
 MAX_STEPS = 100_000
@@ -25,7 +26,7 @@ MAX_STEPS = 100_000
 _SHAPE = re.compile(r"n(0|[1-9][0-9]{0,17})-sq(0|[1-9][0-9]{0,17})-cq(0|[1-9][0-9]{0,17})")
 
 
-@dataclass(frozen=True)
+@frozen
 class Instance:
     """One machine to check. `overrides` are choices that differ from the device's and the guest's."""
 
@@ -55,8 +56,7 @@ class Instance:
     @property
     def choices(self) -> Choices:
         """What is chosen: the device's, the guest's, and the overrides over them; raises `ChoiceError`."""
-        base = {**DEVICES[self.device].choices, **GUESTS[self.guest].choices, **self.overrides}
-        chosen = Choices().replace(base)
+        chosen = _chosen(self.device, self.guest, tuple(self.overrides.items()))
         if self.sqs * chosen.workers > MAX_WORKERS:
             raise ChoiceError(
                 f"SQs times workers is {MAX_WORKERS} at most, not {self.sqs} times {chosen.workers}: take fewer of them"
@@ -92,15 +92,29 @@ class Instance:
         _ = self.steps
         return Machine(self.choices, find_policy(self.policy), self.sqs, self.sq_size, self.cq_size)
 
+    def shares(self, known: dict[object, Machine]) -> None:
+        """Makes its machine from one that differs in the policy alone, if there is one among those known.
+
+        Of nine policies most steps are the same: this is for who makes the systems of many instances.
+        """
+        _ = self.steps
+        key = self.device, self.guest, self.sqs, self.sq_size, self.cq_size, tuple(self.overrides.items())
+        like = known.get(key)
+        found = like.under(find_policy(self.policy)) if like else None
+        if found:
+            self.__dict__["machine"] = found
+        else:
+            known[key] = self.machine
+
     @cached_property
     def system(self) -> System:
         """The machine as an engine reads it; raises `InstanceError` for a mistake in a policy of the user's own."""
         machine = self.machine
         replicas = tuple((q.name, q.label) for q in machine.sqs)
-        return replace(system(self.name, machine), pictures=machine.pictures(), replicas=replicas)
+        return system(self.name, machine, machine.pictures(), replicas)
 
 
-@dataclass(frozen=True)
+@frozen
 class Design:
     """A device, a guest and a policy, of whatever sizes; `overrides` are choices that differ from theirs."""
 
@@ -119,7 +133,15 @@ class Design:
         return Instance(self.device, self.guest, self.policy, sqs, sq_size, cq_size, self.overrides)
 
 
-def system(name: str, machine: Machine) -> System:
+@cache
+def _chosen(device: str, guest: str, overrides: tuple[tuple[str, Choice], ...]) -> Choices:
+    """The choices of a device and a guest, with others over them."""
+    return Choices().replace({**DEVICES[device].choices, **GUESTS[guest].choices, **dict(overrides)})
+
+
+def system(
+    name: str, machine: Machine, pictures: tuple[RingPicture, ...] = (), replicas: tuple[tuple[str, str], ...] = ()
+) -> System:
     """The variables and steps of a machine; raises `InstanceError` for a mistake in a policy of the user's own."""
     try:
         drains = (flush for buffer in machine.buffers for flush in buffer.flushes)
@@ -130,7 +152,8 @@ def system(name: str, machine: Machine) -> System:
         if ":" in machine.policy.name:  # what it gives does not fit where it is used
             raise InstanceError(f"{machine.policy.name}: {error}") from error
         raise
-    return System(name, tuple(v for record in machine.records for v in record.variables), actions)
+    variables = tuple(v for record in machine.records for v in record.variables)
+    return System(name, variables, actions, pictures, replicas)
 
 
 def from_name(name: str) -> Instance:
@@ -192,11 +215,16 @@ _LOADED: dict[str, Policy] = {}
 
 def forget() -> None:
     """Has policies of the user's own read from their files again; instances that were made keep what they have."""
+    if _LOADED:
+        from uncork_nvme import own
+
+        own.forget()
     _LOADED.clear()
-    own.forget()
 
 
 def _load(name: str) -> Policy:
     if name not in _LOADED:
+        from uncork_nvme import own  # a tenth of what is imported otherwise, for starting and asking a process
+
         _LOADED[name] = own.load(name)
     return _LOADED[name]

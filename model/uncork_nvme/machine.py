@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from itertools import combinations
 
 from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, maximum, minimum, total
+from uncork.core.frozen import frozen
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
-from uncork.core.system import Declared, Record, RingPicture, Updates, var
+from uncork.core.system import Action, Declared, Record, Remembers, RingPicture, Updates, var
 
 from uncork_nvme.actors import IN_POP, Completer, Poster, Registered, Serving, Shared, Storing, Thread, Visit, Worker
 from uncork_nvme.choices import NO, YES, Choices
@@ -340,7 +341,7 @@ def _pending(choices: Choices, queue: SQ | CQ) -> int:
     return 1 if choices.guest_fence == YES else queue.capacity
 
 
-@dataclass(frozen=True)
+@frozen
 class Kick:
     """A kick of corked SQs: all of them, some chosen ones, or none (a site that does not kick)."""
 
@@ -429,11 +430,17 @@ def _by_bits(q: SQ) -> Updates:
     return changed
 
 
-class Machine:
+def _outside(choices: Choices, policy: Policy, size: int) -> bool:
+    """Whether CQ EventIdx is kept at what no index is."""
+    return choices.event_outside != "none" and not policy.writes(size)
+
+
+class Machine(Remembers):
     """One CQ and its SQs, under some choices and a policy."""
 
     def __init__(self, choices: Choices, policy: Policy, sqs: int, sq_size: int, cq_size: int) -> None:
-        self.choices, self.policy = choices, policy
+        self.choices, self._policy, self._looked = choices, policy, 0
+        self._steps: dict[str, Action] = {}
         self.life = Life(choices)
         first = sqs - max(0, choices.happening["create"] - choices.happening["delete"])
         labels = [f"SQ{number}" for number in range(sqs)]
@@ -443,9 +450,32 @@ class Machine:
             SQ(number, sq_size, cq_size, self.life, of=sqs, live=number < first, crew=self.crew)
             for number in range(sqs)
         ]
-        outside = choices.event_outside != "none" and not policy.writes(cq_size)
-        self.cq = CQ(cq_size, self.sqs, self.life, outside=outside)
+        self.cq = CQ(cq_size, self.sqs, self.life, outside=_outside(choices, policy, cq_size))
         self.poster = Poster(self.cq) if choices.cq_full == "queue" else None
+
+    def under(self, policy: Policy) -> Machine | None:
+        """The same under another policy, with the steps that have nothing to do with it; None if it is not the same."""
+        if self.cq.outside != _outside(self.choices, policy, self.cq.size):
+            return None
+        found = copy(self)
+        found._policy = policy
+        return found
+
+    @property
+    def policy(self) -> Policy:
+        """What is written to CQ EventIdx."""
+        self._looked += 1
+        return self._policy
+
+    def remembered(self, name: str, make: Callable[[], Action]) -> Action:
+        """The step of a name, which is made once for all policies if it does not look at them."""
+        found = self._steps.get(name)
+        if found is None:
+            looked = self._looked
+            found = make()
+            if self._looked == looked:
+                self._steps[name] = found
+        return found
 
     @property
     def count(self) -> int | Expr:

@@ -6,7 +6,7 @@ not have are here too, with what they need: they are listed, and not claimed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from uncork.core.frozen import frozen
 
 from uncork_nvme.choices import NO, YES, Choice
 from uncork_nvme.instance import Design
@@ -15,7 +15,7 @@ Shape = tuple[int, int, int]
 """Number of SQs, entries of an SQ, entries of the CQ."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Shown:
     """How a bug is shown: at each of the `shapes` the variant does not have the property, and the fix has all.
 
@@ -29,7 +29,7 @@ class Shown:
     assumes: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Bug:
     """Something that went wrong: what happened, where it can be read, what mended it.
 

@@ -29,12 +29,8 @@ from typing import Any
 
 from uncork.core.sorts import did_you_mean
 
+from uncork_nvme.choices import InstanceError
 from uncork_nvme.policies import CQView, EventIdx, Policy, policy
-
-
-class InstanceError(ValueError):
-    """Something that was asked for does not exist or does not work; the message says what to write instead."""
-
 
 _START = 60.0
 """Seconds for a process to start, before it has read a line of the user's."""

@@ -6,14 +6,15 @@ A policy is one function from what the device knows of the CQ to a position on i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import NoReturn, overload
 
 from uncork.core.expr import Expr, boolean, ite, lift, maximum, minimum
+from uncork.core.frozen import frozen
 from uncork.core.sorts import Bool, Nat, Ring, SlipError, did_you_mean
 
 
-@dataclass(frozen=True)
+@frozen
 class CQView:
     """What a policy may look at: the device's own knowledge, with the post in progress counted.
 
@@ -42,7 +43,7 @@ class CQView:
         return self.size - 1
 
 
-@dataclass(frozen=True)
+@frozen
 class EventIdx:
     """A value for EventIdx and the condition under which it is written at all."""
 
@@ -62,7 +63,7 @@ def leave_if(condition: Expr, value: Expr) -> EventIdx:
 Formula = Callable[[CQView], Expr | EventIdx]
 
 
-@dataclass(frozen=True)
+@frozen
 class Policy:
     """A named policy: `formula` is used after a post; at a cork too if `at_cork`, else EventIdx is left there."""
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from importlib.resources import files
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from uncork.core.frozen import frozen
 from uncork.core.numbers import whole
 from uncork.core.sorts import did_you_mean
 from uncork_nvme.choices import parse_all
@@ -30,11 +29,13 @@ COLUMNS = [
     *(*ROWS, "states", "depth", "unreached"),
 ]
 _INSTANCE = 7
+_MADE_OF = COLUMNS[: _INSTANCE - 1]
+"""What an instance is made of, but for its overrides."""
 OPEN = "open"
 _VERDICT = re.compile(rf"proved|{OPEN}|refuted( (0|[1-9][0-9]*)\+(0|[1-9][0-9]*))?")
 
 
-@dataclass(frozen=True)
+@frozen
 class Expected:
     """What one instance is expected to give, by property where something is; `where` is the file and line of it."""
 
@@ -55,18 +56,22 @@ class ExpectationError(ValueError):
     """A file of expectations cannot be read; the message names the file and the line."""
 
 
-def default(name: str = "expected.csv") -> dict[str, tuple[Instance, Expected]]:
-    """The default matrix with its expectations, by instance name; or the deep one, `deep.csv`."""
-    return _read(files("uncork_properties").joinpath(name).read_text(), name)
+def default(name: str = "expected.csv", of: Collection[Instance] | None = None) -> dict[str, tuple[Instance, Expected]]:
+    """The default matrix with its expectations, by instance name; or the deep one, `deep.csv`.
+
+    `of` some instances: lines that do not begin with what one of them is made of are passed over.
+    """
+    only = None if of is None else {tuple(str(getattr(each, name)) for name in _MADE_OF) for each in of}
+    return _read(Path(__file__).with_name(name).read_text(encoding="utf-8"), name, only)
 
 
 RECORDED = ("field.csv", "lifecycle.csv", "second-sq.csv", "memory.csv", "hand-over.csv", "expected.csv")
 """The files of verdicts that are looked up by name; where an instance stands in several, the last one counts."""
 
 
-def recorded() -> dict[str, tuple[Instance, Expected]]:
-    """All that is expected of any instance, by its name."""
-    return {name: each for file in RECORDED for name, each in default(file).items()}
+def recorded(of: Collection[Instance] | None = None) -> dict[str, tuple[Instance, Expected]]:
+    """All that is expected of any instance, or `of` some, by its name."""
+    return {name: each for file in RECORDED for name, each in default(file, of).items()}
 
 
 def load(path: str) -> dict[str, tuple[Instance, Expected]]:
@@ -89,13 +94,17 @@ def load(path: str) -> dict[str, tuple[Instance, Expected]]:
     return found
 
 
-def _read(content: str, path: str) -> dict[str, tuple[Instance, Expected]]:
+def _read(
+    content: str, path: str, only: Collection[tuple[str, ...]] | None = None
+) -> dict[str, tuple[Instance, Expected]]:
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     found: dict[str, tuple[Instance, Expected]] = {}
     header: list[str] = []
     line = 1
     try:
         for row in reader:
+            if header and only is not None and tuple(row[: len(_MADE_OF)]) not in only:
+                continue
             cells = [each.strip() for each in row]
             if cells and not header:
                 header = _header(cells)
@@ -105,7 +114,7 @@ def _read(content: str, path: str) -> dict[str, tuple[Instance, Expected]]:
                     raise ValueError(f"{instance.name} has a line already, {found[instance.name][1].where}")
                 found[instance.name] = instance, expected
             line = reader.line_num + 1
-        if not found:
+        if not found and only is None:
             raise ValueError("nothing is expected: write a header, and a line for each instance to check")
     except csv.Error as error:
         raise ExpectationError(f"{path}:{line}: not CSV, is each quote closed? {error}") from None
@@ -120,7 +129,7 @@ def _header(cells: list[str]) -> list[str]:
             raise ValueError(f"unknown column {name!r}; the columns are {','.join(COLUMNS)}")
         if cells.count(name) > 1:
             raise ValueError(f"two columns are called {name}: leave one of them out")
-    for name in COLUMNS[: _INSTANCE - 1]:
+    for name in _MADE_OF:
         if name not in cells:
             raise ValueError(f"no column {name!r}; the columns are {','.join(COLUMNS)}")
     return cells
@@ -200,7 +209,7 @@ def lines(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for row in rows:
         overrides = ";".join(f"{name}={value}" for name, value in row["overrides"].items())
-        key = [*(str(row[name]) for name in COLUMNS[: _INSTANCE - 1]), overrides]
+        key = [*(str(row[name]) for name in _MADE_OF), overrides]
         line = found.setdefault("/".join(key), dict(zip(COLUMNS[:_INSTANCE], key, strict=True)))
         if row["verdict"] != "open":
             line[row["property"]] = cell(row["verdict"], row["trace_steps"], row["loop_steps"])
@@ -222,4 +231,6 @@ def dumps(recorded: Iterable[Mapping[str, str]]) -> str:
 
 
 if __name__ == "__main__":
+    import json
+
     sys.stdout.write(dumps(lines(json.load(sys.stdin))))

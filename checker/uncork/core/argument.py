@@ -7,14 +7,14 @@ All of it is conditions and numbers in the one language, over a system whose siz
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from uncork.core.expr import Expr
+from uncork.core.frozen import frozen
 from uncork.core.property import NotForever
 from uncork.core.system import System
 
 
-@dataclass(frozen=True)
+@frozen
 class Lemma:
     """A condition of every reachable state, and in words.
 
@@ -30,7 +30,7 @@ class Lemma:
     basis: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Elsewhere:
     """A step may happen among those that the system sums up: shown for one that is followed, and so for any.
 
@@ -41,7 +41,7 @@ class Elsewhere:
     shown: Expr
 
 
-@dataclass(frozen=True)
+@frozen
 class Descent:
     """Why a property that asks for something not to last for ever holds.
 
@@ -55,7 +55,7 @@ class Descent:
     elsewhere: Sequence[Elsewhere] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Help:
     """Some steps that bring nearer what a `Response` waits for, each for as long as `while_` holds.
 
@@ -68,7 +68,7 @@ class Help:
     others: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
+@frozen
 class Response:
     """Why a property that asks for something not to last for ever holds, though others may go on for ever.
 
@@ -86,7 +86,7 @@ class Response:
     released: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Claim:
     """A condition that follows from the lemmas. One that is a `basis` is needed for everything that is proved."""
 
@@ -96,7 +96,7 @@ class Claim:
     basis: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Argument:
     """A proof to be checked: the system, its lemmas, what follows from them, and the descents.
 
@@ -113,7 +113,7 @@ class Argument:
     frames: Sequence[Frame] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Frame:
     """Numbers that steps leave as they are, or do not raise, and conditions that hold after them.
 

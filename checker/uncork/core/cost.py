@@ -6,16 +6,16 @@ engine in sight and counts anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 from uncork.core.evaluate import holds
 from uncork.core.expr import Expr
+from uncork.core.frozen import frozen
 from uncork.core.system import System
 from uncork.core.trace import ReplayError, Trace, replay
 
 
-@dataclass(frozen=True)
+@frozen
 class Rate:
     """Steps `counted` for each of the steps `per`, in the long run, where the latter are taken again and again.
 
@@ -28,7 +28,7 @@ class Rate:
     per: frozenset[str]
 
 
-@dataclass(frozen=True)
+@frozen
 class Wait:
     """Steps `counted` while a condition holds without a break: those that are taken where it holds.
 
@@ -41,7 +41,7 @@ class Wait:
     counted: frozenset[str]
 
 
-@dataclass(frozen=True)
+@frozen
 class Extreme:
     """The least or the greatest value of a rate; None is infinite. The loop of `run` has it.
 
@@ -56,7 +56,7 @@ class Extreme:
     run: Trace
 
 
-@dataclass(frozen=True)
+@frozen
 class Range:
     """The least and the greatest value of a rate over all fair runs."""
 
@@ -64,7 +64,7 @@ class Range:
     greatest: Extreme
 
 
-@dataclass(frozen=True)
+@frozen
 class Longest:
     """The most steps that a wait counts; None is infinite. `run` ends with such a wait; there is none without a wait.
 

@@ -64,7 +64,7 @@ class Expr:
         right = lift(other, self.sort)
         if _known(self) and _known(right):
             return boolean(self.value == right.value)
-        return Expr("==", (self, right), Bool())
+        return Expr("==", (self, right), _BOOL)
 
     def __ne__(self, other: object) -> Expr:  # type: ignore[override]  # builds a node, as in every such language
         return ~(self == other)
@@ -103,7 +103,7 @@ class Expr:
             raise SlipError(f"~ needs a Bool, and {text(self)} is {self.sort}")
         if _const(self):
             return boolean(not self.value)
-        return self.args[0] if self.op == "~" else Expr("~", (self,), Bool())
+        return self.args[0] if self.op == "~" else Expr("~", (self,), _BOOL)
 
     def __bool__(self) -> NoReturn:
         raise SlipError(
@@ -129,9 +129,13 @@ class Expr:
         return f"<{text(self)}: {self.sort}>"
 
 
+_BOOL = Bool()
+_TRUE, _FALSE = Expr("const", (), _BOOL, True), Expr("const", (), _BOOL, False)
+
+
 def boolean(value: bool) -> Expr:
     """The constant true or false."""
-    return Expr("const", (), Bool(), value)
+    return _TRUE if value else _FALSE
 
 
 def number(value: int) -> Expr:
@@ -145,7 +149,9 @@ def lift(value: object, sort: Sort) -> Expr:
     Raises `SlipError` if it is of another sort; a number is fit for any range (engines check what is assigned).
     """
     if isinstance(value, Expr):
-        _either(value.sort, sort, value)
+        given = value.sort
+        if given is not sort and not (isinstance(given, Range) and isinstance(sort, Range)):
+            _either(given, sort, value)
         return value
     match sort:
         case Bool() if isinstance(value, bool):
@@ -174,7 +180,7 @@ def gap(to: Expr, since: Expr) -> Expr:
 
 def ite(condition: Expr, then: Expr | Value, otherwise: Expr | Value) -> Expr:
     """`then` where the condition holds, else `otherwise`; at least one of the two is an expression or a number."""
-    condition = lift(condition, Bool())
+    condition = lift(condition, _BOOL)
     if not isinstance(then, Expr) and not isinstance(otherwise, Expr):
         then = _number(then, "ite")  # type: ignore[arg-type]  # _number says what is wrong with it
     if isinstance(then, Expr):
@@ -238,15 +244,22 @@ def conjuncts(condition: Expr) -> list[Expr]:
 def variables(expression: Expr) -> list[Expr]:
     """The variables an expression reads, each once, in the order of reading."""
     found: dict[Value | None, Expr] = {}
-
-    def visit(node: Expr) -> None:
+    for node in nodes([expression]):
         if node.op == "var":
             found.setdefault(node.value, node)
-        for arg in node.args:
-            visit(arg)
-
-    visit(expression)
     return list(found.values())
+
+
+def nodes(expressions: Iterable[Expr]) -> Iterator[Expr]:
+    """Every node of some expressions, each once, though many may share it; in the order of reading."""
+    seen: set[int] = set()
+    waiting = [*expressions][::-1]
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            waiting += node.args[::-1]
 
 
 # -- how an expression reads -------------------------------------------------------------------------------------------
@@ -308,6 +321,8 @@ def _either(one: Sort, other: Sort, value: Expr | None = None) -> Sort:
 
     `SlipError` (about `value`) if they do not mix.
     """
+    if one is other:
+        return one
     if isinstance(one, Range) and isinstance(other, Range):
         return Range(_bound(min, one.low, other.low, -inf), _bound(max, one.high, other.high, inf))
     if isinstance(one, Array) and isinstance(other, Array) and one.size == other.size and one.element != other.element:
@@ -370,20 +385,19 @@ def _ordered(op: str, left: Expr, other: Expr | int) -> Expr:
         (a, _), (b, _) = _bounds(left), _bounds(right)
         with suppress(Undecided):
             return boolean(a < b if op == "<" else a <= b)
-    return Expr(op, (left, right), Bool())
+    return Expr(op, (left, right), _BOOL)
 
 
 def _logic(op: str, left: Expr, other: Expr | bool, *, absorbing: bool) -> Expr:
-    if not isinstance(left.sort, Bool) or not (
-        isinstance(other, bool) or isinstance(getattr(other, "sort", None), Bool)
-    ):
+    right = boolean(other) if isinstance(other, bool) else other
+    if not isinstance(left.sort, Bool) or not isinstance(getattr(right, "sort", None), Bool):
         shown = text(other) if isinstance(other, Expr) else repr(other)
         raise SlipError(f"{op} joins Bools, not {text(left)} and {shown}: put each comparison in parentheses")
-    right = lift(other, Bool())
-    for one, another in ((left, right), (right, left)):
-        if _const(one):
-            return boolean(absorbing) if one.value is absorbing else another
-    return Expr(op, (left, right), Bool())
+    if left.op == "const":
+        return boolean(absorbing) if left.value is absorbing else right
+    if right.op == "const":
+        return boolean(absorbing) if right.value is absorbing else left
+    return Expr(op, (left, right), _BOOL)
 
 
 def _element(array: Expr, position: Expr) -> tuple[Array, Expr]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from uncork.core.frozen import frozen
 from uncork.core.sorts import Value
 
 
-@dataclass(frozen=True)
+@frozen
 class Event:
     """One thing that was seen.
 

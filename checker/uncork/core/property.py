@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from uncork.core.expr import Expr, text
+from uncork.core.frozen import frozen
 from uncork.core.system import Saying, say
 
 
-@dataclass(frozen=True)
+@frozen
 class InRange:
     """Every variable keeps to its sort."""
 
@@ -19,7 +20,7 @@ class InRange:
     doc: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Always:
     """A condition that holds in every reachable state."""
 
@@ -30,7 +31,7 @@ class Always:
     blame: Saying
 
 
-@dataclass(frozen=True)
+@frozen
 class NotForever:
     """No fair run stays for ever where a condition holds, taking none of the actions in `without` any more.
 
@@ -46,7 +47,7 @@ class NotForever:
     wakers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Sometimes:
     """A cover: some run reaches a state where the condition holds. A proof over a model that cannot is empty."""
 
@@ -55,7 +56,7 @@ class Sometimes:
     doc: str = field(default="")
 
 
-@dataclass(frozen=True)
+@frozen
 class Repeatedly:
     """A cover: some run takes one of these steps again and again, for ever."""
 

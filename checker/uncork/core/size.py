@@ -9,9 +9,8 @@ number fails at once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import inf, isinf
-from typing import Any, TypeGuard, cast
+from typing import Any, NamedTuple, TypeGuard, cast
 
 from uncork.core.sorts import SlipError
 
@@ -20,8 +19,7 @@ class Undecided(SlipError):
     """A comparison of sizes whose answer depends on the sizes."""
 
 
-@dataclass(frozen=True, order=True)
-class Symbol:
+class Symbol(NamedTuple):
     """A size of which only the least value is known."""
 
     name: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import product
 from typing import TypeAlias
+
+from uncork.core.frozen import frozen
 
 Value: TypeAlias = "bool | int | str | tuple[Value, ...]"
 """A plain value: what interpreters compute with and traces store."""
@@ -18,12 +18,14 @@ class SlipError(TypeError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint " (did you mean 'x'?)" if some known name is close to `word`, else the known names."""
+    import difflib  # for mistakes, and not for those who make none
+
     names = list(known)
     close = difflib.get_close_matches(word, names, 1)
     return f" (did you mean {close[0]!r}?)" if close else f" (one of: {', '.join(names)})"
 
 
-@dataclass(frozen=True)
+@frozen
 class Bool:
     """True or false."""
 
@@ -40,7 +42,7 @@ def _key(size: int) -> object:
     return getattr(size, "key", size)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Range:
     """The whole numbers from `low` to `high`. Arithmetic widens the range and so never overflows."""
 
@@ -75,7 +77,7 @@ def Nat(high: int) -> Range:  # noqa: N802 - reads as a sort
     return Range(0, high)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Ring:
     """A position on a ring of `size` slots.
 
@@ -104,7 +106,7 @@ class Ring:
         return f"Ring({self.size})"
 
 
-@dataclass(frozen=True)
+@frozen
 class Enum:
     """One of some names, the default first."""
 
@@ -121,7 +123,7 @@ class Enum:
 Scalar: TypeAlias = Bool | Range | Ring | Enum
 
 
-@dataclass(frozen=True)
+@frozen
 class Array:
     """One element for each slot of a ring."""
 

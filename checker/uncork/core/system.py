@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import enum
 import functools
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, ParamSpec
 
 from uncork.core.evaluate import State, evaluate, holds
-from uncork.core.expr import Expr, lift, text, variables
+from uncork.core.expr import Expr, lift, nodes, text
+from uncork.core.frozen import frozen
 from uncork.core.size import Undecided
 from uncork.core.sorts import Bool, Range, SlipError, Sort, Value, contains, default, did_you_mean, plain
+from uncork.core.transform import Renaming
 
 
 class Fairness(enum.Enum):
@@ -28,7 +29,7 @@ class Fairness(enum.Enum):
     STRONG = "strong"
 
 
-@dataclass(frozen=True)
+@frozen
 class Variable:
     """A state variable: its name, sort, first value and meaning."""
 
@@ -80,6 +81,9 @@ class Record:
             for field, declared in fields.items()
         }
         self._vars = {field: Expr("var", (), v.sort, v.name) for field, v in self._declared.items()}
+        for field, variable in self._vars.items():
+            if not hasattr(type(self), field):
+                self.__dict__.setdefault(field, variable)  # found at once; `__getattr__` is asked for what is left
 
     @property
     def name(self) -> str:
@@ -117,7 +121,7 @@ class Record:
         return updates
 
 
-@dataclass(frozen=True)
+@frozen
 class Saying:
     """A sentence with blanks, filled in from a state; or another one `instead`, where its condition holds."""
 
@@ -138,7 +142,7 @@ def say(template: str, *blanks: Expr) -> Saying:
     return Saying(template, blanks)
 
 
-@dataclass(frozen=True)
+@frozen
 class Guarded:
     """A guarded command: when it may happen, what changes, and how a trace tells it."""
 
@@ -169,7 +173,7 @@ def when(guard: Expr, *updates: Mapping[str, Expr]) -> Guarded:
     return Guarded(lift(guard, Bool()), merged)
 
 
-@dataclass(frozen=True)
+@frozen
 class Action:
     """A guarded command with a name, an actor, a meaning and a fairness.
 
@@ -191,10 +195,30 @@ class Action:
         if not self.duty:
             object.__setattr__(self, "duty", self.name)
 
+    @functools.cached_property
+    def reads(self) -> frozenset[str]:
+        """The names of the variables that it depends on."""
+        return frozenset(str(n.value) for n in nodes([self.guard, *self.updates.values()]) if n.op == "var")
+
+    @functools.cached_property
+    def behaviour(self) -> str:
+        """Everything that decides what it does, as text: for fingerprints."""
+        lines = [f"{self.name}, {self.duty}, {self.fairness.value}: {text(self.guard)}"]
+        lines.extend(f"  {name}' = {text(value)}" for name, value in self.updates.items())
+        return "\n".join(lines)
+
     @property
     def fair(self) -> bool:
         """Whether a fair run owes this action anything."""
         return self.fairness is not Fairness.NONE
+
+
+class Remembers:
+    """What steps are made of, as their first argument, and remembers those that would be the same again."""
+
+    def remembered(self, name: str, make: Callable[[], Action]) -> Action:
+        """The step of a name, made if it is not known."""
+        raise NotImplementedError
 
 
 _P = ParamSpec("_P")
@@ -217,23 +241,27 @@ def step(
 
         @functools.wraps(function)
         def make(*args: _P.args, **kwargs: _P.kwargs) -> Action:
-            command = function(*args, **kwargs)
             labels = [label for a in args if (label := getattr(a, "label", ""))]
             notes = [
                 str(a) if type(a) is int else note for a in args if (note := getattr(a, "note", "")) or type(a) is int
             ]
             name = f"{family}({', '.join([*labels, *notes])})" if labels or notes else family
-            actor = role.format(" ".join(labels))
-            told = command.told or say(doc.split(". ")[0].rstrip("."))
-            duty = f"{of or family} by {actor}" if fairness is not Fairness.NONE else name
-            return Action(name, family, actor, command.guard, command.updates, fairness, doc, told, duty)
+
+            def made() -> Action:
+                command = function(*args, **kwargs)
+                actor = role.format(" ".join(labels))
+                told = command.told or say(doc.split(". ")[0].rstrip("."))
+                duty = f"{of or family} by {actor}" if fairness is not Fairness.NONE else name
+                return Action(name, family, actor, command.guard, command.updates, fairness, doc, told, duty)
+
+            return args[0].remembered(name, made) if args and isinstance(args[0], Remembers) else made()
 
         return make
 
     return decorate
 
 
-@dataclass(frozen=True)
+@frozen
 class RingPicture:
     """How to draw a ring: a title, the marks on it (label and variable), and the array of what its slots hold.
 
@@ -247,7 +275,7 @@ class RingPicture:
     empty: str = "none"
 
 
-@dataclass(frozen=True)
+@frozen
 class System:
     """Variables, actions and how to draw them: all that an engine, exporter or printer may know.
 
@@ -274,11 +302,8 @@ class System:
             unknown = action.updates.keys() - known
             if unknown:
                 raise SlipError(f"{action.name} changes what {self.name} does not have: {', '.join(sorted(unknown))}")
-            read = {str(v.value) for part in (action.guard, *action.updates.values()) for v in variables(part)}
-            if read - known:
-                raise SlipError(
-                    f"{action.name} reads what {self.name} does not have: {', '.join(sorted(read - known))}"
-                )
+            if strange := action.reads - known:
+                raise SlipError(f"{action.name} reads what {self.name} does not have: {', '.join(sorted(strange))}")
 
         if any(len({a.fairness for a in actions}) > 1 for actions in self.duties.values()):
             raise SlipError(f"{self.name}: the outcomes of one step differ in fairness")
@@ -290,6 +315,11 @@ class System:
         for action in self.actions:
             found.setdefault(action.duty, []).append(action)
         return found
+
+    @functools.cached_property
+    def unchanged(self) -> Renaming:
+        """The renaming that changes nothing, which remembers how the system's expressions read."""
+        return Renaming({})
 
     @property
     def initial(self) -> dict[str, Value]:
@@ -317,8 +347,8 @@ class System:
 
     def fingerprint(self, also: Iterable[str] = ()) -> str:
         """A hash of everything that decides behaviour; equal for systems that differ in name and wording only."""
+        import hashlib  # OpenSSL, which who checks one instance need not wait for
+
         lines = [f"{v.name}: {v.sort} = {v.initial}" for v in self.variables]
-        for action in self.actions:
-            lines.append(f"{action.name}, {action.duty}, {action.fairness.value}: {text(action.guard)}")
-            lines.extend(f"  {name}' = {text(value)}" for name, value in action.updates.items())
+        lines.extend(action.behaviour for action in self.actions)
         return hashlib.sha256("\n".join([*lines, *also]).encode()).hexdigest()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from uncork.core.expr import Expr, boolean
+from uncork.core.frozen import frozen
 from uncork.core.sorts import SlipError
 from uncork.core.system import System
 
 
-@dataclass(frozen=True)
+@frozen
 class Time:
     """How long a step takes from when it is enabled, in whatever unit; a `mean` of 0 is at once.
 
@@ -33,7 +34,7 @@ class Time:
         return 1 / self.spread**2 if self.spread and self.mean else 0.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Arrivals:
     """Occasions that come whatever the system does, `burst` at a moment, the moments exponentially `apart` on average.
 
@@ -49,7 +50,7 @@ class Arrivals:
             raise SlipError(f"bursts of 1 or more arrive some time apart, not {self.burst}, {self.apart} apart")
 
 
-@dataclass(frozen=True)
+@frozen
 class Case:
     """The time of a step where a condition holds."""
 
@@ -57,7 +58,7 @@ class Case:
     condition: Expr = field(default_factory=lambda: boolean(True))
 
 
-@dataclass(frozen=True)
+@frozen
 class Span:
     """A stretch of time: it begins with an action of `since` and ends with the next one of `until` (names of actions).
 
@@ -70,7 +71,7 @@ class Span:
     until: frozenset[str]
 
 
-@dataclass(frozen=True)
+@frozen
 class Timed:
     """A system, and the time of each step.
 

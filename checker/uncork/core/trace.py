@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from uncork.core.evaluate import holds
+from uncork.core.frozen import frozen
 from uncork.core.property import Always, InRange, NotForever, Property
 from uncork.core.sorts import Value
 from uncork.core.system import Action, Fairness, System
 
 
-@dataclass(frozen=True)
+@frozen
 class Trace:
     """A run: its states, the names of the actions between them, and where it loops back to.
 
@@ -59,10 +59,11 @@ def owed(system: System, trace: Trace) -> Iterable[tuple[list[Action], str]]:
     for actions in system.duties.values():
         if not actions[0].fair:
             continue
-        enabled = [any(holds(action.guard, state) for action in actions) for state in loop]
         if any(action.name in taken for action in actions):
             yield actions, "taken"
-        elif not any(enabled):
+            continue
+        enabled = [any(holds(action.guard, state) for action in actions) for state in loop]
+        if not any(enabled):
             yield actions, "disabled"
         else:
             yield actions, "starved" if all(enabled) else "interrupted"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+from functools import cached_property
 
 from uncork.core.expr import Expr
+from uncork.core.frozen import frozen
 from uncork.core.sorts import Array, Enum, Sort, Value
 
 _UNORDERED = ("&", "|", "+")
@@ -18,24 +20,11 @@ def mapped(node: Expr, leaf: Callable[[Expr], Expr]) -> Expr:
     return Expr(node.op, tuple(mapped(arg, leaf) for arg in node.args), node.sort, node.value)
 
 
-def normal(node: Expr) -> str:
-    """A text that is equal for expressions that differ only in the order of the operands of & | + and ==."""
-    op, args = node.op, node.args
-    if not args:
-        return f"{node.value}:{node.sort}"
-    if op in _UNORDERED:
-        return f"({op} {' '.join(sorted(normal(arg) for arg in _operands(node, op)))})"
-    parts = [normal(arg) for arg in args]
-    if op == "==":
-        parts.sort()
-    return f"({op}{node.value if op == 'wrap' else ''} {' '.join(parts)})"
-
-
 def _operands(node: Expr, op: str) -> list[Expr]:
     return [node] if node.op != op else [each for arg in node.args for each in _operands(arg, op)]
 
 
-@dataclass(frozen=True)
+@frozen
 class Renaming:
     """Variables whose names start with some record's get another's; names in enumerations are exchanged too."""
 
@@ -65,13 +54,35 @@ class Renaming:
 
     def __call__(self, node: Expr) -> Expr:
         """An expression with its variables and constants renamed."""
+        return mapped(node, lambda leaf: Expr(leaf.op, (), leaf.sort, self._leaf(leaf)))
 
-        def leaf(each: Expr) -> Expr:
-            if each.op == "var":
-                return Expr("var", (), each.sort, self.variable(str(each.value)))
-            return Expr("const", (), each.sort, None if each.value is None else self.value(each.value))
+    def _leaf(self, node: Expr) -> Value | None:
+        if node.op == "var":
+            return self.variable(str(node.value))
+        return None if node.value is None else self.value(node.value)
 
-        return mapped(node, leaf)
+    @cached_property
+    def _normals(self) -> dict[int, tuple[Expr, str]]:
+        return {}
+
+    def remembered(self, node: Expr) -> str:
+        """The `normal` form of an expression that may be asked for again, as a variable's or a property's is."""
+        known = self._normals.get(id(node))
+        if known is None:
+            known = self._normals[id(node)] = node, self.normal(node)
+        return known[1]
+
+    def normal(self, node: Expr) -> str:
+        """An expression renamed, as a text that tells it from others but by the order of operands of & | + and ==."""
+        op, args = node.op, node.args
+        if not args:
+            return f"{self._leaf(node)}:{node.sort}"
+        if op in _UNORDERED:
+            args = tuple(_operands(node, op))
+        parts = [self.normal(arg) if arg.args else self.remembered(arg) for arg in args]
+        if op in _UNORDERED or op == "==":
+            parts.sort()
+        return f"({op}{node.value if op == 'wrap' else ''} {' '.join(parts)})"
 
 
 def substituted(node: Expr, values: Mapping[str, Expr]) -> Expr:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from uncork.core.frozen import frozen
 from uncork.core.trace import Trace
 
 
-@dataclass(frozen=True)
+@frozen
 class Proved:
     """The property holds of every run at the stated sizes; `how` it is known."""
 
     how: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Refuted:
     """A run violates the property; the trace has been replayed.
 
@@ -26,7 +26,7 @@ class Refuted:
     shortest: bool = True
 
 
-@dataclass(frozen=True)
+@frozen
 class Open:
     """Not known: why the search stopped, and the depth up to which all runs were looked at."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from uncork.core.frozen import frozen
 from uncork.core.property import Cover, Property
 from uncork.core.system import System
 from uncork.core.verdict import Verdict
@@ -14,7 +15,7 @@ REDUCTIONS = frozenset({"rotation", "permutation", "dead"})
 """The reductions of the explicit engine, by name; see `explicit.reduction`."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Budget:
     """How far an engine may go: states, bytes of memory, seconds. None is no limit."""
 
@@ -32,7 +33,7 @@ class Budget:
         return f"the budget of {self.seconds:g} seconds is spent"
 
 
-@dataclass(frozen=True)
+@frozen
 class Progress:
     """Where an engine is: states found, steps between them, depth, states not expanded yet, bytes, seconds."""
 
@@ -56,7 +57,7 @@ def quiet(_: Progress) -> None:
     """Reports nothing."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """What an engine found out about one system: a verdict for each property and the size of the search.
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
-
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from uncork.engines import Progress
 
@@ -19,6 +17,13 @@ Show = Callable[[int, int, str, Progress | None], None]
 @contextlib.contextmanager
 def progress() -> Iterator[Show]:
     """A line that is kept up to date while work is under way, and then removed."""
+    if not _may_be_terminal():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
     to = Console(stderr=True)
     if not to.is_terminal:
         yield lambda *_: None
@@ -32,6 +37,18 @@ def progress() -> Iterator[Show]:
             )
 
         yield show
+
+
+def _may_be_terminal() -> bool:
+    """Whether rich may take standard error for a terminal, which it does where it is one, or is told that it is.
+
+    It takes as long to import as to check an instance.
+    """
+    told = any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
+    try:
+        return told or sys.stderr.isatty()
+    except ValueError:  # it is closed
+        return False
 
 
 def _line(done: int, total: int, name: str, where: Progress | None, seconds: float) -> str:

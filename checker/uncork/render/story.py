@@ -6,10 +6,10 @@ Every textual form of a trace (terminal, Mermaid) is made from this.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from uncork.core.evaluate import State, evaluate, holds
 from uncork.core.expr import Expr, conjuncts, text, variables
+from uncork.core.frozen import frozen
 from uncork.core.property import Always, InRange, NotForever, Property
 from uncork.core.sorts import plain
 from uncork.core.system import Action, RingPicture, System
@@ -19,7 +19,7 @@ _DRAWN = 8
 """Rings of up to so many slots are drawn; of larger ones the indices are told as numbers."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """One step: its number, who did it, what, the rings that changed (drawn) and the other changes."""
 

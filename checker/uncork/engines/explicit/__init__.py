@@ -20,6 +20,9 @@ from uncork.engines.explicit.liveness import Meadow
 from uncork.engines.explicit.reduction import partner, reduce
 from uncork.engines.explicit.witness import finite, lasso, renamed
 
+_FEW = 50_000
+"""States for which it is not worth while to begin threads."""
+
 
 def check(
     system: System,
@@ -76,8 +79,9 @@ class _Judge:
                 if not any(image is one for image in images for one, _ in asked):
                     asked.append((prop, images))
         crew, _ = self.graph.crew, self.graph.answers  # which the crew makes, and is not to make twice
-        for first in range(0, len(asked), crew.threads):
-            together = asked[first : first + crew.threads]
+        many = crew.threads if self.graph.count > _FEW else 1
+        for first in range(0, len(asked), many):
+            together = asked[first : first + many]
             found = crew.all([partial(self._parts, prop, images) for prop, images in together])
             self._found |= {id(prop): parts for (prop, _), parts in zip(together, found, strict=True)}
 

@@ -16,15 +16,16 @@ assumptions, TOPLAS 1997).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 
 from uncork.core.expr import Expr, ite, text
+from uncork.core.frozen import frozen
 from uncork.core.property import Cover, InRange, Property, Repeatedly
 from uncork.core.sorts import Array, Enum, Ring, Value
 from uncork.core.system import Action, System
-from uncork.core.transform import Renaming, mapped, normal
+from uncork.core.transform import Renaming, mapped
 from uncork.engines.explicit.dead import buried
 
 
@@ -87,19 +88,31 @@ def reduce(
 
 
 # -- rotation ----------------------------------------------------------------------------------------------------------
+@frozen
+class _Where:
+    """Where a position is looked at: in an expression, which is told only if it matters."""
+
+    said: str
+    of: Expr
+    note: str = ""
+
+    def told(self) -> str:
+        return f"{self.said}{text(self.of)}{self.note}"
+
+
 class _Rings:
     """Which variables lie on the same ring, and on which rings a position is looked at by itself."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
-        self.fixed: dict[str, str] = {}
+        self.fixed: dict[str, _Where] = {}
 
     def root(self, name: str) -> str:
         while self._parent.setdefault(name, name) != name:
             name = self._parent[name]
         return name
 
-    def join(self, one: str | None, other: str | None, where: str) -> str | None:
+    def join(self, one: str | None, other: str | None, where: _Where) -> str | None:
         """Two positions meet; None is a constant one, which fixes the ring of the other."""
         if one is None or other is None:
             if one is not None or other is not None:
@@ -112,10 +125,10 @@ class _Rings:
                 self._fix(a, self.fixed.pop(b))
         return a
 
-    def _fix(self, root: str, where: str) -> None:
+    def _fix(self, root: str, where: _Where) -> None:
         self.fixed.setdefault(root, where)
 
-    def visit(self, node: Expr, where: str) -> str | None:
+    def visit(self, node: Expr, where: _Where) -> str | None:
         """Looks through an expression.
 
         The ring of a position or array, None for a constant position or anything else.
@@ -135,7 +148,7 @@ class _Rings:
         if op in ("select", "store"):
             ring = self.join(found[0], found[1], where)
             if isinstance(node.sort, Ring) or (op == "store" and rings[2]):
-                self._fix(self.root(ring or ""), f"{where} (positions in an array)")
+                self._fix(self.root(ring or ""), replace(where, note=" (positions in an array)"))
             return ring if op == "store" else None
         if op in ("+", "-") and any(rings):
             if all(rings):
@@ -150,14 +163,15 @@ class _Rings:
 def _turn(system: System, conditions: Sequence[Expr], found: Reduction) -> None:
     rings = _Rings()
     for condition in conditions:
-        rings.visit(condition, text(condition))
+        rings.visit(condition, _Where("", condition))
     for action in system.actions:
-        rings.visit(action.guard, f"{action.name}: {text(action.guard)}")
+        said = f"{action.name}: "
+        rings.visit(action.guard, _Where(said, action.guard))
         for name, value in action.updates.items():
+            where = _Where(said, value)
+            ring = rings.visit(value, where)
             if isinstance(value.sort, Ring | Array):
-                rings.join(rings.root(name), rings.visit(value, where := f"{action.name}: {text(value)}"), where)
-            else:
-                rings.visit(value, f"{action.name}: {text(value)}")
+                rings.join(rings.root(name), ring, where)
     members: dict[str, list[str]] = {}
     sorts = {v.name: v.sort for v in system.variables}
     for name, sort in sorts.items():
@@ -166,7 +180,7 @@ def _turn(system: System, conditions: Sequence[Expr], found: Reduction) -> None:
     for root, names in members.items():
         anchor = next((n for n in names if isinstance(sorts[n], Ring) and n not in found.normalise), None)
         if root in rings.fixed:
-            found.refusals.append(Refusal("rotation", f"{', '.join(names)}: {rings.fixed[root]}"))
+            found.refusals.append(Refusal("rotation", f"{', '.join(names)}: {rings.fixed[root].told()}"))
         elif anchor is not None:
             for name in names:
                 turned = _turned(sorts, name, anchor)
@@ -205,7 +219,7 @@ def _permute(system: System, properties: Sequence[Property], covers: Sequence[Co
     orders = list(permutations(places))
     renamings = [renaming(system, order) for order in orders]
     partners: list[list[int]] = []
-    known = {_signature(action, Renaming({})): index for index, action in enumerate(system.actions)}
+    known = {_signature(action, system.unchanged): index for index, action in enumerate(system.actions)}
     for change in renamings:
         images = [known.get(_signature(action, change)) for action in system.actions]
         reason = _why_not(system, properties, covers, change, images)
@@ -224,8 +238,8 @@ def renaming(system: System, order: Sequence[int]) -> Renaming:
 
 
 def _signature(action: Action, change: Renaming) -> tuple[object, ...]:
-    updates = sorted((change.variable(name), normal(change(value))) for name, value in action.updates.items())
-    return action.family, action.fairness, normal(change(action.guard)), tuple(updates)
+    updates = sorted((change.variable(name), change.normal(value)) for name, value in action.updates.items())
+    return action.family, action.fairness, change.normal(action.guard), tuple(updates)
 
 
 def _why_not(
@@ -268,21 +282,30 @@ def partner(
     """What a property becomes under a renaming: one of the others, or None."""
     if isinstance(prop, InRange):
         return prop
-    steps = {
-        a.name: system.actions[image].name for a, image in zip(system.actions, images, strict=True) if image is not None
-    }
+    taken = _taken(prop)
+    if taken:
+        named = (action.name for action in system.actions)
+        steps = {name: system.actions[k].name for name, k in zip(named, images, strict=True) if k is not None}
+        taken = {steps.get(name, name) for name in taken}
+    told = _told(prop, change)
+    return next(
+        (
+            other
+            for other in among
+            if type(other) is type(prop) and _taken(other) == taken and _told(other, system.unchanged) == told
+        ),
+        None,
+    )
 
-    def key(of: Property | Cover, change: Renaming, steps: Mapping[str, str]) -> tuple[object, ...]:
-        condition = getattr(of, "condition", None)
-        taken = getattr(of, "without", getattr(of, "steps", ()))
-        return (
-            type(of),
-            "" if condition is None else normal(change(condition)),
-            {steps.get(name, name) for name in taken},
-        )
 
-    wanted = key(prop, change, steps)
-    return next((other for other in among if key(other, Renaming({}), {}) == wanted), None)
+def _told(of: Property | Cover, change: Renaming) -> str:
+    condition = getattr(of, "condition", None)
+    return "" if condition is None else change.remembered(condition)
+
+
+def _taken(of: Property | Cover) -> Set[str]:
+    found: Set[str] = getattr(of, "without", getattr(of, "steps", frozenset()))
+    return found
 
 
 def permuted(system: System, change: Renaming) -> dict[str, Expr]:

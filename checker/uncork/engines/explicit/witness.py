@@ -115,7 +115,7 @@ class Loops:
 
     def __init__(self, meadow: Meadow, parts: NDArray[np.int32], without: frozenset[str], entry: int) -> None:
         self.meadow, self.parts, self.entry = meadow, parts, entry
-        self.part, self.forbidden = int(parts[entry]), meadow.marked(without)
+        self.part, self.forbidden = int(parts[entry]), meadow.marked(without).tolist()
         system = meadow.graph.system
         duties = list(system.duties.values())
         self.strong = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.STRONG)
@@ -136,11 +136,13 @@ class Loops:
         return (exact, True) if exact is not None else (self._shortened(self._greedy(start)), False)
 
     def _look(self, state: int) -> _Steps:
-        if state not in self.edges:
+        known = self.edges.get(state)
+        if known is None:
             steps = self.meadow.edges(state)
-            self.enabled[state] = reduce(or_, (self.duty[a] for a, _ in steps), 0)
-            self.edges[state] = [(a, t) for a, t in steps if self.parts[t] == self.part and not self.forbidden[a]]
-        return self.edges[state]
+            self.enabled[state] = reduce(or_, [self.duty[a] for a, _ in steps], 0)
+            parts, part, forbidden = self.parts, self.part, self.forbidden
+            known = self.edges[state] = [(a, t) for a, t in steps if parts[t] == part and not forbidden[a]]
+        return known
 
     def _owed(self, debt: _Debt) -> int:
         return (debt.seen | debt.throughout) & ~debt.taken
@@ -155,18 +157,19 @@ class Loops:
         first = (self.entry, *start)
         came: dict[tuple[int, int, int, int], tuple[tuple[int, int, int, int], int] | None] = {first: None}
         queue = deque([first])
+        known, pays, strong, entry = self.enabled, self.pays, self.strong, self.entry
         while queue and len(came) < _NODES:
             node = queue.popleft()
             state, seen, throughout, taken = node
             for action, target in self._look(state):
-                if target not in self.enabled:
+                if target not in known:
                     self._look(target)
-                enabled = self.enabled[target]
-                following = target, seen | enabled & self.strong, throughout & enabled, taken | self.pays[action]
+                enabled = known[target]
+                following = target, seen | enabled & strong, throughout & enabled, taken | pays[action]
                 if following in came:
                     continue
                 came[following] = (node, action)
-                if target == self.entry and not self._owed(_Debt(*following[1:])):
+                if target == entry and not self._owed(_Debt(*following[1:])):
                     steps: _Steps = []
                     back = following
                     while (before := came[back]) is not None:
