@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -186,16 +187,15 @@ def _depends() -> bytes:
     found = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         found.update(path.read_bytes())
-    versions = sys.version, llvmlite.__version__, np.__version__, _version("numba")
+    versions = sys.version, llvmlite.__version__, np.__version__, _numba()
     found.update(repr((versions, _processor())).encode())
     return found.digest()
 
 
-def _version(package: str) -> str:
-    """The version of a package that is installed, without importing it."""
-    from importlib.metadata import version
-
-    return version(package)
+def _numba() -> bytes:
+    """What says which numba is installed, without importing it."""
+    spec = importlib.util.find_spec("numba")
+    return b"" if spec is None or spec.origin is None else Path(spec.origin).with_name("_version.py").read_bytes()
 
 
 def _object(function: Callable[..., Any], name: str, types: _Types) -> bytes:
@@ -204,7 +204,8 @@ def _object(function: Callable[..., Any], name: str, types: _Types) -> bytes:
     file = None
     if folder is not None:
         key = hashlib.sha256(_depends() + _symbol(name, types).encode()).hexdigest()
-        file = folder / f"{name}-{key[:32]}.o"
+        family = f"{_symbol(name, types)}.{sys.implementation.cache_tag}"
+        file = folder / f"{family}-{key[:32]}.o"
         with contextlib.suppress(OSError):
             found = file.read_bytes()
             if hashlib.sha256(found[_DIGEST:]).digest() == found[:_DIGEST]:
@@ -212,6 +213,10 @@ def _object(function: Callable[..., Any], name: str, types: _Types) -> bytes:
     made = _compile(function, name, types)
     if file is not None:
         _keep(file, hashlib.sha256(made).digest() + made)
+        for old in file.parent.glob(f"{family}-*.o"):
+            if old != file:
+                with contextlib.suppress(OSError):
+                    old.unlink()
     return made
 
 
