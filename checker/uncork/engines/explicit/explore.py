@@ -164,7 +164,7 @@ class _Search:
         self.nears = Growing(np.uint16 if self.actions * kernel.NEAR < 1 << 16 else np.uint32, 1 << 10)
         self.targets = Growing(np.int32, 1 << 12)
         self.codes = Growing(np.uint8 if codes <= 256 else np.uint16, 1 << 12)
-        self.table = np.full(1 << 11, kernel.EMPTY, np.int32)
+        self.table = np.full(1 << 11, kernel.EMPTY, np.uint32)
         self.found = [self._room(1) for _ in range(self.crew.threads)]
         self.started = time.monotonic()
 
@@ -263,9 +263,9 @@ class _Search:
         self.codes.grow(edges)
         if count + new > _LOAD * self.table.size:
             size = max(int((count + new) / _LOAD) + 1, self.table.size * 2)
-            self.table = np.empty(0, np.int32)  # there is not to be both
-            self.table = np.full(size, kernel.EMPTY, np.int32)
+            self.table = np.empty(0, np.uint32)  # there is not to be both
+            self.table = np.full(size, kernel.EMPTY, np.uint32)
             self._enter_again(count)
 
     def _enter_again(self, count: int) -> None:
-        kernel.fill(self.table, self.states.array, np.empty(64, np.int64), count)
+        kernel.fill(self.table, self.states.array, np.empty(64, np.uint32), count)

@@ -18,11 +18,18 @@ import numpy as np
 from uncork.engines.compiling import call, compiled, inlined, prefetch
 from uncork.engines.explicit.native import FAULT
 
-EMPTY = -1
+EMPTY = 0xFFFFFFFF
+"""What stands in a slot of the table that no state has. Else the state's number is in its lower bits, as many as the
+size of the table needs, and the lower bits of its hash in the others: most states that are not the one that is looked
+for are told by them, without a look at the states."""
+UNKNOWN = -1
+"""For the number of a successor that was not known when it was looked up."""
 TOGETHER = 16
 """States whose successors are looked up together."""
 NEAR = 64
 """States whose edges are counted from the same place; see `enter`."""
+_AHEAD = 16
+"""Successors between the one that is entered and the one whose slot is asked for."""
 
 
 @inlined
@@ -36,19 +43,49 @@ def _hash(row: Any) -> Any:
 
 
 @inlined
+def _bits(table: Any) -> Any:
+    """How many bits of a slot are the number of a state."""
+    bits = np.uint64(0)
+    while np.uint64(table.size) >> bits:
+        bits += np.uint64(1)
+    return bits
+
+
+@inlined
 def _home(table: Any, hashed: Any) -> Any:
     """The slot of the table where a state goes if that is free: its hash as a fraction of the table."""
     return np.int64((np.uint64(hashed) * np.uint64(table.size)) >> np.uint64(32))
 
 
 @inlined
-def _slot(table: Any, states: Any, row: Any, home: Any) -> Any:
+def _entry(bits: Any, hashed: Any, index: Any) -> Any:
+    """What stands in the slot of a state."""
+    return np.uint32(np.uint64(hashed) << bits | np.uint64(index))
+
+
+@inlined
+def _alike(table: Any, bits: Any, hashed: Any, slot: Any) -> Any:
+    """The first slot, from `slot` on, that is free or has a state whose hash may be the same."""
+    tag = np.uint32(np.uint64(hashed) << bits)
+    while table[slot] != EMPTY and (np.uint64(table[slot] ^ tag) & np.uint64(0xFFFFFFFF)) >> bits:
+        slot += 1
+        if slot == table.size:
+            slot = 0
+    return slot
+
+
+@inlined
+def _number(bits: Any, entry: Any) -> Any:
+    """The number of the state in a slot."""
+    return np.int64(np.uint64(entry) & ((np.uint64(1) << bits) - np.uint64(1)))
+
+
+@inlined
+def _slot(table: Any, bits: Any, states: Any, row: Any, hashed: Any) -> Any:
     """The slot of the table where a state is, or where it would go."""
-    slot = home
-    while True:
-        index = table[slot]
-        if index == EMPTY:
-            return slot
+    slot = _alike(table, bits, hashed, _home(table, hashed))
+    while table[slot] != EMPTY:
+        index = _number(bits, table[slot])
         same = True
         for k in range(row.size):
             if states[index, k] != row[k]:
@@ -57,26 +94,27 @@ def _slot(table: Any, states: Any, row: Any, home: Any) -> Any:
         if same:
             return slot
         slot += 1
-        if slot == table.size:
-            slot = 0
+        slot = _alike(table, bits, hashed, 0 if slot == table.size else slot)
+    return slot
 
 
 @compiled
-def fill(table: Any, states: Any, homes: Any, count: int) -> int:
-    """Enters the first `count` states into an empty table. `homes` has room for some, which are entered together."""
-    for first in range(0, count, homes.size):
-        last = min(first + homes.size, count)
+def fill(table: Any, states: Any, hashes: Any, count: int) -> int:
+    """Enters the first `count` states into an empty table. `hashes` has room for some, which are entered together."""
+    bits = _bits(table)
+    for first in range(0, count, hashes.size):
+        last = min(first + hashes.size, count)
         for index in range(first, last):
-            home = _home(table, _hash(states[index]))
-            homes[index - first] = home
-            prefetch(table.ctypes.data + home * 4)
+            hashed = _hash(states[index])
+            hashes[index - first] = hashed
+            prefetch(table.ctypes.data + _home(table, hashed) * 4)
         for index in range(first, last):
-            slot = homes[index - first]
+            slot = _home(table, hashes[index - first])
             while table[slot] != EMPTY:
                 slot += 1
                 if slot == table.size:
                     slot = 0
-            table[slot] = index
+            table[slot] = _entry(bits, hashes[index - first], index)
     return count
 
 
@@ -85,14 +123,13 @@ def look(successors: int, states: Any, table: Any, found: Any, first: int, last:
     """Finds the successors of states `first .. last - 1`, and gives how many.
 
     `found` is (rows, codes, hashes, targets, ends): of each successor its row, its code (see `Native`), its hash, and
-    its number if it is known, else -1; and for each of the states where its successors end, and last of all how many
-    are not known.
+    its number, or `UNKNOWN`; and for each of the states where its successors end, and last of all how many are unknown.
 
     The table and the states are far from the processor, and to wait for one successor at a time would take most of the
     time. What will be needed of them is asked for here, for all successors of some states together.
     """
     rows, codes, hashes, targets, ends = found
-    width = states.shape[1] * states.itemsize
+    width, bits = states.shape[1] * states.itemsize, _bits(table)
     end, unknown = np.int64(0), np.int64(0)
     for start in range(first, last, TOGETHER):
         begin = end
@@ -110,14 +147,23 @@ def look(successors: int, states: Any, table: Any, found: Any, first: int, last:
             end += more
             ends[index - first] = end
         for k in range(begin, end):
-            target = table[_home(table, hashes[k])]
-            targets[k] = target
-            if target != EMPTY:
-                prefetch(states.ctypes.data + target * width)
+            entry = table[_alike(table, bits, hashes[k], _home(table, hashes[k]))]
+            targets[k] = UNKNOWN
+            if entry != EMPTY:
+                targets[k] = _number(bits, entry)
+                prefetch(states.ctypes.data + targets[k] * width)
         for k in range(begin, end):
-            if targets[k] != EMPTY:
-                targets[k] = table[_slot(table, states, rows[k], _home(table, hashes[k]))]
-            unknown += targets[k] == EMPTY
+            target = targets[k]
+            if target != UNKNOWN:
+                same = True
+                for w in range(states.shape[1]):
+                    if states[target, w] != rows[k, w]:
+                        same = False
+                        break
+                if not same:
+                    entry = table[_slot(table, bits, states, rows[k], hashes[k])]
+                    targets[k] = UNKNOWN if entry == EMPTY else _number(bits, entry)
+            unknown += targets[k] == UNKNOWN
     ends[ends.size - 1] = unknown
     return end
 
@@ -132,24 +178,27 @@ def enter(states: Any, table: Any, edges: Any, found: Any, fault: Any, first: in
     """
     rows, found_codes, hashes, found_targets, ends = found
     bases, nears, targets, codes = edges
-    edge = bases[first // NEAR] + nears[first]
+    edge, bits, final = bases[first // NEAR] + nears[first], _bits(table), ends[last - first - 1]
     for index in range(first, last):
         for k in range(0 if index == first else ends[index - first - 1], ends[index - first]):
+            if k + _AHEAD < final and found_targets[k + _AHEAD] == UNKNOWN:
+                prefetch(table.ctypes.data + _home(table, hashes[k + _AHEAD]) * 4)
             code = found_codes[k]
             if code & FAULT:
                 if fault[0] < 0:
                     fault[0], fault[1] = index, code & ~FAULT
                 continue
-            target = found_targets[k]
-            if target == EMPTY:
-                slot = _slot(table, states, rows[k], _home(table, hashes[k]))
-                target = table[slot]
-                if target == EMPTY:
+            target = np.int64(found_targets[k])
+            if target == UNKNOWN:
+                slot = _slot(table, bits, states, rows[k], hashes[k])
+                if table[slot] == EMPTY:
                     target = count
-                    table[slot] = count
+                    table[slot] = _entry(bits, hashes[k], count)
                     for w in range(states.shape[1]):
                         states[count, w] = rows[k, w]
                     count += 1
+                else:
+                    target = _number(bits, table[slot])
             targets[edge] = target
             codes[edge] = code
             edge += 1
