@@ -112,11 +112,11 @@ class Ours(Tool):
 
     def prepare(self, task: Task, folder: Path, limits: Limits) -> Prepared:
         """Fill the cache of compiled code, unless every run is to find it empty."""
-        cache = str(folder / "numba") if self.warm else "numba"
+        cache = str(folder / "code") if self.warm else "code"
 
         def command(instance: str) -> Command:
             line = [sys.executable, str(WORKER), self.engine, instance, "all" if task.liveness else "safety"]
-            return Command(line, {"NUMBA_CACHE_DIR": cache})
+            return Command(line, {"UNCORK_CODE": cache})
 
         if self.warm and self.engine != "reference":
             measure(command(SMOKE), limits)

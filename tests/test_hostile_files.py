@@ -642,9 +642,8 @@ def test_without_a_place_for_compiled_code_it_works_and_says_so_once(tmp_path: P
     """As for a user who may write nothing: files stand where the folders would be."""
     (source,) = uncork.__path__
     shutil.copytree(source, tmp_path / "uncork", ignore=shutil.ignore_patterns("__pycache__"))
-    for engine in ("explicit", "events"):
-        (tmp_path / "uncork" / "engines" / engine / "__pycache__").touch()
-    nowhere = {"XDG_CACHE_HOME": "/proc", "HOME": "/", "NUMBA_CACHE_DIR": "/proc/none"}
+    (tmp_path / "uncork" / "engines" / "__pycache__").touch()
+    nowhere = {"XDG_CACHE_HOME": "/proc", "HOME": "/", "UNCORK_CODE": "/proc/none"}
     env = {**nowhere, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     done = begun("measure", HANGS, "--time", "1", "--runs", "2", cwd=tmp_path, env=env)
     out, errors = done.communicate(timeout=120)

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import llvmlite
@@ -87,10 +88,13 @@ def prefetch(address: int) -> int:
 
 def with_numba(function: Callable[..., Any]) -> Any:
     """A loop that draws numba's random numbers, and so needs numba when it runs; numba keeps its code, if it can."""
+    place = kept()
+    if place is not None:
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(place))
     from numba import njit
 
-    found = njit(cache=kept() is not None, nogil=True)(function)
-    if kept() is not None:
+    found = njit(cache=place is not None, nogil=True)(function)
+    if place is not None:
         ours = found._cache
         load, save = ours.load_overload, ours.save_overload
         ours.load_overload = lambda *args: _or_nothing(load, *args)
@@ -229,7 +233,7 @@ def _compile(function: Callable[..., Any], name: str, types: _Types) -> bytes:
     for other, value in names.items():
         if getattr(value, "__inlined__", False):
             names[other] = _part(value, options)
-    copy = type(function)(function.__code__, names, function.__name__)
+    copy = FunctionType(function.__code__, names, function.__name__)
     arguments = tuple(_numba_type(numba, each) for each in types)
     found = numba.njit(**options)(copy)
     found.compile(arguments)
@@ -250,7 +254,7 @@ def _part(function: Any, options: dict[str, Any]) -> Any:
         return getattr(intrinsics, function.__name__)
     names = function.__globals__
     inner = {n: _part(v, options) for n in function.__code__.co_names if getattr(v := names.get(n), "__inlined__", 0)}
-    copy = type(function)(function.__code__, {**names, **inner}, function.__name__, function.__defaults__)
+    copy = FunctionType(function.__code__, {**names, **inner}, function.__name__, function.__defaults__)
     return numba.njit(**options)(copy)
 
 

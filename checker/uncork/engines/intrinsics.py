@@ -10,7 +10,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def call(_context: Any, address: Any, state: Any, out: Any, labels: Any) -> Any:
     """Calls `i64 f(ptr, ptr, ptr)` at an address."""
 
@@ -22,7 +22,7 @@ def call(_context: Any, address: Any, state: Any, out: Any, labels: Any) -> Any:
     return types.int64(types.intp, types.intp, types.intp, types.intp), generate
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_context: Any, address: Any) -> Any:
     """Asks for the memory at an address that will soon be read; gives the address."""
 

@@ -36,8 +36,8 @@ def check(
     """Decides every property by enumerating the reachable states; each counterexample has been replayed.
 
     `reductions` are some of `engines.REDUCTIONS`; those that are unsound for this system are not used. Traces are of
-    the system itself in any case, and the same whatever the number of threads. Raises `uncork.core.trace.ReplayError` if one does not replay: a defect of this
-    engine, never of the system.
+    the system itself in any case, and the same whatever the number of threads. Raises `uncork.core.trace.ReplayError`
+    if one does not replay: a defect of this engine, never of the system.
     """
     started = time.monotonic()
     reduction = reduce(system, properties, covers, reductions)

@@ -104,10 +104,11 @@ class Graph:
     @cached_property
     def answers(self) -> list[NDArray[np.unsignedinteger[Any]]]:
         """What the native code says of each state, a bit for each predicate: see `Native`."""
-        found, native = [], self.native
+        found, native = list[NDArray[np.unsignedinteger[Any]]](), self.native
         for first, address in enumerate(native.asks):
             asked = min(native.predicates - first * ASKED, ASKED)
-            answers = np.empty(self.count, np.uint16 if asked <= 16 else np.uint32 if asked <= 32 else np.uint64)
+            kind = np.uint16 if asked <= 16 else np.uint32 if asked <= 32 else np.uint64
+            answers: NDArray[np.unsignedinteger[Any]] = np.empty(self.count, kind)
             parts = range(0, self.count, max(-(-self.count // self.crew.threads), _PART))
             self.crew.all(
                 [
@@ -121,7 +122,8 @@ class Graph:
     def where(self, predicate: int) -> NDArray[np.bool_]:
         """For each state, whether a predicate of the native code holds."""
         answers = self.answers[predicate // ASKED]
-        return (answers & answers.dtype.type(1 << predicate % ASKED)) != 0
+        found: NDArray[np.bool_] = (answers & answers.dtype.type(1 << predicate % ASKED)) != 0
+        return found
 
 
 def explore(
@@ -172,6 +174,7 @@ class _Search:
         first_state = self.native.layout.packed(self.system.initial)
         turned = self.native.made_canonical(first_state)
         self.states.array[0] = first_state
+        self.bases.array[0] = self.nears.array[0] = 0
         self._enter_again(1)
         levels, rounds, stopped, interrupted = [1], list[tuple[int, int]](), None, False
         fault = np.full(2, -1, np.int64)

@@ -35,7 +35,7 @@ class Growing:
     @property
     def bytes(self) -> int:
         """The memory it takes."""
-        return self.rows * (self.parts or 1) * self.kind.itemsize
+        return self.rows * (self.parts or 1) * int(self.kind.itemsize)
 
     def grow(self, rows: int) -> None:
         """Makes room for so many rows."""

@@ -99,7 +99,7 @@ def _slot(table: Any, bits: Any, states: Any, row: Any, hashed: Any) -> Any:
 
 
 @compiled
-def fill(table: Any, states: Any, hashes: Any, count: int) -> int:
+def fill(table: Any, states: Any, hashes: Any, count: int) -> Any:
     """Enters the first `count` states into an empty table. `hashes` has room for some, which are entered together."""
     bits = _bits(table)
     for first in range(0, count, hashes.size):
@@ -119,7 +119,7 @@ def fill(table: Any, states: Any, hashes: Any, count: int) -> int:
 
 
 @compiled
-def look(successors: int, states: Any, table: Any, found: Any, first: int, last: int) -> int:
+def look(successors: int, states: Any, table: Any, found: Any, first: int, last: int) -> Any:
     """Finds the successors of states `first .. last - 1`, and gives how many.
 
     `found` is (rows, codes, hashes, targets, ends): of each successor its row, its code (see `Native`), its hash, and
@@ -169,7 +169,7 @@ def look(successors: int, states: Any, table: Any, found: Any, first: int, last:
 
 
 @compiled
-def enter(states: Any, table: Any, edges: Any, found: Any, fault: Any, first: int, last: int, count: int) -> int:
+def enter(states: Any, table: Any, edges: Any, found: Any, fault: Any, first: int, last: int, count: int) -> Any:
     """Writes down what `look` found of states `first .. last - 1`; gives the number of states then known.
 
     `edges` is (bases, nears, targets, codes): the edges of state i begin at `bases[i // NEAR] + nears[i]`. A successor
@@ -192,7 +192,7 @@ def enter(states: Any, table: Any, edges: Any, found: Any, fault: Any, first: in
             if target == UNKNOWN:
                 slot = _slot(table, bits, states, rows[k], hashes[k])
                 if table[slot] == EMPTY:
-                    target = count
+                    target = np.int64(count)
                     table[slot] = _entry(bits, hashes[k], count)
                     for w in range(states.shape[1]):
                         states[count, w] = rows[k, w]
@@ -211,7 +211,7 @@ def enter(states: Any, table: Any, edges: Any, found: Any, fault: Any, first: in
 
 
 @compiled
-def ask(predicates: int, states: Any, answers: Any, first: int, last: int) -> int:
+def ask(predicates: int, states: Any, answers: Any, first: int, last: int) -> Any:
     """Asks compiled predicates of states `first .. last - 1`: a bit each in their `answers`."""
     width = states.shape[1] * states.itemsize
     for index in range(first, last):
@@ -220,7 +220,7 @@ def ask(predicates: int, states: Any, answers: Any, first: int, last: int) -> in
 
 
 @compiled
-def edge_to(bases: Any, nears: Any, targets: Any, first: int, wanted: int) -> int:
+def edge_to(bases: Any, nears: Any, targets: Any, first: int, wanted: int) -> Any:
     """The first edge, of those of state `first` and on, that leads to a state: it is there."""
     edge = bases[first // NEAR] + nears[first]
     while targets[edge] != wanted:
@@ -229,7 +229,7 @@ def edge_to(bases: Any, nears: Any, targets: Any, first: int, wanted: int) -> in
 
 
 @compiled
-def source(bases: Any, nears: Any, edge: int) -> int:
+def source(bases: Any, nears: Any, edge: int) -> Any:
     """The state that an edge begins at."""
     low, high = np.int64(0), np.int64(nears.size - 1)  # the edges of low begin at it or before, those of high after it
     while high - low > 1:

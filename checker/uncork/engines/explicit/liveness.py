@@ -94,7 +94,11 @@ def fair(
     alive: NDArray[np.bool_],
 ) -> NDArray[np.int32]:
     """The fair part of each node; see `loops.fair`."""
-    index, stacks, edges = np.zeros(alive.size, np.int32), np.empty((3, alive.size), np.int32), np.empty(alive.size, np.int64)
+    index, stacks, edges = (
+        np.zeros(alive.size, np.int32),
+        np.empty((3, alive.size), np.int32),
+        np.empty(alive.size, np.int64),
+    )
     kinds = np.zeros((5, weak.size // 64 + 1), np.uint64)
     loops.fair(graph, forbidden, duties, weak, alive, index, stacks, edges, kinds)
     return index

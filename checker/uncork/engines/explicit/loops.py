@@ -17,7 +17,7 @@ MANY = 255
 
 
 @inlined
-def _place(graph: Any, node: int) -> tuple[int, int]:
+def _place(graph: Any, node: int) -> Any:
     """The state and the permutation that a node stands for; see `Meadow`. To divide short numbers takes less time."""
     ways = graph[4].shape[0]
     if ways == 1:
@@ -41,7 +41,7 @@ def _follow(graph: Any, edge: int, order: int) -> Any:
 
 
 @compiled
-def trim(graph: Any, forbidden: Any, duties: Any, alive: Any, leading: Any) -> int:
+def trim(graph: Any, forbidden: Any, duties: Any, alive: Any, leading: Any) -> Any:
     """Takes from `alive` most nodes that no step leads back to and where something is owed; see `fair`.
 
     Nodes that nothing leads to go, and then those that only these led to. Steps mostly lead on in the order of nodes,
@@ -79,7 +79,7 @@ def trim(graph: Any, forbidden: Any, duties: Any, alive: Any, leading: Any) -> i
 @compiled
 def fair(
     graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any, index: Any, stacks: Any, edges: Any, kinds: Any
-) -> int:
+) -> Any:
     """The fair part, 1 or more, of each node, over steps that are not `forbidden`; 0 of those that no fair loop visits.
 
     They are in `index`, which is 0 at first; `stacks` and `edges` have room for each node, and `kinds`, at first 0, for
@@ -154,7 +154,7 @@ def fair(
 
 
 @inlined
-def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> bool:
+def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> Any:
     """Whether no fair run stays at a node: something is owed there, and no step leads back to it. Most parts are so."""
     labels, owed = graph[3], False
     state, order = _place(graph, node)
@@ -166,7 +166,7 @@ def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> bool:
 
 
 @inlined
-def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nodes: Any, part: int, dead: int) -> bool:
+def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nodes: Any, part: int, dead: int) -> Any:
     """Whether a strongly connected part is fair, or dies as a whole; if not, what remains of it is not seen yet."""
     labels = graph[3]
     weak, enabled, somewhere, throughout, taken = kinds[0], kinds[1], kinds[2], kinds[3], kinds[4]
@@ -205,7 +205,7 @@ def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nod
 
 
 @compiled
-def stroll(graph: Any, wanted: Any, at: Any, steps: int) -> bool:
+def stroll(graph: Any, wanted: Any, at: Any, steps: int) -> Any:
     """Whether a walk of so many steps from the first node returns to a node and took a wanted step in between.
 
     The walk is random and always the same. Where it finds nothing, nothing is known. `at`, at first -1, is when it came
@@ -234,7 +234,7 @@ def stroll(graph: Any, wanted: Any, at: Any, steps: int) -> bool:
 
 
 @compiled
-def recurs(graph: Any, wanted: Any, parts: Any) -> bool:
+def recurs(graph: Any, wanted: Any, parts: Any) -> Any:
     """Whether some step that is wanted joins two nodes of the same part."""
     labels = graph[3]
     for node in range(parts.size):

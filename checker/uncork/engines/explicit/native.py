@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncork.core.expr import Expr
-from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Sort
+from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Sort, Value
 from uncork.core.system import System
 from uncork.engines import Stop
 from uncork.engines.compiling import target
@@ -204,10 +204,15 @@ def _type(sort: Sort) -> str:
     return "i1" if isinstance(sort.element if isinstance(sort, Array) else sort, Bool) else "i64"
 
 
+def _scalar(node: Expr) -> Value:
+    """The value of a constant."""
+    assert node.value is not None and not isinstance(node.value, tuple)
+    return node.value
+
+
 def _constant(node: Expr) -> str:
     if isinstance(node.sort, Enum):
-        assert node.value is not None
-        return str(encode(node.sort, node.value))
+        return str(encode(node.sort, _scalar(node)))
     return str(node.value).lower()  # true, false, or a number
 
 
@@ -321,8 +326,7 @@ def _canonical(normalise: Mapping[str, Expr], permutations: Sequence[Mapping[str
             same = writer.emit(f"icmp eq i64 {one}, {other}")
             less = writer.emit(f"select i1 {same}, i1 {less}, i1 {writer.emit(f'icmp ult i64 {one}, {other}')}")
         least = [
-            writer.emit(f"select i1 {less}, i64 {one}, i64 {other}")
-            for one, other in zip(words, least, strict=True)
+            writer.emit(f"select i1 {less}, i64 {one}, i64 {other}") for one, other in zip(words, least, strict=True)
         ]
         turn = writer.emit(f"select i1 {less}, i64 {number}, i64 {turn}")
         lines += writer.lines
@@ -362,7 +366,7 @@ def _after(writer: Writer, updates: Iterable[tuple[str, Expr]]) -> tuple[list[st
             changed[place.word] |= place.mask << place.shift
             if value.op == "const" and not isinstance(value.sort, Array):
                 faults.extend(strays(writer, place, value.sort, operand))
-                constants[place.word] |= (encode(place.sort, value.value) & place.mask) << place.shift
+                constants[place.word] |= (encode(place.sort, _scalar(value)) & place.mask) << place.shift
                 continue
             faults.extend(strays(writer, place, value.sort, operand))
             parts[place.word].append(writer.emit(f"shl i64 {writer.code(operand, place)}, {place.shift}"))
@@ -394,8 +398,7 @@ def _clears(value: Expr, name: str, place: Field) -> bool:
     """Whether the next value of a variable is the one whose code is 0 under a condition, and else what it was."""
     if value.op != "ite" or isinstance(value.sort, Array) or value.args[1].op != "const" or value.args[2].op != "var":
         return False
-    nothing = value.args[1].value
-    return value.args[2].value == name and nothing is not None and encode(place.sort, nothing) == 0
+    return value.args[2].value == name and encode(place.sort, _scalar(value.args[1])) == 0
 
 
 def strays(writer: Writer, place: Field, sort: Sort, operand: str) -> list[str]:

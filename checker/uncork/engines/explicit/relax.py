@@ -15,7 +15,7 @@ from uncork.engines.compiling import compiled
 @compiled
 def sweep(
     offsets: Any, targets: Any, labels: Any, part: Any, weight: Any, distance: Any, came: Any, by: Any, active: Any
-) -> bool:
+) -> Any:
     """Relaxes the edges inside each part, from every node whose distance has changed; whether any distance changes.
 
     `came` is the node that a distance comes from, -1 for none, and `by` the label of the edge.
@@ -37,7 +37,7 @@ def sweep(
 
 
 @compiled
-def rings(came: Any, seen: Any, found: Any) -> int:
+def rings(came: Any, seen: Any, found: Any) -> Any:
     """Finds a node of each cycle of nodes that came from each other, and gives how many.
 
     Each cycle has a negative weight (Tarjan, 1981).
@@ -59,7 +59,7 @@ def rings(came: Any, seen: Any, found: Any) -> int:
 
 
 @compiled
-def longest(offsets: Any, targets: Any, labels: Any, part: Any, order: Any, counted: Any, most: Any) -> int:
+def longest(offsets: Any, targets: Any, labels: Any, part: Any, order: Any, counted: Any, most: Any) -> Any:
     """Fills `most`: the most counted edges on a way that starts at a node with a part, and leaves from such nodes only.
 
     `order` has the nodes with a part, those of later parts first, and no edge leads to an earlier part. Gives an edge
