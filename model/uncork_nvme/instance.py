@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import field
 from functools import cache, cached_property
@@ -215,11 +216,10 @@ _LOADED: dict[str, Policy] = {}
 
 def forget() -> None:
     """Has policies of the user's own read from their files again; instances that were made keep what they have."""
-    if _LOADED:
-        from uncork_nvme import own
-
-        own.forget()
     _LOADED.clear()
+    own = sys.modules.get("uncork_nvme.own")
+    if own is not None:  # a file was looked at, even if nothing came of it
+        own.forget()
 
 
 def _load(name: str) -> Policy:
