@@ -170,8 +170,11 @@ def test_a_page_shows_what_is_recorded(sheet: Sheet) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("most", [300_000, pytest.param(10**7, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("sheet", SHEETS, ids=[sheet.name for sheet in SHEETS])
-def test_what_is_recorded_is_what_is_found(sheet: Sheet) -> None:
-    """One in eleven; `make museum` takes them all."""
-    for checked in runner.check(list(sheet.instances())[::11]):
+def test_what_is_recorded_is_what_is_found(sheet: Sheet, most: int) -> None:
+    """One in eleven of those that have so many states at most; `make museum` takes them all."""
+    some = [each for each in sheet.instances() if (sheet.recorded[each.name][1].states or 10**7) <= most][::11]
+    assert len(some) > 1
+    for checked in runner.check(some):
         assert museum.judge(checked, expected.recorded()[checked.instance.name][1]) == []

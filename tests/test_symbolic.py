@@ -246,7 +246,7 @@ def test_an_engine_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(explicit, "check", lie)
     monkeypatch.setattr(agreement, "_DOUBTED", agreement._SOUGHT)
-    (checked,) = runner.check([from_name(HANGS)], engine="all")
+    (checked,) = runner.check([from_name(HANGS)], ("drains",), engine="all")
     findings = [finding for finding in judge(checked, None) if finding.exit is Exit.DISAGREE]
     assert findings
     assert "explicit says proved (a lie), sweeps says refuted" in findings[0].message
