@@ -12,7 +12,7 @@ check: .venv/installed ## check the default matrix against what is expected, and
 
 check-deep: .venv/installed-tests ## two SQs of three and four entries, three SQs, and the tests that are experiments (an hour)
 	$(BIN)/uncork check --expect properties/uncork_properties/deep.csv
-	$(PYTEST) -m deep
+	$(PYTEST) --hypothesis-profile all -m "deep or hypothesis"
 
 test: .venv/installed-tests ## tests, lint, types and format (five minutes on two cores)
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 import pytest
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import TOYS, Toy, act, at, draw, lasting, never, not_forever
@@ -157,7 +158,7 @@ def pictures(chosen: st.DrawFn):
     return system, [not_forever(system, some, without), not_forever(system, some), never(system, some), IN_RANGE]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(pictures())
 def test_engines_agree_on_random_systems(picture) -> None:
     system, properties = picture
@@ -206,7 +207,7 @@ def levels(system: System) -> Iterator[list[State]]:
         found = found + level
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(pictures())
 def test_the_loop_shown_is_a_shortest_at_the_least_depth(picture) -> None:
     system, (prop, *_) = picture
@@ -221,7 +222,7 @@ def test_the_loop_shown_is_a_shortest_at_the_least_depth(picture) -> None:
     assert sorted(loops)[:1] == shown
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(pictures())
 def test_loops_found_without_the_exact_search_are_fair_too(picture) -> None:
     """The walk that is used where the exact search would take too long: `check` replays it."""
@@ -236,7 +237,7 @@ def test_loops_found_without_the_exact_search_are_fair_too(picture) -> None:
 
 
 @given(pictures())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_two_runs_are_equal(picture) -> None:
     system, properties = picture
     for engine in ENGINES.values():

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import toys
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.pilot import Pilot
@@ -87,7 +88,7 @@ def undo_inverts(kind: type[Journey], name: str, moves: list[str], draw: Callabl
     assert seen(walked) == after
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(NAMES, MOVES, st.data())
 def test_undo_inverts(name: str, moves: list[str], data: st.DataObject) -> None:
     undo_inverts(Journey, name, moves, lambda n: data.draw(st.integers(0, n - 1)))
@@ -106,7 +107,7 @@ def test_and_where_it_does_not_that_is_seen() -> None:
         undo_inverts(Forgetful, HANGS, ["take", "take"], lambda n: 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(NAMES, MOVES, st.data())
 def test_every_saved_run_replays(name: str, moves: list[str], data: st.DataObject) -> None:
     of, walked = from_name(name), journey(name)

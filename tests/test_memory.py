@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uncork.core.expr import all_of
@@ -209,7 +210,7 @@ def codes(draw: st.DrawFn) -> Code:
     return tuple(threads)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(codes())
 def test_the_memory_is_that_of_the_book(codes: Code) -> None:
     assert by_the_model(codes) == by_the_book(codes)

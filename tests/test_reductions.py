@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import z3
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import act
@@ -289,7 +290,7 @@ def machines(chosen: st.DrawFn):
     return System("random", variables, tuple(actions), replicas=replicas), asked, shown
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(machines())
 def test_random_machines(machine) -> None:
     system, asked, shown = machine

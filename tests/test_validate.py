@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from budgets import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from propolis_driver import Driver
@@ -56,7 +57,7 @@ def instances(draw: st.DrawFn) -> Instance:
 
 
 # -- round trips -------------------------------------------------------------------------------------------------------
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(instances(), st.integers(0, 999), st.sets(st.sampled_from(FAMILIES)), st.integers(0, 999))
 def test_a_run_is_accepted_whatever_is_left_out(instance: Instance, seed: int, dropped: set[str], drops: int) -> None:
     """Events of some families, most values, and a header that promises only what was kept."""
@@ -72,7 +73,7 @@ def test_a_run_is_accepted_whatever_is_left_out(instance: Instance, seed: int, d
     replay(instance.system, found.follower.run())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(instances(), st.integers(0, 999), st.data())
 def test_a_value_that_cannot_be_is_rejected_where_it_stands(instance: Instance, seed: int, data: st.DataObject) -> None:
     """With every event logged there is one state after each: another value of anything is none of the model's."""
