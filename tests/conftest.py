@@ -1,6 +1,7 @@
 """What all tests share: Ctrl-C that is heard, how many random examples there are, and what each file may cost.
 
-Tests that send Ctrl-C need processes that hear it, also where this one was begun in the background, deaf to it.
+Tests that send signals need processes that hear them, also where this one was begun in the background, or by nohup,
+deaf to them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from budgets import BUDGETS, OTHERS, OVERDRAFT
 from hypothesis import settings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what it runs does not inherit that it is ignored
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 settings.register_profile("few", max_examples=40)  # in a hundred of those that a test names: see budgets.examples
 settings.register_profile("all", max_examples=100)

@@ -51,6 +51,7 @@ def test_random_systems(tmp_path_factory: pytest.TempPathFactory, picture) -> No
     assert certify.check(file, system, asked) == proved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["propolis-2026/linux/tail-lag/n1-sq3-cq3", "mmio/lazy/tail/n1-sq3-cq3/workers=2"])
 def test_a_machine(name: str, path: Path) -> None:
     instance = from_name(name)

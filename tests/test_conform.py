@@ -53,6 +53,7 @@ def quietly(*_: object) -> None:
 
 
 # -- with QEMU ---------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @with_qemu
 def test_the_model_follows_qemu(controller: Controller, base: dict[str, Choice]) -> None:
     found = Campaign(controller, base).until_one_fails(settings(), 144, 1_000, quietly)
@@ -144,6 +145,7 @@ def uncork(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
+@pytest.mark.slow
 @with_qemu
 def test_a_mismatch_is_written_and_found_again(tmp_path: Path) -> None:
     first = uncork("qemu", "--policy", "tail", "--save", "run.json", cwd=tmp_path)
@@ -284,6 +286,7 @@ def test_a_model_that_is_laid_over_keeps_its_own_event() -> None:
     assert model.look("the start", {CQ_EVENT: 0, LAID_OVER: 0}) is None
 
 
+@pytest.mark.slow
 def test_the_page_is_the_record() -> None:
     begin, end = MARKS
     content = (ROOT / "docs" / "conform.md").read_text()

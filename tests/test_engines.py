@@ -110,6 +110,7 @@ def test_states_of_several_words_and_fields_of_no_bits(check: Engine) -> None:
     assert (outcome.states, outcome.transitions, outcome.depth, outcome.unreached) == (4, 4, 3, ())
 
 
+@pytest.mark.slow
 def test_more_actions_than_a_hash_table_is_wide_at_first() -> None:
     r = Record("r", n=var(Nat(699), ""))
     actions = (act(f"jump{k}", when(boolean(True), r(n=k))) for k in range(700))
@@ -117,6 +118,7 @@ def test_more_actions_than_a_hash_table_is_wide_at_first() -> None:
     assert (outcome.states, outcome.transitions) == (700, 700 * 700)
 
 
+@pytest.mark.slow
 def test_a_state_that_very_many_steps_lead_to(check: Engine) -> None:
     """From a hub to one of 256 places and back, a fair loop; none if there is no way back. A byte counts to 255."""
     r = Record("r", n=var(Nat(256), ""))
@@ -207,6 +209,7 @@ def levels(system: System) -> Iterator[list[State]]:
         found = found + level
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(pictures())
 def test_the_loop_shown_is_a_shortest_at_the_least_depth(picture) -> None:
@@ -222,6 +225,7 @@ def test_the_loop_shown_is_a_shortest_at_the_least_depth(picture) -> None:
     assert sorted(loops)[:1] == shown
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(100), deadline=None)
 @given(pictures())
 def test_loops_found_without_the_exact_search_are_fair_too(picture) -> None:

@@ -300,6 +300,7 @@ def trees(*kinds: str, height: int = 4) -> st.SearchStrategy[Expr]:
     return st.one_of(*(made[kind] for kind in kinds))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(250), deadline=None)
 @given(trees(*LEAVES))
 def test_machine_code_agrees_on_random_expressions(expression: Expr) -> None:
@@ -309,6 +310,7 @@ def test_machine_code_agrees_on_random_expressions(expression: Expr) -> None:
     assert all(contains(expression.sort, evaluate(expression, state)) for state in states)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(trees("number", "array"), st.integers(-5, 1), st.integers(0, 6))
 def test_machine_code_sees_every_value_that_leaves_a_narrower_sort(expression: Expr, low: int, width: int) -> None:
@@ -457,6 +459,7 @@ written = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(written)
 def test_text_means_what_the_expression_means(pair: tuple[Expr, Expr]) -> None:

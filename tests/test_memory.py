@@ -210,6 +210,7 @@ def codes(draw: st.DrawFn) -> Code:
     return tuple(threads)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(codes())
 def test_the_memory_is_that_of_the_book(codes: Code) -> None:

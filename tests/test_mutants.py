@@ -169,13 +169,17 @@ def verdicts(where: Any, what: Any, name: str, rows: Iterable[str]) -> dict[str,
     return said
 
 
-@pytest.mark.parametrize("name", sorted({m[4] for m in MUTANTS}))
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if "/n2-" in name else []
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in sorted({m[4] for m in MUTANTS})])
 def test_model_as_it_is(name: str) -> None:
     before = {row: said for _, _, _, _, of, row, said, _ in MUTANTS if of == name}
     assert verdicts(instance, catalogue, name, before) == before
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=[m[0] for m in MUTANTS])
+@pytest.mark.parametrize("mutant", [pytest.param(m, id=m[0], marks=_marks(m[4])) for m in MUTANTS])
 def test_mutant_is_caught(mutant: tuple[str, ...]) -> None:
     _, module, old, new, name, row, before, after = mutant
     assert before != after

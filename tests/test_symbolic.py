@@ -59,6 +59,7 @@ def test_bmc_agrees_with_the_explicit_engine_on_random_systems(picture) -> None:
             assert not list(contradictions(prop, names))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shortest", [False, True], ids=["sweeps", "single steps"])
 def test_bmc_sees_a_variable_leave_its_range(*, shortest: bool) -> None:
     found = verdict(bmc.check(counter(3, 4), [IN_RANGE], shortest=shortest, effort=LITTLE // 10))
@@ -74,6 +75,7 @@ def test_bmc_without_any_action() -> None:
     assert found.trace.stuck
 
 
+@pytest.mark.slow
 def test_single_steps_find_runs_as_short_as_any() -> None:
     instance, wanted = asked(HANGS, "drains")
     exact = verdict(explicit.check(instance.system, wanted))
@@ -83,6 +85,7 @@ def test_single_steps_find_runs_as_short_as_any() -> None:
     assert found.trace.stem == exact.trace.stem == 23
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -106,6 +109,7 @@ def test_sweeps_find_a_loop_that_starves_an_sq() -> None:
     assert found.trace.loop_steps > 0
 
 
+@pytest.mark.slow
 def test_same_question_same_trace() -> None:
     instance, wanted = asked(HANGS, "drains")
     first, *others = (verdict(bmc.check(instance.system, wanted)) for _ in range(2))
@@ -126,6 +130,7 @@ def test_a_loop_is_bad_exactly_if_its_end_is(toy: Toy) -> None:
     assert isinstance(verdict(explicit.check(system, [always])), Proved if toy.refuted is None else Refuted)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(100), deadline=None)
 @given(pictures())
 def test_liveness_to_safety_keeps_the_verdict_of_random_systems(picture) -> None:
@@ -134,6 +139,7 @@ def test_liveness_to_safety_keeps_the_verdict_of_random_systems(picture) -> None
     assert type(verdict(explicit.check(system, [always]))) is type(verdict(explicit.check(original, [prop])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [HANGS, LIVE, "mmio/linux/tail/n1-sq2-cq2"])
 def test_liveness_to_safety_keeps_the_verdict_of_a_machine(name: str) -> None:
     instance, wanted = asked(name, "uncorked", "progress")
@@ -169,6 +175,7 @@ def test_what_spacer_suggests_is_checked(monkeypatch: pytest.MonkeyPatch, *, sug
     assert isinstance(verdict(induction.check(toy.system, [toy.prop], effort=LITTLE)), Open)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -186,6 +193,7 @@ def test_no_wake_up_is_lost_by_an_invariant(name: str) -> None:
     assert all(isinstance(found, Proved) for _, found in outcome.verdicts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [HANGS, "propolis-2026/linux/tail-lag/n1-sq2-cq2"])
 def test_where_one_is_lost_the_invariant_does_not_hold(name: str) -> None:
     """The second deadlocks with no step at all enabled: a question about states that have a next one would miss it."""
@@ -233,6 +241,7 @@ def test_contradictions(verdicts, *, contradict: bool) -> None:
     assert bool(list(contradictions(never(SYSTEM, "b"), verdicts))) is contradict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [("safety", "drains"), pytest.param(tuple(ROWS), marks=pytest.mark.deep)], ids=str)
 @pytest.mark.parametrize("name", [HANGS, LIVE])
 def test_engines_agree(name: str, rows: tuple[str, ...]) -> None:

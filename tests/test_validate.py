@@ -57,6 +57,7 @@ def instances(draw: st.DrawFn) -> Instance:
 
 
 # -- round trips -------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @settings(max_examples=examples(60), deadline=None)
 @given(instances(), st.integers(0, 999), st.sets(st.sampled_from(FAMILIES)), st.integers(0, 999))
 def test_a_run_is_accepted_whatever_is_left_out(instance: Instance, seed: int, dropped: set[str], drops: int) -> None:
@@ -73,6 +74,7 @@ def test_a_run_is_accepted_whatever_is_left_out(instance: Instance, seed: int, d
     replay(instance.system, found.follower.run())
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(60), deadline=None)
 @given(instances(), st.integers(0, 999), st.data())
 def test_a_value_that_cannot_be_is_rejected_where_it_stands(instance: Instance, seed: int, data: st.DataObject) -> None:
@@ -223,6 +225,7 @@ def of_header(log: logs.Log) -> Instance:
     return tracing._instance(log, logs.Header())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", DRIVEN, ids=lambda row: "-".join(str(part) for part in row))
 def test_a_driven_run_is_accepted_as_what_its_header_says(driver: tuple[Any, ...]) -> None:
     drives = driven(*driver)
@@ -243,6 +246,7 @@ def end_from(found: Followed, state: Plain) -> validating.End:
         return validating.end(found)
 
 
+@pytest.mark.slow
 def test_driven_runs_that_wedge_end_stuck_and_others_do_not() -> None:
     """Small queues and Propolis's own policies: the guest goes on until it is out of command slots."""
     told = set()
@@ -336,6 +340,7 @@ def test_a_variant_that_is_none_is_not_known(variant: str) -> None:
     assert propolis.variant_of(variant) is None
 
 
+@pytest.mark.slow
 def test_options_say_what_a_variant_means_and_what_the_driver_does_stays() -> None:
     head, *told = (json.loads(line) for line in Driver("ao", (1, 3, 3), 2, fine=True, seed=0).lines(100))
     log = "\n".join(json.dumps(each) for each in ({**head, "variant": "mine"}, *told))
@@ -441,6 +446,7 @@ def test_probes_show_what_propolis_writes(seed: int, probe: str) -> None:
     assert follow(from_name(SHARP), dtrace.read(iter(other))).failed is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("event", ["eventidx_cq", "eventidx_sq"])
 def test_a_large_run_of_qemu_is_followed(seed: int, event: str) -> None:
@@ -507,6 +513,7 @@ def test_a_run_that_hangs_ends_stuck_and_one_that_does_not_yet_is_not() -> None:
 
 
 # -- the commands ------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_what_is_said_of_a_run_and_of_none(tmp_path: Path) -> None:
     name = "propolis-2025/linux/tail/n1-sq3-cq3"
     log, trace = tmp_path / "log.jsonl", tmp_path / "run.itf.json"
@@ -525,6 +532,7 @@ def test_what_is_said_of_a_run_and_of_none(tmp_path: Path) -> None:
     assert "Devices that it is a run of: propolis-2025 (tail)" in " ".join(other.stdout.split())
 
 
+@pytest.mark.slow
 def test_the_documentation_shows_what_is_printed(tmp_path: Path) -> None:
     told = (Path(__file__).parent.parent / "docs" / "validate.md").read_text()
     kept = next(line for line in told.splitlines() if "--log-only" in line).split()[4]
@@ -535,6 +543,7 @@ def test_the_documentation_shows_what_is_printed(tmp_path: Path) -> None:
         assert f"```text\n{said}```" in told
 
 
+@pytest.mark.slow
 def test_a_schedule_is_a_log_and_says_how_it_ends() -> None:
     said = uncork("trace", str(HANGS), "--format", "schedule").stdout
     head, *told, end = (json.loads(line) for line in said.splitlines())
@@ -584,6 +593,7 @@ def test_what_neither_log_nor_options_say_is_asked_for() -> None:
     assert "neither the log nor an option says: --guest" in done.stderr
 
 
+@pytest.mark.slow
 def test_it_can_be_interrupted(tmp_path: Path) -> None:
     log = tmp_path / "long.jsonl"
     log.write_text('{"event": "submit"}\n' * 400_000)
@@ -595,6 +605,7 @@ def test_it_can_be_interrupted(tmp_path: Path) -> None:
     assert (running.returncode, out, errors.strip()) == (130, "", "interrupted")
 
 
+@pytest.mark.slow
 def test_what_has_nothing_in_it_is_not_accepted(tmp_path: Path) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.write_text('{"log": "uncork 1", "instance": "propolis-2026/linux/tail/n1-sq3-cq3"}\n')

@@ -76,6 +76,7 @@ REASONED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REASONED)
 def test_two_engines_that_share_no_code_agree(name: str) -> None:
     for prop, one, other in both(from_name(name)):
@@ -120,6 +121,7 @@ def test_stored_counterexample_replays(path: Path) -> None:
         assert recorded[known[name].row] == f"refuted {trace.stem}+{trace.loop_steps}"
 
 
+@pytest.mark.slow
 def test_every_refuted_row_is_stored() -> None:
     stored = set()
     for path in STORED:
@@ -185,6 +187,7 @@ def test_the_deep_matrix_is_recorded_whole() -> None:
     assert all(set(each.verdicts) == set(ROWS) for _, each in recorded.values())
 
 
+@pytest.mark.slow
 def test_same_input_same_trace() -> None:
     name = "propolis-2026/linux/head/n2-sq2-cq2/early_free=no"
     first, second = (runner.check([from_name(name)]) for _ in range(2))
