@@ -38,6 +38,9 @@ class Costs:
         self.last = _spent()
         self.files: dict[str, float] = defaultdict(float)
 
+    def pytest_collection_finish(self) -> None:
+        self.last = _spent()  # what is imported by all is no file's own
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
@@ -50,6 +53,8 @@ class Costs:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """A warning and no failure: a busy machine may double what is measured, and an empty cache adds to it."""
+        if not self.files:
+            return
         terminalreporter.section(f"{sum(self.files.values()):.0f} seconds of a processor")
         for name, cost in sorted(self.files.items(), key=lambda item: -item[1]):
             may = BUDGETS.get(name, OTHERS)
