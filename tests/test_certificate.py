@@ -41,6 +41,7 @@ def test_what_is_proved_is_certified_and_nothing_else(toy: Toy, path: Path) -> N
     assert certify.check(path, toy.system, [toy.prop]) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(200), deadline=None)
 @given(pictures())
 def test_random_systems(tmp_path_factory: pytest.TempPathFactory, picture) -> None:
@@ -153,6 +154,7 @@ def test_what_is_no_archive_is_rejected(path: Path) -> None:
         certify.check(path, SYSTEM, ASKED)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(pictures(), st.data())
 def test_no_rank_shows_what_is_not_so(tmp_path_factory: pytest.TempPathFactory, picture, data: st.DataObject) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # they start programs
+
 FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
 HANGS = ["--device", "propolis-2025", "--guest", "linux", "--policy", "tail", "--sqs", "1", "--sq-size", "3"]
 FIELDS = {
@@ -41,7 +43,6 @@ def rows(*args: str) -> list[dict[str, Any]]:
     return list(found)
 
 
-@pytest.mark.slow
 def test_check_compares_with_what_is_recorded() -> None:
     done = uncork("check", *HANGS)
     assert done.returncode == 0, done.stderr
@@ -51,7 +52,6 @@ def test_check_compares_with_what_is_recorded() -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-@pytest.mark.slow
 def test_json_has_an_object_a_row() -> None:
     found = rows(*HANGS)
     assert [(row["property"], row["verdict"], row["trace_steps"], row["loop_steps"]) for row in found] == [
@@ -63,7 +63,6 @@ def test_json_has_an_object_a_row() -> None:
     assert {row["engine"] for row in found} == {"explicit"}
 
 
-@pytest.mark.slow
 def test_filters_take_several_values_and_others_than_the_matrix() -> None:
     found = rows("--policy", "tail,head", "--device", "mmio", "--guest", "linux,spdk", "--property", "drains",
                  "--sqs", "1", "--sq-size", "2", "--cq-size", "2,5")  # fmt: skip
@@ -72,7 +71,6 @@ def test_filters_take_several_values_and_others_than_the_matrix() -> None:
     }
 
 
-@pytest.mark.slow
 def test_an_override_makes_another_machine() -> None:
     (row,) = rows(*HANGS, "--property", "uncorked", "--set", "early_free=no")
     assert row["verdict"] == "proved"
@@ -99,7 +97,6 @@ EXITS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", EXITS)
 def test_exit_code(case: str) -> None:
     code, args = EXITS[case]
@@ -134,7 +131,6 @@ def test_errors_say_what_to_write(args: tuple[str, ...]) -> None:
 EXPECT = "device,guest,policy,sqs,sq_size,cq_size,uncorked,states\npropolis-2025,linux,tail,1,3,3,{},{}\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "states", "code", "message"),
     [
@@ -154,7 +150,6 @@ def test_own_expectations(tmp_path: Path, cell: str, states: str, code: int, mes
     assert message in done.stderr
 
 
-@pytest.mark.slow
 def test_proved_where_a_hang_is_expected_fails_the_gate(tmp_path: Path) -> None:
     file = tmp_path / "expect.csv"
     file.write_text(EXPECT.replace("propolis-2025,linux,tail", "propolis-2026,linux,tail-lag").format("refuted", ""))
@@ -172,7 +167,6 @@ def mine(cq):
 '''
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("formula", "code", "message"),
     [
@@ -197,7 +191,6 @@ def test_own_policy(tmp_path: Path, formula: str, code: int, message: str) -> No
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_trace_is_told_to_a_device_engineer() -> None:
     done = uncork("trace", BEFORE)
     assert done.returncode == 0
@@ -218,7 +211,6 @@ def test_trace_in_other_formats_and_back(tmp_path: Path) -> None:
     assert chart.count("->>") == 28
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "code"),
     [(("cq.head", 1), 23), (("cq.haed", 1), 23), (("cq.head", None), 2)],
@@ -234,20 +226,17 @@ def test_a_forged_trace_is_rejected(tmp_path: Path, change: tuple[str, Any], cod
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_no_counterexample_where_there_is_none() -> None:
     done = uncork("trace", FIXED, "--property", "uncorked")
     assert done.returncode == 0
     assert "uncorked is proved (all" in done.stdout
 
 
-@pytest.mark.slow
 def test_simulate_is_seeded() -> None:
     once, again, other = (uncork("simulate", FIXED, "--seed", s, "--steps", "30").stdout for s in ("1", "1", "2"))
     assert once == again != other
 
 
-@pytest.mark.slow
 def test_everything_that_is_listed_can_be_shown() -> None:
     names = ["tail", "arm-recheck", "spdk", "drains", "kick_size", "cork_park", FIXED]
     for name in names:
@@ -262,7 +251,6 @@ LONG = ["check", "--device", "arm-recheck", "--guest", "linux", "--policy", "hea
         "--cq-size", "3", "--reductions", "none"]  # fmt: skip
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_with_what_is_known(tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     running = subprocess.Popen([sys.executable, "-m", "uncork", *LONG, "--json", str(file)], stderr=subprocess.PIPE)
@@ -274,7 +262,6 @@ def test_ctrl_c_ends_with_what_is_known(tmp_path: Path) -> None:
     assert {row["verdict"] for row in json.loads(file.read_text())} <= {"open", "refuted"}
 
 
-@pytest.mark.slow
 def test_progress_on_a_terminal_only() -> None:
     terminal, child = pty.openpty()
     environment: Mapping[str, str] = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
@@ -311,7 +298,6 @@ def test_a_design_is_proved_for_all_sizes_and_its_certificate_verified(tmp_path:
     assert "cvc5" in checked.stdout
 
 
-@pytest.mark.slow
 def test_a_design_that_is_not_live_is_told_with_the_step_and_the_sizes() -> None:
     done = uncork("prove", "tail-lag", "--device", "propolis-2026", "--sqs", "one")
     told = " ".join(done.stdout.split())
@@ -337,7 +323,6 @@ def test_what_cannot_be_proved_about_is_refused(arguments: list[str], says: str)
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_what_all_states_prove_is_certified_and_verified(tmp_path: Path) -> None:
     done = uncork("check", *HANGS, "--certificate", str(tmp_path / "proofs"))
     assert done.returncode == 0, done.stderr

@@ -101,6 +101,7 @@ def test_a_guest_that_breaks_the_rule_gets_stuck(controller: Controller, base: d
     assert any(each.failed and each.failed.stuck for each in found)
 
 
+@pytest.mark.slow
 @with_qemu
 @pytest.mark.parametrize(
     ("policy", "guest", "hangs"),
@@ -163,6 +164,7 @@ def test_a_mismatch_is_written_and_found_again(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stdout
 
 
+@pytest.mark.slow
 @with_qemu
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_qemu_never_outlives_us(how: signal.Signals) -> None:
@@ -280,6 +282,7 @@ def test_a_look_may_ask_for_quiet() -> None:
     assert follower.take(Event("back", saw={"ticks": 0}))
 
 
+@pytest.mark.slow
 def test_a_model_that_is_laid_over_keeps_its_own_event() -> None:
     model = Model(SMALL.instance({}), "never")
     assert {"own.event", "cq.event"} <= {variable.name for variable in model.system.variables}

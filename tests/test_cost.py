@@ -183,6 +183,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "uncork", "cost", *words], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command() -> None:
     done = run(MMIO, "--json", "-")
     assert done.returncode == 0, done.stderr

@@ -24,6 +24,8 @@ from uncork.patience import patiently
 from uncork_nvme import own
 from uncork_nvme.instance import forget, from_name
 
+pytestmark = pytest.mark.slow  # they start programs
+
 TINY = "--device propolis-2025 --guest linux --sq-size 2 --sqs"
 BIG = "--device arm-recheck --policy head --sqs 2 --sq-size 3 --cq-size 3 --reductions none"
 
@@ -120,7 +122,6 @@ def test_nor_in_any_command(
     holds(row, tmp_path, monkeypatch, capfd)
 
 
-@pytest.mark.slow
 def test_what_a_policy_prints_is_not_in_the_output(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("print('loaded')\ndef mine(cq):\n    print('asked')\n    return cq.tail - 1\n")
     command = [sys.executable, "-m", "uncork", "check", "--policy", "mine.py:mine", *TINY.split(), "1", "--json", "-"]
@@ -169,7 +170,6 @@ SIZES = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("row", SIZES, ids=names(SIZES))
 def test_what_is_too_large_is_refused_or_open_in_time(
     row: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -255,7 +255,6 @@ def none_left(session: int) -> bool:
     return not left(session)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("command", "number"), INTERRUPTED)
 def test_a_signal_ends_a_command_with_all_its_processes(command: str, number: signal.Signals, tmp_path: Path) -> None:
     running = begun(command, tmp_path)

@@ -84,6 +84,7 @@ def refutation(each: Checked) -> Trace:
     return next(row.verdict.trace for row in each.rows if isinstance(row.verdict, Refuted))
 
 
+@pytest.mark.slow
 def test_what_is_played_is_the_run_that_was_found(found: Sequence[Checked], page: str) -> None:
     data = Parsed(page).data
     for each in found[:2]:
@@ -252,6 +253,7 @@ def test_it_fits_a_phone(browser: Opened, hostile: tuple[Instance, str], page: s
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@pytest.mark.slow
 def test_a_page_that_was_tampered_with_does_not_run(browser: Opened, hostile: tuple[Instance, str], page: str) -> None:
     instance, written = hostile
     browser.open(written)

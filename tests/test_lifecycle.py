@@ -68,6 +68,7 @@ def refutation(name: str) -> Trace:
     return next(row.verdict.trace for row in checked.rows if isinstance(row.verdict, Refuted))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DECIDES)
 def test_an_event_decides(name: str) -> None:
     (checked,) = runner.check([from_name(name)], museum.FIXED)
@@ -78,6 +79,7 @@ def test_an_event_decides(name: str) -> None:
 EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "pause")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [
     *(f"{design}/n1-sq2-cq2/events={events}" for design in (PROPOLIS, "qemu/linux/head") for events in EVENTS),
     f"{PROPOLIS}/n1-sq2-cq2/events=delete+create,on_create=neither,on_delete=return,words=keep",

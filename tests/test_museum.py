@@ -64,6 +64,7 @@ def test_a_bug_is_shown_or_says_what_it_needs() -> None:
         assert bug.shown is None or bug.shown.refutes in ROWS
 
 
+@pytest.mark.slow
 def test_the_field_page_shows_what_is_recorded() -> None:
     assert museum.field_page(museum.known()) == (DOCS / "field.md").read_text()
     assert list(expected.default("field.csv")) == [instance.name for instance in matrix.field()]
@@ -91,6 +92,7 @@ def test_all_devices_and_guests_are_the_field() -> None:
                      and name.endswith("n1-sq3-cq3")}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_tells_what_is_shown_and_what_is_not() -> None:
     command = [sys.executable, "-m", "uncork", "museum", "spdk-6e1d0b50", "linux-06c59d42"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -160,6 +162,7 @@ WORKERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [f"{d}/linux/{DEVICES[d].policy}/n1-sq2-cq2" for d in sorted(set(DEVICES) - set(matrix.DEVICES))] + WORKERS
 )

@@ -78,6 +78,7 @@ def test_the_documentation_shows_what_is_recorded() -> None:
     assert {asked(line) for line in proofs.known()} == set(proofs.designs())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("several", [ONE, ANY])
 @pytest.mark.parametrize("cork", ["park", "arm-recheck"])
 def test_any_position_from_the_head_to_before_the_tail_will_do(cork: str, several: bool) -> None:
@@ -110,6 +111,7 @@ PROVED_DEEP = {"kick_on_remit=no", "kick_on_post=no", "kick_on_reserve=no"}
 """Twins with several SQs of which the same is shown by others; that they hang is shown of all of them, below."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "name", "several", "breaks"),
     [
@@ -151,6 +153,7 @@ MUTANTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", MUTANTS, ids=[m[0] for m in MUTANTS])
 def test_a_mutant_is_caught(change: tuple[str, ...]) -> None:
     _, module, old, new, name, obligation = change
@@ -180,6 +183,7 @@ def test_a_policy_that_asks_for_the_size_is_refused(formula: str) -> None:
         system("sizes", machine)
 
 
+@pytest.mark.slow
 def test_a_policy_whose_numbers_depend_on_the_size_is_not_proved_live() -> None:
     choices = design("arm-recheck/linux/tail/cork=park").at(1, 2, 2).choices
     machine = AnySize(choices, policy(lambda cq: ite(minimum(1, 2) < cq.capacity, cq.tail - 1, cq.tail)), several=True)
@@ -200,6 +204,7 @@ def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[A
         return found, [p.name for p in what.properties(machine, made) if not found.proves(p)]
 
 
+@pytest.mark.slow
 def test_what_rests_on_a_lock_is_not_proved_if_the_lock_may_be_held_for_ever() -> None:
     armed = '(w.at == "cork arm") & armed.written'
     stalls = f'{armed} & (q.submitter != "idle")'
@@ -208,6 +213,7 @@ def test_what_rests_on_a_lock_is_not_proved_if_the_lock_may_be_held_for_ever() -
     assert "uncorked SQ0" in against
 
 
+@pytest.mark.slow
 def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
     found, against = mutant(
         "posting", "(q.in_flight > 0) & m.cq.unlocked & p.buffer.drained", "(q.in_flight > 0) & p.buffer.drained",
@@ -217,6 +223,7 @@ def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
     assert {"permits conserved", "uncorked SQ0", "drains SQ0"} <= set(against)
 
 
+@pytest.mark.slow
 def test_a_kick_that_leaves_an_sq_corked_is_caught_by_its_frame() -> None:
     found, against = mutant(
         "machine", "changed.append(q(corked=False))", "changed.append(q(corked=q.corked & (q.wakeups > 0)))",
@@ -226,6 +233,7 @@ def test_a_kick_that_leaves_an_sq_corked_is_caught_by_its_frame() -> None:
     assert "drains SQ0" in against
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_what_was_not_asked() -> None:
     """With several SQs nothing is claimed of progress, and so it is not proved."""
     choices = design("mmio/linux/tail/kick_on_remit=yes").at(1, 2, 2).choices
@@ -293,6 +301,7 @@ WALKED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "several"),
     [
@@ -398,6 +407,7 @@ def copied(written: Path, to: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_certificate_is_checked_by_two_solvers(written: Path) -> None:
     found = proving.verify(written)
     assert found.claims == [
@@ -429,6 +439,7 @@ TAMPERED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", TAMPERED)
 def test_a_certificate_that_was_tampered_with_is_rejected(what: str, written: Path, tmp_path: Path) -> None:
     name, old, new, why = TAMPERED[what]
@@ -440,6 +451,7 @@ def test_a_certificate_that_was_tampered_with_is_rejected(what: str, written: Pa
         proving.verify(folder, ["z3"])
 
 
+@pytest.mark.slow
 def test_a_certificate_with_a_file_too_many_or_too_few_is_rejected(written: Path, tmp_path: Path) -> None:
     folder = copied(written, tmp_path)
     (folder / "more.smt2").write_text("")
@@ -451,6 +463,7 @@ def test_a_certificate_with_a_file_too_many_or_too_few_is_rejected(written: Path
         proving.verify(folder)
 
 
+@pytest.mark.slow
 def test_a_certificate_of_yesterdays_model_is_rejected(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -465,6 +478,7 @@ def test_a_certificate_of_yesterdays_model_is_rejected(
         proving.verify(written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", certificate.SOLVERS)
 def test_a_false_obligation_is_answered_with_sat(solver: str, written: Path) -> None:
     text = (written / "need-event.smt2").read_text()

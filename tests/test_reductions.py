@@ -293,6 +293,7 @@ def machines(chosen: st.DrawFn):
     return System("random", variables, tuple(actions), replicas=replicas), asked, shown
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(machines())
 def test_random_machines(machine) -> None:

@@ -143,6 +143,7 @@ def test_nor_does_it_where_workers_are_alike() -> None:
     assert verdicts == {True, False}
 
 
+@pytest.mark.slow
 def test_and_would_if_more_were_taken_at_once() -> None:
     """A guest that leaves its loop as soon as it may takes one CQE each time."""
     instance, lost = from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3"), 0
@@ -153,6 +154,7 @@ def test_and_would_if_more_were_taken_at_once() -> None:
     assert lost
 
 
+@pytest.mark.slow
 def test_every_family_of_steps_is_an_event() -> None:
     names = {f"{device}/linux/{each.policy}/n2-sq2-cq2" for device, each in DEVICES.items()}
     chosen = [from_name(name) for name in names] + [
@@ -557,6 +559,7 @@ def test_a_schedule_is_a_log_and_says_how_it_ends() -> None:
     assert uncork("validate", "-", "--no-nearest", stdin=wrong).returncode == 23
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "line", "why"),
     [
