@@ -160,6 +160,7 @@ def pictures(chosen: st.DrawFn):
     return system, [not_forever(system, some, without), not_forever(system, some), never(system, some), IN_RANGE]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400), deadline=None)
 @given(pictures())
 def test_engines_agree_on_random_systems(picture) -> None:

@@ -116,6 +116,7 @@ def test_an_event_that_does_not_exist(events: str, complaint: str) -> None:
         Choices().replace({"events": events})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "buffered"), [
     (f"{PROPOLIS}/n1-sq3-cq3/events=config", [False, True]),
     ("qemu/linux/head/n2-sq2-cq2/events=config", [False, True]),

@@ -148,6 +148,7 @@ DECIDES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DECIDES)
 def test_a_choice_decides(name: str) -> None:
     (checked,) = runner.check([from_name(name)], museum.FIXED)
