@@ -1,6 +1,8 @@
 # Everything is done in a virtual environment of its own, .venv; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+# Each process takes tests that are neighbours, which share what they set up, and then some of what others have left.
+PYTEST := $(BIN)/pytest -n auto --dist worksteal
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -10,13 +12,18 @@ check: .venv/installed ## check the default matrix against what is expected, and
 
 check-deep: .venv/installed-tests ## two SQs of three and four entries, three SQs, and the tests that are experiments (an hour)
 	$(BIN)/uncork check --expect properties/uncork_properties/deep.csv
-	$(BIN)/pytest -n auto -m deep
+	$(PYTEST) --hypothesis-profile all -m "deep or hypothesis"
 
-test: .venv/installed-tests ## tests, lint, types and format
+test: .venv/installed-tests ## tests, lint, types and format (five minutes on two cores)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+	$(PYTEST)
+
+test-quick: .venv/installed-tests ## lint, format, and the tests that are neither slow nor deep (a minute on two cores)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(PYTEST) -m "not slow and not deep"
 
 docs: .venv/installed-docs ## build the documentation's site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -110,4 +117,4 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test docs docs-serve pictures museum museum-pages costs measure answer repairs frontier conform conform-page linux counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test test-quick docs docs-serve pictures museum museum-pages costs measure answer repairs frontier conform conform-page linux counterexamples expectations proofs bench format clean

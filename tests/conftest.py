@@ -1,7 +1,68 @@
-"""Tests that send Ctrl-C need processes that hear it, also where this one was begun in the background, deaf to it."""
+"""What all tests share: Ctrl-C that is heard, how many random examples there are, and what each file may cost.
+
+Tests that send signals need processes that hear them, also where this one was begun in the background, or by nohup,
+deaf to them.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
+from collections import defaultdict
+from collections.abc import Generator
+
+import pytest
+from budgets import BUDGETS, OTHERS, OVERDRAFT
+from hypothesis import settings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what it runs does not inherit that it is ignored
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
+
+settings.register_profile("few", max_examples=40)  # in a hundred of those that a test names: see budgets.examples
+settings.register_profile("all", max_examples=100)
+settings.load_profile("few")
+
+
+# -- what each file costs ----------------------------------------------------------------------------------------------
+def _spent() -> float:
+    """Seconds of a processor, of this process and of all that it began and has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+class Costs:
+    """Sums what the phases of tests cost by file, and tells at the end which files cost more than they may."""
+
+    def __init__(self) -> None:
+        self.last = _spent()
+        self.files: dict[str, float] = defaultdict(float)
+
+    def pytest_collection_finish(self) -> None:
+        self.last = _spent()  # what is imported by all is no file's own
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        now = _spent()
+        report.cost, self.last = now - self.last, now  # type: ignore[attr-defined]  # goes with it to the main process
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.files[report.location[0].rpartition("/")[2]] += getattr(report, "cost", 0)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """A warning and no failure: a busy machine may double what is measured, and an empty cache adds to it."""
+        if not self.files:
+            return
+        terminalreporter.section(f"{sum(self.files.values()):.0f} seconds of a processor")
+        for name, cost in sorted(self.files.items(), key=lambda item: -item[1]):
+            may = BUDGETS.get(name, OTHERS)
+            if cost > OVERDRAFT * may:
+                told = f"WARNING: {name} took {cost:.0f} s, and may take {may}: see tests/budgets.py"
+                terminalreporter.line(told, red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "deep" not in config.option.markexpr.replace("not deep", ""):  # what is deep has no budget
+        config.pluginmanager.register(Costs(), "costs")

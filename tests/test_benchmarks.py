@@ -13,6 +13,7 @@ import pytest
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
+@pytest.mark.slow
 def test_a_quick_run(tmp_path: Path) -> None:
     results = tmp_path / "RESULTS.md"
     command = [sys.executable, str(BENCHMARKS / "run.py"), "--quick", "--output", str(results)]
@@ -29,6 +30,7 @@ def test_a_quick_run(tmp_path: Path) -> None:
         assert "SPIN is left out" in written
 
 
+@pytest.mark.slow
 def test_a_tool_climbs_until_it_reaches_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)
     import ladder

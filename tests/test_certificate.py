@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_engines import pictures
@@ -40,7 +41,8 @@ def test_what_is_proved_is_certified_and_nothing_else(toy: Toy, path: Path) -> N
     assert certify.check(path, toy.system, [toy.prop]) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(200), deadline=None)
 @given(pictures())
 def test_random_systems(tmp_path_factory: pytest.TempPathFactory, picture) -> None:
     system, asked = picture
@@ -50,6 +52,7 @@ def test_random_systems(tmp_path_factory: pytest.TempPathFactory, picture) -> No
     assert certify.check(file, system, asked) == proved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["propolis-2026/linux/tail-lag/n1-sq3-cq3", "mmio/lazy/tail/n1-sq3-cq3/workers=2"])
 def test_a_machine(name: str, path: Path) -> None:
     instance = from_name(name)
@@ -151,7 +154,8 @@ def test_what_is_no_archive_is_rejected(path: Path) -> None:
         certify.check(path, SYSTEM, ASKED)
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(300), deadline=None)
 @given(pictures(), st.data())
 def test_no_rank_shows_what_is_not_so(tmp_path_factory: pytest.TempPathFactory, picture, data: st.DataObject) -> None:
     """A property that is refuted, and a certificate that claims it with whatever parts and steps there may be."""

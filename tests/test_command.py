@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pty
@@ -17,6 +18,8 @@ import click
 import pytest
 from uncork.cli import cli
 
+pytestmark = pytest.mark.slow  # they start programs
+
 FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
 HANGS = ["--device", "propolis-2025", "--guest", "linux", "--policy", "tail", "--sqs", "1", "--sq-size", "3"]
 FIELDS = {
@@ -27,6 +30,12 @@ FIELDS = {
 
 def uncork(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "uncork", *args], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@functools.cache
+def traced(*args: str) -> str:
+    """What is printed of the run of a device that hangs, which several tests look at."""
+    return uncork("trace", BEFORE, *args).stdout
 
 
 def rows(*args: str) -> list[dict[str, Any]]:
@@ -207,12 +216,12 @@ def test_trace_is_told_to_a_device_engineer() -> None:
 
 def test_trace_in_other_formats_and_back(tmp_path: Path) -> None:
     stored = tmp_path / "hang.itf.json"
-    stored.write_text(uncork("trace", BEFORE, "--format", "itf").stdout)
-    assert uncork("trace", str(stored)).stdout == uncork("trace", BEFORE).stdout
-    plain = json.loads(uncork("trace", BEFORE, "--format", "json").stdout)
+    stored.write_text(traced("--format", "itf"))
+    assert uncork("trace", str(stored)).stdout == traced()
+    plain = json.loads(traced("--format", "json"))
     assert len(plain["steps"]) == 28
     assert plain["loop"] == 28
-    chart = uncork("trace", BEFORE, "--format", "mermaid").stdout
+    chart = traced("--format", "mermaid")
     assert chart.startswith("sequenceDiagram\n    participant A0 as submitter SQ0\n")
     assert chart.count("->>") == 28
 
@@ -223,7 +232,7 @@ def test_trace_in_other_formats_and_back(tmp_path: Path) -> None:
     ids=["another state", "another variable", "no value"],
 )
 def test_a_forged_trace_is_rejected(tmp_path: Path, change: tuple[str, Any], code: int) -> None:
-    forged = json.loads(uncork("trace", BEFORE, "--format", "itf").stdout)
+    forged = json.loads(traced("--format", "itf"))
     forged["states"][5][change[0]] = change[1]
     (tmp_path / "forged.itf.json").write_text(json.dumps(forged))
     done = uncork("trace", str(tmp_path / "forged.itf.json"))

@@ -53,6 +53,7 @@ def quietly(*_: object) -> None:
 
 
 # -- with QEMU ---------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @with_qemu
 def test_the_model_follows_qemu(controller: Controller, base: dict[str, Choice]) -> None:
     found = Campaign(controller, base).until_one_fails(settings(), 144, 1_000, quietly)
@@ -100,6 +101,7 @@ def test_a_guest_that_breaks_the_rule_gets_stuck(controller: Controller, base: d
     assert any(each.failed and each.failed.stuck for each in found)
 
 
+@pytest.mark.slow
 @with_qemu
 @pytest.mark.parametrize(
     ("policy", "guest", "hangs"),
@@ -144,6 +146,7 @@ def uncork(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
+@pytest.mark.slow
 @with_qemu
 def test_a_mismatch_is_written_and_found_again(tmp_path: Path) -> None:
     first = uncork("qemu", "--policy", "tail", "--save", "run.json", cwd=tmp_path)
@@ -161,6 +164,7 @@ def test_a_mismatch_is_written_and_found_again(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stdout
 
 
+@pytest.mark.slow
 @with_qemu
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_qemu_never_outlives_us(how: signal.Signals) -> None:
@@ -278,12 +282,14 @@ def test_a_look_may_ask_for_quiet() -> None:
     assert follower.take(Event("back", saw={"ticks": 0}))
 
 
+@pytest.mark.slow
 def test_a_model_that_is_laid_over_keeps_its_own_event() -> None:
     model = Model(SMALL.instance({}), "never")
     assert {"own.event", "cq.event"} <= {variable.name for variable in model.system.variables}
     assert model.look("the start", {CQ_EVENT: 0, LAID_OVER: 0}) is None
 
 
+@pytest.mark.slow
 def test_the_page_is_the_record() -> None:
     begin, end = MARKS
     content = (ROOT / "docs" / "conform.md").read_text()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import mutated
@@ -81,7 +82,7 @@ def parts(nodes: int, edges: list[tuple[int, int]]) -> dict[str, int]:
     }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(graphs())
 def test_a_rate_is_that_of_the_most_extreme_simple_cycle(
     given_: tuple[int, list[tuple[int, int]], frozenset[str], frozenset[str]],
@@ -182,6 +183,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "uncork", "cost", *words], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command() -> None:
     done = run(MMIO, "--json", "-")
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import networkx as nx
 import pytest
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uncork import costing
@@ -82,7 +83,7 @@ def names(of: set[int]) -> frozenset[str]:
     return frozenset(f"e{k}" for k in of)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(graphs())
 def test_rates_are_those_of_fair_runs(given_: tuple[Edges, set[int], set[int]]) -> None:
     edges, counted, per = given_
@@ -99,7 +100,7 @@ def test_rates_are_those_of_fair_runs(given_: tuple[Edges, set[int], set[int]]) 
     assert found.greatest.fair == (greatest is not None and any(set(run) == {greatest} for run in runs))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(graphs(), st.sets(st.integers(0, NODES - 1), min_size=1))
 def test_waits_are_the_longest_walks(given_: tuple[Edges, set[int], set[int]], where: set[int]) -> None:
     edges, counted, _ = given_

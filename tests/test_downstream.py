@@ -291,9 +291,13 @@ def test_a_file_is_checked_if_a_policy_of_it_is_asked_for(project: Path) -> None
     assert check("--policy", "tail", "doorbell.py").returncode == 2
 
 
-def test_pre_commit_runs_the_hook_of_the_example(stranger: dict[str, str], tmp_path: Path, project: Path) -> None:
+@pytest.mark.parametrize("installs", [False, pytest.param(True, marks=pytest.mark.deep)])
+def test_pre_commit_runs_the_hook_of_the_example(
+    installs: bool, stranger: dict[str, str], tmp_path: Path, project: Path
+) -> None:
+    """Of the uncork that is here, in the words of the hook; and of one that pre-commit installs, as they ask it to."""
     git = {
-        **stranger,
+        **(stranger if installs else {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}),
         "PRE_COMMIT_HOME": str(tmp_path / "cache"),
         "GIT_CONFIG_GLOBAL": os.devnull,
         **{f"GIT_{who}_{what}": "a@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
@@ -312,7 +316,14 @@ def test_pre_commit_runs_the_hook_of_the_example(stranger: dict[str, str], tmp_p
     config = project / ".pre-commit-config.yaml"
     content = re.sub(r"\n +args: .*", "", config.read_text())  # which are the hook's own
     content = re.sub(r"repo: \S+", f"repo: {source}", content)
-    config.write_text(re.sub(r"rev: \S+", f"rev: {commit}", content))
+    content = re.sub(r"rev: \S+", f"rev: {commit}", content)
+    if not installs:
+        (own,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+        (known,) = yaml.safe_load(content)["repos"]
+        (named,) = known["hooks"]
+        assert own["language"] == "python"
+        content = json.dumps({"repos": [{"repo": "local", "hooks": [{**own, **named, "language": "system"}]}]})
+    config.write_text(content)
     hook = [sys.executable, "-m", "pre_commit"]
     skipped = done(*hook, "run", "--verbose", "--files", ".pre-commit-config.yaml", cwd=project, env=git)
     assert "no files to check" in skipped

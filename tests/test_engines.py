@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 import pytest
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import TOYS, Toy, act, at, draw, lasting, never, not_forever
@@ -109,6 +110,7 @@ def test_states_of_several_words_and_fields_of_no_bits(check: Engine) -> None:
     assert (outcome.states, outcome.transitions, outcome.depth, outcome.unreached) == (4, 4, 3, ())
 
 
+@pytest.mark.slow
 def test_more_actions_than_a_hash_table_is_wide_at_first() -> None:
     r = Record("r", n=var(Nat(699), ""))
     actions = (act(f"jump{k}", when(boolean(True), r(n=k))) for k in range(700))
@@ -116,6 +118,7 @@ def test_more_actions_than_a_hash_table_is_wide_at_first() -> None:
     assert (outcome.states, outcome.transitions) == (700, 700 * 700)
 
 
+@pytest.mark.slow
 def test_a_state_that_very_many_steps_lead_to(check: Engine) -> None:
     """From a hub to one of 256 places and back, a fair loop; none if there is no way back. A byte counts to 255."""
     r = Record("r", n=var(Nat(256), ""))
@@ -157,7 +160,8 @@ def pictures(chosen: st.DrawFn):
     return system, [not_forever(system, some, without), not_forever(system, some), never(system, some), IN_RANGE]
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(400), deadline=None)
 @given(pictures())
 def test_engines_agree_on_random_systems(picture) -> None:
     system, properties = picture
@@ -206,7 +210,8 @@ def levels(system: System) -> Iterator[list[State]]:
         found = found + level
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(150), deadline=None)
 @given(pictures())
 def test_the_loop_shown_is_a_shortest_at_the_least_depth(picture) -> None:
     system, (prop, *_) = picture
@@ -221,7 +226,8 @@ def test_the_loop_shown_is_a_shortest_at_the_least_depth(picture) -> None:
     assert sorted(loops)[:1] == shown
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(100), deadline=None)
 @given(pictures())
 def test_loops_found_without_the_exact_search_are_fair_too(picture) -> None:
     """The walk that is used where the exact search would take too long: `check` replays it."""
@@ -236,7 +242,7 @@ def test_loops_found_without_the_exact_search_are_fair_too(picture) -> None:
 
 
 @given(pictures())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_two_runs_are_equal(picture) -> None:
     system, properties = picture
     for engine in ENGINES.values():

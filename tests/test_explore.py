@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import toys
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.pilot import Pilot
@@ -87,7 +88,7 @@ def undo_inverts(kind: type[Journey], name: str, moves: list[str], draw: Callabl
     assert seen(walked) == after
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(NAMES, MOVES, st.data())
 def test_undo_inverts(name: str, moves: list[str], data: st.DataObject) -> None:
     undo_inverts(Journey, name, moves, lambda n: data.draw(st.integers(0, n - 1)))
@@ -106,7 +107,7 @@ def test_and_where_it_does_not_that_is_seen() -> None:
         undo_inverts(Forgetful, HANGS, ["take", "take"], lambda n: 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(NAMES, MOVES, st.data())
 def test_every_saved_run_replays(name: str, moves: list[str], data: st.DataObject) -> None:
     of, walked = from_name(name), journey(name)
@@ -228,6 +229,7 @@ def fair(pick: Callable[[Journey], Action | None], system: System, props: tuple[
 TOY = toys.draw("a tick b", "b tock a", "a leave c", "c come a", "b rest b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["random", "round-robin"])
 def test_a_scheduler_is_fair(order: str) -> None:
     assert fair(Scheduler(order).pick, TOY)
@@ -352,6 +354,7 @@ def test_and_says_so_where_nothing_corks() -> None:
     drive(app, does)
 
 
+@pytest.mark.slow
 def test_a_counterexample_is_gone_along_to_its_end() -> None:
     app = explorer(HANGS, HANG)
 
@@ -386,6 +389,7 @@ def test_the_live_twin_does_not_end_stuck() -> None:
     drive(app, does)
 
 
+@pytest.mark.slow
 def test_a_loop_is_shown_and_gone_round() -> None:
     known = [k for k in counterexamples(from_name(STARVES), (STORED,)) if k.label.startswith("uncorked")]
     app = explorer(STARVES, *known, begin=True)
@@ -404,6 +408,7 @@ def test_a_loop_is_shown_and_gone_round() -> None:
     drive(app, does)
 
 
+@pytest.mark.slow
 def test_a_run_is_saved_and_replayed(tmp_path: Path) -> None:
     app, file = explorer(HANGS, HANG), tmp_path / "hang.itf.json"
 
@@ -455,6 +460,7 @@ def test_a_file_is_written_over_once_that_is_said_twice(tmp_path: Path) -> None:
     assert itf.loads(file.read_text())[0].steps == ("submit(SQ0, 1)",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [HANGS, STARVES, "arm-recheck/linux/tail/n3-sq1024-cq1024"])
 def test_it_fits_80_by_24(name: str) -> None:
     app = explorer(name)
@@ -496,6 +502,7 @@ def test_without_a_terminal_it_is_one_line() -> None:
     assert "needs a terminal" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_of_another_machine_or_a_forged_one_is_rejected(tmp_path: Path) -> None:
     (file,) = STORED.glob("propolis-2025-linux-tail-n1-sq2-cq2-*.itf.json")
     done = uncork("explore", LIVE, "--from", str(file))
@@ -523,6 +530,7 @@ def test_counterexamples_of_the_same_machine_are_found_under_another_name(tmp_pa
 SIZE = {"COLUMNS": "80", "LINES": "24"}
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_begins_along_the_run_and_q_ends_it() -> None:
     (file,) = STORED.glob("propolis-2025-linux-tail-n1-sq2-cq2-*.itf.json")
     terminal, child = pty.openpty()

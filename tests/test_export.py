@@ -58,6 +58,7 @@ def spin(tmp_path: Path) -> Callable[[System, Property | None], Found]:
     return run
 
 
+@pytest.mark.slow
 @needs_spin
 @pytest.mark.parametrize(
     "name",
@@ -94,6 +95,7 @@ def refuted(system: System, prop: Property) -> bool:
     return isinstance(verdict, Refuted)
 
 
+@pytest.mark.slow
 @needs_spin
 @pytest.mark.parametrize(
     ("name", "prop", "wrong"),
@@ -345,6 +347,7 @@ def export(*args: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.mark.slow
 def test_the_command_prints_text_to_one_place_and_remarks_to_another() -> None:
     done = export("promela", SMALLEST, "--property", "drains")
     assert done.returncode == 0

@@ -249,11 +249,13 @@ def test_text() -> None:
     assert configuration == CONFIGURATION
 
 
+@pytest.mark.slow
 def test_tlc_reads_it(tlc: Tlc) -> None:
     run = check(tlc, *traffic(), dump=True)
     assert (run.code, run.states) == (SATISFIED, reachable(traffic()[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["CoverFills", "CoverGoesRound"])
 def test_covers(tlc: Tlc, name: str) -> None:
     """A cover that some run shows is violated, checked as the comment says; in a system that cannot, it is not."""
@@ -266,6 +268,7 @@ def test_covers(tlc: Tlc, name: str) -> None:
         assert tlc(tla.module_name(each), (module, configuration)).code == code
 
 
+@pytest.mark.slow
 def test_names_do_not_clash(tlc: Tlc) -> None:
     """Neither with each other, nor with TLA+'s own, however they are spelt."""
     names = ["a.b", "a_b", "Next.", "IF", "SF_.x", "2", "i", "Nat", "vars", "TLCGet"]
@@ -329,6 +332,7 @@ def operators() -> System:
     return System("operators", r.variables, tuple(act(k, v, Fairness.NONE) for k, v in steps.items()))
 
 
+@pytest.mark.slow
 def test_operators(tlc: Tlc) -> None:
     run = check(tlc, operators(), [IN_RANGE], dump=True)
     assert run.code == SATISFIED
@@ -336,6 +340,7 @@ def test_operators(tlc: Tlc) -> None:
     assert len(run.states) > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("low", [0, -5])
 def test_a_range_that_is_left(tlc: Tlc, low: int) -> None:
     r = Record("r", n=var(Range(low, 3), "a count", 0))
@@ -347,6 +352,7 @@ def test_a_range_that_is_left(tlc: Tlc, low: int) -> None:
 FAIRNESS = [*TOYS[:12], *(toy for toy in TOYS if isinstance(toy.prop, NotForever) and toy.prop.without)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("toy", FAIRNESS, ids=lambda toy: toy.name)
 def test_fairness(tlc: Tlc, toy: Toy) -> None:
     run = check(tlc, toy.system, [toy.prop])
@@ -362,6 +368,7 @@ def test_strong_fairness_is_written_where_it_matters() -> None:
     assert "WF_vars(leave)" in module
 
 
+@pytest.mark.slow
 def test_weakened_fairness_says_so(tlc: Tlc) -> None:
     swing = draw("a swing b", "b swing a", "a leave c")
     weakened = tla.module(swing, [not_forever(swing, "a b")], weak=True)
@@ -370,6 +377,7 @@ def test_weakened_fairness_says_so(tlc: Tlc) -> None:
     assert tlc("toy", weakened).code == NOT_LIVE
 
 
+@pytest.mark.slow
 def test_all_states_of_a_machine(tlc: Tlc) -> None:
     instance = from_name("mmio/linux/tail/n1-sq2-cq2")
     asked, shown = properties(instance.machine, instance.system), covers(instance.machine, instance.system)

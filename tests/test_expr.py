@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import z3
+from budgets import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from toys import act
@@ -299,7 +300,8 @@ def trees(*kinds: str, height: int = 4) -> st.SearchStrategy[Expr]:
     return st.one_of(*(made[kind] for kind in kinds))
 
 
-@settings(max_examples=250, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(250), deadline=None)
 @given(trees(*LEAVES))
 def test_machine_code_agrees_on_random_expressions(expression: Expr) -> None:
     compiled = Compiled(R, expression)
@@ -308,7 +310,8 @@ def test_machine_code_agrees_on_random_expressions(expression: Expr) -> None:
     assert all(contains(expression.sort, evaluate(expression, state)) for state in states)
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(150), deadline=None)
 @given(trees("number", "array"), st.integers(-5, 1), st.integers(0, 6))
 def test_machine_code_sees_every_value_that_leaves_a_narrower_sort(expression: Expr, low: int, width: int) -> None:
     narrow = Range(low, low + width)
@@ -456,7 +459,8 @@ written = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(150), deadline=None)
 @given(written)
 def test_text_means_what_the_expression_means(pair: tuple[Expr, Expr]) -> None:
     """Read as Python, with `and` and `or` for & and |, which bind less than a comparison here."""

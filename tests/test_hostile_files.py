@@ -631,6 +631,7 @@ def test_a_file_that_another_program_holds_is_told_of_in_seconds(tmp_path: Path)
     held.close()
 
 
+@pytest.mark.slow
 def test_two_sweeps_that_begin_at_once_on_a_new_file_both_work(tmp_path: Path) -> None:
     both = [begun("sweep", "--db", "s.db", *OF_ONE.split(), cwd=tmp_path) for _ in range(2)]
     for each in both:
@@ -638,6 +639,7 @@ def test_two_sweeps_that_begin_at_once_on_a_new_file_both_work(tmp_path: Path) -
         assert each.returncode == 0, out + errors
 
 
+@pytest.mark.slow
 def test_without_a_place_for_compiled_code_it_works_and_says_so_once(tmp_path: Path) -> None:
     """As for a user who may write nothing: files stand where the folders would be."""
     (source,) = uncork.__path__

@@ -24,6 +24,8 @@ from uncork.patience import patiently
 from uncork_nvme import own
 from uncork_nvme.instance import forget, from_name
 
+pytestmark = pytest.mark.slow  # they start programs
+
 TINY = "--device propolis-2025 --guest linux --sq-size 2 --sqs"
 BIG = "--device arm-recheck --policy head --sqs 2 --sq-size 3 --cq-size 3 --reductions none"
 

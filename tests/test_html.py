@@ -84,6 +84,7 @@ def refutation(each: Checked) -> Trace:
     return next(row.verdict.trace for row in each.rows if isinstance(row.verdict, Refuted))
 
 
+@pytest.mark.slow
 def test_what_is_played_is_the_run_that_was_found(found: Sequence[Checked], page: str) -> None:
     data = Parsed(page).data
     for each in found[:2]:
@@ -242,6 +243,7 @@ def test_a_loop_goes_round(browser: Opened, found: Sequence[Checked], page: str)
     assert browser.complaints == []
 
 
+@pytest.mark.slow
 def test_it_fits_a_phone(browser: Opened, hostile: tuple[Instance, str], page: str) -> None:
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
@@ -252,6 +254,7 @@ def test_it_fits_a_phone(browser: Opened, hostile: tuple[Instance, str], page: s
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@pytest.mark.slow
 def test_a_page_that_was_tampered_with_does_not_run(browser: Opened, hostile: tuple[Instance, str], page: str) -> None:
     instance, written = hostile
     browser.open(written)

@@ -32,6 +32,7 @@ def simulator(name: str, under: str = "full") -> Simulator:
     return Simulator(load.timed(instance.machine, instance.system, load.LOADS[under]))
 
 
+@pytest.mark.slow
 def test_with_no_doorbell_buffer_every_move_rings_once() -> None:
     taken = simulator(MMIO).run(1, 0, 50_000).taken
     assert abs(load.total(taken, "ring_cq") - load.total(taken, "publish")) <= 1
@@ -46,6 +47,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
     assert one != other
 
 
+@pytest.mark.slow
 def test_every_step_is_one_of_the_system_s() -> None:
     """Step by step, beside the interpreter of the core: same state, and only what is enabled is taken."""
     made = simulator("hand-over/linux/tail-1/n2-sq4-cq4/submit_batch=1,backend=detached", "coalesced")
@@ -195,6 +197,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command() -> None:
     done = run(MMIO, "--time", "10", "--runs", "2", "--json", "-")
     assert done.returncode == 0, done.stderr
@@ -206,6 +209,7 @@ def test_the_command() -> None:
     assert wrong.returncode == 2 and "there is no load 'ful'" in wrong.stderr and "Traceback" not in wrong.stderr
 
 
+@pytest.mark.slow
 def test_filters_and_drawings(tmp_path: Path) -> None:
     some = ["--device", "propolis-2025,mmio", "--policy", "tail", "--guest", "linux", "--sq-size", "64", "--time", "2"]
     target = tmp_path / "some.svg"

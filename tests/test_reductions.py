@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import z3
+from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import act
@@ -103,6 +104,7 @@ INSTANCES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INSTANCES)
 def test_every_action_commutes_with_every_turn(name: str) -> None:
     """The rule by which rings are found is one thing; that the actions of a machine commute is proved of them here."""
@@ -203,12 +205,14 @@ CHECKED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKED)
 def test_verdicts_are_the_same_with_and_without(name: str) -> None:
     instance = from_name(name)
     same(instance.system, properties(instance.machine, instance.system), covers(instance.machine, instance.system))
 
 
+@pytest.mark.slow
 def test_how_much_is_saved() -> None:
     """Two SQs that are alike, and rings of two entries: the states that are told apart, with and without."""
     instance = from_name("mmio/linux/tail/n2-sq2-cq2")
@@ -289,7 +293,8 @@ def machines(chosen: st.DrawFn):
     return System("random", variables, tuple(actions), replicas=replicas), asked, shown
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(150), deadline=None)
 @given(machines())
 def test_random_machines(machine) -> None:
     system, asked, shown = machine
@@ -376,6 +381,7 @@ def test_an_analysis_that_forgets_a_read_is_found_out(monkeypatch: pytest.Monkey
         same(system, asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["propolis-2026/linux/tail-lag/n1-sq3-cq3", "arm-recheck/linux/tail-1/n2-sq2-cq2"])
 def test_what_a_model_resets_by_hand_is_found(name: str) -> None:
     """How far an index moved is of no interest once EventIdx was looked at: to say so in the model saves no state."""

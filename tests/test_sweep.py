@@ -18,6 +18,8 @@ from click.testing import CliRunner
 from uncork import runner
 from uncork.cli import cli
 
+pytestmark = pytest.mark.slow  # they start programs
+
 ASKED = ["--device", "propolis-2025,mmio", "--guest", "linux", "--policy", "tail,tail-1", "--sqs", "1",
          "--sq-size", "2", "--cq-size", "2,3"]  # fmt: skip
 SYSTEMS = 6
@@ -149,7 +151,6 @@ def test_and_is_open_if_it_always_dies(tmp_path: Path) -> None:
     assert runs(db) == 3
 
 
-@pytest.mark.slow
 def test_ctrl_c_loses_nothing(done: Path, tmp_path: Path) -> None:
     db = tmp_path / "cut.db"
     running = subprocess.Popen(
@@ -188,13 +189,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
         os.chdir(before)
 
 
-@pytest.mark.slow
 def test_a_cluster_comes_to_the_same_verdicts(cluster: tuple[str, Path], done: Path, tmp_path: Path) -> None:
     assert verdicts(tmp_path / "there.db", *ASKED, "--cluster", cluster[0]) == verdicts(done, *ASKED)
     assert runs(tmp_path / "there.db") == SYSTEMS
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("file", "died", "verdict"), [("once", "died", "refuted"), ("always", "never", "open")])
 def test_a_worker_of_a_cluster_that_dies(
     cluster: tuple[str, Path], tmp_path: Path, file: str, died: str, verdict: str
@@ -209,7 +208,6 @@ def test_a_worker_of_a_cluster_that_dies(
     assert {v[0] for v in found.values()} == {verdict}
 
 
-@pytest.mark.slow
 def test_a_worker_with_another_policy_is_refused(cluster: tuple[str, Path], tmp_path: Path) -> None:
     """It has a file of this name that says something else, and what it finds would be kept under the wrong system."""
     address, folder = cluster
@@ -224,7 +222,6 @@ def test_a_worker_with_another_policy_is_refused(cluster: tuple[str, Path], tmp_
     assert runs(db) == 1
 
 
-@pytest.mark.slow
 def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     refused = sweep(tmp_path / "x.db", *ASKED, "--cluster", "tcp://127.0.0.1:9", code=2)
@@ -252,7 +249,6 @@ def test_files_that_are_not_ours(copy: Path, tmp_path: Path) -> None:
     sweep(copy, *ASKED)
 
 
-@pytest.mark.slow
 def test_what_another_version_contradicts_is_told(copy: Path) -> None:
     query(copy, "UPDATE runs SET version = '0.0.0'")
     sweep(copy, *ASKED, "--recheck")

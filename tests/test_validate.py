@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from budgets import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from propolis_driver import Driver
@@ -56,7 +57,8 @@ def instances(draw: st.DrawFn) -> Instance:
 
 
 # -- round trips -------------------------------------------------------------------------------------------------------
-@settings(max_examples=60, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(60), deadline=None)
 @given(instances(), st.integers(0, 999), st.sets(st.sampled_from(FAMILIES)), st.integers(0, 999))
 def test_a_run_is_accepted_whatever_is_left_out(instance: Instance, seed: int, dropped: set[str], drops: int) -> None:
     """Events of some families, most values, and a header that promises only what was kept."""
@@ -72,7 +74,8 @@ def test_a_run_is_accepted_whatever_is_left_out(instance: Instance, seed: int, d
     replay(instance.system, found.follower.run())
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(60), deadline=None)
 @given(instances(), st.integers(0, 999), st.data())
 def test_a_value_that_cannot_be_is_rejected_where_it_stands(instance: Instance, seed: int, data: st.DataObject) -> None:
     """With every event logged there is one state after each: another value of anything is none of the model's."""
@@ -140,6 +143,7 @@ def test_nor_does_it_where_workers_are_alike() -> None:
     assert verdicts == {True, False}
 
 
+@pytest.mark.slow
 def test_and_would_if_more_were_taken_at_once() -> None:
     """A guest that leaves its loop as soon as it may takes one CQE each time."""
     instance, lost = from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3"), 0
@@ -150,6 +154,7 @@ def test_and_would_if_more_were_taken_at_once() -> None:
     assert lost
 
 
+@pytest.mark.slow
 def test_every_family_of_steps_is_an_event() -> None:
     names = {f"{device}/linux/{each.policy}/n2-sq2-cq2" for device, each in DEVICES.items()}
     chosen = [from_name(name) for name in names] + [
@@ -222,6 +227,7 @@ def of_header(log: logs.Log) -> Instance:
     return tracing._instance(log, logs.Header())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", DRIVEN, ids=lambda row: "-".join(str(part) for part in row))
 def test_a_driven_run_is_accepted_as_what_its_header_says(driver: tuple[Any, ...]) -> None:
     drives = driven(*driver)
@@ -242,6 +248,7 @@ def end_from(found: Followed, state: Plain) -> validating.End:
         return validating.end(found)
 
 
+@pytest.mark.slow
 def test_driven_runs_that_wedge_end_stuck_and_others_do_not() -> None:
     """Small queues and Propolis's own policies: the guest goes on until it is out of command slots."""
     told = set()
@@ -335,6 +342,7 @@ def test_a_variant_that_is_none_is_not_known(variant: str) -> None:
     assert propolis.variant_of(variant) is None
 
 
+@pytest.mark.slow
 def test_options_say_what_a_variant_means_and_what_the_driver_does_stays() -> None:
     head, *told = (json.loads(line) for line in Driver("ao", (1, 3, 3), 2, fine=True, seed=0).lines(100))
     log = "\n".join(json.dumps(each) for each in ({**head, "variant": "mine"}, *told))
@@ -440,6 +448,7 @@ def test_probes_show_what_propolis_writes(seed: int, probe: str) -> None:
     assert follow(from_name(SHARP), dtrace.read(iter(other))).failed is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("event", ["eventidx_cq", "eventidx_sq"])
 def test_a_large_run_of_qemu_is_followed(seed: int, event: str) -> None:
@@ -506,6 +515,7 @@ def test_a_run_that_hangs_ends_stuck_and_one_that_does_not_yet_is_not() -> None:
 
 
 # -- the commands ------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_what_is_said_of_a_run_and_of_none(tmp_path: Path) -> None:
     name = "propolis-2025/linux/tail/n1-sq3-cq3"
     log, trace = tmp_path / "log.jsonl", tmp_path / "run.itf.json"
@@ -524,6 +534,7 @@ def test_what_is_said_of_a_run_and_of_none(tmp_path: Path) -> None:
     assert "Devices that it is a run of: propolis-2025 (tail)" in " ".join(other.stdout.split())
 
 
+@pytest.mark.slow
 def test_the_documentation_shows_what_is_printed(tmp_path: Path) -> None:
     told = (Path(__file__).parent.parent / "docs" / "validate.md").read_text()
     kept = next(line for line in told.splitlines() if "--log-only" in line).split()[4]
@@ -534,6 +545,7 @@ def test_the_documentation_shows_what_is_printed(tmp_path: Path) -> None:
         assert f"```text\n{said}```" in told
 
 
+@pytest.mark.slow
 def test_a_schedule_is_a_log_and_says_how_it_ends() -> None:
     said = uncork("trace", str(HANGS), "--format", "schedule").stdout
     head, *told, end = (json.loads(line) for line in said.splitlines())
@@ -547,6 +559,7 @@ def test_a_schedule_is_a_log_and_says_how_it_ends() -> None:
     assert uncork("validate", "-", "--no-nearest", stdin=wrong).returncode == 23
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "line", "why"),
     [
@@ -583,6 +596,7 @@ def test_what_neither_log_nor_options_say_is_asked_for() -> None:
     assert "neither the log nor an option says: --guest" in done.stderr
 
 
+@pytest.mark.slow
 def test_it_can_be_interrupted(tmp_path: Path) -> None:
     log = tmp_path / "long.jsonl"
     log.write_text('{"event": "submit"}\n' * 400_000)
@@ -594,6 +608,7 @@ def test_it_can_be_interrupted(tmp_path: Path) -> None:
     assert (running.returncode, out, errors.strip()) == (130, "", "interrupted")
 
 
+@pytest.mark.slow
 def test_what_has_nothing_in_it_is_not_accepted(tmp_path: Path) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.write_text('{"log": "uncork 1", "instance": "propolis-2026/linux/tail/n1-sq3-cq3"}\n')

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from uncork_nvme.instance import find_policy, forget
 
+pytestmark = pytest.mark.slow  # they start programs
+
 POLICY = "def mine(cq):\n    return cq.tail - {}\n"
 ASKED = ["--device", "propolis-2026", "--guest", "linux", "--sqs", "1", "--sq-size", "2", "--set", "submit_batch=1"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from uncork_nvme.instance import Instance
@@ -31,12 +31,16 @@ Instances that are the same machine under different names share a file.
 """
 
 
-def generate(folder: Path) -> None:
-    """Writes the folder anew; what was there before is replaced at the end, all at once."""
+def generate(folder: Path, instances: Sequence[Instance] | None = None) -> None:
+    """Writes the folder anew; what was there before is replaced at the end, all at once.
+
+    With the default matrix if no instances are named.
+    """
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
-        instances = [instance for instance, _ in expected.default().values()]
+        if instances is None:
+            instances = [instance for instance, _ in expected.default().values()]
         (made / "README.md").write_text(_HEAD + "".join(_write(made, runner.check(instances))))
         if folder.exists():
             shutil.move(folder, Path(scratch) / "before")
