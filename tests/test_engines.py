@@ -130,6 +130,20 @@ def test_a_state_that_very_many_steps_lead_to(check: Engine) -> None:
     assert isinstance(verdict(check(system, [lasting(boolean(True), ["back"])])), Proved)
 
 
+@pytest.mark.parametrize(("narrow", "without", "stays"), [("a b", "", True), ("b c", "", False), ("a b c", "go", True)])
+def test_a_property_is_not_settled_by_a_wider_one_that_forbids_more(
+    check: Engine, narrow: str, without: str, *, stays: bool
+) -> None:
+    """Between a and b, or on to c and out. Without the step `swing` nothing lasts; that says nothing of a and b."""
+    system = draw("a swing b", "b back a", "b go c", "c leave d", weak="go")
+    wide = not_forever(system, "a b c", ["swing"])
+    asked = not_forever(system, narrow, without.split())
+    outcome = check(system, [asked, wide])
+    (_, found), (_, wider) = outcome.verdicts
+    assert isinstance(found, Refuted) is stays
+    assert isinstance(wider, Proved)
+
+
 def test_no_action_at_all(check: Engine) -> None:
     r = Record("r", b=var(Bool(), ""))
     found = verdict(check(System("still", r.variables, ()), [lasting(~r.b)]))

@@ -78,16 +78,27 @@ class _Judge:
                 images = [each for each in self._images(prop) if isinstance(each, NotForever)]
                 if not any(image is one for image in images for one, _ in asked):
                     asked.append((prop, images))
+        asked.sort(key=lambda each: not each[0].without)  # those without steps may settle others: see `Meadow`
         crew, _ = self.graph.crew, self.graph.answers  # which the crew makes, and is not to make twice
         many = crew.threads if self.graph.count > _FEW else 1
         for first in range(0, len(asked), many):
             together = asked[first : first + many]
-            found = crew.all([partial(self._parts, prop, images) for prop, images in together])
+            found = crew.all([partial(self._parts, prop, images, asked[:first]) for prop, images in together])
             self._found |= {id(prop): parts for (prop, _), parts in zip(together, found, strict=True)}
 
-    def _parts(self, prop: NotForever, images: Sequence[NotForever]) -> NDArray[np.int32] | None:
-        parts = self.meadow.fair_parts([self._where(each) for each in images], prop.without)
-        return parts if parts.any() else None
+    def _parts(
+        self, prop: NotForever, images: Sequence[NotForever], before: Sequence[tuple[NotForever, list[NotForever]]]
+    ) -> NDArray[np.int32] | None:
+        region = self.meadow.region([self._where(each) for each in images])
+        for other, its in before:
+            wider = self.meadow.region([self._where(each) for each in its])
+            if self.meadow.covers(wider, other.without, region, prop.without):
+                parts = self._found[id(other)]
+                if parts is None:
+                    return None
+                region &= parts > 0
+        found = self.meadow.fair_parts(region, prop.without)
+        return found if found.any() else None
 
     def verdict(self, prop: Property) -> Verdict:
         """The verdict of a property; that of one with which it changes places under a permutation is renamed."""

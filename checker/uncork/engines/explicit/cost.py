@@ -72,7 +72,7 @@ class Ledger:
         self.meadow = Meadow(self.graph)
         self.conditions = {id(wait): number for number, wait in enumerate(waits)}
         everywhere = np.ones(self.graph.count, np.bool_)
-        self.fair = self.meadow.fair_parts([everywhere], frozenset())
+        self.fair = self.meadow.fair_parts(self.meadow.region([everywhere]), frozenset())
         self.sources = np.repeat(np.arange(self.graph.count, dtype=np.int32), np.diff(self.graph.offsets))
 
     # -- rates ---------------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ class Ledger:
         """The longest wait; `wait` is one of those that the ledger was made for."""
         graph, counted = self.graph, self.meadow.marked(wait.counted)
         waiting = graph.where(self.conditions[id(wait)])
-        fair = self.meadow.fair_parts([waiting.copy()], frozenset())
+        fair = self.meadow.fair_parts(self.meadow.region([waiting]), frozenset())
         unending = bool(fair.any())
         hang = lasso(self.meadow, fair, frozenset())[0] if unending else None
         if not waiting.any():

@@ -45,17 +45,37 @@ class Meadow:
         undone, after = self.undone[order], self.after[order]
         return [(int(undone[a]), target * self.ways + after[turn]) for a, turn, target in self.graph.edges(state)]
 
-    def fair_parts(self, allowed: Sequence[NDArray[np.bool_]], without: frozenset[str]) -> NDArray[np.int32]:
-        """For each node, the fair part it belongs to, or 0.
-
-        A fair part is a strongly connected set of nodes all of which a fair run can visit for ever, by steps that are
-        not `without`: a node in which nothing fair is enabled is one by itself. State s is allowed after permutation k
-        if `allowed[k][s]`. Only expanded states count, so a part found in an unfinished graph is real.
-        """
-        system = self.graph.system
+    def region(self, allowed: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        """The nodes where state s is allowed after permutation k if `allowed[k][s]`, of those that were expanded."""
         regions = np.stack(allowed, axis=1)
         regions[self.graph.expanded :] = False
-        alive = regions.reshape(-1)
+        return regions.reshape(-1)
+
+    def covers(
+        self,
+        wider: NDArray[np.bool_],
+        wider_without: frozenset[str],
+        region: NDArray[np.bool_],
+        without: frozenset[str],
+    ) -> bool:
+        """Whether each fair part of `region` lies in one of the `wider` region.
+
+        It does if the nodes do, and what is forbidden in the wider one is forbidden here, or not enabled here at all:
+        then it is a strongly connected set of the wider region too, and what is enabled and taken in it is the same.
+        """
+        if (region & ~wider).any():
+            return False
+        forbidden = self._by_code(self.marked(wider_without - without))
+        return not loops.enables(self.arrays, forbidden, region)
+
+    def fair_parts(self, alive: NDArray[np.bool_], without: frozenset[str]) -> NDArray[np.int32]:
+        """For each node, the fair part it belongs to, or 0; changes `alive`, the nodes that are looked at.
+
+        A fair part is a strongly connected set of nodes all of which a fair run can visit for ever, by steps that are
+        not `without`: a node in which nothing fair is enabled is one by itself. Only expanded states count, so a part
+        found in an unfinished graph is real.
+        """
+        system = self.graph.system
         numbers = {duty: n for n, duty in enumerate(d for d, actions in system.duties.items() if actions[0].fair)}
         duties = self._by_code(np.array([numbers.get(action.duty, -1) for action in system.actions], np.int64))
         weak = np.array([system.duties[duty][0].fairness is Fairness.WEAK for duty in numbers], np.bool_)

@@ -234,6 +234,19 @@ def stroll(graph: Any, wanted: Any, at: Any, steps: int) -> Any:
 
 
 @compiled
+def enables(graph: Any, wanted: Any, among: Any) -> Any:
+    """Whether a wanted step is enabled at one of some nodes."""
+    labels, ways = graph[3], graph[4].shape[0]
+    for state in range(among.size // ways):
+        for order in range(ways):
+            if among[state * ways + order]:
+                for edge in range(_first(graph, state), _first(graph, state + 1)):
+                    if wanted[order, labels[edge]]:
+                        return True
+    return False
+
+
+@compiled
 def recurs(graph: Any, wanted: Any, parts: Any) -> Any:
     """Whether some step that is wanted joins two nodes of the same part."""
     labels = graph[3]
