@@ -35,8 +35,7 @@ SIZES = [
 # -- in words ----------------------------------------------------------------------------------------------------------
 def table(task: Task, columns: Sequence[Column]) -> Iterator[str]:
     """The figures of one task, and where a peer is ahead."""
-    found = " / ".join(f"{count:,}" for count in sorted(counts(columns)))
-    yield f"### {task.instance}: {'safety and liveness' if task.liveness else 'safety'}, {found} states"
+    yield f"### {task.instance}: {'safety and liveness' if task.liveness else 'safety'}, {states(columns)} states"
     yield ""
     runs = max((len(c.wall) for c in columns), default=0)
     yield f"| median of {runs} | wall s | CPU s | peak MiB | compile CPU s | answer |"
@@ -82,6 +81,39 @@ def _ahead(columns: Sequence[Column]) -> Iterator[str]:
     yield ""
 
 
+def waits(compared: Sequence[tuple[Task, Sequence[Column]]]) -> Iterator[str]:
+    """How long a person waits who has changed the model: from the change to the answer, compilers included."""
+    tools = [tool for tool in TOOLS if tool is WARM or tool.name == "uncork, reduced" or tool.peer]
+    tasks = [f"{states(columns)}, {'all' if task.liveness else 'safety'}" for task, columns in compared]
+    waited = {
+        (tool.name, k): median(c.wall) + c.prepared.seconds
+        for tool in tools
+        for k, (_, columns) in enumerate(compared)
+        for c in columns
+        if c.tool is tool and c.ended
+    }
+    ahead = [
+        f"- **{tool.name} is ahead at {tasks[k]}**: {waited[tool.name, k]:.2f} s; uncork {waited[WARM.name, k]:.2f}."
+        for tool in tools
+        for k in range(len(tasks))
+        if tool.peer and waited.get((tool.name, k), 1e9) < waited.get((WARM.name, k), 0)
+    ]
+    yield from ahead or ["No peer is ahead of uncork here."]
+    yield ""
+    yield f"| wall s, by states | {' | '.join(tasks)} |"
+    yield f"|---|{'--:|' * len(tasks)}"
+    for tool in tools:
+        cells = [f"{waited[tool.name, k]:.2f}" if (tool.name, k) in waited else "" for k in range(len(tasks))]
+        if any(cells):
+            yield f"| {' | '.join([tool.name, *cells])} |"
+    yield ""
+
+
+def states(columns: Sequence[Column]) -> str:
+    """The number of states that the tools found."""
+    return " / ".join(f"{count:,}" for count in sorted(counts(columns)))
+
+
 def machine() -> Iterator[str]:
     """The versions of everything, the processor and the date."""
     system = f"{platform.system()} {platform.release()}"
@@ -124,7 +156,10 @@ Written by `make bench`; see `run.py` for what is run and how. One machine, one 
 take turns; medians. Times and memory are of whole processes, from start to end, but for compilers: those of SPIN's
 verifiers stand apart (uncork compiles each system within its time). `>` is a limit: {limits}.
 
-- **uncork** finds its kernel in numba's cache, and **cold** has to compile it; **its search alone** is timed inside the
+How long one waits: a model was changed, and the first answer is there. For that uncork compiles its system, and SPIN
+its verifier; TLC reads the model.
+
+- **uncork** finds its kernel compiled, and **cold** has to compile it; **its search alone** is timed inside the
   process, without start, import and compilation. The reference is the same search in Python and networkx. All of them
   tell every state apart, but **reduced**, which uses each reduction that is sound for the system.
 - **SPIN** stores every state exactly and searches without partial-order reduction, depth first. Safety: it explores,
@@ -156,7 +191,7 @@ def main() -> None:
     if not asked.quick:
         with tempfile.TemporaryDirectory() as folder:
             lines += ["", "## The largest instance", "", *ladder.report(Path(folder), Limits())]
-    lines += ["", "## uncork and its peers", ""]
+    compared, parts = list[tuple[Task, Sequence[Column]]](), list[str]()
     for instance, repeat, deep in [(SMOKE, 1, 1_000_000)] if asked.quick else SIZES:
         for liveness in [False] if asked.quick else [False, True]:
             task = Task(instance, liveness, deep)
@@ -164,9 +199,11 @@ def main() -> None:
                 columns = compare(task, tools, asked.repeat or repeat, limits, Path(folder))
             part = list(table(task, columns))
             print("\n".join(part), file=sys.stderr)
-            lines += part
+            parts += part
+            compared.append((task, columns))
             if len(counts(columns)) > 1:
                 disagreed.append(instance)
+    lines += ["", "## How long one waits", "", *waits(compared), "## uncork and its peers", "", *parts]
     if not asked.quick:
         with tempfile.TemporaryDirectory() as folder:
             found = list(growth.points(Path(folder), limits, asked.repeat or 3))
