@@ -18,7 +18,7 @@ OTHERS = 5
 
 BUDGETS = {
     "test_proof.py": 130,
-    "test_downstream.py": 100,
+    "test_downstream.py": 45,
     "test_docs.py": 100,
     "test_command.py": 90,
     "test_export_tla.py": 75,
@@ -33,6 +33,7 @@ BUDGETS = {
     "test_reductions.py": 38,
     "test_hostile_processes.py": 35,
     "test_benchmarks.py": 25,
+    "test_compiling.py": 20,
     "test_explore.py": 20,
     "test_hostile_files.py": 18,
     "test_expr.py": 17,

@@ -186,6 +186,7 @@ def job(tmp_path: Path, project: Path) -> Job:
     return Job(tmp_path / "runner", project, step["with"], os.environ)
 
 
+@pytest.mark.deep
 def test_the_action_installs_itself_and_runs_the_workflow_of_the_example(stranger: dict[str, str], job: Job) -> None:
     (job.folder / "uncork-venv").unlink()
     job.env = stranger

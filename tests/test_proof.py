@@ -154,7 +154,10 @@ MUTANTS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", MUTANTS, ids=[m[0] for m in MUTANTS])
+@pytest.mark.parametrize(
+    "change",
+    [pytest.param(m, id=m[0], marks=[pytest.mark.deep] if m[0] == "a permit leaked" else []) for m in MUTANTS],
+)
 def test_a_mutant_is_caught(change: tuple[str, ...]) -> None:
     _, module, old, new, name, obligation = change
     found, against = mutant(module, old, new, name, ONE)

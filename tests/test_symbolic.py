@@ -194,7 +194,9 @@ def test_no_wake_up_is_lost_by_an_invariant(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [HANGS, "propolis-2026/linux/tail-lag/n1-sq2-cq2"])
+@pytest.mark.parametrize(
+    "name", [HANGS, pytest.param("propolis-2026/linux/tail-lag/n1-sq2-cq2", marks=pytest.mark.deep)]
+)
 def test_where_one_is_lost_the_invariant_does_not_hold(name: str) -> None:
     """The second deadlocks with no step at all enabled: a question about states that have a next one would miss it."""
     instance, _ = asked(name)
