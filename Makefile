@@ -55,31 +55,31 @@ proofs: .venv/installed ## record what is proved for all sizes, here and in docs
 	$(BIN)/python -m uncork.proofs properties/uncork_properties/proofs.csv docs/proof.md
 
 museum-pages: .venv/installed ## record what `make museum` checks, here and in docs
-	$(BIN)/python -m uncork.museum docs properties/uncork_properties
+	$(BIN)/python -m uncork.museum.check docs properties/uncork_properties
 
 costs: .venv/installed ## record what policies cost, here and in docs/cost.md
-	$(BIN)/python -m uncork.cost_report docs/cost.md properties/uncork_properties/costs.csv
+	$(BIN)/python -m uncork.cost.show docs/cost.md properties/uncork_properties/costs.csv
 
 measure: .venv/installed ## record what policies cost at real sizes, here and in docs/measure.md
-	$(BIN)/python -m uncork.measure_report docs properties/uncork_properties
+	$(BIN)/python -m uncork.measure.show docs properties/uncork_properties
 
 answer: .venv/installed ## write the answer to Propolis's #1043 anew in every page that gives it, from what is recorded
 	$(BIN)/python -m uncork_properties.answer
 
 repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repair.md (minutes)
-	$(BIN)/python -m uncork.repair_report docs/repair.md
+	$(BIN)/python -m uncork.design.show docs/repair.md
 
 frontier: .venv/installed-plot ## record the live designs of Propolis that no other beats, in docs/frontier.md and .svg (minutes)
-	$(BIN)/python -m uncork.frontier_report docs/frontier.md docs/frontier.svg
+	$(BIN)/python -m uncork.design.show_front docs/frontier.md docs/frontier.svg
 
 conform: .venv/installed ## run a real QEMU beside its model, step by step, with controls (minutes; needs qemu-system-x86_64)
 	$(BIN)/uncork conform qemu --controls
 
 conform-page: .venv/installed ## record that, here and in docs/conform.md (minutes)
-	$(BIN)/python -m uncork.conform_report docs/conform.md properties/uncork_properties/conform.csv
+	$(BIN)/python -m uncork.conform.show docs/conform.md properties/uncork_properties/conform.csv
 
 linux: .venv/installed ## boot a real Linux under QEMU, and hold its trace against the model (a minute; needs qemu-system-x86_64, Debian)
-	$(BIN)/python -m uncork.conform.linux .venv/linux
+	$(BIN)/python -m uncork.conform.rig.linux .venv/linux
 	for depth in 8 1024; do $(BIN)/uncork validate .venv/linux/depth-$$depth.log --format qemu --device qemu --guest linux || exit; done
 
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)

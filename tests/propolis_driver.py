@@ -11,7 +11,7 @@ from typing import Any
 from uncork.core.evaluate import evaluate
 from uncork.engines.python import Plain, predicate, successors
 from uncork.logs.propolis import _setting, variant_of
-from uncork.validating import parts
+from uncork.validate.follow import parts
 from uncork_nvme.instance import Instance
 from uncork_nvme.observe import shows
 

@@ -15,12 +15,13 @@ from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import mutated
-from uncork import cost_report, costing
 from uncork.core.cost import Rate, Wait, recheck
 from uncork.core.expr import Expr
 from uncork.core.sorts import Nat
 from uncork.core.system import Action, Fairness, System, Variable, say
 from uncork.core.trace import ReplayError
+from uncork.cost import exact as costing
+from uncork.cost import show as cost_report
 from uncork.engines import Budget
 from uncork.engines.explicit.cost import Ledger, Unfinished
 from uncork_nvme.instance import from_name

@@ -17,7 +17,7 @@ OURS = {package.name for package in PACKAGES}
 MAY_IMPORT = {
     "uncork.core": ["uncork.core"],
     "uncork.engines": ["uncork.core", "uncork.engines"],
-    "uncork.conform": ["uncork.core", "uncork.engines", "uncork_nvme", "uncork.conform"],
+    "uncork.conform.rig": ["uncork.core", "uncork_nvme", "uncork.conform.rig"],
     "uncork.export": ["uncork.core", "uncork.export"],
     "uncork.render": ["uncork.core", "uncork.render", "uncork.engines:"],
     "uncork_nvme": ["uncork.core", "uncork_nvme"],
@@ -25,7 +25,7 @@ MAY_IMPORT = {
 }
 """By layer, the layers it may import; a colon at the end: from that package itself, and nothing inside it.
 
-`uncork.conform` drives a real device, so it has to know NVMe, and the model to compare it with; not what is to hold.
+`uncork.conform.rig` drives a real device, so it has to know NVMe; not what is to hold.
 
 What stands in `uncork` beside these (the command line and what it needs) may import everything.
 """
@@ -33,11 +33,11 @@ What stands in `uncork` beside these (the command line and what it needs) may im
 ONLY_UNDER = {
     **{library: ["uncork.engines"] for library in ("z3", "cvc5", "numpy", "numba", "scipy", "llvmlite", "networkx")},
     "rich": ["uncork.render", "uncork.cli"],
-    "textual": ["uncork.explorer"],
-    "junitparser": ["uncork.render.junit"],
-    "watchfiles": ["uncork.watching"],
+    "textual": ["uncork.explore.screens"],
+    "junitparser": ["uncork.render.ci.junit"],
+    "watchfiles": ["uncork.check.watch"],
     "jinja2": ["uncork.render"],
-    "distributed": ["uncork.workers"],
+    "distributed": ["uncork.sweep.workers"],
 }
 """Libraries, and the layers that may import them."""
 
@@ -107,16 +107,16 @@ def test_imports_keep_to_the_table(module: str) -> None:
         ("uncork.core.expr", "def f():\n    import numpy.typing"),
         ("uncork.engines.bmc", "from uncork_nvme.machine import SQ"),
         ("uncork.engines.bmc", "from rich import print"),
-        ("uncork.render.text", "from uncork.engines.explicit import check"),
-        ("uncork.render.text", "from uncork.engines import explicit"),
-        ("uncork.render.text", "import uncork_nvme"),
+        ("uncork.render.terminal.text", "from uncork.engines.explicit import check"),
+        ("uncork.render.terminal.text", "from uncork.engines import explicit"),
+        ("uncork.render.terminal.text", "import uncork_nvme"),
         ("uncork_nvme.guest", "from uncork.engines import Budget"),
         ("uncork_nvme.guest", "import uncork.cli"),
         ("uncork_properties.catalogue", "from uncork.render import text"),
         ("uncork_properties.catalogue", "from z3 import Solver"),
-        ("uncork.gate", "import rich"),
-        ("uncork.journey", "from textual.app import App"),
-        ("uncork.checking", "from watchfiles import watch"),
+        ("uncork.decide.gate", "import rich"),
+        ("uncork.explore.journey", "from textual.app import App"),
+        ("uncork.check.once", "from watchfiles import watch"),
     ],
 )
 def test_a_breach_is_seen(module: str, source: str) -> None:
@@ -132,11 +132,11 @@ def test_a_breach_is_seen(module: str, source: str) -> None:
             "uncork.engines.explicit.native",
             "import llvmlite.binding as llvm\nfrom uncork.engines.explicit.layout import low",
         ),
-        ("uncork.render.text", "from uncork.engines import Progress\nfrom rich.text import Text"),
+        ("uncork.render.terminal.text", "from uncork.engines import Progress\nfrom rich.text import Text"),
         ("uncork_properties.catalogue", "from uncork_nvme.machine import SQ"),
-        ("uncork.runner", "from uncork.engines import explicit\nimport uncork_properties.catalogue"),
+        ("uncork.decide.many", "from uncork.engines import explicit\nimport uncork_properties.catalogue"),
         ("uncork.cli", "import rich"),
-        ("uncork.explorer", "from textual.app import App"),
+        ("uncork.explore.screens", "from textual.app import App"),
     ],
 )
 def test_and_only_a_breach(module: str, source: str) -> None:

@@ -13,12 +13,13 @@ import pytest
 from mutants import mutated
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import spsolve
-from uncork import measure_report, measuring
 from uncork.core.expr import boolean
 from uncork.core.timed import Arrivals, Case, Span, Time, Timed
+from uncork.decide.gate import Exit
 from uncork.engines.events.simulate import Simulator, Stray
 from uncork.engines.events.statistics import mean
-from uncork.gate import Exit
+from uncork.measure import show as measure_report
+from uncork.measure import simulate as measuring
 from uncork_nvme.instance import from_name
 from uncork_properties import load
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 from mutants import mutated
-from uncork import proving
 from uncork.core.expr import Expr, ite, minimum
 from uncork.core.size import Size, Undecided
 from uncork.core.sorts import Ring
@@ -27,7 +26,8 @@ from uncork.core.verdict import Proved, Refuted
 from uncork.engines import REDUCTIONS, explicit
 from uncork.engines.deductive import certificate, judge
 from uncork.proofs import found
-from uncork.proving import Part
+from uncork.prove import proof
+from uncork.prove.proof import Part
 from uncork_nvme.anysize import AnySize, anywhere
 from uncork_nvme.instance import Design, Instance, InstanceError, system
 from uncork_nvme.policies import policy
@@ -49,14 +49,14 @@ PROVED: dict[tuple[str, bool, int], Part] = {}
 """What was proved in this process, of the model as it is: several tests ask for the same."""
 
 
-def once(design: Design, several: bool, least: int, watch: proving.Watch) -> Part:
+def once(design: Design, several: bool, least: int, watch: proof.Watch) -> Part:
     key = design.name, several, least
     if key not in PROVED:
         PROVED[key] = PROVE(design, several, least, watch)
     return PROVED[key]
 
 
-PROVE = proving._part
+PROVE = proof._part
 
 
 def part(name: str, several: bool, least: int = 2) -> Part:
@@ -385,7 +385,7 @@ def lines() -> list[Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("line", lines())
 def test_what_is_recorded_is_what_is_proved(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proving, "_part", once)
+    monkeypatch.setattr(proof, "_part", once)
     recorded = [each for each in proofs.known() if asked(each) == line]
     assert recorded
     assert found(line) == recorded
@@ -396,8 +396,8 @@ def test_what_is_recorded_is_what_is_proved(line: Line, monkeypatch: pytest.Monk
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("proof") / "certificate"
     baseline = design("mmio/linux/tail")
-    parts = [proving.prove(baseline, several, lambda _: None)[-1] for several in (ONE, ANY)]
-    proving.write(folder, baseline, parts)
+    parts = [proof.prove(baseline, several, lambda _: None)[-1] for several in (ONE, ANY)]
+    proof.write(folder, baseline, parts)
     return folder
 
 
@@ -409,7 +409,7 @@ def copied(written: Path, to: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_certificate_is_checked_by_two_solvers(written: Path) -> None:
-    found = proving.verify(written)
+    found = proof.verify(written)
     assert found.claims == [
         "live for every queue size and one SQ",
         "safety proved for every queue size and any number of SQs",
@@ -448,7 +448,7 @@ def test_a_certificate_that_was_tampered_with_is_rejected(what: str, written: Pa
     assert old in text
     (folder / name).write_text(text.replace(old, new, 1))
     with pytest.raises((ReplayError, InstanceError), match=why):
-        proving.verify(folder, ["z3"])
+        proof.verify(folder, ["z3"])
 
 
 @pytest.mark.slow
@@ -456,26 +456,26 @@ def test_a_certificate_with_a_file_too_many_or_too_few_is_rejected(written: Path
     folder = copied(written, tmp_path)
     (folder / "more.smt2").write_text("")
     with pytest.raises(ReplayError, match="no file of the proof"):
-        proving.verify(folder)
+        proof.verify(folder)
     (folder / "more.smt2").unlink()
     (folder / "one" / "safety.smt2").unlink()
     with pytest.raises(ReplayError, match="is missing"):
-        proving.verify(folder)
+        proof.verify(folder)
 
 
 @pytest.mark.slow
 def test_a_certificate_of_yesterdays_model_is_rejected(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    today = proving.system
+    today = proof.system
 
     def tomorrow(name: str, machine: AnySize) -> System:
         found = today(name, machine)
         return replace(found, actions=found.actions[:-1])
 
-    monkeypatch.setattr(proving, "system", tomorrow)
+    monkeypatch.setattr(proof, "system", tomorrow)
     with pytest.raises(ReplayError, match="the certificate has changed, or the model has"):
-        proving.verify(written)
+        proof.verify(written)
 
 
 @pytest.mark.slow
@@ -487,10 +487,10 @@ def test_a_false_obligation_is_answered_with_sat(solver: str, written: Path) -> 
     answers = certificate.ask(solver, slip)
     assert [answer.said for answer in answers] == ["sat"]
     with pytest.raises(ReplayError, match="does not prove 'need-event"):
-        proving._all_proved("here", slip, answers)
+        proof._all_proved("here", slip, answers)
 
 
 def test_nothing_that_is_not_a_certificate_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(InstanceError, match="is no certificate"):
-        proving.write(tmp_path / "mine", design("mmio/linux/tail"), [])
+        proof.write(tmp_path / "mine", design("mmio/linux/tail"), [])

@@ -13,16 +13,21 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from uncork import frontier, frontier_report, pricing, repair, repair_report, runner, signals
 from uncork.cli import cli
+from uncork.command.options import ListType
 from uncork.core.trace import replay
 from uncork.core.verdict import Proved, Refuted
+from uncork.decide import many, signals
+from uncork.decide.gate import Exit
+from uncork.design import front as frontier
+from uncork.design import price as pricing
+from uncork.design import search as repair
+from uncork.design import show as repair_report
+from uncork.design import show_front as frontier_report
+from uncork.design.price import Price, Prices, Unpriced
+from uncork.design.search import EVENT_IDX, SEARCH, SWITCHES, Changes, Decider, Found, Space
 from uncork.engines import Budget
 from uncork.engines.deductive import prove
-from uncork.gate import Exit
-from uncork.options import ListType
-from uncork.pricing import Price, Prices, Unpriced
-from uncork.repair import EVENT_IDX, SEARCH, SWITCHES, Changes, Decider, Found, Space
 from uncork_nvme import formulas
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
@@ -54,7 +59,7 @@ SEVERAL = Space(
 def live_by_check(space: Space, changes: Changes) -> bool:
     """By the runner alone, place by place."""
     for guest, shape in space.places:
-        (checked,) = runner.check([space.design(changes, guest).at(*shape)], ROWS, jobs=1)
+        (checked,) = many.check([space.design(changes, guest).at(*shape)], ROWS, jobs=1)
         if not all(isinstance(row.verdict, Proved) for row in checked.rows):
             return False
     return True
@@ -115,7 +120,7 @@ def test_every_change_is_needed(found: Found) -> None:
                 found.space.design(rest, guest).at(*shape).name for guest, shape in found.space.places
             }
             assert decision.trace is not None
-            (checked,) = runner.check([from_name(decision.instance.name)], ROWS, jobs=1)
+            (checked,) = many.check([from_name(decision.instance.name)], ROWS, jobs=1)
             assert any(isinstance(row.verdict, Refuted) for row in checked.rows)
 
 

@@ -17,11 +17,13 @@ from budgets import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from propolis_driver import Driver
-from uncork import logs, tracing, validating
+from uncork import logs
 from uncork.core.trace import replay
 from uncork.engines.python import Plain, predicate, successors
 from uncork.logs import dtrace, lines, propolis, qemu, write
-from uncork.validating import Followed
+from uncork.validate import command as tracing
+from uncork.validate import follow as validating
+from uncork.validate.follow import Followed
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.instance import Instance, from_name
 from uncork_nvme.museum import BUGS

@@ -16,11 +16,12 @@ from uncork_nvme.instance import Instance
 from uncork_properties import expected
 from uncork_properties.catalogue import properties
 
-from uncork import runner
 from uncork.core.trace import Trace
 from uncork.core.verdict import Refuted
-from uncork.render import itf, story, text
-from uncork.runner import Checked, Row
+from uncork.decide import many
+from uncork.decide.many import Checked, Row
+from uncork.render import itf, story
+from uncork.render.terminal import text
 
 _HEAD = """# Counterexamples
 
@@ -41,7 +42,7 @@ def generate(folder: Path, instances: Sequence[Instance] | None = None) -> None:
         made.mkdir()
         if instances is None:
             instances = [instance for instance, _ in expected.default().values()]
-        (made / "README.md").write_text(_HEAD + "".join(_write(made, runner.check(instances))))
+        (made / "README.md").write_text(_HEAD + "".join(_write(made, many.check(instances))))
         if folder.exists():
             shutil.move(folder, Path(scratch) / "before")
         shutil.move(made, folder)
@@ -53,7 +54,7 @@ def _write(folder: Path, found: Iterable[Checked]) -> list[str]:
     same: dict[str, list[str]] = {}
     for checked in found:
         instance = checked.instance
-        mark = runner.fingerprint(instance)
+        mark = many.fingerprint(instance)
         for trace, rows in _runs(checked.rows):
             key = (mark, ",".join(row.property for row in rows))
             if key not in names:

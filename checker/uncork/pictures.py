@@ -13,8 +13,8 @@ from uncork_nvme.instance import Instance, from_name
 
 from uncork.core.evaluate import State, evaluate, holds
 from uncork.core.trace import ReplayError
-from uncork.render import rings
-from uncork.tracing import stored
+from uncork.render.html import rings
+from uncork.validate.command import stored
 
 HANG = Path("counterexamples/propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json")
 LIVE = "propolis-2026/linux/tail-1/n1-sq3-cq3"

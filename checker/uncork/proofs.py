@@ -13,14 +13,14 @@ from uncork_nvme.instance import Design
 from uncork_properties import proofs
 from uncork_properties.proofs import Line
 
-from uncork import proving
-from uncork.proving import Part
+from uncork.prove import proof
+from uncork.prove.proof import Part
 
 
 def found(asked: Line) -> list[Line]:
     """What is proved of a design: for every size, and for larger CQs where more is proved of those."""
     design = Design(asked.device, asked.guest, asked.policy, asked.choices)
-    return [_line(asked, part) for part in proving.prove(design, asked.several)]
+    return [_line(asked, part) for part in proof.prove(design, asked.several)]
 
 
 def _line(asked: Line, part: Part) -> Line:

@@ -14,7 +14,7 @@ from uncork.core.expr import Expr
 from uncork.core.system import Action
 from uncork.core.trace import Trace
 from uncork.logs.lines import VERSION
-from uncork.validating import parts
+from uncork.validate.follow import parts
 
 Step: TypeAlias = tuple[str, State, State]
 """An action's name, and the states before and after it."""

@@ -1,0 +1,1 @@
+"""What a check found, for the tools of a CI."""
