@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pages.conform import MARKS, page, recorded
 from uncork.conform.campaign import Campaign, Setting, settings, variant
 from uncork.conform.controls import CONTROLS, MOST, MOST_WRONG, WRONG, Control, Wrong, against
 from uncork.conform.following import CQ_EVENT, LAID_OVER, Model
@@ -23,7 +24,6 @@ from uncork.conform.rig import qtest
 from uncork.conform.rig.controller import Controller
 from uncork.conform.rig.driver import Shape, need_event
 from uncork.conform.rig.probing import Probed, probe
-from uncork.conform.show import MARKS, page, recorded
 from uncork.conform.shrink import shrunk
 from uncork.core.observed import Event
 from uncork.core.sorts import Nat

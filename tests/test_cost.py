@@ -15,6 +15,7 @@ from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import mutated
+from pages import costs
 from uncork.core.cost import Rate, Wait, recheck
 from uncork.core.expr import Expr
 from uncork.core.sorts import Nat
@@ -168,14 +169,14 @@ RECORDED = ROOT / "properties" / "uncork_properties" / "costs.csv"
 
 
 def test_the_page_shows_what_is_recorded() -> None:
-    assert cost_report.page(cost_report.load(RECORDED)) in (ROOT / "docs" / "cost.md").read_text()
-    assert [each["instance"] for each in cost_report.load(RECORDED)] == [i.name for i in cost_report.instances()]
+    assert costs.page(cost_report.load(RECORDED)) in (ROOT / "docs" / "cost.md").read_text()
+    assert [each["instance"] for each in cost_report.load(RECORDED)] == [i.name for i in costs.instances()]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one_in", [4, pytest.param(1, marks=pytest.mark.deep)])
 def test_what_is_recorded_is_what_is_found(one_in: int) -> None:
-    known = list(zip(cost_report.load(RECORDED), cost_report.instances(), strict=True))
+    known = list(zip(cost_report.load(RECORDED), costs.instances(), strict=True))
     for recorded, instance in known[::one_in]:
         assert [recorded[head] for head in cost_report.HEADS] == cost_report.cells(costing.costs(instance))
 

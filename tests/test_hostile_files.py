@@ -23,7 +23,8 @@ from hostile import Bad, bad, holds, names
 from uncork.decide import many
 from uncork.engines import Budget
 from uncork.engines.explicit import certificate
-from uncork.prove import proof as proving
+from uncork.prove import certificate as proofs
+from uncork.prove.proof import prove
 from uncork.sweep.store import Store
 from uncork_nvme.instance import Design, from_name
 from uncork_properties.catalogue import properties
@@ -43,7 +44,7 @@ def whole() -> Path:
     live = from_name(LIVE)
     certificate.write(folder / "c.npz", live.system, properties(live.machine, live.system))
     design = Design("mmio", "linux", "tail")
-    proving.write(folder / "proof", design, [proving.prove(design, several=False)[-1]])
+    proofs.write(folder / "proof", design, [prove(design, several=False)[-1]])
     hangs = from_name(HANGS)
     checked = next(iter(many.check([hangs], jobs=1)))
     with Store(str(folder / "s.db")) as store:

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "uncork.core": ["uncork.core"],
     "uncork.engines": ["uncork.core", "uncork.engines"],
     "uncork.conform.rig": ["uncork.core", "uncork_nvme", "uncork.conform.rig"],
+    "uncork.export.command": ["uncork", "uncork_nvme", "uncork_properties"],
     "uncork.export": ["uncork.core", "uncork.export"],
     "uncork.render": ["uncork.core", "uncork.render", "uncork.engines:"],
     "uncork_nvme": ["uncork.core", "uncork_nvme"],

@@ -6,18 +6,19 @@ import re
 from pathlib import Path
 
 import pytest
+from pages.sheets import SHEETS, Sheet
 from plainly import both
 from uncork.command.selection import fitting
 from uncork.core.evaluate import holds
 from uncork.core.trace import Trace
 from uncork.core.verdict import Refuted
 from uncork.decide import many
+from uncork.decide.gate import judge
 from uncork.museum import check as museum
 from uncork.render import story
 from uncork_nvme.choices import ABOUT_EVENTS, ChoiceError, Choices, describe
 from uncork_nvme.instance import from_name
 from uncork_properties import expected
-from uncork_properties.sheets import SHEETS, Sheet
 
 DOCS = Path(__file__).parent.parent / "docs"
 OURS = "arm-recheck/linux/arm-on-cork"
@@ -181,4 +182,4 @@ def test_what_is_recorded_is_what_is_found(sheet: Sheet, most: int) -> None:
     some = [each for each in sheet.instances() if (sheet.recorded[each.name][1].states or 10**7) <= most][::11]
     assert len(some) > 1
     for checked in many.check(some):
-        assert museum.judge(checked, expected.recorded()[checked.instance.name][1]) == []
+        assert judge(checked, expected.recorded()[checked.instance.name][1]) == []

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from mutants import mutated
+from pages import measured
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import spsolve
 from uncork.core.expr import boolean
 from uncork.core.timed import Arrivals, Case, Span, Time, Timed
-from uncork.decide.gate import Exit
+from uncork.decide.exits import Exit
 from uncork.engines.events.simulate import Simulator, Stray
 from uncork.engines.events.statistics import mean
 from uncork.measure import show as measure_report
@@ -188,8 +189,8 @@ def test_neighbouring_seeds_share_no_runs() -> None:
 def test_the_page_shows_what_is_recorded() -> None:
     rows = measure_report.recorded(ROOT / "properties" / "uncork_properties" / "measured.csv")
     written = (ROOT / "docs" / "measure.md").read_text()
-    assert measure_report.page(rows) in written and measure_report.others(rows) in written
-    names = [[instance.name, under.name] for instance, under in measure_report.asked()]
+    assert measured.page(rows) in written and measured.others(rows) in written
+    names = [[instance.name, under.name] for instance, under in measured.asked()]
     assert [row[1:3] for row in rows] == names * 3
 
 

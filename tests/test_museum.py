@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import museum as museum_pages
 from plainly import both
 from uncork.command.selection import Filters, select
 from uncork.core.sorts import SlipError
 from uncork.core.verdict import Refuted
 from uncork.decide import many
-from uncork.decide.gate import Exit
+from uncork.decide.exits import Exit
+from uncork.decide.gate import judge
 from uncork.engines import explicit
 from uncork.museum import check as museum
 from uncork.museum.check import Exhibit
@@ -46,7 +48,7 @@ def test_every_variant_is_refuted_and_every_fix_is_proved(exhibits: list[Exhibit
 
 @pytest.mark.slow
 def test_the_page_shows_what_is_found(exhibits: list[Exhibit]) -> None:
-    shown, made = (DOCS / "museum.md").read_text(), museum.page(exhibits)
+    shown, made = (DOCS / "museum.md").read_text(), museum_pages.page(exhibits)
     assert not set(made.splitlines()) - set(shown.splitlines())
     assert re.findall(r"^## .*", shown, re.MULTILINE) == [*(f"## {bug.name}" for bug in SHOWN), "## Not shown"]
     assert len(exhibits) < len(SHOWN) or made == shown
@@ -68,7 +70,7 @@ def test_a_bug_is_shown_or_says_what_it_needs() -> None:
 
 @pytest.mark.slow
 def test_the_field_page_shows_what_is_recorded() -> None:
-    assert museum.field_page(museum.known()) == (DOCS / "field.md").read_text()
+    assert museum_pages.field_page(museum_pages.known()) == (DOCS / "field.md").read_text()
     assert list(expected.default("field.csv")) == [instance.name for instance in matrix.field()]
 
 
@@ -78,7 +80,7 @@ def test_what_is_recorded_of_the_field_is_what_is_found(one_in: int) -> None:
     """Some of it; `make museum` takes it all."""
     recorded = expected.default("field.csv")
     for checked in many.check([instance for instance, _ in recorded.values()][::one_in]):
-        assert museum.judge(checked, recorded[checked.instance.name][1]) == []
+        assert judge(checked, recorded[checked.instance.name][1]) == []
 
 
 def test_what_is_in_the_default_matrix_is_in_the_catalogue() -> None:

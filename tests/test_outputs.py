@@ -21,7 +21,7 @@ from uncork.check.show import Report
 from uncork.command import options
 from uncork.core.sorts import plain
 from uncork.decide import many
-from uncork.decide.gate import Exit
+from uncork.decide.exits import Exit
 from uncork.engines import Budget
 from uncork.render import mermaid
 from uncork.render.ci import junit, markdown, sarif

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from mutants import mutated
+from pages.proofs import found, updated
 from uncork.core.expr import Expr, ite, minimum
 from uncork.core.size import Size, Undecided
 from uncork.core.sorts import Ring
@@ -25,16 +26,16 @@ from uncork.core.trace import ReplayError
 from uncork.core.verdict import Proved, Refuted
 from uncork.engines import REDUCTIONS, explicit
 from uncork.engines.deductive import certificate, judge
-from uncork.proofs import found
+from uncork.prove import certificate as certificates
 from uncork.prove import proof
 from uncork.prove.proof import Part
 from uncork_nvme.anysize import AnySize, anywhere
 from uncork_nvme.instance import Design, Instance, InstanceError, system
 from uncork_nvme.policies import policy
-from uncork_properties import proofs
+from uncork_properties import recorded_proofs
+from uncork_properties.argument import argument
 from uncork_properties.catalogue import properties
-from uncork_properties.proof import argument
-from uncork_properties.proofs import Line
+from uncork_properties.recorded_proofs import Line
 
 ONE, ANY = False, True
 
@@ -74,8 +75,8 @@ def asked(line: Line) -> Line:
 
 def test_the_documentation_shows_what_is_recorded() -> None:
     page = Path(__file__).parent.parent / "docs" / "proof.md"
-    assert proofs.updated(page.read_text()) == page.read_text()
-    assert {asked(line) for line in proofs.known()} == set(proofs.designs())
+    assert updated(page.read_text()) == page.read_text()
+    assert {asked(line) for line in recorded_proofs.known()} == set(recorded_proofs.designs())
 
 
 @pytest.mark.slow
@@ -197,7 +198,7 @@ def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[A
     asked = design(name)
     with mutated(module, old, new) as (where, what):
         instance = where.Instance(asked.device, asked.guest, asked.policy, 1, 2, 2, asked.overrides)
-        anysize, proof = (importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.proof"))
+        anysize, proof = (importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.argument"))
         machine = anysize.AnySize(instance.choices, where.find_policy(asked.policy), several=several)
         made = where.system("mutant", machine)
         found = judge(proof.argument(machine, made))
@@ -375,7 +376,7 @@ def lines() -> list[Any]:
     known = {(design(n).name, s) for n in [*DESIGNS, *WALKED] for s in ((ONE, ANY) if n == DESIGNS[0] else (ONE,))}
     known |= {(design(twin[1]).name, twin[2]) for twin in TWINS if not twin[2] or twin[1] == "mmio/linux/tail"}
     found = []
-    for line in proofs.designs():
+    for line in recorded_proofs.designs():
         of = Design(line.device, line.guest, line.policy, line.choices).name
         marks = [] if (of, line.several) in known else [pytest.mark.deep]
         found.append(pytest.param(line, id="/".join(map(str, astuple(line)[:5])), marks=marks))
@@ -386,7 +387,7 @@ def lines() -> list[Any]:
 @pytest.mark.parametrize("line", lines())
 def test_what_is_recorded_is_what_is_proved(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof, "_part", once)
-    recorded = [each for each in proofs.known() if asked(each) == line]
+    recorded = [each for each in recorded_proofs.known() if asked(each) == line]
     assert recorded
     assert found(line) == recorded
 
@@ -397,7 +398,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("proof") / "certificate"
     baseline = design("mmio/linux/tail")
     parts = [proof.prove(baseline, several, lambda _: None)[-1] for several in (ONE, ANY)]
-    proof.write(folder, baseline, parts)
+    certificates.write(folder, baseline, parts)
     return folder
 
 
@@ -409,7 +410,7 @@ def copied(written: Path, to: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_certificate_is_checked_by_two_solvers(written: Path) -> None:
-    found = proof.verify(written)
+    found = certificates.verify(written)
     assert found.claims == [
         "live for every queue size and one SQ",
         "safety proved for every queue size and any number of SQs",
@@ -448,7 +449,7 @@ def test_a_certificate_that_was_tampered_with_is_rejected(what: str, written: Pa
     assert old in text
     (folder / name).write_text(text.replace(old, new, 1))
     with pytest.raises((ReplayError, InstanceError), match=why):
-        proof.verify(folder, ["z3"])
+        certificates.verify(folder, ["z3"])
 
 
 @pytest.mark.slow
@@ -456,11 +457,11 @@ def test_a_certificate_with_a_file_too_many_or_too_few_is_rejected(written: Path
     folder = copied(written, tmp_path)
     (folder / "more.smt2").write_text("")
     with pytest.raises(ReplayError, match="no file of the proof"):
-        proof.verify(folder)
+        certificates.verify(folder)
     (folder / "more.smt2").unlink()
     (folder / "one" / "safety.smt2").unlink()
     with pytest.raises(ReplayError, match="is missing"):
-        proof.verify(folder)
+        certificates.verify(folder)
 
 
 @pytest.mark.slow
@@ -475,7 +476,7 @@ def test_a_certificate_of_yesterdays_model_is_rejected(
 
     monkeypatch.setattr(proof, "system", tomorrow)
     with pytest.raises(ReplayError, match="the certificate has changed, or the model has"):
-        proof.verify(written)
+        certificates.verify(written)
 
 
 @pytest.mark.slow
@@ -487,10 +488,10 @@ def test_a_false_obligation_is_answered_with_sat(solver: str, written: Path) -> 
     answers = certificate.ask(solver, slip)
     assert [answer.said for answer in answers] == ["sat"]
     with pytest.raises(ReplayError, match="does not prove 'need-event"):
-        proof._all_proved("here", slip, answers)
+        certificates._all_proved("here", slip, answers)
 
 
 def test_nothing_that_is_not_a_certificate_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(InstanceError, match="is no certificate"):
-        proof.write(tmp_path / "mine", design("mmio/linux/tail"), [])
+        certificates.write(tmp_path / "mine", design("mmio/linux/tail"), [])

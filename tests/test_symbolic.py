@@ -15,7 +15,8 @@ from uncork.core.trace import ReplayError, Trace
 from uncork.core.verdict import Open, Proved, Refuted
 from uncork.decide import many
 from uncork.decide import one as agreement
-from uncork.decide.gate import Exit, judge
+from uncork.decide.exits import Exit
+from uncork.decide.gate import judge
 from uncork.decide.one import contradictions
 from uncork.engines import Budget, Progress, Stop, explicit
 from uncork.engines.symbolic import bmc, induction

@@ -21,6 +21,7 @@ from uncork import logs
 from uncork.core.trace import replay
 from uncork.engines.python import Plain, predicate, successors
 from uncork.logs import dtrace, lines, propolis, qemu, write
+from uncork.trace.runs import walk
 from uncork.validate import command as tracing
 from uncork.validate import follow as validating
 from uncork.validate.follow import Followed
@@ -44,7 +45,7 @@ def follow(instance: Instance, log: logs.Log, *, aimed: bool = False) -> Followe
 
 
 def recorded(instance: Instance, steps: int, seed: int) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in write.log(instance, tracing.walk(instance, steps, seed))]
+    return [json.loads(line) for line in write.log(instance, walk(instance, steps, seed))]
 
 
 def as_log(told: list[dict[str, Any]]) -> logs.Log:

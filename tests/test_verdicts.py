@@ -7,15 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
+from pages import counterexamples, readme
 from plainly import both
-from uncork import counterexamples
 from uncork.core.trace import replay
 from uncork.core.verdict import Proved, Refuted
 from uncork.decide import many
-from uncork.decide.gate import trace_steps, word
 from uncork.render import itf
 from uncork_nvme.instance import Instance, from_name
-from uncork_properties import expected, matrix, readme
+from uncork_properties import expected, matrix
 from uncork_properties.catalogue import ROWS, properties
 from uncork_properties.expected import cell
 
@@ -54,7 +53,7 @@ KNOWN = {
 
 def verdicts(instance: Instance) -> dict[str, str]:
     (checked,) = many.check([instance])
-    return {row.property: word(row.verdict) for row in checked.rows}
+    return {row.property: row.verdict.word for row in checked.rows}
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -176,7 +175,7 @@ def test_the_matrix_without_reductions(one_in: int) -> None:
     for checked in many.check([instance for instance, _ in recorded.values()], reductions=frozenset()):
         name, cells = checked.instance.name, recorded[checked.instance.name][1].verdicts
         for row in checked.rows:
-            found = cell(word(row.verdict), *trace_steps(row.verdict))
+            found = cell(row.verdict.word, *row.verdict.steps)
             assert found.split("+")[0] == cells[row.property].split("+")[0], (name, row.property)
             if isinstance(row.verdict, Refuted) and row.verdict.trace.stuck:
                 assert found == cells[row.property], (name, row.property)

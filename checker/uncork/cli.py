@@ -21,71 +21,65 @@ from uncork.decide.exits import Exit
 
 
 class _Place(NamedTuple):
-    """Where a command is defined, and the first sentence of its help."""
+    """The package whose `command` defines a command, and the first sentence of its help."""
 
-    module: str
+    package: str
     help: str
     name: str = ""
 
 
 _COMMANDS = {
     "cost": _Place(
-        "design.command",
+        "cost",
         "Compute what instances cost, exactly: doorbells per completion, and what a corked SQ waits for.",
     ),
     "measure": _Place(
-        "design.command",
+        "measure",
         "Simulate instances under a load, at sizes that no search reaches: doorbells, time corked, time to resume.",
     ),
     "repair": _Place(
-        "design.command",
+        "design",
         "Find every minimal set of changes that makes DEVICE live, and show why each change is needed.",
     ),
     "frontier": _Place(
-        "design.command",
+        "design",
         "Show the live designs that no other beats: CQ doorbells per completion against the worst wait.",
     ),
-    "sweep": _Place(
-        "sweep.command", "Decide many instances, on all cores or on a cluster, and keep what is found in a file."
-    ),
+    "sweep": _Place("sweep", "Decide many instances, on all cores or on a cluster, and keep what is found in a file."),
     "conform": _Place(
-        "conform.command",
+        "conform",
         "Run a real QEMU beside its model, step by step, and compare; or run the schedule in FILE again.",
     ),
     "report": _Place(
-        "report.command",
+        "report",
         "Check as `uncork check` does, and write verdicts and counterexamples to one HTML file, to step through.",
     ),
     "validate": _Place(
-        "validate.command",
+        "validate",
         "Check that LOG, of a run of a real device, is a run of the model, with any steps that it does not show "
         "between.",
     ),
-    "record": _Place("validate.command", "Print a log of a run of the model, as `uncork validate` reads it."),
+    "record": _Place("trace", "Print a log of a run of the model, as `uncork validate` reads it."),
     "explore": _Place(
-        "explore.command",
+        "explore",
         "Walk through an instance in the terminal: take steps, take them back, jump to its counterexamples.",
     ),
-    "list": _Place("trace.command", "List what there is.", "list_"),
+    "list": _Place("describe", "List what there is.", "list_"),
     "show": _Place(
-        "trace.command",
+        "describe",
         "Explain a policy, device, guest, property, choice, step or instance: what it is, its source, its steps.",
     ),
-    "check": _Place(
-        "check.command", "Check the default matrix, or what the filters name, and compare with what is expected."
-    ),
+    "check": _Place("check", "Check the default matrix, or what the filters name, and compare with what is expected."),
     "museum": _Place(
-        "check.command", "Check the museum of bugs of real devices and drivers: each is refuted, and its fix is proved."
+        "museum", "Check the museum of bugs of real devices and drivers: each is refuted, and its fix is proved."
     ),
-    "prove": _Place("check.command", "Prove a design for every queue size: with one SQ, and with any number of them."),
-    "verify": _Place("check.command", "Check a certificate of `uncork prove`, or those of `uncork check`."),
+    "prove": _Place("prove", "Prove a design for every queue size: with one SQ, and with any number of them."),
+    "verify": _Place("verify", "Check a certificate of `uncork prove`, or those of `uncork check`."),
     "trace": _Place(
-        "trace.command", "Print the shortest counterexample of an instance, or a stored one; both are replayed first."
+        "trace", "Print the shortest counterexample of an instance, or a stored one; both are replayed first."
     ),
-    "simulate": _Place(
-        "trace.command", "Print a random fair run of an instance: each step is drawn from all that may happen."
-    ),
-    "export": _Place("trace.command", "Print an instance in another tool's language."),
+    "simulate": _Place("trace", "Print a random fair run of an instance: each step is drawn from all that may happen."),
+    "export": _Place("export", "Print an instance in another tool's language."),
 }
 """The commands by name."""
 
@@ -120,7 +114,7 @@ class _Group(click.Group):
 
 def _found(name: str) -> click.Command:
     place = _COMMANDS[name]
-    found = getattr(importlib.import_module(f"uncork.{place.module}"), place.name or name)
+    found = getattr(importlib.import_module(f"uncork.{place.package}.command"), place.name or name)
     assert isinstance(found, click.Command)
     return found
 

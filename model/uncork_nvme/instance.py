@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import field
 from functools import cache, cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from uncork.core.frozen import frozen
 from uncork.core.sorts import did_you_mean
@@ -53,6 +53,19 @@ class Instance:
         """`device/guest/policy/n1-sq3-cq3`, with the overrides at the end."""
         shape = f"n{self.sqs}-sq{self.sq_size}-cq{self.cq_size}"
         return "/".join([self.device, self.guest, self.policy, shape, *_said(self.overrides)])
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What it is made of, as plain data."""
+        return {
+            "policy": self.policy,
+            "device": self.device,
+            "guest": self.guest,
+            "sqs": self.sqs,
+            "sq_size": self.sq_size,
+            "cq_size": self.cq_size,
+            "overrides": dict(self.overrides),
+        }
 
     @property
     def choices(self) -> Choices:

@@ -18,7 +18,8 @@ from uncork.check.once import FORMATS
 from uncork.check.show import Report
 from uncork.command.options import write
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
-from uncork.decide.gate import Exit, Finding, as_json, trace_steps, word
+from uncork.decide.exits import Exit
+from uncork.decide.gate import Finding, as_json
 from uncork.decide.many import Checked, Row
 from uncork.render.ci.results import MODEL, Case, Problem, Results, Run, Told
 
@@ -77,7 +78,7 @@ def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> Told
         cases.append(
             Case(
                 property=row.property,
-                verdict=cell(word(row.verdict), *trace_steps(row.verdict)),
+                verdict=cell(row.verdict.word, *row.verdict.steps),
                 expected=expected.verdicts.get(row.property, "") if expected else "proved",
                 why=_why(row.verdict),
                 problems=problems,

@@ -12,11 +12,12 @@ import click
 from uncork_nvme.instance import Instance, InstanceError, find_policy
 from uncork_properties import expected
 
-from uncork.command import options, selection
+from uncork.command import idle, options, selection
 from uncork.command.options import own_file
 from uncork.command.selection import Filters
 from uncork.core.frozen import frozen
-from uncork.decide.gate import Exit
+from uncork.decide import many
+from uncork.decide.exits import Exit
 
 FORMATS = ("json", "junit", "sarif", "markdown")
 """What can be written."""
@@ -99,9 +100,6 @@ def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) 
 
 def once(asked: Asked) -> int:
     """Checks what was asked, prints what was found, writes the files; gives the exit code."""
-    from uncork.command import idle
-    from uncork.decide import many
-
     rows, reduced = selection.rows(asked.rows), selection.reductions(asked.reductions)
     named, known = asked.instances()
     if asked.files and not named:
@@ -114,7 +112,7 @@ def once(asked: Asked) -> int:
     read = [asked.expect, *asked.files, *(own_file(each.policy) for each in instances)]
     options.writable(asked.outputs.values(), read)
     if asked.certificate is not None:
-        from uncork.check import certificate
+        from uncork.check import certificate  # numpy
 
         certificate.prepare(asked.certificate, instances, [*read, *asked.outputs.values()])
     interrupted, found = False, []
@@ -127,12 +125,12 @@ def once(asked: Asked) -> int:
                 found.append(checked)
         except KeyboardInterrupt:
             interrupted = True
-    from uncork.check.show import Report
+    from uncork.check.show import Report  # see above
 
     report = Report(instances, rows, known, reduced, asked.engine, notes)
     code = Exit.INTERRUPTED if interrupted else report.code(found)
     if asked.outputs:
-        from uncork.check import files
+        from uncork.check import files  # what only these outputs need
 
         files.write_all(asked.outputs, report, found, code)
     report.show(found, quiet="-" in asked.outputs.values(), interrupted=interrupted)

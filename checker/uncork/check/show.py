@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from uncork_nvme.catalogue import POLLS
 from uncork_nvme.choices import YES
 from uncork_nvme.instance import Instance
 from uncork_properties.expected import Expected, cell, word
 
-from uncork.decide.gate import Exit, Finding, judge, trace_steps, worst
-from uncork.decide.gate import word as one_word
+from uncork.decide.exits import Exit
+from uncork.decide.gate import Finding, judge, worst
 from uncork.decide.many import Checked
 from uncork.engines import REDUCTIONS
 from uncork.render.terminal import text
@@ -19,8 +20,6 @@ _LEGEND = (
     "or with queues that never drain. starves k: only progress fails. ! is not as expected. n1-sq3-cq3: one SQ of 3 "
     "entries, a CQ of 3."
 )
-POLLS = "{} polls unconditionally: it needs no doorbell to be live, and a verdict says nothing of its EventIdx."
-"""What is said of a device whose workers never wait."""
 _BOUND = "With events: each happens at most as often as it is named ({}), at any time, or not at all."
 _FEW = 6
 """Up to so many instances are told in full."""
@@ -81,7 +80,7 @@ class Report:
                     [
                         checked.instance.name if number == 0 else "",
                         row.property,
-                        cell(one_word(row.verdict), *trace_steps(row.verdict)),
+                        cell(row.verdict.word, *row.verdict.steps),
                         f"{outcome.states:,}" if number == 0 else "",
                         str(outcome.depth) if number == 0 else "",
                         f"{outcome.seconds:.1f} s" if number == 0 else "",
@@ -94,7 +93,7 @@ class Report:
         lines: dict[tuple[str, ...], dict[str, str]] = {}
         for checked in found:
             instance = checked.instance
-            cells = {row.property: cell(one_word(row.verdict), *trace_steps(row.verdict)) for row in checked.rows}
+            cells = {row.property: cell(row.verdict.word, *row.verdict.steps) for row in checked.rows}
             mark = "" if not judge(checked, self.expectation(checked)) else "!"
             key = (instance.device, instance.guest, instance.policy)
             lines.setdefault(key, {})[_shape(instance)] = word(cells) + mark
@@ -120,7 +119,7 @@ class Report:
         """All of it in a sentence or two."""
         if not self.asked:
             return "Nothing was checked."
-        verdicts = [one_word(row.verdict) for checked in found for row in checked.rows]
+        verdicts = [row.verdict.word for checked in found for row in checked.rows]
         counts = ", ".join(f"{verdicts.count(w)} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
         as_expected = "What is decided is as expected." if "open" in verdicts else "All as expected."
         wanted = [(checked, self.expectation(checked)) for checked in found]

@@ -15,7 +15,7 @@ from uncork_properties.expected import ExpectationError
 from uncork.check.once import Asked, once, own_files
 from uncork.command.selection import Filters
 from uncork.core.sorts import SlipError
-from uncork.decide.gate import Exit
+from uncork.decide.exits import Exit
 
 _LOOK = 500
 """Milliseconds after which the files are looked at even if nothing was told of them."""

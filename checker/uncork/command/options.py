@@ -90,6 +90,7 @@ def _apart(value: str) -> list[str]:
 
 
 OUTPUT = click.Path(dir_okay=False, allow_dash=True)
+JSON = click.option("--json", "json_", type=OUTPUT, help="Write it as JSON; - is standard output.")
 NAMES, NUMBERS = ListType(), ListType(numbers.whole, "int")
 _F = TypeVar("_F", bound=Callable[..., Any] | click.Command)
 

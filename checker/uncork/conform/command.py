@@ -14,15 +14,21 @@ from uncork_nvme.choices import Choice, parse_all
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 
 from uncork.command.options import Command, listed, told, writable, write
-from uncork.decide.gate import Exit, worst
+from uncork.conform import trials
+from uncork.conform.campaign import GUESTS, SHAPES, Campaign, Setting, settings, variant
+from uncork.conform.rig.controller import Controller
+from uncork.conform.rig.driver import Shape
+from uncork.conform.rig.probing import probe
+from uncork.conform.rig.qtest import Failed, Missing, Qemu
+from uncork.conform.schedules import Run
+from uncork.conform.storing import Stored, as_json, loads
+from uncork.conform.trials import Line
+from uncork.decide.exits import Exit
+from uncork.decide.gate import worst
+from uncork.engines.follow import Crowd
+from uncork.render.terminal.progress import Show, progress
 
 if TYPE_CHECKING:
-    from uncork.conform.campaign import Campaign, Setting
-    from uncork.conform.rig.qtest import Qemu
-    from uncork.conform.schedules import Run
-    from uncork.conform.storing import Stored
-    from uncork.conform.trials import Line
-    from uncork.render.terminal.progress import Show
     from uncork.render.terminal.text import Page
 
 _MOST_SQS, _MOST_SQ, _MOST_CQ = 8, 64, 256
@@ -103,10 +109,7 @@ def conform(
     for setting in plan.settings:
         _comparable(setting.instance(plan.overrides, policy))
 
-    from uncork.conform.rig.qtest import Failed, Missing, Qemu
-    from uncork.engines.follow import Crowd
-    from uncork.render.terminal.progress import progress
-    from uncork.render.terminal.text import Page
+    from uncork.render.terminal.text import Page  # rich
 
     to = Page(stderr=json_ == "-")
     try:
@@ -143,9 +146,9 @@ class _Made:
 
     def tell(self, to: Page, save: str | None, json_: str | None) -> int:
         """Prints it and writes the files. Gives the exit code."""
-        from uncork.conform import show as report
+        from uncork.conform.show import tables  # rich
 
-        for table in report.tables(self.lines):
+        for table in tables(self.lines):
             to.show(table)
             to.say()
         codes = [_code(line) for line in self.lines if not line.right]
@@ -164,14 +167,13 @@ class _Made:
         return worst(codes)
 
     def _tell_failure(self, to: Page, setting: Setting, run: Run, save: str | None) -> Exit:
-        from uncork.conform import show as report
-        from uncork.conform.storing import as_json
+        from uncork.conform.show import told as in_lines  # rich
 
         instance = setting.instance(self.campaign.choices, self.campaign.policy)
         over = f", with {self.campaign.overlay} laid over it" if self.campaign.overlay else ""
         what = "QEMU does what the model does not" if run.mismatch else "a run gets stuck"
         to.say(f"QEMU {self.version}, {instance.name}{over}: {what}", "bold", whole=True)
-        for line in report.told(run):
+        for line in in_lines(run):
             to.say(line, whole=True)
         if save:
             write(save, json.dumps(as_json(run, instance, self.campaign.overlay, self.version), indent=1) + "\n")
@@ -180,11 +182,6 @@ class _Made:
 
 
 def _compare(plan: _Plan, qemu: Qemu, show: Show) -> _Made:
-    from uncork.conform import trials
-    from uncork.conform.campaign import Campaign, settings, variant
-    from uncork.conform.rig.controller import Controller
-    from uncork.conform.rig.probing import probe
-
     def watch(done: int, total: int, about: str) -> None:
         show(done, total, about, None)
 
@@ -204,10 +201,6 @@ def _compare(plan: _Plan, qemu: Qemu, show: Show) -> _Made:
 
 
 def _again(stored: Stored, qemu: Qemu) -> _Made:
-    from uncork.conform.campaign import Campaign, Setting
-    from uncork.conform.rig.controller import Controller
-    from uncork.conform.rig.driver import Shape
-
     instance = stored.instance
     setting = Setting(instance.guest, Shape(instance.sqs, instance.sq_size, instance.cq_size))
     campaign = Campaign(Controller(qemu), dict(instance.overrides), policy=instance.policy, overlay=stored.overlay)
@@ -226,8 +219,6 @@ def _code(line: Line) -> Exit:
 
 # -- what is asked for -------------------------------------------------------------------------------------------------
 def _stored(path: str) -> Stored:
-    from uncork.conform.storing import loads
-
     if not os.path.isfile(path):
         raise InstanceError(f"{path!r} is neither qemu, the device that can be run, nor a file of a stored schedule")
     try:
@@ -240,12 +231,9 @@ def _stored(path: str) -> Stored:
 
 
 def _settings(guests: Sequence[str] | None, shapes: Sequence[str] | None) -> list[Setting]:
-    from uncork.conform import campaign
-    from uncork.conform.rig.driver import Shape
-
     named = [from_name(f"qemu/linux/head/{name}") for name in shapes or ()]
     sizes = [Shape(each.sqs, each.sq_size, each.cq_size) for each in named]
-    return campaign.settings(guests or campaign.GUESTS, sizes or campaign.SHAPES)
+    return settings(guests or GUESTS, sizes or SHAPES)
 
 
 def _comparable(instance: Instance) -> None:

@@ -14,7 +14,6 @@ from uncork.conform.rig.controller import Controller
 from uncork.conform.rig.probing import Probed
 from uncork.conform.schedules import Run
 from uncork.decide import many
-from uncork.decide.gate import word
 from uncork.decide.many import Checked
 
 LIVE = ("uncorked", "drains")
@@ -110,7 +109,7 @@ def overlays(controller: Controller, base: dict[str, Choice], watch: Watch) -> I
 
 def _verdict(checked: Checked) -> str:
     """Refuted if a queue may stay stuck, proved if none may."""
-    words = {word(row.verdict) for row in checked.rows}
+    words = {row.verdict.word for row in checked.rows}
     return next(each for each in ("refuted", "open", "proved") if each in words)
 
 

@@ -1,19 +1,11 @@
-"""`uncork cost`: what policies cost, as a table, as data, and as runs that attain the extremes.
-
-`python -m uncork.cost.show docs/cost.md properties/uncork_properties/costs.csv` records them.
-"""
+"""`uncork cost`: what policies cost, as a table, as data, and as runs that attain the extremes; and what is on file."""
 
 from __future__ import annotations
 
 import csv
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-from uncork_nvme.choices import Choice
-from uncork_nvme.instance import Instance
-from uncork_properties import readme
 
 from uncork.core.cost import Extreme, Longest, Range
 from uncork.core.trace import Trace
@@ -90,49 +82,7 @@ RUNS: dict[str, Callable[[Costs], Trace | None]] = {
 """The runs that can be shown, None where there is none: the least and greatest CQ doorbells, and the longest wait."""
 
 
-# -- the page ----------------------------------------------------------------------------------------------------------
-_PARKS: dict[str, Choice] = {"cork": "park"}
-DESIGNS: tuple[tuple[str, str, dict[str, Choice]], ...] = (
-    *(("propolis-2026", policy, {}) for policy in ("tail-lag", "tail-1", "head", "reserve-slots", "reserve-permits")),
-    ("arm-recheck", "arm-on-cork", {}),
-    *(("arm-recheck", policy, _PARKS) for policy in ("tail-1", "head", "reserve-slots", "reserve-permits")),
-    *(("hand-over", policy, {}) for policy in ("tail-1", "reserve-slots", "reserve-permits")),
-)
-"""Device, policy and overrides of the rows: what is live with one SQ."""
-SHAPES = ((1, 3, 3), (1, 4, 4), (2, 2, 2))
-"""The sizes of the columns."""
-BEGIN, END = "<!-- costs: generated -->", "<!-- end of costs -->"
-
-
-def instances() -> Iterator[Instance]:
-    """What the page tells of: with two SQs only what is live with two."""
-    for device, policy, overrides in DESIGNS:
-        for shape in SHAPES:
-            if shape[0] == 1 or device != "propolis-2026":
-                yield Instance(device, "linux", policy, *shape, overrides)
-
-
-def page(recorded: Sequence[dict[str, str]]) -> str:
-    """The recorded costs as a table in Markdown."""
-    heads = ["instance", *HEADS]
-    return readme.markdown(heads, [[each[head] for head in heads] for each in recorded])
-
-
 def load(path: Path) -> list[dict[str, str]]:
     """The recorded costs."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def record(docs: Path, path: Path) -> None:
-    """Computes the costs anew and writes them down, as data and as a page."""
-    found = [exact.costs(instance) for instance in instances()]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["instance", *HEADS])
-        writer.writerows([each.instance.name, *cells(each)] for each in found)
-    docs.write_text(readme.replaced(docs.read_text(), BEGIN, END, page(load(path))))
-
-
-if __name__ == "__main__":
-    record(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from uncork_nvme.instance import Instance
 from uncork_properties.expected import OPEN, Expected, cell
 
 from uncork.core.frozen import frozen
-from uncork.core.verdict import Open, Proved, Refuted, Verdict
-from uncork.decide.exits import Exit as Exit  # which everybody knows by this module
+from uncork.core.verdict import Open, Proved, Refuted
+from uncork.decide.exits import Exit
 from uncork.decide.many import Checked
 
 _SEVEREST = (
@@ -45,17 +44,6 @@ def worst(codes: Iterable[Exit]) -> Exit:
     return next((code for code in _SEVEREST if code in codes), Exit.AS_EXPECTED)
 
 
-def word(verdict: Verdict) -> str:
-    """A verdict in one word."""
-    match verdict:
-        case Proved():
-            return "proved"
-        case Refuted():
-            return "refuted"
-        case Open():
-            return "open"
-
-
 def judge(checked: Checked, expected: Expected | None) -> list[Finding]:
     """What is not as expected. Without an expectation everything is expected to be proved, with every cover reached.
 
@@ -67,8 +55,8 @@ def judge(checked: Checked, expected: Expected | None) -> list[Finding]:
         wanted = expected.verdicts.get(row.property) if expected else "proved"
         if wanted is None:
             continue
-        steps, loop = trace_steps(row.verdict)
-        got = cell(word(row.verdict), steps, loop)
+        steps, loop = row.verdict.steps
+        got = cell(row.verdict.word, steps, loop)
         if isinstance(row.verdict, Open):
             if wanted != OPEN or not _cut_short(checked):
                 message = f"open to depth {row.verdict.depth}: {row.verdict.reason}"
@@ -101,26 +89,6 @@ def _cut_short(checked: Checked) -> bool:
     return any(row.property == "safety" and isinstance(row.verdict, Refuted) for row in checked.rows)
 
 
-def trace_steps(verdict: Verdict) -> tuple[int | None, int | None]:
-    """The number of steps in a counterexample, its loop included, and in its loop; None without one."""
-    if isinstance(verdict, Refuted):
-        return len(verdict.trace.steps), verdict.trace.loop_steps
-    return None, None
-
-
-def parts(instance: Instance) -> dict[str, Any]:
-    """What an instance is made of, as plain data."""
-    return {
-        "policy": instance.policy,
-        "device": instance.device,
-        "guest": instance.guest,
-        "sqs": instance.sqs,
-        "sq_size": instance.sq_size,
-        "cq_size": instance.cq_size,
-        "overrides": dict(instance.overrides),
-    }
-
-
 def as_json(checked: Checked) -> list[Mapping[str, Any]]:
     """An object for each row.
 
@@ -129,12 +97,12 @@ def as_json(checked: Checked) -> list[Mapping[str, Any]]:
     instance, outcome = checked.instance, checked.outcome
     rows: list[Mapping[str, Any]] = []
     for row in checked.rows:
-        steps, loop = trace_steps(row.verdict)
+        steps, loop = row.verdict.steps
         rows.append(
             {
-                **parts(instance),
+                **instance.parts,
                 "property": row.property,
-                "verdict": word(row.verdict),
+                "verdict": row.verdict.word,
                 "states": outcome.states,
                 "transitions": outcome.transitions,
                 "depth": outcome.depth,

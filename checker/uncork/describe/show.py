@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
+from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS, Device, Guest
 from uncork_nvme.choices import describe
 from uncork_nvme.formulas import is_formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
@@ -15,7 +15,6 @@ from uncork_nvme.policies import POLICIES, Policy
 from uncork_properties.catalogue import ROWS, covers
 from uncork_properties.matrix import instances
 
-from uncork.check.show import POLLS
 from uncork.core.expr import text as expression
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import Action

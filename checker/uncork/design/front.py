@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uncork.design import price as pricing
-from uncork.design import search
-from uncork.design.price import Price, Prices, Unpriced
-from uncork.design.search import Changes, Decider, Found, Live, Space
+from uncork.design.decider import Decider
+from uncork.design.price import PRICED_AT, Price, Prices, Unpriced
+from uncork.design.search import Found, Live, Watch, search
+from uncork.design.space import Changes, Space
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,21 @@ class Front:
         return sum(len(point.designs) for point in self.points if not point.best)
 
 
-def front(space: Space, decider: Decider, watch: search.Watch = lambda *_: None) -> Front:
+def front(space: Space, decider: Decider, watch: Watch = lambda *_: None) -> Front:
     """Searches all designs of a space and prices the live ones as they come. On Ctrl-C what was found so far."""
     prices = Prices(decider.mark, decider.budget)
     priced: dict[Price, list[Changes]] = {}
     left: list[tuple[Changes, Unpriced]] = []
 
     def at_live(live: Live) -> None:
-        instances = [space.design(live.changes, guest).at(*pricing.PRICED_AT) for guest in space.guests]
+        instances = [space.design(live.changes, guest).at(*PRICED_AT) for guest in space.guests]
         price = prices.dearest(instances, decider.report)
         if isinstance(price, Unpriced):
             left.append((live.changes, price))
         else:
             priced.setdefault(price, []).append(live.changes)
 
-    found = search.search(space, decider, watch, minimal=False, at_live=at_live)
+    found = search(space, decider, watch, minimal=False, at_live=at_live)
     ranked = sorted(priced, key=lambda price: price.order)
     points = (
         Point(price, tuple(sorted(priced[price], key=len)), not any(other.beats(price) for other in ranked))

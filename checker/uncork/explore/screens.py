@@ -21,8 +21,8 @@ from uncork_properties.catalogue import ROWS, properties
 
 from uncork.command.options import write
 from uncork.core.sorts import plain
-from uncork.explore.command import CORKS, Known, facts
 from uncork.explore.journey import ORDERS, Journey, Scheduler
+from uncork.explore.known import CORKS, Known, facts
 from uncork.render import itf, story
 
 _PATIENCE = 2.0

@@ -1,22 +1,14 @@
-"""How measurements are shown: a table, bars, a drawing, JSON, and the page.
-
-`python -m uncork.measure.show docs properties/uncork_properties` records docs/measure.md.
-"""
+"""How measurements are shown: a table, bars, a drawing, JSON; and what is on file."""
 
 from __future__ import annotations
 
 import csv
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from uncork_nvme.choices import Choice
-from uncork_nvme.instance import Instance
-from uncork_properties import load, readme
-
 from uncork.engines.events.statistics import Mean
-from uncork.measure.simulate import Flow, Found, measure
+from uncork.measure.simulate import Flow, Found
 from uncork.render.terminal import text
 
 HEADS = ("CQ rings", "elided %", "SQ rings", "elided %", "corked %", "resume p50", "p99", "max", "kIOPS")
@@ -25,6 +17,8 @@ Rings: doorbells per completion posted; elided: the share of the moves of an ind
 share of time in which an SQ is; resume: microseconds from when there is room for a corked SQ until its worker has a
 permit; kIOPS: thousand completions in a second. ± is the half width of a 95 % confidence interval over {} runs, left
 out where it would round to 0.""".replace("\n", " ")
+RUNS = 5
+"""Runs of each that is on file."""
 
 
 def cells(found: Found) -> list[str]:
@@ -121,72 +115,7 @@ def as_json(found: Found) -> dict[str, Any]:
     }
 
 
-# -- the page ----------------------------------------------------------------------------------------------------------
-_ONE: dict[str, Choice] = {"submit_batch": 1}
-_ELSEWHERE: dict[str, Choice] = {"submit_batch": 1, "backend": "detached"}
-POLICIES = ("tail-lag", "tail-1", "head", "reserve-slots", "reserve-permits", "head-when-full")
-ROWS: tuple[tuple[str, tuple[int, int, int], dict[str, Choice], str], ...] = (
-    ("propolis-2026", (1, 1024, 1024), _ONE, "full"),
-    ("hand-over", (1, 1024, 1024), _ELSEWHERE, "full"),
-    ("hand-over", (1, 1024, 1024), _ELSEWHERE, "bursts"),
-    ("hand-over", (1, 1024, 1024), _ELSEWHERE, "coalesced"),
-    ("hand-over", (1, 64, 64), _ELSEWHERE, "coalesced"),
-    ("hand-over", (1, 1024, 128), _ELSEWHERE, "coalesced"),
-    ("hand-over", (2, 64, 64), _ELSEWHERE, "coalesced"),
-    ("hand-over", (4, 64, 64), _ELSEWHERE, "coalesced"),
-)
-"""Device, sizes, overrides and load of the page; each with every policy."""
-OTHER_SPREADS = (0.0, 1.0)
-"""Spreads of the times at which the page asks whether the comparison depends on them."""
-MARKS = ("<!-- measured: generated -->", "<!-- end of measured -->")
-OTHER = ("<!-- spreads: generated -->", "<!-- end of spreads -->")
-TIME, RUNS, SEED = 100_000.0, 5, 1
-
-
-def asked() -> Iterator[tuple[Instance, load.Load]]:
-    """What the page tells of."""
-    for device, shape, overrides, name in ROWS:
-        for policy in POLICIES:
-            yield Instance(device, "linux", policy, *shape, overrides), load.LOADS[name]
-
-
-def found(spread: float) -> list[list[str]]:
-    """The rows of the page, with times of a spread."""
-    measured = (measure(instance, under, time=TIME, runs=RUNS, seed=SEED, spread=spread) for instance, under in asked())
-    return [[f"{spread:g}", each.instance.name, each.load, *cells(each)] for each in measured]
-
-
-def page(rows: Sequence[Sequence[str]]) -> str:
-    """The rows as a table in Markdown."""
-    return readme.markdown(["instance", "load", *HEADS], [row[1:] for row in rows if row[0] == f"{load.SPREAD:g}"])
-
-
-def others(rows: Sequence[Sequence[str]]) -> str:
-    """CQ doorbells and time to resume at each spread, side by side."""
-    spreads = sorted({row[0] for row in rows}, key=float)
-    told: dict[tuple[str, str], list[str]] = {}
-    for spread in spreads:
-        for _, name, under, bells, _, _, _, _, _, p99, most, _ in (row for row in rows if row[0] == spread):
-            told.setdefault((name, under), [name, under]).extend([bells, p99, most])
-    heads = [head.format(spread) for spread in spreads for head in ("CQ rings, spread {}", "p99", "max")]
-    return readme.markdown(["instance", "load", *heads], list(told.values()))
-
-
 def recorded(path: Path) -> list[list[str]]:
     """The rows on file, each after its spread."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))
-
-
-def record(docs: Path, data: Path) -> None:
-    """Simulates anew and writes it down, as data and as a page."""
-    rows = [row for spread in sorted((load.SPREAD, *OTHER_SPREADS)) for row in found(spread)]
-    path, target = data / "measured.csv", docs / "measure.md"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
-    written = readme.replaced(target.read_text(), *MARKS, page(rows))
-    target.write_text(readme.replaced(written, *OTHER, others(rows)))
-
-
-if __name__ == "__main__":
-    record(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
+from uncork_nvme.museum import BUGS
 
+from uncork.command import idle, selection
 from uncork.command.options import Command, budget, budgeted, filtered, own_file, progress, writable, write
-
-if TYPE_CHECKING:
-    from uncork.command.selection import Filters
+from uncork.command.selection import Filters
+from uncork.decide import many
+from uncork.decide.exits import Exit
+from uncork.museum.check import check
 
 
 @click.command(cls=Command)
@@ -38,23 +39,17 @@ def report(
     The file needs no network. It has the museum of bugs, and what is recorded of costs. Every counterexample is
     replayed before it is written. A page that is written exits 0 whatever it says: `uncork check` is the gate.
     """
-    from uncork_nvme.museum import BUGS
-
-    from uncork.command import idle, selection
-    from uncork.decide import many
-    from uncork.decide.gate import Exit
-    from uncork.museum import check as halls
-    from uncork.report import data
+    from uncork.report import data  # numba and rich: ten times what comes before
 
     instances, left_out = selection.fitting(selection.select(filters))
     writable([output], [own_file(each.policy) for each in instances])
     for reason in [*(f"not checked: {each}" for each in left_out), *idle.told(filters, instances)]:
         click.echo(reason, err=True)
-    bugs = BUGS if museum or (museum is None and filters == selection.Filters()) else ()
+    bugs = BUGS if museum or (museum is None and filters == Filters()) else ()
     limits = budget(max_states, max_memory, max_seconds, len(instances))
     with progress() as watch:
         found = list(many.check(instances, budget=limits, watch=watch))
-        exhibits = list(halls.check(bugs, limits, watch)) if bugs else []
+        exhibits = list(check(bugs, limits, watch)) if bugs else []
     made = data.write(found, exhibits)
     write(output, made.html)
     if output != "-":

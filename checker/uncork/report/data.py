@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from uncork_nvme.catalogue import DEVICES, GUESTS, Device, Guest
+from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS, Device, Guest
 from uncork_nvme.choices import YES
 from uncork_nvme.instance import Instance, find_policy, from_name
 from uncork_nvme.museum import BUGS, Bug
@@ -18,10 +18,9 @@ from uncork_properties.catalogue import ROWS, properties
 from uncork_properties.load import SPREAD
 
 from uncork import __version__
-from uncork.check.show import POLLS
 from uncork.core.verdict import Open, Proved, Refuted
 from uncork.cost import show as costs
-from uncork.decide.gate import judge, trace_steps, word
+from uncork.decide.gate import judge
 from uncork.decide.many import Checked
 from uncork.measure import show as measured
 from uncork.museum.check import Exhibit
@@ -94,7 +93,7 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
 # -- instances ---------------------------------------------------------------------------------------------------------
 def _instance(checked: Checked, unexpected: list[str], stages: Pool, runs: Pool) -> dict[str, Any]:
     instance, outcome = checked.instance, checked.outcome
-    cells = {row.property: expected.cell(word(row.verdict), *trace_steps(row.verdict)) for row in checked.rows}
+    cells = {row.property: expected.cell(row.verdict.word, *row.verdict.steps) for row in checked.rows}
     stated = {prop.name: prop for prop in properties(instance.machine, instance.system)}
     rows = []
     for row in checked.rows:
@@ -128,7 +127,7 @@ def _polling(found: Iterable[Checked]) -> list[str]:
 
 def counts(found: Sequence[Checked]) -> str:
     """How many instances, and how many verdicts of which kind."""
-    verdicts = [word(row.verdict) for checked in found for row in checked.rows]
+    verdicts = [row.verdict.word for checked in found for row in checked.rows]
     counted = ", ".join(f"{verdicts.count(each)} {each}" for each in ("proved", "refuted", "open") if each in verdicts)
     return f"{len(found)} instance{'s' * (len(found) != 1)}, {len(verdicts)} verdicts: {counted}"
 
@@ -197,12 +196,12 @@ def _exhibit(each: Exhibit, told: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def _failing(checked: Checked, name: str) -> dict[str, Any]:
     """How a variant fails the property that it is there for."""
     verdict = next(row.verdict for row in checked.rows if row.property == name)
-    return _cell(checked.instance, expected.cell(word(verdict), *trace_steps(verdict)), row=name)
+    return _cell(checked.instance, expected.cell(verdict.word, *verdict.steps), row=name)
 
 
 def _holding(checked: Checked) -> dict[str, Any]:
     """Whether a fix has all that it has to have."""
-    words = {word(row.verdict) for row in checked.rows}
+    words = {row.verdict.word for row in checked.rows}
     return _cell(checked.instance, next((each for each in ("refuted", "open") if each in words), "proved"))
 
 

@@ -1,4 +1,4 @@
-"""The command `uncork sweep`, and the counterexamples that its file keeps."""
+"""The command that decides many instances, and keeps what it finds: `uncork sweep`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
-from uncork_nvme.instance import Instance, InstanceError
 from uncork_properties.catalogue import ROWS
 
+from uncork.command import idle, selection
 from uncork.command.options import Command, budget, budgeted, filtered, listed, own_file, progress, writable, write
-from uncork.decide.gate import Exit, worst
+from uncork.command.selection import Filters
+from uncork.decide.exits import Exit
+from uncork.decide.gate import worst
+from uncork.engines import Budget
 
 if TYPE_CHECKING:
-    from uncork.command.selection import Filters
-    from uncork.core.trace import Trace
-    from uncork.engines import Budget
-    from uncork.sweep.store import Found
     from uncork.sweep.workers import Cluster
 
 
@@ -78,10 +77,9 @@ def sweep(
     """
     if jobs and cluster:
         raise click.UsageError("--jobs is for this machine: how many workers a cluster has is its own")
-    from uncork.command import idle, selection
-    from uncork.render.terminal.text import Page
+    from uncork.render.terminal.text import Page  # rich
     from uncork.sweep import show
-    from uncork.sweep.plan import Asked, Sweep
+    from uncork.sweep.plan import Asked, Sweep  # numpy and other processes: four times what comes before
     from uncork.sweep.store import Store
     from uncork.sweep.workers import Cluster, local
 
@@ -131,20 +129,3 @@ def _limit(
     if cluster is not None:
         return replace(given, memory=cluster.memory and cluster.memory // 2)
     return replace(given, memory=given.memory and given.memory // jobs)
-
-
-def kept(db: str, instance: Instance, row: str | None) -> tuple[Found, Trace] | str:
-    """A counterexample of an instance as the file of a sweep has it; or, in a sentence, that it has none."""
-    from uncork.decide import many
-    from uncork.sweep.store import Store, best
-
-    with Store(db, create=False) as store:
-        found = best(store.known(many.fingerprint(instance)))
-        asked = [found[each] for each in ([row] if row else ROWS) if each in found]
-        if not asked:
-            raise InstanceError(f"{db} knows nothing of {instance.name}{f': {row}' if row else ''} as it is now")
-        refuted = next((each for each in asked if each.verdict == "refuted"), None)
-        if refuted is not None:
-            return refuted, store.trace(refuted)
-    verdicts = ", ".join(f"{each.row} {each.verdict}" for each in asked)
-    return f"{instance.name}: {db} has no counterexample: {verdicts}"

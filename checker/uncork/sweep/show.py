@@ -9,7 +9,6 @@ from typing import Any
 from uncork_nvme.instance import Instance
 from uncork_properties.expected import cell, word
 
-from uncork.decide.gate import parts
 from uncork.render.terminal import text
 from uncork.sweep.plan import Known, Sweep
 from uncork.sweep.store import Found
@@ -118,7 +117,7 @@ def as_json(known: Known, rows: Sequence[str]) -> list[Mapping[str, Any]]:
             {
                 "instance": instance.name,
                 "fingerprint": known.fingerprint,
-                **parts(instance),
+                **instance.parts,
                 "property": row,
                 "verdict": found.verdict if found else None,
                 "reason": found.reason if found else None,

@@ -18,15 +18,14 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import click
-from uncork_nvme.instance import Instance
+from uncork_nvme.instance import Instance, InstanceError
 from uncork_properties.catalogue import ROWS
 
 from uncork import __version__
 from uncork.core import jsontext
 from uncork.core.trace import Trace
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
-from uncork.decide.gate import trace_steps, word
-from uncork.decide.many import Checked, Row
+from uncork.decide.many import Checked, Row, fingerprint
 from uncork.engines import Budget
 from uncork.render import itf
 
@@ -310,7 +309,7 @@ def _list(line: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
 
 def _line(instance: Instance, row: Row) -> tuple[Any, ...]:
     verdict: Verdict = row.verdict
-    steps, loop = trace_steps(verdict)
+    steps, loop = verdict.steps
     reason, shortest, blob = None, None, None
     match verdict:
         case Proved(how):
@@ -321,7 +320,7 @@ def _line(instance: Instance, row: Row) -> tuple[Any, ...]:
             shortest = is_shortest
             meta = {"instance": instance.name, "refutes": [row.name], "shortest": is_shortest}
             blob = gzip.compress(itf.dumps(trace, meta).encode(), mtime=0)
-    return row.property, row.name, word(verdict), reason, steps, loop, shortest, blob
+    return row.property, row.name, verdict.word, reason, steps, loop, shortest, blob
 
 
 def _ran_out(checked: Checked, engine: str, budget: Budget) -> tuple[str | None, float | None]:
@@ -336,3 +335,17 @@ def _ran_out(checked: Checked, engine: str, budget: Budget) -> tuple[str | None,
     if engine in ("bmc", "induction"):
         return (_EFFORT, 0) if budget.seconds is None else ("seconds", budget.seconds)
     return "memory", budget.memory
+
+
+def kept(db: str, instance: Instance, row: str | None) -> tuple[Found, Trace] | str:
+    """A counterexample of an instance as the file of a sweep has it; or, in a sentence, that it has none."""
+    with Store(db, create=False) as store:
+        found = best(store.known(fingerprint(instance)))
+        asked = [found[each] for each in ([row] if row else ROWS) if each in found]
+        if not asked:
+            raise InstanceError(f"{db} knows nothing of {instance.name}{f': {row}' if row else ''} as it is now")
+        refuted = next((each for each in asked if each.verdict == "refuted"), None)
+        if refuted is not None:
+            return refuted, store.trace(refuted)
+    verdicts = ", ".join(f"{each.row} {each.verdict}" for each in asked)
+    return f"{instance.name}: {db} has no counterexample: {verdicts}"

@@ -1,57 +1,32 @@
-"""The commands that print what there is, or was found: `uncork list`, `show`, `trace`, `simulate` and `export`.
-
-What only some of them need is imported by the one that does: a command is to start at once.
-"""
+"""The commands that print runs: `uncork trace`, `simulate` and `record`."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 from uncork_nvme.instance import Instance, InstanceError, from_name
-from uncork_properties.catalogue import ROWS, covers, properties
+from uncork_nvme.observe import families
+from uncork_properties.catalogue import ROWS, named, properties
 
-from uncork.command.options import Command, budget, budgeted, progress
-from uncork.core.sorts import did_you_mean
+from uncork.command.options import Command, budget, budgeted, listed, progress
+from uncork.core.property import Property
+from uncork.core.trace import Trace, replay
+from uncork.core.verdict import Open, Proved, Refuted
+from uncork.decide import many
 from uncork.decide.exits import Exit
-
-if TYPE_CHECKING:
-    from uncork.core.property import Property
-    from uncork.core.trace import Trace
-    from uncork.decide.many import Checked, Row
+from uncork.decide.many import Checked, Row
+from uncork.logs.write import log, schedule
+from uncork.logs.write import steps as of_run
+from uncork.render import itf, mermaid
+from uncork.trace.runs import random_run, stored, walk
 
 _SMALL = 100_000
 """States of a reduced graph below which all states are soon told apart."""
 
 
-# -- list and show -----------------------------------------------------------------------------------------------------
-@click.command("list", cls=Command)
-@click.argument("kind", required=False, type=click.Choice(["policies", "devices", "guests", "properties", "instances"]))
-def list_(kind: str | None) -> None:
-    """List what there is.
-
-    Policies, devices, guests, properties, instances of the default matrix (all but the last by default).
-    """
-    from uncork.describe.show import listing
-
-    listing(kind)
-
-
-@click.command(cls=Command)
-@click.argument("name", required=False)
-def show(name: str | None) -> None:
-    """Explain a policy, device, guest, property, choice, step or instance: what it is, its source, its steps.
-
-    Without NAME: every choice that --set can override, with its values.
-    """
-    from uncork.describe.show import explain
-
-    explain(name)
-
-
-# -- trace and simulate ------------------------------------------------------------------------------------------------
 @click.command(cls=Command)
 @click.argument("what", metavar="FILE|INSTANCE")
 @click.option("--property", "row", type=click.Choice(list(ROWS)), help="Default: the first that is refuted.")
@@ -75,9 +50,7 @@ def trace(
 ) -> int:
     """Print the shortest counterexample of an instance, or a stored one; both are replayed first."""
     if os.path.isfile(what):
-        from uncork.validate import command as tracing
-
-        of = tracing.stored(what)
+        of = stored(what)
         names = ", ".join(prop.name for prop in of.refutes)
         if not names:
             raise InstanceError(
@@ -90,9 +63,6 @@ def trace(
         return Exit.AS_EXPECTED
     if what.endswith((".json", ".itf")):
         raise InstanceError(f"there is no file {what}")
-    from uncork.core.verdict import Refuted
-    from uncork.decide import many
-
     instance = from_name(what)
     if db is not None:
         return _kept(db, instance, row, format_)
@@ -113,23 +83,20 @@ def trace(
 
 
 def _kept(db: str, instance: Instance, row: str | None, format_: str) -> int:
-    from uncork.core.trace import replay
-    from uncork.sweep import command as sweeping
+    from uncork.sweep.store import kept  # sqlite3
 
-    found = sweeping.kept(db, instance, row)
+    found = kept(db, instance, row)
     if isinstance(found, str):
         click.echo(found)
         return Exit.OPEN if " open" in found else Exit.AS_EXPECTED
     verdict, run = found
-    prop = _property(properties(instance.machine, instance.system), verdict.name)
+    prop = named(properties(instance.machine, instance.system), verdict.name)
     replay(instance.system, run, prop)
     _print_trace(instance, prop, run, format_, shortest=verdict.shortest)
     return Exit.AS_EXPECTED
 
 
 def _no_trace(checked: Checked, rows: Sequence[Row]) -> int:
-    from uncork.core.verdict import Open, Proved
-
     for row in rows:
         match row.verdict:
             case Proved(how):
@@ -142,8 +109,7 @@ def _no_trace(checked: Checked, rows: Sequence[Row]) -> int:
 
 
 def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *, shortest: bool) -> None:
-    from uncork.render import itf, mermaid
-    from uncork.render.terminal import text
+    from uncork.render.terminal import text  # rich
 
     system = instance.system
     meta = {"instance": instance.name, "refutes": [prop.name], "shortest": shortest}
@@ -154,13 +120,9 @@ def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *
     elif format_ == "mermaid":
         click.echo(mermaid.chart(system, prop, run), nl=False)
     elif format_ == "schedule":
-        from uncork.logs.write import schedule
-
         for line in schedule(instance, run, prop.name):
             click.echo(line, nl=False)
     else:
-        import json
-
         plain = {**meta, "steps": run.steps, "states": run.states, "loop": run.loop}
         click.echo(json.dumps(plain, indent=1))
 
@@ -171,57 +133,36 @@ def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *
 @click.option("--steps", type=click.IntRange(1, 1_000_000), default=40, show_default=True)
 def simulate(instance: str, seed: int, steps: int) -> None:
     """Print a random fair run of an instance: each step is drawn from all that may happen."""
-    from uncork.render.terminal import text
-    from uncork.validate import command as tracing
+    from uncork.render.terminal import text  # rich
 
     found = from_name(instance)
-    run = tracing.random_run(found, steps, seed)
+    run = random_run(found, steps, seed)
     text.show_run(text.console(), f"{found.name}, seed {seed}", found.system, run)
 
 
-# -- export ------------------------------------------------------------------------------------------------------------
 @click.command(cls=Command)
-@click.argument("format_", metavar="FORMAT", type=click.Choice(["tla", "promela", "dot", "json"]))
-@click.argument("instance")
-@click.option("--property", "property_", help="promela: the property to state, by its full name or the first of a row.")
-@click.option("--config", is_flag=True, help="tla: print the configuration (.cfg) and not the module.")
-def export(format_: str, instance: str, property_: str | None, config: bool) -> None:
-    """Print an instance in another tool's language.
+@click.argument("what", metavar="FILE|INSTANCE")
+@click.option(
+    "--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: how long."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of an instance: which random run.")
+@listed("--log-only", "only", help="Log these events alone, by family or as in docs/validate.md.")
+def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
+    """Print a log of a run of the model, as `uncork validate` reads it.
 
-    FORMAT is tla (for TLC), promela (for SPIN: without --property, to explore), dot (for Graphviz: what a small
-    instance reaches) or json (all there is, with expressions as trees). What could not be said is told on standard
-    error; what would be wrong is refused.
+    A random run of an instance, or the run of a stored counterexample.
     """
-    if property_ is not None and format_ != "promela":
-        raise click.UsageError("--property is for promela: tla and json have every property, and dot has none")
-    if config and format_ != "tla":
-        raise click.UsageError("--config is for tla")
-    found = from_name(instance)
-    system = found.system
-    stated = properties(found.machine, system)
-    if format_ == "promela":
-        from uncork.export import promela
-
-        text, notes = promela.program(system, None if property_ is None else _property(stated, property_))
-        for note in notes:
-            click.echo(note, err=True)
-    elif format_ == "dot":
-        from uncork.export import dot
-
-        text = dot.graph(system)
-    elif format_ == "json":
-        from uncork.export import data
-
-        text = data.dumps(system, stated, covers(found.machine, system))
+    kept = None
+    if only is not None:
+        try:
+            kept = {family for event in only for family in families(event)}
+        except KeyError as error:
+            raise InstanceError(f"there is no event {error}") from None
+    if os.path.isfile(what):
+        of = stored(what)
+        instance, found = of.instance, of_run(of.run)
     else:
-        from uncork.export import tla
-
-        text = tla.module(system, stated, covers(found.machine, system))[config]
-    click.echo(text, nl=False)
-
-
-def _property(stated: Sequence[Property], name: str) -> Property:
-    for prop in stated:
-        if name in (prop.name, prop.row):
-            return prop
-    raise InstanceError(f"there is no property {name!r}{did_you_mean(name, [*ROWS, *(p.name for p in stated)])}")
+        instance = from_name(what)
+        found = walk(instance, steps, seed)
+    for line in log(instance, found, kept):
+        click.echo(line, nl=False)

@@ -1,30 +1,29 @@
-"""The commands about runs of real devices: `uncork validate` checks a log, `uncork record` makes one."""
+"""The command that holds the log of a real device against the model: `uncork validate`."""
 
 from __future__ import annotations
 
 import os
-import random
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import click
 from uncork_nvme.catalogue import DEVICES
-from uncork_nvme.choices import ChoiceError, parse_all
+from uncork_nvme.choices import parse_all
 from uncork_nvme.instance import Instance, InstanceError, from_name
-from uncork_nvme.observe import families
+from uncork_properties.catalogue import properties
 
-from uncork.command.options import Command, listed, own_file, told, writable, write
-from uncork.decide.gate import Exit
-
-if TYPE_CHECKING:
-    from uncork.core.property import Property
-    from uncork.core.trace import Trace
-    from uncork.logs import Header, Log
-    from uncork.logs.write import Step
+from uncork.command.options import Command, own_file, told, writable, write
+from uncork.core.trace import ReplayError, Trace, replay
+from uncork.decide.exits import Exit
+from uncork.engines.follow import Crowd
+from uncork.logs import Header, Log, LogError, dtrace, propolis, qemu
+from uncork.logs import lines as native
+from uncork.render import itf
+from uncork.render.terminal.progress import progress
+from uncork.validate import follow
 
 _STATES = 200_000
 _LINE = 1_000_000
@@ -80,15 +79,12 @@ def validate(
     Of INSTANCE, or of what the options and the log's header say. If it is not: where it stops to be one, what the model
     would have allowed there, and which device of the catalogue it is a run of, or nearest to.
     """
-    from uncork import logs
-    from uncork.engines.follow import Crowd
-    from uncork.render.terminal.progress import progress
-    from uncork.render.terminal.text import Page
-    from uncork.validate import follow, show
+    from uncork.render.terminal.text import Page  # rich
+    from uncork.validate import show
 
     if queue is not None and format_ not in ("dtrace", "qemu"):
         raise click.UsageError("--queue is for --format dtrace and qemu")
-    given = logs.Header(device, guest, policy, sqs, sq_size, cq_size, parse_all(overrides))
+    given = Header(device, guest, policy, sqs, sq_size, cq_size, parse_all(overrides))
     if instance is not None:
         given = _said_by(instance).under(given)
     try:
@@ -97,13 +93,13 @@ def validate(
             lines = list(_text(log, sys.stdin) if log == "-" else _lines(log, None))
         found = _read(_lines(log, lines), format_, queue)
         if not found.events:
-            raise logs.LogError(1, f"no event in it that is one of --format {format_}{' and --queue' if queue else ''}")
+            raise LogError(1, f"no event in it that is one of --format {format_}{' and --queue' if queue else ''}")
         of = _instance(found, given)
         writable([trace_], [log, own_file(of.policy)])
         reader = follow.Reader(of)
         for seen in found.events:
             reader.check(seen)
-    except logs.LogError as error:
+    except LogError as error:
         click.echo(f"{log}:{error.line}: {error}", err=True)
         return Exit.USAGE
     aimed = moves == "seen" if moves else max(of.sq_size, of.cq_size) > follow.FEW
@@ -166,19 +162,14 @@ def _line(path: str, read: Sequence[str] | None, number: int) -> str:
 
 
 def _read(lines: Iterator[str], format_: str, queue: int | None) -> Log:
-    from uncork.logs import dtrace, propolis, qemu
-    from uncork.logs import lines as own
-
     if format_ == "qemu":
         return qemu.read(lines, queue)
     if format_ == "dtrace":
         return dtrace.read(lines, queue)
-    return propolis.read(lines) if format_ == "propolis" else own.read(lines)
+    return propolis.read(lines) if format_ == "propolis" else native.read(lines)
 
 
 def _said_by(name: str) -> Header:
-    from uncork.logs import Header
-
     of = from_name(name)
     return Header(of.device, of.guest, of.policy, of.sqs, of.sq_size, of.cq_size, of.overrides)
 
@@ -210,11 +201,6 @@ def _instance(log: Log, given: Header) -> Instance:
 
 
 def _itf(instance: Instance, run: Trace) -> str:
-    from uncork_properties.catalogue import properties
-
-    from uncork.core.trace import ReplayError, replay
-    from uncork.render import itf
-
     replay(instance.system, run)
     refutes = []
     for prop in properties(instance.machine, instance.system) if run.loop is not None else ():
@@ -224,107 +210,3 @@ def _itf(instance: Instance, run: Trace) -> str:
         except ReplayError:
             continue
     return itf.dumps(run, {"instance": instance.name, "refutes": refutes, "shortest": False})
-
-
-@click.command(cls=Command)
-@click.argument("what", metavar="FILE|INSTANCE")
-@click.option(
-    "--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: how long."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of an instance: which random run.")
-@listed("--log-only", "only", help="Log these events alone, by family or as in docs/validate.md.")
-def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
-    """Print a log of a run of the model, as `uncork validate` reads it.
-
-    A random run of an instance, or the run of a stored counterexample.
-    """
-    from uncork.logs.write import log
-    from uncork.logs.write import steps as of_run
-
-    kept = None
-    if only is not None:
-        try:
-            kept = {family for event in only for family in families(event)}
-        except KeyError as error:
-            raise InstanceError(f"there is no event {error}") from None
-    if os.path.isfile(what):
-        of = stored(what)
-        instance, found = of.instance, of_run(of.run)
-    else:
-        instance = from_name(what)
-        found = walk(instance, steps, seed)
-    for line in log(instance, found, kept):
-        click.echo(line, nl=False)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A run as a file has it: of which instance, which properties it refutes, and whether it is a shortest one."""
-
-    instance: Instance
-    run: Trace
-    refutes: tuple[Property, ...]
-    shortest: bool
-
-
-def stored(path: str) -> Stored:
-    """What a file of a run says, replayed: it is a run of its instance, and refutes what it says.
-
-    Raises `InstanceError` for what is no such file, `ReplayError` for a run that is not what it is said to be.
-    """
-    from uncork_properties.catalogue import properties
-
-    from uncork.core.trace import ReplayError, replay
-    from uncork.render import itf
-
-    try:
-        run, meta = itf.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InstanceError(f"{path}: {error.strerror}") from None
-    except ValueError as error:  # of the form, or of the text
-        raise InstanceError(f"{path}: {error}") from None
-    refutes, shortest = meta.get("refutes", []), meta.get("shortest", True)
-    if not isinstance(refutes, list) or not all(isinstance(each, str) for each in (meta.get("instance"), *refutes)):
-        raise InstanceError(f"{path}: its #meta has to name an 'instance', and in a list what the run 'refutes'")
-    if not isinstance(shortest, bool):
-        raise InstanceError(f"{path}: 'shortest' has to be true or false, not {shortest!r:.80}")
-    try:
-        instance = from_name(meta["instance"])
-        known = {prop.name: prop for prop in properties(instance.machine, instance.system)}
-    except (InstanceError, ChoiceError) as error:
-        raise InstanceError(f"{path}: {error}") from None
-    try:
-        replay(instance.system, run)
-        for each in refutes:
-            if each not in known:
-                raise InstanceError(f"{path}: {instance.name} has no property {each!r}")
-            replay(instance.system, run, known[each])
-    except ReplayError as error:
-        raise ReplayError(f"{path}: {error}") from None
-    return Stored(instance, run, tuple(known[each] for each in refutes), shortest)
-
-
-def walk(instance: Instance, steps: int, seed: int) -> Iterator[Step]:
-    """So many random steps of an instance, each drawn from all that may happen; fewer if nothing may."""
-    from uncork.engines.python import successors
-
-    drawn, system = random.Random(seed), instance.system
-    names = [variable.name for variable in system.variables]
-    after, state = successors(system), tuple(system.initial.values())
-    before = system.initial
-    for _ in range(steps):
-        possible = [(action, target) for action, target in after(state) if target is not None]
-        if not possible:
-            return
-        action, state = drawn.choice(possible)
-        is_ = dict(zip(names, state, strict=True))
-        yield system.actions[action].name, before, is_
-        before = is_
-
-
-def random_run(instance: Instance, steps: int, seed: int) -> Trace:
-    """A random run of so many steps at most."""
-    from uncork.core.trace import Trace
-
-    taken = list(walk(instance, steps, seed))
-    return Trace((instance.system.initial, *(is_ for _, _, is_ in taken)), tuple(name for name, _, _ in taken))

@@ -13,11 +13,10 @@ from uncork_nvme.observe import LOOK, TELLS_ORDER, at_once, families, guest_move
 
 from uncork.core.observed import Event
 from uncork.core.sorts import Value, contains, did_you_mean
-from uncork.core.system import Action
 from uncork.core.trace import Trace
 from uncork.engines.follow import Crowd, Follower
 from uncork.engines.python import Ahead, Aim, Plain, predicate, successors
-from uncork.logs import Log, LogError, Seen
+from uncork.logs import Log, LogError, Seen, parts
 
 FEW = 16
 """Entries of a queue up to which the guest's moves are tried by any number of entries."""
@@ -99,14 +98,6 @@ class Reader:
             sort = self.shows[name].sort
             if not contains(sort, value):
                 raise LogError(seen.line, f"{name} is {sort}, and cannot be {value!r}")
-
-
-def parts(action: Action) -> tuple[int | None, int | None]:
-    """The numbers of the SQ and of the worker that an action is of, where it is of one."""
-    arguments = action.name.partition("(")[2].removesuffix(")").split(", ")
-    sqs = [int(a[2:]) for a in arguments if a.startswith("SQ") and a[2:].isdecimal()]
-    workers = [int(a[7:]) for a in arguments if a.startswith("worker ") and a[7:].isdecimal()]
-    return sqs[0] if sqs else None, workers[0] if workers else None
 
 
 def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch = lambda done, of: None) -> Followed:

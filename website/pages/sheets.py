@@ -1,6 +1,6 @@
 """Tables of verdicts besides the default matrix: a row for each design in a shape, a column for what else is chosen.
 
-Each has a file of recorded verdicts beside this module, `NAME.csv`, and a page of the documentation that shows them.
+Each has a file of recorded verdicts, `NAME.csv`, and a page of the documentation that shows them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from uncork_nvme import catalogue
 from uncork_nvme.choices import NO, YES, Choice
 from uncork_nvme.instance import Design, Instance
 from uncork_nvme.museum import Shape
+from uncork_properties import expected
 
-from uncork_properties import expected, readme
+from pages import readme
 
 
 @dataclass(frozen=True)

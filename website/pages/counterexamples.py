@@ -1,20 +1,14 @@
 """Regenerates the folder of counterexamples: each refuted row of the default matrix as ITF and as text.
 
-Rows whose systems are the same share a file, and so do properties that the same run refutes. Run as
-`python -m uncork.counterexamples FOLDER`.
+Rows whose systems are the same share a file, and so do properties that the same run refutes.
 """
 
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-from uncork_nvme.instance import Instance
-from uncork_properties import expected
-from uncork_properties.catalogue import properties
 
 from uncork.core.trace import Trace
 from uncork.core.verdict import Refuted
@@ -22,6 +16,11 @@ from uncork.decide import many
 from uncork.decide.many import Checked, Row
 from uncork.render import itf, story
 from uncork.render.terminal import text
+from uncork_nvme.instance import Instance
+from uncork_properties import expected
+from uncork_properties.catalogue import properties
+
+from pages import ROOT
 
 _HEAD = """# Counterexamples
 
@@ -99,5 +98,6 @@ def _write_one(folder: Path, name: str, instance: Instance, trace: Trace, rows: 
     return f"{trace.stem} steps{loop}. {story.headline(prop, trace)} Refutes {', '.join(row.property for row in rows)}."
 
 
-if __name__ == "__main__":
-    generate(Path(sys.argv[1]).resolve())
+def make() -> None:
+    """Makes the repository's folder anew."""
+    generate(ROOT / "counterexamples")

@@ -1,4 +1,4 @@
-"""The pictures of the documentation, drawn from the states of real runs: `python -m uncork.pictures FOLDER`.
+"""The pictures of docs/index.md, drawn from the states of real runs.
 
 `hang-N.svg` are states of the stored counterexample of Propolis before PR #1026. `live-N.svg` are those of the same
 steps with EventIdx one behind the tail, which part from it where the guest publishes.
@@ -6,17 +6,15 @@ steps with EventIdx one behind the tail, which part from it where the guest publ
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-from uncork_nvme.instance import Instance, from_name
-
 from uncork.core.evaluate import State, evaluate, holds
 from uncork.core.trace import ReplayError
 from uncork.render.html import rings
-from uncork.validate.command import stored
+from uncork.trace.runs import stored
+from uncork_nvme.instance import Instance, from_name
 
-HANG = Path("counterexamples/propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json")
+from pages import DOCS, ROOT
+
+HANG = ROOT / "counterexamples" / ("propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json")
 LIVE = "propolis-2026/linux/tail-1/n1-sq3-cq3"
 WOKEN = ("need_cq", "ring_cq", "notify_head", "kick", "deliver(SQ0)", "wake(SQ0)")
 """What happens in place of the hang's last step, where EventIdx is one behind the tail."""
@@ -60,13 +58,9 @@ def _states(instance: Instance, steps: tuple[str, ...]) -> list[tuple[State, tup
     return found
 
 
-def main() -> None:
-    """Writes the pictures to the folder that is named."""
-    folder = Path(sys.argv[1])
+def make() -> None:
+    """Writes the pictures to their folder."""
+    folder = DOCS / "pictures"
     folder.mkdir(exist_ok=True)
     for name, picture in drawn().items():
         (folder / name).write_text(picture, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
