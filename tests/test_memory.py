@@ -20,7 +20,7 @@ from uncork_nvme.anysize import AnySize
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import Instance, from_name
-from uncork_nvme.memory import Buffer, Word
+from uncork_nvme.state.memory import Buffer, Word
 from uncork_properties import expected, matrix
 from uncork_properties.catalogue import ROWS, covers, properties
 

@@ -21,10 +21,10 @@ from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
 from uncork.core.system import Declared, Record, Updates, var
 
-from uncork_nvme.actors import IN_POST, Completer, Serving
 from uncork_nvme.choices import ABOUT_EVENTS, YES, Choice, Choices
-from uncork_nvme.machine import CQ, SQ, Kick, Life, Machine
 from uncork_nvme.policies import CQView, Policy
+from uncork_nvme.state.actors import IN_POST, Completer, Serving
+from uncork_nvme.state.machine import CQ, SQ, Kick, Life, Machine
 
 IN_CORK = ("cork arm", "cork recheck")
 """Where a worker stands while it corks its SQ and holds the CQ lock."""

@@ -13,13 +13,13 @@ from uncork.core.frozen import frozen
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import RingPicture, System
 
-from uncork_nvme import device, guest, lifecycle
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, YES, Choice, ChoiceError, Choices, parse_all
 from uncork_nvme.choices import InstanceError as InstanceError  # which everybody knows by this module
 from uncork_nvme.formulas import FormulaError, formula
-from uncork_nvme.machine import Machine
 from uncork_nvme.policies import POLICIES, Policy
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.steps import device, guest, lifecycle
 
 MAX_STEPS = 100_000
 """The steps of the largest machine that can be written down, in half a minute."""

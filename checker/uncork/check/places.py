@@ -7,10 +7,11 @@ import functools
 import inspect
 from pathlib import Path
 
-from uncork_nvme import catalogue, guest
+from uncork_nvme import catalogue
 from uncork_nvme.instance import Instance, find_policy
 from uncork_nvme.own import Own
 from uncork_nvme.policies import POLICIES
+from uncork_nvme.steps import guest
 
 from uncork.core.trace import Trace
 from uncork.render.ci.results import Place

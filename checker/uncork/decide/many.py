@@ -12,7 +12,7 @@ from itertools import islice
 from math import log
 
 from uncork_nvme.instance import Instance
-from uncork_nvme.machine import Machine
+from uncork_nvme.state.machine import Machine
 from uncork_properties.catalogue import ROWS, covers, properties
 
 from uncork.core.frozen import frozen

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncork_nvme.instance import Instance, InstanceError
-from uncork_nvme.machine import Machine
+from uncork_nvme.state.machine import Machine
 from uncork_properties.catalogue import properties
 
 from uncork.core.system import Saying, say

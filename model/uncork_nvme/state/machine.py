@@ -11,10 +11,21 @@ from uncork.core.frozen import frozen
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Action, Declared, Record, Remembers, RingPicture, Updates, var
 
-from uncork_nvme.actors import IN_POP, Completer, Poster, Registered, Serving, Shared, Storing, Thread, Visit, Worker
 from uncork_nvme.choices import NO, YES, Choices
-from uncork_nvme.memory import Buffer, Word
 from uncork_nvme.policies import Policy
+from uncork_nvme.state.actors import (
+    IN_POP,
+    Completer,
+    Poster,
+    Registered,
+    Serving,
+    Shared,
+    Storing,
+    Thread,
+    Visit,
+    Worker,
+)
+from uncork_nvme.state.memory import Buffer, Word
 
 
 class Life(Record):

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from uncork.core.expr import Expr, boolean, ite
 from uncork.core.system import Action, Guarded, Updates, step, when
 
-from uncork_nvme.actors import Completer, Poster, Serving, Storing
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import CQ, SQ, Kick, Machine, notified
-from uncork_nvme.memory import Word
 from uncork_nvme.policies import CQView, EventIdx
+from uncork_nvme.state.actors import Completer, Poster, Serving, Storing
+from uncork_nvme.state.machine import CQ, SQ, Kick, Machine, notified
+from uncork_nvme.state.memory import Word
 
 
 def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:

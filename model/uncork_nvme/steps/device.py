@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from uncork.core.expr import Expr, any_of, boolean, count, ite, minimum
 from uncork.core.system import Action, Guarded, Updates, step, when
 
-from uncork_nvme import posting
-from uncork_nvme.actors import Registered, Serving
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import SQ, Kick, Machine, delivered, notified
-from uncork_nvme.posting import event_idx, remembers, rescheduled, stored, writes_nothing, written
+from uncork_nvme.state.actors import Registered, Serving
+from uncork_nvme.state.machine import SQ, Kick, Machine, delivered, notified
+from uncork_nvme.steps import posting
+from uncork_nvme.steps.posting import event_idx, remembers, rescheduled, stored, writes_nothing, written
 
 
 # -- pop, by a worker --------------------------------------------------------------------------------------------------

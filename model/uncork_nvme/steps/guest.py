@@ -8,7 +8,7 @@ from uncork.core.expr import Expr, boolean
 from uncork.core.system import Action, Fairness, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import CQ, SQ, Machine
+from uncork_nvme.state.machine import CQ, SQ, Machine
 
 
 def crossed(machine: Machine, ring: SQ | CQ) -> Expr:

@@ -10,10 +10,10 @@ from uncork.core.sorts import Bool, Enum, Range
 from uncork.core.system import Declared, Record, Updates, var
 
 from uncork_nvme.choices import Choices
-from uncork_nvme.memory import Buffer, Stores, Word
+from uncork_nvme.state.memory import Buffer, Stores, Word
 
 if TYPE_CHECKING:
-    from uncork_nvme.machine import CQ, SQ
+    from uncork_nvme.state.machine import CQ, SQ
 
 IN_POST = ("post read", "post arm")
 """Where an actor stands while it posts and holds the CQ lock."""

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from uncork.core.expr import Expr, all_of, boolean, ite, lift
 from uncork.core.system import Action, Fairness, Guarded, Updates, step, when
 
-from uncork_nvme.actors import IN_POST, Completer, Serving
 from uncork_nvme.choices import YES
-from uncork_nvme.machine import CQ, SQ, Kick, Machine, notified
+from uncork_nvme.state.actors import IN_POST, Completer, Serving
+from uncork_nvme.state.machine import CQ, SQ, Kick, Machine, notified
 
 
 def _event(m: Machine, name: str) -> tuple[Expr, Updates]:
