@@ -145,7 +145,7 @@ MUTANTS = [
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after cork(SQ0)"),
     ("a doorbell that notifies nobody", "device", "else [_reaches(q)]", "else []",
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after notify(SQ0)"),
-    ("a kick that wakes nobody", "machine", "True) if q is also else q.corked", "True) if q is also else ~q.corked",
+    ("a kick that wakes nobody", "kicks", "True) if q is also else q.corked", "True) if q is also else ~q.corked",
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after kick"),
     ("need-event too quiet by one", "guest", "past < ring.moved if", "past < ring.moved - 1 if",
      "propolis-2026/linux/tail-1", "wake-up on its way of SQ0, after elide_cq"),
@@ -227,7 +227,7 @@ def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
 @pytest.mark.slow
 def test_a_kick_that_leaves_an_sq_corked_is_caught_by_its_frame() -> None:
     found, against = mutant(
-        "machine", "changed.append(q(corked=False))", "changed.append(q(corked=q.corked & (q.wakeups > 0)))",
+        "kicks", "changed.append(q(corked=False))", "changed.append(q(corked=q.corked & (q.wakeups > 0)))",
         "arm-recheck/linux/arm-on-cork", ANY,
     )  # fmt: skip
     assert any(f.obligation.about == "SQ1 if kicked" for f in found.failures)

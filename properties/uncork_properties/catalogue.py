@@ -9,7 +9,8 @@ from uncork.core.property import Cover, InRange, NotForever, Property, Repeatedl
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import System, say
 from uncork_nvme.choices import InstanceError
-from uncork_nvme.state.machine import SQ, Machine
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import SQ
 
 ROWS = {
     "safety": "Indices in range, permits conserved, the CQ never overflows, no CQE is overwritten unread, and "

@@ -15,7 +15,8 @@ from uncork.core.sorts import Ring
 from uncork.core.system import System
 from uncork_nvme.choices import NO, YES
 from uncork_nvme.state.actors import IN_POST, Serving
-from uncork_nvme.state.machine import CQ, SQ, Machine
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import CQ, SQ
 from uncork_nvme.steps.guest import crossed
 
 _POPPING = ("cork arm", "cork recheck", "fetch", "arm", "reread")

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from uncork.core.expr import Expr, ite, lift
 from uncork.core.sorts import Bool, Enum, Range
 from uncork.core.system import Declared, Record, Updates, var
 
-from uncork_nvme.choices import Choices
 from uncork_nvme.state.memory import Buffer, Stores, Word
-
-if TYPE_CHECKING:
-    from uncork_nvme.state.machine import CQ, SQ
 
 IN_POST = ("post read", "post arm")
 """Where an actor stands while it posts and holds the CQ lock."""
@@ -22,23 +18,9 @@ IN_POST = ("post read", "post arm")
 class Entry(Stores):
     """The CQE that a device thread has written and the guest cannot see yet; the CQ lock holds the tail behind it."""
 
-    def __init__(self, name: str, label: str, q: SQ, cq: CQ, depth: int) -> None:
-        self._q, self._cq = q, cq
-        super().__init__(name, label, 2, depth)
-
     def store(self) -> Updates:
         """The thread writes an entry of its SQ at the tail."""
-        cq = self._cq
-        if not self.depth:
-            return cq.put(self._q)
-        stored = cq(tail=cq.tail + 1)
-        stored |= self.enter(1)
-        return stored
-
-    def on_arrival(self, move: Expr) -> Updates:
-        """The guest sees it by its phase tag."""
-        cq = self._cq
-        return cq(slots=cq.slots.store(cq.tail - move, self._q.label))
+        raise NotImplementedError
 
 
 class Storing:
@@ -51,21 +33,6 @@ class Storing:
     cq_event: Word
     sq_event: Word
     buffer: Buffer
-
-    def joins(self, q: SQ, cq: CQ, choices: Choices) -> None:
-        """Gives it a store buffer.
-
-        It takes the CQ lock, which drains it, before it writes a CQE; then come the CQE and CQ EventIdx, once each.
-        After CQ EventIdx at a cork it may go on to SQ EventIdx, which it writes once before it takes a lock again.
-        """
-        events = choices.tso and choices.doorbell_buffer == "on"
-        pops, posts = isinstance(self, Worker), self in q.posters
-        arms = events and (posts or choices.cork == "arm-recheck")
-        by = f"by {q.label}'s {self.label or self.kind}"
-        self.cqe = Entry(f"{self.name}.cqe", f"CQE {by}", q, cq, int(choices.tso and posts))
-        self.cq_event = Word(f"{self.name}.cq_event", f"CQ EventIdx {by}", cq, "event", int(arms))
-        self.sq_event = Word(f"{self.name}.sq_event", f"SQ EventIdx {by}", q, "event", int(events and pops))
-        self.buffer = Buffer(self.cqe, self.cq_event, self.sq_event)
 
 
 class Thread(Storing, Record):
@@ -211,7 +178,7 @@ class Poster(Record):
     Its stores never wait: where completions queue, memory is sequentially consistent.
     """
 
-    def __init__(self, cq: CQ) -> None:
+    def __init__(self, cq: Record) -> None:
         super().__init__(
             "poster",
             at=var(Enum(("idle", *IN_POST, "post")), "what the poster does next"),

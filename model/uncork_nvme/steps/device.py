@@ -21,7 +21,9 @@ from uncork.core.system import Action, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import Registered, Serving
-from uncork_nvme.state.machine import SQ, Kick, Machine, delivered, notified
+from uncork_nvme.state.kicks import Kick, delivered, notified
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import SQ
 from uncork_nvme.steps import posting
 from uncork_nvme.steps.posting import event_idx, remembers, rescheduled, stored, writes_nothing, written
 

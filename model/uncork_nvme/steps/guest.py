@@ -8,7 +8,8 @@ from uncork.core.expr import Expr, boolean
 from uncork.core.system import Action, Fairness, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
-from uncork_nvme.state.machine import CQ, SQ, Machine
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import CQ, SQ
 
 
 def crossed(machine: Machine, ring: SQ | CQ) -> Expr:

@@ -14,7 +14,9 @@ from uncork.core.system import Action, Fairness, Guarded, Updates, step, when
 
 from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_POST, Completer, Serving
-from uncork_nvme.state.machine import CQ, SQ, Kick, Machine, notified
+from uncork_nvme.state.kicks import Kick, notified
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import CQ, SQ
 
 
 def _event(m: Machine, name: str) -> tuple[Expr, Updates]:
@@ -223,7 +225,7 @@ def actions(m: Machine) -> Iterator[Action]:
             yield delete_sq(m, q)
             if q.has("orphans"):
                 for p in q.posters:
-                    for each in m.kicks("kick_on_release") if _given_back(m) else [Kick(m, (), site=False)]:
+                    for each in m.kicks("kick_on_release") if _given_back(m) else [Kick(tuple(m.sqs), (), site=False)]:
                         yield release(m, q, p, each)
         if q.has("live"):
             for w in q.workers:

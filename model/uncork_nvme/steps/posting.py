@@ -13,8 +13,10 @@ from uncork.core.system import Action, Guarded, Updates, step, when
 from uncork_nvme.choices import YES
 from uncork_nvme.policies import CQView, EventIdx
 from uncork_nvme.state.actors import Completer, Poster, Serving, Storing
-from uncork_nvme.state.machine import CQ, SQ, Kick, Machine, notified
+from uncork_nvme.state.kicks import Kick, notified
+from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.memory import Word
+from uncork_nvme.state.queues import CQ, SQ
 
 
 def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
