@@ -13,7 +13,7 @@ check: .venv/installed ## check the default matrix against what is expected, and
 	$(BIN)/uncork check
 
 check-deep: .venv/installed-tests ## two SQs of three and four entries, three SQs, and the tests that are experiments (an hour)
-	$(BIN)/uncork check --expect properties/uncork_properties/deep.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/deep.csv
 	$(PYTEST) --hypothesis-profile all -m "deep or hypothesis"
 
 test: .venv/installed-tests ## tests, lint, types and format (five minutes on two cores)
@@ -38,11 +38,11 @@ pictures: .venv/installed ## draw the pictures of docs/index.md anew, of the run
 
 museum: .venv/installed ## check the museum of bugs, every device with every guest, queues that come and go, x86-TSO
 	$(BIN)/uncork museum
-	$(BIN)/uncork check --expect properties/uncork_properties/field.csv
-	$(BIN)/uncork check --expect properties/uncork_properties/lifecycle.csv
-	$(BIN)/uncork check --expect properties/uncork_properties/second-sq.csv
-	$(BIN)/uncork check --expect properties/uncork_properties/memory.csv
-	$(BIN)/uncork check --expect properties/uncork_properties/hand-over.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/field.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/lifecycle.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/second-sq.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/memory.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/hand-over.csv
 
 counterexamples: .venv/installed ## make the folder counterexamples/ anew
 	$(PAGE) counterexamples
@@ -50,7 +50,7 @@ counterexamples: .venv/installed ## make the folder counterexamples/ anew
 expectations: .venv/installed ## record today's verdicts as the expected ones, here and in the README
 	$(BIN)/uncork check --json .venv/rows.json || true
 	$(BIN)/python -m uncork_properties.expected < .venv/rows.json > .venv/expected.csv
-	mv .venv/expected.csv properties/uncork_properties/expected.csv
+	mv .venv/expected.csv properties/uncork_properties/recorded/expected.csv
 	$(PAGE) readme
 
 proofs: .venv/installed ## record what is proved for all sizes, here and in docs/proof.md (minutes)

@@ -293,6 +293,6 @@ def test_a_model_that_is_laid_over_keeps_its_own_event() -> None:
 def test_the_page_is_the_record() -> None:
     begin, end = MARKS
     content = (ROOT / "docs" / "conform.md").read_text()
-    rows = recorded(ROOT / "properties" / "uncork_properties" / "conform.csv")
+    rows = recorded(ROOT / "properties" / "uncork_properties" / "recorded" / "conform.csv")
     assert content.partition(begin)[2].partition(end)[0] == "\n" + page(rows)
     assert {row[1] for row in rows} == {"device", "setting", "control", "guest", "overlay"}

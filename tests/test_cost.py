@@ -165,7 +165,7 @@ def test_nothing_is_known_of_a_graph_that_is_not_whole() -> None:
 
 
 # -- the page, and the command -----------------------------------------------------------------------------------------
-RECORDED = ROOT / "properties" / "uncork_properties" / "costs.csv"
+RECORDED = ROOT / "properties" / "uncork_properties" / "recorded" / "costs.csv"
 
 
 def test_the_page_shows_what_is_recorded() -> None:

@@ -187,7 +187,7 @@ def test_neighbouring_seeds_share_no_runs() -> None:
 
 # -- the page, and the command -----------------------------------------------------------------------------------------
 def test_the_page_shows_what_is_recorded() -> None:
-    rows = measure_report.recorded(ROOT / "properties" / "uncork_properties" / "measured.csv")
+    rows = measure_report.recorded(ROOT / "properties" / "uncork_properties" / "recorded" / "measured.csv")
     written = (ROOT / "docs" / "measure.md").read_text()
     assert measured.page(rows) in written and measured.others(rows) in written
     names = [[instance.name, under.name] for instance, under in measured.asked()]

@@ -69,7 +69,7 @@ def designs() -> Iterator[Line]:
 
 def known() -> list[Line]:
     """The file's lines."""
-    reader = csv.DictReader(files("uncork_properties").joinpath("proofs.csv").read_text().splitlines())
+    reader = csv.DictReader(files("uncork_properties").joinpath("recorded", "proofs.csv").read_text().splitlines())
     return [Line(**{**row, "least": int(row["least"])}) for row in reader]  # type: ignore[arg-type]  # the rest is text
 
 

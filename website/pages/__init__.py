@@ -9,5 +9,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-RECORDED = ROOT / "properties" / "uncork_properties"
+RECORDED = ROOT / "properties" / "uncork_properties" / "recorded"
 """Where what is recorded is kept as data."""

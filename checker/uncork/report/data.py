@@ -209,7 +209,7 @@ def _holding(checked: Checked) -> dict[str, Any]:
 def _costs(found: Iterable[Checked]) -> dict[str, Any]:
     """The recorded costs and measurements of what is on the page."""
     shown = {(c.instance.device, c.instance.guest, c.instance.policy) for c in found}
-    folder = Path(str(files("uncork_properties")))
+    folder = Path(str(files("uncork_properties"))) / "recorded"
     exact = [row for row in costs.load(folder / "costs.csv") if _design(row["instance"]) in shown]
     simulated = [
         row[1:]
