@@ -17,7 +17,7 @@ from uncork.cli import cli
 from uncork.core.trace import ReplayError, Trace
 from uncork.core.verdict import Refuted
 from uncork.decide import many
-from uncork.decide.many import Checked
+from uncork.decide.one import Checked
 from uncork.report import data as report_page
 from uncork.report.sources import pieces
 from uncork_nvme.catalogue import DEVICES, GUESTS

@@ -13,11 +13,10 @@ from uncork.core.sorts import Bool
 from uncork.core.system import Record, System, var
 from uncork.core.trace import ReplayError, Trace
 from uncork.core.verdict import Open, Proved, Refuted
-from uncork.decide import many
-from uncork.decide import one as agreement
+from uncork.decide import agreement, many
+from uncork.decide.agreement import contradictions
 from uncork.decide.exits import Exit
 from uncork.decide.gate import judge
-from uncork.decide.one import contradictions
 from uncork.engines import Budget, Progress, Stop, explicit
 from uncork.engines.symbolic import bmc, induction
 from uncork.engines.symbolic.liveness_to_safety import safe

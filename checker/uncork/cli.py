@@ -165,7 +165,7 @@ def _run() -> int:
 
 def _told(error: Exception) -> Exit:
     """Says what went wrong: with the input, or with uncork."""
-    import traceback
+    import traceback  # what only mistakes need
 
     from uncork_nvme.choices import ChoiceError, InstanceError
     from uncork_properties.expected import ExpectationError

@@ -13,7 +13,7 @@ from pathlib import Path
 from uncork.core.trace import Trace
 from uncork.core.verdict import Refuted
 from uncork.decide import many
-from uncork.decide.many import Checked, Row
+from uncork.decide.one import Checked, Row
 from uncork.render import itf, story
 from uncork.render.terminal import text
 from uncork_nvme.instance import Instance

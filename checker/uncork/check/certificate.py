@@ -15,7 +15,7 @@ from uncork.command.options import told, whole, writable
 from uncork.core.property import Property
 from uncork.core.trace import ReplayError
 from uncork.core.verdict import Proved
-from uncork.decide.many import Checked
+from uncork.decide.one import Checked
 from uncork.engines import certify
 
 SUFFIX = ".npz"

@@ -14,13 +14,13 @@ from uncork_properties.expected import cell
 
 from uncork import __version__
 from uncork.check import places
-from uncork.check.once import FORMATS
 from uncork.check.show import Report
 from uncork.command.options import write
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.decide.exits import Exit
 from uncork.decide.gate import Finding, as_json
-from uncork.decide.many import Checked, Row
+from uncork.decide.one import Checked, Row
+from uncork.render import ci
 from uncork.render.ci.results import MODEL, Case, Problem, Results, Run, Told
 
 _MODEL = "The model corks, uncorks, wraps, fills, rings and elides; its counts are as recorded; engines agree on it."
@@ -31,7 +31,7 @@ def write_all(files: Mapping[str, str], report: Report, found: Sequence[Checked]
     if "json" in files:
         rows = [row for checked in found for row in as_json(checked)]
         write(files["json"], json.dumps(rows, indent=1) + "\n")
-    others = [name for name in FORMATS[1:] if name in files]
+    others = [name for name in ci.FORMATS if name in files]
     if others:
         results = gather(report, found, code)
         for name in others:

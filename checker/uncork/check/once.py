@@ -18,8 +18,9 @@ from uncork.command.selection import Filters
 from uncork.core.frozen import frozen
 from uncork.decide import many
 from uncork.decide.exits import Exit
+from uncork.render import ci
 
-FORMATS = ("json", "junit", "sarif", "markdown")
+FORMATS = ("json", *ci.FORMATS)
 """What can be written."""
 
 Known = Mapping[str, tuple[Instance, expected.Expected]]

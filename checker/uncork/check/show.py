@@ -11,7 +11,7 @@ from uncork_properties.expected import Expected, cell, word
 
 from uncork.decide.exits import Exit
 from uncork.decide.gate import Finding, judge, worst
-from uncork.decide.many import Checked
+from uncork.decide.one import Checked
 from uncork.engines import REDUCTIONS
 from uncork.render.terminal import text
 

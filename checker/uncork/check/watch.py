@@ -67,7 +67,7 @@ def _told(what: Callable[[], int | None]) -> int | None:
 
 def _wait(seen: Seen) -> None:
     """Returns when a file is another one than was seen; the folders are watched, as editors put a new file in place."""
-    from watchfiles import watch as changes
+    from watchfiles import watch as changes  # what only --watch needs
 
     folders = {file.resolve().parent for file in seen}
     for _ in changes(

@@ -14,7 +14,7 @@ from uncork.conform.rig.controller import Controller
 from uncork.conform.rig.probing import Probed
 from uncork.conform.schedules import Run
 from uncork.decide import many
-from uncork.decide.many import Checked
+from uncork.decide.one import Checked
 
 LIVE = ("uncorked", "drains")
 """What a policy has to have for no run to get stuck."""

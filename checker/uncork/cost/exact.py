@@ -50,7 +50,7 @@ def costs(instance: Instance, budget: Budget | None = None, report: Report = qui
 
     Raises `engines.explicit.cost.Unfinished` if the budget does not suffice: then nothing is known.
     """
-    from uncork.engines.explicit.cost import Unfinished
+    from uncork.engines.explicit.cost import Unfinished  # numpy and llvmlite: four times what comes before
 
     try:
         return patiently(lambda: _costs(instance, budget, report), budget)
@@ -61,7 +61,7 @@ def costs(instance: Instance, budget: Budget | None = None, report: Report = qui
 
 
 def _costs(instance: Instance, budget: Budget | None, report: Report) -> Costs:
-    from uncork.engines.explicit.cost import Ledger
+    from uncork.engines.explicit.cost import Ledger  # as above
 
     system = instance.system
     (cq, sq), waits = asked.rates(instance.machine, system), list(asked.waits(instance.machine, system))

@@ -10,7 +10,7 @@ from uncork_properties.expected import OPEN, Expected, cell
 from uncork.core.frozen import frozen
 from uncork.core.verdict import Open, Proved, Refuted
 from uncork.decide.exits import Exit
-from uncork.decide.many import Checked
+from uncork.decide.one import Checked
 
 _SEVEREST = (
     Exit.INTERRUPTED,

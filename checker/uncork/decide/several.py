@@ -15,7 +15,7 @@ from typing import Any
 from uncork_nvme.instance import Instance
 
 from uncork.decide import signals
-from uncork.decide.many import Asked, Checked, Tick, Watch, one, unknown
+from uncork.decide.one import Asked, Checked, Tick, Watch, one, unknown
 from uncork.decide.patience import INTERRUPTED
 from uncork.engines import Progress, Stop, compiling
 

@@ -61,7 +61,7 @@ Priced: TypeAlias = Price | Unpriced
 
 def price(instance: Instance, budget: Budget | None = None, report: Report = quiet) -> Priced:
     """What an instance costs; open if the budget does not suffice."""
-    from uncork.engines.explicit.cost import Unfinished
+    from uncork.engines.explicit.cost import Unfinished  # numpy and llvmlite
 
     try:
         found = exact.costs(instance, budget, report)

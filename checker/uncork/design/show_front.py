@@ -83,7 +83,7 @@ def plot(path: Path, points: Sequence[Point]) -> int:
 
     The same points make the same file, but for the version of matplotlib.
     """
-    import matplotlib
+    import matplotlib  # which need not be there
     from matplotlib.figure import Figure
 
     drawn = [point for point in points if point.price.greatest is not None and point.price.wait is not None]

@@ -64,7 +64,7 @@ def chart(found: Sequence[Found]) -> text.Table:
 
 def plot(path: Path, found: Sequence[Found]) -> None:
     """Draws the same to a file, with the half widths of the intervals, and all percentiles."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # which need not be there
     from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
     figure = Figure(figsize=(11, 1.5 + 0.3 * len(found)), layout="constrained")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from uncork_properties.expected import cell
 
-from uncork.decide.many import Checked
+from uncork.decide.one import Checked
 from uncork.museum.check import FIXED, Exhibit
 from uncork.render.terminal import text
 

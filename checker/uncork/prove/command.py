@@ -10,7 +10,7 @@ from uncork_nvme.instance import Design
 
 from uncork.command.options import Command, own_file, progress
 from uncork.decide.gate import worst
-from uncork.decide.many import Tick
+from uncork.decide.one import Tick
 
 
 @click.command(cls=Command)

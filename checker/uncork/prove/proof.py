@@ -15,7 +15,7 @@ from uncork.core.argument import Argument
 from uncork.core.property import Property
 from uncork.core.verdict import Refuted
 from uncork.decide import many
-from uncork.decide.many import Checked
+from uncork.decide.one import Checked, Tick
 from uncork.decide.patience import patiently
 from uncork.engines import Budget
 from uncork.engines.deductive import Failure, Judgement, judge
@@ -101,7 +101,7 @@ def tried_of(found: Argument, stated: Sequence[Property]) -> list[Property]:
     return [prop for prop in stated if prop.row == "safety" or prop.name in named]
 
 
-def failing(design: Design, several: bool, rows: Sequence[str], watch: many.Watch) -> list[Checked]:
+def failing(design: Design, several: bool, rows: Sequence[str], watch: Callable[[Tick], None]) -> list[Checked]:
     """Small instances at which one of these properties really fails, with the runs that show it."""
     instances = [design.at(*shape) for shape in REAL[several]]
     every = many.check(instances, rows, Budget(states=SMALL), watch)

@@ -10,7 +10,7 @@ from uncork_nvme.instance import Design
 from uncork.core.sorts import Value, plain
 from uncork.core.verdict import Refuted
 from uncork.decide.exits import Exit
-from uncork.decide.many import Checked
+from uncork.decide.one import Checked
 from uncork.prove.proof import Part
 from uncork.render.terminal.text import Page
 

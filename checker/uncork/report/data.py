@@ -21,7 +21,7 @@ from uncork import __version__
 from uncork.core.verdict import Open, Proved, Refuted
 from uncork.cost import show as costs
 from uncork.decide.gate import judge
-from uncork.decide.many import Checked
+from uncork.decide.one import Checked
 from uncork.measure import show as measured
 from uncork.museum.check import Exhibit
 from uncork.render.html.scene import scene

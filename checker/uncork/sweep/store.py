@@ -25,7 +25,8 @@ from uncork import __version__
 from uncork.core import jsontext
 from uncork.core.trace import Trace
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
-from uncork.decide.many import Checked, Row, fingerprint
+from uncork.decide.many import fingerprint
+from uncork.decide.one import Checked, Row
 from uncork.engines import Budget
 from uncork.render import itf
 

@@ -22,7 +22,7 @@ from typing import Any
 from uncork_nvme.instance import Instance, InstanceError
 
 from uncork.decide import many, signals
-from uncork.decide.many import Checked, Tick, Watch
+from uncork.decide.one import Checked, Tick, Watch
 from uncork.engines import Budget, Progress, compiling
 
 
@@ -204,7 +204,7 @@ class Cluster:
 
     def __init__(self, address: str) -> None:
         try:
-            import distributed
+            import distributed  # which need not be there
         except ImportError:
             raise InstanceError("--cluster needs Dask: pip install 'uncork[cluster]'") from None
         self.address, self._dask = address, distributed
@@ -274,7 +274,7 @@ def _room(dask_worker: Any) -> int:
 
 
 def _on_cluster(task: Task, stop_name: str) -> Checked:
-    import distributed
+    import distributed  # as above
 
     stop, looked = distributed.Event(stop_name, client=distributed.get_client()), time.monotonic()
 

@@ -17,7 +17,7 @@ from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Proved, Refuted
 from uncork.decide import many
 from uncork.decide.exits import Exit
-from uncork.decide.many import Checked, Row
+from uncork.decide.one import Checked, Row
 from uncork.logs.write import log, schedule
 from uncork.logs.write import steps as of_run
 from uncork.render import itf, mermaid

@@ -20,7 +20,7 @@ def progress() -> Iterator[Show]:
     if not _may_be_terminal():
         yield lambda *_: None
         return
-    from rich.console import Console
+    from rich.console import Console  # as long to import as a small instance to check
     from rich.live import Live
     from rich.text import Text
 
