@@ -1,6 +1,8 @@
 # Everything is done in a virtual environment of its own, .venv; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+# What is generated of the documentation is made by what is in website/pages/, which is not installed.
+PAGE := PYTHONPATH=website $(BIN)/python -m pages
 # Each process takes tests that are neighbours, which share what they set up, and then some of what others have left.
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 
@@ -11,7 +13,7 @@ check: .venv/installed ## check the default matrix against what is expected, and
 	$(BIN)/uncork check
 
 check-deep: .venv/installed-tests ## two SQs of three and four entries, three SQs, and the tests that are experiments (an hour)
-	$(BIN)/uncork check --expect properties/uncork_properties/deep.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/deep.csv
 	$(PYTEST) --hypothesis-profile all -m "deep or hypothesis"
 
 test: .venv/installed-tests ## tests, lint, types and format (five minutes on two cores)
@@ -32,54 +34,54 @@ docs-serve: .venv/installed-docs ## serve it on this machine, anew whenever a pa
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 pictures: .venv/installed ## draw the pictures of docs/index.md anew, of the runs that they show
-	$(BIN)/python -m uncork.pictures docs/pictures
+	$(PAGE) pictures
 
 museum: .venv/installed ## check the museum of bugs, every device with every guest, queues that come and go, x86-TSO
 	$(BIN)/uncork museum
-	$(BIN)/uncork check --expect properties/uncork_properties/field.csv
-	$(BIN)/uncork check --expect properties/uncork_properties/lifecycle.csv
-	$(BIN)/uncork check --expect properties/uncork_properties/second-sq.csv
-	$(BIN)/uncork check --expect properties/uncork_properties/memory.csv
-	$(BIN)/uncork check --expect properties/uncork_properties/hand-over.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/field.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/lifecycle.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/second-sq.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/memory.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/hand-over.csv
 
 counterexamples: .venv/installed ## make the folder counterexamples/ anew
-	$(BIN)/python -m uncork.counterexamples counterexamples
+	$(PAGE) counterexamples
 
 expectations: .venv/installed ## record today's verdicts as the expected ones, here and in the README
 	$(BIN)/uncork check --json .venv/rows.json || true
 	$(BIN)/python -m uncork_properties.expected < .venv/rows.json > .venv/expected.csv
-	mv .venv/expected.csv properties/uncork_properties/expected.csv
-	$(BIN)/python -m uncork_properties.readme README.md
+	mv .venv/expected.csv properties/uncork_properties/recorded/expected.csv
+	$(PAGE) readme
 
 proofs: .venv/installed ## record what is proved for all sizes, here and in docs/proof.md (minutes)
-	$(BIN)/python -m uncork.proofs properties/uncork_properties/proofs.csv docs/proof.md
+	$(PAGE) proofs
 
 museum-pages: .venv/installed ## record what `make museum` checks, here and in docs
-	$(BIN)/python -m uncork.museum docs properties/uncork_properties
+	$(PAGE) museum
 
 costs: .venv/installed ## record what policies cost, here and in docs/cost.md
-	$(BIN)/python -m uncork.cost_report docs/cost.md properties/uncork_properties/costs.csv
+	$(PAGE) costs
 
 measure: .venv/installed ## record what policies cost at real sizes, here and in docs/measure.md
-	$(BIN)/python -m uncork.measure_report docs properties/uncork_properties
+	$(PAGE) measured
 
 answer: .venv/installed ## write the answer to Propolis's #1043 anew in every page that gives it, from what is recorded
-	$(BIN)/python -m uncork_properties.answer
+	$(PAGE) answer
 
 repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repair.md (minutes)
-	$(BIN)/python -m uncork.repair_report docs/repair.md
+	$(PAGE) repairs
 
 frontier: .venv/installed-plot ## record the live designs of Propolis that no other beats, in docs/frontier.md and .svg (minutes)
-	$(BIN)/python -m uncork.frontier_report docs/frontier.md docs/frontier.svg
+	$(PAGE) frontier
 
 conform: .venv/installed ## run a real QEMU beside its model, step by step, with controls (minutes; needs qemu-system-x86_64)
 	$(BIN)/uncork conform qemu --controls
 
 conform-page: .venv/installed ## record that, here and in docs/conform.md (minutes)
-	$(BIN)/python -m uncork.conform_report docs/conform.md properties/uncork_properties/conform.csv
+	$(PAGE) conform
 
 linux: .venv/installed ## boot a real Linux under QEMU, and hold its trace against the model (a minute; needs qemu-system-x86_64, Debian)
-	$(BIN)/python -m uncork.conform.linux .venv/linux
+	$(BIN)/python -m uncork.conform.rig.linux .venv/linux
 	for depth in 8 1024; do $(BIN)/uncork validate .venv/linux/depth-$$depth.log --format qemu --device qemu --guest linux || exit; done
 
 bench: .venv/installed-bench ## compare with SPIN and TLC on this machine, and write benchmarks/RESULTS.md (an hour)

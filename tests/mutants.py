@@ -36,7 +36,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         self.name, self.old, self.new = name, old, new
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
-        if name != self.name:
+        if not (name.startswith("uncork_nvme.") and name.endswith(f".{self.name}")):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         assert spec is not None and spec.origin is not None
@@ -52,7 +52,7 @@ def mutated(module: str, old: str, new: str) -> Iterator[tuple[ModuleType, Modul
         return [name for name in sys.modules if name.split(".")[0] in _PACKAGES]
 
     kept = {name: sys.modules.pop(name) for name in loaded()}
-    finder = _Finder(f"uncork_nvme.{module}", old, new)
+    finder = _Finder(module, old, new)
     sys.meta_path.insert(0, finder)
     try:
         yield (

@@ -10,8 +10,8 @@ from typing import Any
 
 from uncork.core.evaluate import evaluate
 from uncork.engines.python import Plain, predicate, successors
+from uncork.logs import parts
 from uncork.logs.propolis import _setting, variant_of
-from uncork.validating import parts
 from uncork_nvme.instance import Instance
 from uncork_nvme.observe import shows
 

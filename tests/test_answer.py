@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from uncork_properties import answer
+from pages import answer
 
 ROOT = Path(__file__).parent.parent
 

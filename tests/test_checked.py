@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from uncork import runner
-from uncork.gate import word
+from uncork.decide import many
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.instance import from_name
 
@@ -17,8 +16,8 @@ SHOWN = re.findall(r"`uncork trace (\S+) --property (\w+)`", PAGE)
 
 @pytest.mark.parametrize(("name", "failing"), SHOWN, ids=[name for name, _ in SHOWN])
 def test_what_was_found_by_reading_is_a_run_of_the_model(name: str, failing: str) -> None:
-    (checked,) = runner.check([from_name(name)], [failing])
-    assert "refuted" in {word(row.verdict) for row in checked.rows}
+    (checked,) = many.check([from_name(name)], [failing])
+    assert "refuted" in {row.verdict.word for row in checked.rows}
 
 
 def test_every_device_and_guest_is_there() -> None:

@@ -16,15 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from uncork.conform import qtest
+from pages.conform import MARKS, page, recorded
 from uncork.conform.campaign import Campaign, Setting, settings, variant
-from uncork.conform.controller import Controller
 from uncork.conform.controls import CONTROLS, MOST, MOST_WRONG, WRONG, Control, Wrong, against
-from uncork.conform.driver import Shape, need_event
 from uncork.conform.following import CQ_EVENT, LAID_OVER, Model
-from uncork.conform.probing import Probed, probe
+from uncork.conform.rig import qtest
+from uncork.conform.rig.controller import Controller
+from uncork.conform.rig.driver import Shape, need_event
+from uncork.conform.rig.probing import Probed, probe
 from uncork.conform.shrink import shrunk
-from uncork.conform_report import MARKS, page, recorded
 from uncork.core.observed import Event
 from uncork.core.sorts import Nat
 from uncork.core.system import Fairness, Guarded, Record, System, step, var, when
@@ -293,6 +293,6 @@ def test_a_model_that_is_laid_over_keeps_its_own_event() -> None:
 def test_the_page_is_the_record() -> None:
     begin, end = MARKS
     content = (ROOT / "docs" / "conform.md").read_text()
-    rows = recorded(ROOT / "properties" / "uncork_properties" / "conform.csv")
+    rows = recorded(ROOT / "properties" / "uncork_properties" / "recorded" / "conform.csv")
     assert content.partition(begin)[2].partition(end)[0] == "\n" + page(rows)
     assert {row[1] for row in rows} == {"device", "setting", "control", "guest", "overlay"}

@@ -15,12 +15,14 @@ from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import mutated
-from uncork import cost_report, costing
+from pages import costs
 from uncork.core.cost import Rate, Wait, recheck
 from uncork.core.expr import Expr
 from uncork.core.sorts import Nat
 from uncork.core.system import Action, Fairness, System, Variable, say
 from uncork.core.trace import ReplayError
+from uncork.cost import exact as costing
+from uncork.cost import show as cost_report
 from uncork.engines import Budget
 from uncork.engines.explicit.cost import Ledger, Unfinished
 from uncork_nvme.instance import from_name
@@ -163,18 +165,18 @@ def test_nothing_is_known_of_a_graph_that_is_not_whole() -> None:
 
 
 # -- the page, and the command -----------------------------------------------------------------------------------------
-RECORDED = ROOT / "properties" / "uncork_properties" / "costs.csv"
+RECORDED = ROOT / "properties" / "uncork_properties" / "recorded" / "costs.csv"
 
 
 def test_the_page_shows_what_is_recorded() -> None:
-    assert cost_report.page(cost_report.load(RECORDED)) in (ROOT / "docs" / "cost.md").read_text()
-    assert [each["instance"] for each in cost_report.load(RECORDED)] == [i.name for i in cost_report.instances()]
+    assert costs.page(cost_report.load(RECORDED)) in (ROOT / "docs" / "cost.md").read_text()
+    assert [each["instance"] for each in cost_report.load(RECORDED)] == [i.name for i in costs.instances()]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one_in", [4, pytest.param(1, marks=pytest.mark.deep)])
 def test_what_is_recorded_is_what_is_found(one_in: int) -> None:
-    known = list(zip(cost_report.load(RECORDED), cost_report.instances(), strict=True))
+    known = list(zip(cost_report.load(RECORDED), costs.instances(), strict=True))
     for recorded, instance in known[::one_in]:
         assert [recorded[head] for head in cost_report.HEADS] == cost_report.cells(costing.costs(instance))
 

@@ -11,12 +11,12 @@ import pytest
 from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from uncork import costing
 from uncork.core.cost import Longest, Rate, Wait, recheck
 from uncork.core.expr import Expr, any_of
 from uncork.core.sorts import Nat
 from uncork.core.system import Action, Fairness, System, Variable, say
 from uncork.core.trace import ReplayError
+from uncork.cost import exact as costing
 from uncork.engines.explicit import cost
 from uncork.engines.explicit.cost import Ledger
 from uncork_nvme.instance import from_name

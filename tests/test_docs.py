@@ -27,7 +27,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from uncork import pictures
+from pages import pictures
 from uncork.cli import cli
 from uncork_nvme.instance import from_name
 

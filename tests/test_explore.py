@@ -26,9 +26,9 @@ from uncork.core.evaluate import holds
 from uncork.core.property import Property
 from uncork.core.system import Action, System
 from uncork.core.trace import ReplayError, Trace, replay
-from uncork.explorer import Explorer, Help
-from uncork.exploring import CORKS, Known, counterexamples, facts
-from uncork.journey import Journey, Scheduler
+from uncork.explore.journey import Journey, Scheduler
+from uncork.explore.known import CORKS, Known, counterexamples, facts
+from uncork.explore.screens import Explorer, Help
 from uncork.render import itf
 from uncork_nvme.instance import from_name
 from uncork_properties.catalogue import properties

@@ -20,10 +20,12 @@ import numpy as np
 import pytest
 import uncork
 from hostile import Bad, bad, holds, names
-from uncork import proving, runner
+from uncork.decide import many
 from uncork.engines import Budget
 from uncork.engines.explicit import certificate
-from uncork.store import Store
+from uncork.prove import certificate as proofs
+from uncork.prove.proof import prove
+from uncork.sweep.store import Store
 from uncork_nvme.instance import Design, from_name
 from uncork_properties.catalogue import properties
 
@@ -42,12 +44,12 @@ def whole() -> Path:
     live = from_name(LIVE)
     certificate.write(folder / "c.npz", live.system, properties(live.machine, live.system))
     design = Design("mmio", "linux", "tail")
-    proving.write(folder / "proof", design, [proving.prove(design, several=False)[-1]])
+    proofs.write(folder / "proof", design, [prove(design, several=False)[-1]])
     hangs = from_name(HANGS)
-    checked = next(iter(runner.check([hangs], jobs=1)))
+    checked = next(iter(many.check([hangs], jobs=1)))
     with Store(str(folder / "s.db")) as store:
-        store.name([hangs], [runner.fingerprint(hangs)])
-        store.record(runner.fingerprint(hangs), checked, "explicit", Budget())
+        store.name([hangs], [many.fingerprint(hangs)])
+        store.record(many.fingerprint(hangs), checked, "explicit", Budget())
     stored = Path(__file__).parents[1] / "counterexamples" / "propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json"
     shutil.copy(stored, folder / "t.itf")
     return folder

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 import pytest
 from hostile import Bad, bad, holds, names
-from uncork import cli, idle, options
-from uncork.selection import Filters, select
+from uncork import cli
+from uncork.command import idle, options
+from uncork.command.selection import Filters, select
 from uncork_nvme.choices import Choices
 from uncork_nvme.instance import from_name
 from uncork_properties import expected

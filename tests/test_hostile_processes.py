@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 from hostile import Bad, bad, holds, names
-from uncork import runner
+from uncork.decide import many
+from uncork.decide.patience import patiently
 from uncork.engines import Budget, Stop
 from uncork.engines.explicit.reduction import reduce
-from uncork.patience import patiently
 from uncork_nvme import own
 from uncork_nvme.instance import forget, from_name
 
@@ -138,7 +138,7 @@ def test_a_policy_of_ones_own_is_the_same_system(tmp_path: Path) -> None:
     )
     shape = "propolis-2025/linux/{}/n2-sq3-cq3/events=create+delete"
     mine, known = (from_name(shape.format(name)) for name in (f"{file}:mine", "tail-lag"))
-    assert runner.fingerprint(mine) == runner.fingerprint(known)
+    assert many.fingerprint(mine) == many.fingerprint(known)
 
 
 # -- sizes and budgets -------------------------------------------------------------------------------------------------

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from uncork import report_page, runner
 from uncork.cli import cli
 from uncork.core.trace import ReplayError, Trace
 from uncork.core.verdict import Refuted
-from uncork.runner import Checked
-from uncork.sources import pieces
+from uncork.decide import many
+from uncork.decide.one import Checked
+from uncork.report import data as report_page
+from uncork.report.sources import pieces
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.instance import Instance, from_name
 from uncork_nvme.museum import BUGS
@@ -57,7 +58,7 @@ class Parsed(HTMLParser):
 
 
 def checked(*instances: Instance) -> list[Checked]:
-    return list(runner.check(instances, jobs=1))
+    return list(many.check(instances, jobs=1))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_a_trace_that_is_no_run_is_not_shown(
         report_page.write([mutated(found[0])], ())
     kept = tmp_path / "kept.html"
     kept.write_text("what was there")
-    monkeypatch.setattr(runner, "check", lambda *_, **__: iter([mutated(found[0])]))
+    monkeypatch.setattr(many, "check", lambda *_, **__: iter([mutated(found[0])]))
     with pytest.raises(ReplayError):
         cli.main(["report", "--policy", "tail", "--sqs", "1", "--output", str(kept)], standalone_mode=False)
     assert kept.read_text() == "what was there"

@@ -6,17 +6,19 @@ import re
 from pathlib import Path
 
 import pytest
+from pages.sheets import SHEETS, Sheet
 from plainly import both
-from uncork import museum, runner
+from uncork.command.selection import fitting
 from uncork.core.evaluate import holds
 from uncork.core.trace import Trace
 from uncork.core.verdict import Refuted
+from uncork.decide import many
+from uncork.decide.gate import judge
+from uncork.museum import check as museum
 from uncork.render import story
-from uncork.selection import fitting
 from uncork_nvme.choices import ABOUT_EVENTS, ChoiceError, Choices, describe
 from uncork_nvme.instance import from_name
 from uncork_properties import expected
-from uncork_properties.sheets import SHEETS, Sheet
 
 DOCS = Path(__file__).parent.parent / "docs"
 OURS = "arm-recheck/linux/arm-on-cork"
@@ -64,14 +66,14 @@ DECIDES = {
 
 def refutation(name: str) -> Trace:
     """The first run that refutes a property of the instance."""
-    (checked,) = runner.check([from_name(name)], museum.FIXED)
+    (checked,) = many.check([from_name(name)], museum.FIXED)
     return next(row.verdict.trace for row in checked.rows if isinstance(row.verdict, Refuted))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DECIDES)
 def test_an_event_decides(name: str) -> None:
-    (checked,) = runner.check([from_name(name)], museum.FIXED)
+    (checked,) = many.check([from_name(name)], museum.FIXED)
     refuted = {row.property for row in checked.rows if isinstance(row.verdict, Refuted)}
     assert ("unsafe" if "safety" in refuted else "hangs" if refuted else "live") == DECIDES[name]
 
@@ -179,5 +181,5 @@ def test_what_is_recorded_is_what_is_found(sheet: Sheet, most: int) -> None:
     """One in eleven of those that have so many states at most; `make museum` takes them all."""
     some = [each for each in sheet.instances() if (sheet.recorded[each.name][1].states or 10**7) <= most][::11]
     assert len(some) > 1
-    for checked in runner.check(some):
-        assert museum.judge(checked, expected.recorded()[checked.instance.name][1]) == []
+    for checked in many.check(some):
+        assert judge(checked, expected.recorded()[checked.instance.name][1]) == []

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from mutants import mutated
+from pages import measured
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import spsolve
-from uncork import measure_report, measuring
 from uncork.core.expr import boolean
 from uncork.core.timed import Arrivals, Case, Span, Time, Timed
+from uncork.decide.exits import Exit
 from uncork.engines.events.simulate import Simulator, Stray
 from uncork.engines.events.statistics import mean
-from uncork.gate import Exit
+from uncork.measure import show as measure_report
+from uncork.measure import simulate as measuring
 from uncork_nvme.instance import from_name
 from uncork_properties import load
 
@@ -185,10 +187,10 @@ def test_neighbouring_seeds_share_no_runs() -> None:
 
 # -- the page, and the command -----------------------------------------------------------------------------------------
 def test_the_page_shows_what_is_recorded() -> None:
-    rows = measure_report.recorded(ROOT / "properties" / "uncork_properties" / "measured.csv")
+    rows = measure_report.recorded(ROOT / "properties" / "uncork_properties" / "recorded" / "measured.csv")
     written = (ROOT / "docs" / "measure.md").read_text()
-    assert measure_report.page(rows) in written and measure_report.others(rows) in written
-    names = [[instance.name, under.name] for instance, under in measure_report.asked()]
+    assert measured.page(rows) in written and measured.others(rows) in written
+    names = [[instance.name, under.name] for instance, under in measured.asked()]
     assert [row[1:3] for row in rows] == names * 3
 
 

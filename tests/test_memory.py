@@ -9,6 +9,7 @@ import pytest
 from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pages.sheets import MEMORY
 from uncork.core.expr import all_of
 from uncork.core.property import InRange, NotForever, always
 from uncork.core.sorts import Nat, Ring, SlipError
@@ -19,10 +20,9 @@ from uncork_nvme.anysize import AnySize
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import Instance, from_name
-from uncork_nvme.memory import Buffer, Word
+from uncork_nvme.state.memory import Buffer, Word
 from uncork_properties import expected, matrix
 from uncork_properties.catalogue import ROWS, covers, properties
-from uncork_properties.sheets import MEMORY
 
 VALUES = 3
 """Words and registers hold 0, 1 or 2, and are 0 at first."""

@@ -9,14 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import museum as museum_pages
 from plainly import both
-from uncork import museum, proving, runner
+from uncork.command.selection import Filters, select
 from uncork.core.sorts import SlipError
 from uncork.core.verdict import Refuted
+from uncork.decide import many
+from uncork.decide.exits import Exit
+from uncork.decide.gate import judge
 from uncork.engines import explicit
-from uncork.gate import Exit
-from uncork.museum import Exhibit
-from uncork.selection import Filters, select
+from uncork.museum import check as museum
+from uncork.museum.check import Exhibit
+from uncork.prove import proof
 from uncork_nvme import museum as halls
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import ABOUT_EVENTS, Choice, ChoiceError, Choices, describe
@@ -44,7 +48,7 @@ def test_every_variant_is_refuted_and_every_fix_is_proved(exhibits: list[Exhibit
 
 @pytest.mark.slow
 def test_the_page_shows_what_is_found(exhibits: list[Exhibit]) -> None:
-    shown, made = (DOCS / "museum.md").read_text(), museum.page(exhibits)
+    shown, made = (DOCS / "museum.md").read_text(), museum_pages.page(exhibits)
     assert not set(made.splitlines()) - set(shown.splitlines())
     assert re.findall(r"^## .*", shown, re.MULTILINE) == [*(f"## {bug.name}" for bug in SHOWN), "## Not shown"]
     assert len(exhibits) < len(SHOWN) or made == shown
@@ -66,7 +70,7 @@ def test_a_bug_is_shown_or_says_what_it_needs() -> None:
 
 @pytest.mark.slow
 def test_the_field_page_shows_what_is_recorded() -> None:
-    assert museum.field_page(museum.known()) == (DOCS / "field.md").read_text()
+    assert museum_pages.field_page(museum_pages.known()) == (DOCS / "field.md").read_text()
     assert list(expected.default("field.csv")) == [instance.name for instance in matrix.field()]
 
 
@@ -75,8 +79,8 @@ def test_the_field_page_shows_what_is_recorded() -> None:
 def test_what_is_recorded_of_the_field_is_what_is_found(one_in: int) -> None:
     """Some of it; `make museum` takes it all."""
     recorded = expected.default("field.csv")
-    for checked in runner.check([instance for instance, _ in recorded.values()][::one_in]):
-        assert museum.judge(checked, recorded[checked.instance.name][1]) == []
+    for checked in many.check([instance for instance, _ in recorded.values()][::one_in]):
+        assert judge(checked, recorded[checked.instance.name][1]) == []
 
 
 def test_what_is_in_the_default_matrix_is_in_the_catalogue() -> None:
@@ -151,7 +155,7 @@ DECIDES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DECIDES)
 def test_a_choice_decides(name: str) -> None:
-    (checked,) = runner.check([from_name(name)], museum.FIXED)
+    (checked,) = many.check([from_name(name)], museum.FIXED)
     refuted = {row.property for row in checked.rows if isinstance(row.verdict, Refuted)}
     assert ("unsafe" if "safety" in refuted else "hangs" if refuted else "live") == DECIDES[name]
 
@@ -180,7 +184,7 @@ def test_with_one_sq_it_is_the_same_whom_a_worker_serves(name: str) -> None:
 
 
 def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> None:
-    (checked,) = runner.check([from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2")])
+    (checked,) = many.check([from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2")])
     refuted = {row.name for row in checked.rows if isinstance(row.verdict, Refuted)}
     assert refuted == {"no idle worker is forgotten (SQ0)", "uncorked SQ0", "drains SQ0", "progress SQ0"}
 
@@ -230,9 +234,9 @@ def test_a_choice_that_no_lemma_speaks_of_is_refused(name: str, value: str, seve
     chosen = {name: value, "backend": "detached", "workers": 2, **parked}
     design = Design("arm-recheck", "linux", "arm-on-cork", chosen)
     with pytest.raises(SlipError, match=f"{name}={value}"):
-        proving._part(design, several, 2, lambda _: None)
+        proof._part(design, several, 2, lambda _: None)
 
 
 def test_nor_is_a_pool_which_only_completions_that_queue_have() -> None:
     with pytest.raises(SlipError, match="is not proved for all sizes"):
-        proving._part(Design("qemu", "linux", "head", {"pool": 1}), False, 2, lambda _: None)
+        proof._part(Design("qemu", "linux", "head", {"pool": 1}), False, 2, lambda _: None)

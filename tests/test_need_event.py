@@ -10,9 +10,9 @@ import pytest
 import z3
 from uncork.core.evaluate import holds
 from uncork_nvme.choices import Choices
-from uncork_nvme.guest import crossed
-from uncork_nvme.machine import Machine
 from uncork_nvme.policies import POLICIES
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.steps.guest import crossed
 
 BITS = 18  # 65,536 + 65,535 fits
 size, old, new, event, step = z3.BitVecs("size old new event step", BITS)

@@ -16,13 +16,16 @@ import click
 import jsonschema
 import pytest
 from junitparser import JUnitXml, TestCase
-from uncork import options, outputs, runner
+from uncork.check import files as outputs
+from uncork.check.show import Report
+from uncork.command import options
 from uncork.core.sorts import plain
+from uncork.decide import many
+from uncork.decide.exits import Exit
 from uncork.engines import Budget
-from uncork.gate import Exit
-from uncork.render import junit, markdown, mermaid, sarif
-from uncork.render.results import Results
-from uncork.report import Report
+from uncork.render import mermaid
+from uncork.render.ci import junit, markdown, sarif
+from uncork.render.ci.results import Results
 from uncork_nvme.instance import Instance, from_name
 from uncork_properties.catalogue import ROWS
 from uncork_properties.expected import Expected, recorded
@@ -43,7 +46,7 @@ def results(
     """What is gathered of these instances, and of others that an interruption left out."""
     instances = [from_name(name) for name in (*names, *left)]
     report = Report(instances, list(ROWS), expected or {})
-    found = list(runner.check(instances[: len(names)], budget=budget, jobs=1))
+    found = list(many.check(instances[: len(names)], budget=budget, jobs=1))
     return outputs.gather(report, found, Exit.INTERRUPTED if left else report.code(found))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from mutants import mutated
-from uncork import proving
+from pages.proofs import found, updated
 from uncork.core.expr import Expr, ite, minimum
 from uncork.core.size import Size, Undecided
 from uncork.core.sorts import Ring
@@ -26,15 +26,16 @@ from uncork.core.trace import ReplayError
 from uncork.core.verdict import Proved, Refuted
 from uncork.engines import REDUCTIONS, explicit
 from uncork.engines.deductive import certificate, judge
-from uncork.proofs import found
-from uncork.proving import Part
+from uncork.prove import certificate as certificates
+from uncork.prove import proof
+from uncork.prove.proof import Part
 from uncork_nvme.anysize import AnySize, anywhere
 from uncork_nvme.instance import Design, Instance, InstanceError, system
 from uncork_nvme.policies import policy
-from uncork_properties import proofs
+from uncork_properties import recorded_proofs
+from uncork_properties.argument import argument
 from uncork_properties.catalogue import properties
-from uncork_properties.proof import argument
-from uncork_properties.proofs import Line
+from uncork_properties.recorded_proofs import Line
 
 ONE, ANY = False, True
 
@@ -49,14 +50,14 @@ PROVED: dict[tuple[str, bool, int], Part] = {}
 """What was proved in this process, of the model as it is: several tests ask for the same."""
 
 
-def once(design: Design, several: bool, least: int, watch: proving.Watch) -> Part:
+def once(design: Design, several: bool, least: int, watch: proof.Watch) -> Part:
     key = design.name, several, least
     if key not in PROVED:
         PROVED[key] = PROVE(design, several, least, watch)
     return PROVED[key]
 
 
-PROVE = proving._part
+PROVE = proof._part
 
 
 def part(name: str, several: bool, least: int = 2) -> Part:
@@ -74,8 +75,8 @@ def asked(line: Line) -> Line:
 
 def test_the_documentation_shows_what_is_recorded() -> None:
     page = Path(__file__).parent.parent / "docs" / "proof.md"
-    assert proofs.updated(page.read_text()) == page.read_text()
-    assert {asked(line) for line in proofs.known()} == set(proofs.designs())
+    assert updated(page.read_text()) == page.read_text()
+    assert {asked(line) for line in recorded_proofs.known()} == set(recorded_proofs.designs())
 
 
 @pytest.mark.slow
@@ -144,7 +145,7 @@ MUTANTS = [
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after cork(SQ0)"),
     ("a doorbell that notifies nobody", "device", "else [_reaches(q)]", "else []",
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after notify(SQ0)"),
-    ("a kick that wakes nobody", "machine", "True) if q is also else q.corked", "True) if q is also else ~q.corked",
+    ("a kick that wakes nobody", "kicks", "True) if q is also else q.corked", "True) if q is also else ~q.corked",
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after kick"),
     ("need-event too quiet by one", "guest", "past < ring.moved if", "past < ring.moved - 1 if",
      "propolis-2026/linux/tail-1", "wake-up on its way of SQ0, after elide_cq"),
@@ -200,7 +201,7 @@ def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[A
     asked = design(name)
     with mutated(module, old, new) as (where, what):
         instance = where.Instance(asked.device, asked.guest, asked.policy, 1, 2, 2, asked.overrides)
-        anysize, proof = (importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.proof"))
+        anysize, proof = (importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.argument"))
         machine = anysize.AnySize(instance.choices, where.find_policy(asked.policy), several=several)
         made = where.system("mutant", machine)
         found = judge(proof.argument(machine, made))
@@ -229,7 +230,7 @@ def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
 @pytest.mark.slow
 def test_a_kick_that_leaves_an_sq_corked_is_caught_by_its_frame() -> None:
     found, against = mutant(
-        "machine", "changed.append(q(corked=False))", "changed.append(q(corked=q.corked & (q.wakeups > 0)))",
+        "kicks", "changed.append(q(corked=False))", "changed.append(q(corked=q.corked & (q.wakeups > 0)))",
         "arm-recheck/linux/arm-on-cork", ANY,
     )  # fmt: skip
     assert any(f.obligation.about == "SQ1 if kicked" for f in found.failures)
@@ -378,7 +379,7 @@ def lines() -> list[Any]:
     known = {(design(n).name, s) for n in [*DESIGNS, *WALKED] for s in ((ONE, ANY) if n == DESIGNS[0] else (ONE,))}
     known |= {(design(twin[1]).name, twin[2]) for twin in TWINS if not twin[2] or twin[1] == "mmio/linux/tail"}
     found = []
-    for line in proofs.designs():
+    for line in recorded_proofs.designs():
         of = Design(line.device, line.guest, line.policy, line.choices).name
         marks = [] if (of, line.several) in known else [pytest.mark.deep]
         found.append(pytest.param(line, id="/".join(map(str, astuple(line)[:5])), marks=marks))
@@ -388,8 +389,8 @@ def lines() -> list[Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("line", lines())
 def test_what_is_recorded_is_what_is_proved(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proving, "_part", once)
-    recorded = [each for each in proofs.known() if asked(each) == line]
+    monkeypatch.setattr(proof, "_part", once)
+    recorded = [each for each in recorded_proofs.known() if asked(each) == line]
     assert recorded
     assert found(line) == recorded
 
@@ -399,8 +400,8 @@ def test_what_is_recorded_is_what_is_proved(line: Line, monkeypatch: pytest.Monk
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("proof") / "certificate"
     baseline = design("mmio/linux/tail")
-    parts = [proving.prove(baseline, several, lambda _: None)[-1] for several in (ONE, ANY)]
-    proving.write(folder, baseline, parts)
+    parts = [proof.prove(baseline, several, lambda _: None)[-1] for several in (ONE, ANY)]
+    certificates.write(folder, baseline, parts)
     return folder
 
 
@@ -412,7 +413,7 @@ def copied(written: Path, to: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_certificate_is_checked_by_two_solvers(written: Path) -> None:
-    found = proving.verify(written)
+    found = certificates.verify(written)
     assert found.claims == [
         "live for every queue size and one SQ",
         "safety proved for every queue size and any number of SQs",
@@ -451,7 +452,7 @@ def test_a_certificate_that_was_tampered_with_is_rejected(what: str, written: Pa
     assert old in text
     (folder / name).write_text(text.replace(old, new, 1))
     with pytest.raises((ReplayError, InstanceError), match=why):
-        proving.verify(folder, ["z3"])
+        certificates.verify(folder, ["z3"])
 
 
 @pytest.mark.slow
@@ -459,26 +460,26 @@ def test_a_certificate_with_a_file_too_many_or_too_few_is_rejected(written: Path
     folder = copied(written, tmp_path)
     (folder / "more.smt2").write_text("")
     with pytest.raises(ReplayError, match="no file of the proof"):
-        proving.verify(folder)
+        certificates.verify(folder)
     (folder / "more.smt2").unlink()
     (folder / "one" / "safety.smt2").unlink()
     with pytest.raises(ReplayError, match="is missing"):
-        proving.verify(folder)
+        certificates.verify(folder)
 
 
 @pytest.mark.slow
 def test_a_certificate_of_yesterdays_model_is_rejected(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    today = proving.system
+    today = proof.system
 
     def tomorrow(name: str, machine: AnySize) -> System:
         found = today(name, machine)
         return replace(found, actions=found.actions[:-1])
 
-    monkeypatch.setattr(proving, "system", tomorrow)
+    monkeypatch.setattr(proof, "system", tomorrow)
     with pytest.raises(ReplayError, match="the certificate has changed, or the model has"):
-        proving.verify(written)
+        certificates.verify(written)
 
 
 @pytest.mark.slow
@@ -490,10 +491,10 @@ def test_a_false_obligation_is_answered_with_sat(solver: str, written: Path) -> 
     answers = certificate.ask(solver, slip)
     assert [answer.said for answer in answers] == ["sat"]
     with pytest.raises(ReplayError, match="does not prove 'need-event"):
-        proving._all_proved("here", slip, answers)
+        certificates._all_proved("here", slip, answers)
 
 
 def test_nothing_that_is_not_a_certificate_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(InstanceError, match="is no certificate"):
-        proving.write(tmp_path / "mine", design("mmio/linux/tail"), [])
+        certificates.write(tmp_path / "mine", design("mmio/linux/tail"), [])

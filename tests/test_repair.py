@@ -13,16 +13,28 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from uncork import frontier, frontier_report, pricing, repair, repair_report, runner, signals
+from pages import frontier as frontier_page
+from pages import repairs as repair_page
 from uncork.cli import cli
+from uncork.command.options import ListType
 from uncork.core.trace import replay
 from uncork.core.verdict import Proved, Refuted
+from uncork.decide import many, signals
+from uncork.decide.exits import Exit
+from uncork.design import command as design
+from uncork.design import decider, space
+from uncork.design import front as frontier
+from uncork.design import price as pricing
+from uncork.design import search as repair
+from uncork.design import show as repair_report
+from uncork.design import show_front as frontier_report
+from uncork.design.decider import SAME, SEARCH, Decider
+from uncork.design.finalists import finalists
+from uncork.design.price import Price, Prices, Unpriced
+from uncork.design.search import Found
+from uncork.design.space import EVENT_IDX, SWITCHES, Changes, Space, shapes
 from uncork.engines import Budget
 from uncork.engines.deductive import prove
-from uncork.gate import Exit
-from uncork.options import ListType
-from uncork.pricing import Price, Prices, Unpriced
-from uncork.repair import EVENT_IDX, SEARCH, SWITCHES, Changes, Decider, Found, Space
 from uncork_nvme import formulas
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
@@ -54,7 +66,7 @@ SEVERAL = Space(
 def live_by_check(space: Space, changes: Changes) -> bool:
     """By the runner alone, place by place."""
     for guest, shape in space.places:
-        (checked,) = runner.check([space.design(changes, guest).at(*shape)], ROWS, jobs=1)
+        (checked,) = many.check([space.design(changes, guest).at(*shape)], ROWS, jobs=1)
         if not all(isinstance(row.verdict, Proved) for row in checked.rows):
             return False
     return True
@@ -115,7 +127,7 @@ def test_every_change_is_needed(found: Found) -> None:
                 found.space.design(rest, guest).at(*shape).name for guest, shape in found.space.places
             }
             assert decision.trace is not None
-            (checked,) = runner.check([from_name(decision.instance.name)], ROWS, jobs=1)
+            (checked,) = many.check([from_name(decision.instance.name)], ROWS, jobs=1)
             assert any(isinstance(row.verdict, Refuted) for row in checked.rows)
 
 
@@ -127,7 +139,7 @@ def test_all_designs_are_accounted_for(found: Found) -> None:
 
 @pytest.mark.slow
 def test_the_tail_less_one_is_enough_for_one_sq() -> None:
-    found = repair.search(Space("propolis-2025", shapes=repair.shapes([1]), policies=("tail", "tail-1")), Decider())
+    found = repair.search(Space("propolis-2025", shapes=shapes([1]), policies=("tail", "tail-1")), Decider())
     assert [each.changes for each in found.live] == [frozenset({(EVENT_IDX, "tail-1")})]
     ((_, decision),) = found.needed(found.live[0])
     assert decision.instance.name == "propolis-2025/linux/tail/n1-sq2-cq2"
@@ -173,14 +185,14 @@ def test_ctrl_c_gives_what_was_found_so_far() -> None:
     found = repair.search(SMALL, Decider(), watch)
     assert found.interrupted
     assert 0 < len(found.live) + len(found.refuted) < found.total
-    finals = repair_report.finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
+    finals = finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
     assert len(finals) == len(found.live)
     assert "interrupted" in repair_report.sums(found)
 
 
 def test_what_shows_a_change_to_be_needed_is_said_once(found: Found) -> None:
-    finals = repair_report.finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
-    assert repair_report.page([(found, finals)] * 2).count("<details>") == 1
+    finals = finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
+    assert repair_page.page([(found, finals)] * 2).count("<details>") == 1
 
 
 def test_ctrl_c_is_held_back_to_the_end_of_what_it_would_break() -> None:
@@ -208,7 +220,7 @@ def test_ctrl_c_leaves_the_rest_unproved_and_unpriced(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(prove.Solver, "broken", broken)
     found = repair.search(PRICED_IN_PART, Decider())
-    finals = repair_report.finalists(found, Decider(), lambda *_: None, prove=True, priced=False)
+    finals = finalists(found, Decider(), lambda *_: None, prove=True, priced=False)
     assert found.interrupted and {(each.one, each.several) for each in finals} == {("not asked", "not asked")}
     assert len(finals) == 2 and not any(each.price for each in finals)
 
@@ -219,7 +231,7 @@ def repairs_of_the_page(space: Space) -> tuple[Found, str]:
     found = repair.search(space, Decider())
     section = page.split("\n## ")[1]
     for live in found.live:
-        assert f"| `{repair_report._all(live.changes)}` |" in section
+        assert f"| `{repair_report.in_words(live.changes)}` |" in section
         for _, decision in found.needed(live):
             assert decision.instance.name in section
     return found, section
@@ -229,15 +241,15 @@ def repairs_of_the_page(space: Space) -> tuple[Found, str]:
 def test_the_page_has_the_repairs_that_are_found() -> None:
     """With some policies: what has fewer changes has them of those too, and so the same designs are minimal."""
     some = ("tail", "tail-1", "head", "arm-on-cork")
-    found, section = repairs_of_the_page(Space("propolis-2025", shapes=repair.shapes([1]), policies=some))
+    found, section = repairs_of_the_page(Space("propolis-2025", shapes=shapes([1]), policies=some))
     listed = re.findall(r"^\|[^|]*\| `([^`]*)` \|", section, re.MULTILINE)
     said = {each for each in listed if re.split(": |; ", each)[1] in some or EVENT_IDX not in each}
-    assert said == {repair_report._all(live.changes) for live in found.live}
+    assert said == {repair_report.in_words(live.changes) for live in found.live}
 
 
 @pytest.mark.deep
 def test_the_page_has_all_repairs_that_are_found() -> None:
-    found, section = repairs_of_the_page(Space("propolis-2025", shapes=repair.shapes([1])))
+    found, section = repairs_of_the_page(Space("propolis-2025", shapes=shapes([1])))
     assert repair_report.sums(found) in section
 
 
@@ -297,13 +309,13 @@ def test_a_formula_means_what_the_policy_of_the_same_meaning_does(text: str, pol
     for sqs in (1, 2, 3):
         for size in (2, 3, 4):
             key = sqs, size
-            assert repair._values(made.name, *key) == repair._values(policy, *key)
+            assert decider._values(made.name, *key) == decider._values(policy, *key)
 
 
 def test_what_is_written_at_a_cork_alone_is_another_policy() -> None:
     """A policy that writes the head where an SQ is about to be corked may leave posts as they are."""
     at = {
-        text: repair._values(text, 2, 3) for text in ("tail", "if corking head else tail", "if corked head else tail")
+        text: decider._values(text, 2, 3) for text in ("tail", "if corking head else tail", "if corked head else tail")
     }
     assert len(set(at.values())) == 3
     system = Instance("arm-recheck", "linux", "if corking head else leave", 1, 2, 2).system
@@ -389,7 +401,7 @@ def test_a_price_that_a_budget_leaves_open_is_neither_on_the_front_nor_beaten() 
     assert (dict(changes)[EVENT_IDX], price.reason) == ("head", "the budget of 40,000 states is spent")
     assert made.points[0].best and made.beaten == made.unpriced == 0 and not made.found.open
     assert frontier_report.as_json(made)["open"] == [{"design": {EVENT_IDX: "head"}, "reason": price.reason}]
-    finals = repair_report.finalists(made.found, decider, lambda *_: None, prove=False)
+    finals = finalists(made.found, decider, lambda *_: None, prove=False)
     assert [dict(each.live.changes)[EVENT_IDX] for each in finals] == ["tail-1", "head"]
     assert [each["price"] for each in repair_report.as_json(made.found, finals)["repairs"]] == [["0", "1", "2"], "open"]
 
@@ -420,8 +432,8 @@ def test_a_machine_is_priced_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_commands_say_that_a_price_is_open(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(repair, "shapes", lambda _: PRICED_IN_PART.shapes)
-    monkeypatch.setattr(repair, "SWITCHES", {"cork": SWITCHES["cork"]})
+    monkeypatch.setattr(design, "shapes", lambda _: PRICED_IN_PART.shapes)
+    monkeypatch.setattr(space, "SWITCHES", {"cork": SWITCHES["cork"]})
     budget, data = ["--policy", "tail-1", "--max-states", "30000"], tmp_path / "made.json"
     for asked in (["frontier", "--device", "propolis-2025"], ["repair", "propolis-2025", "--no-prove"]):
         done = CliRunner().invoke(cli, [*asked, *budget, "--json", str(data)], standalone_mode=False)
@@ -441,7 +453,7 @@ def test_ctrl_c_leaves_a_front_of_what_was_priced(monkeypatch: pytest.MonkeyPatc
         return found
 
     monkeypatch.setattr(pricing, "price", price)
-    monkeypatch.setattr(repair, "shapes", lambda _: PRICED_IN_PART.shapes)
+    monkeypatch.setattr(design, "shapes", lambda _: PRICED_IN_PART.shapes)
     asked = ["frontier", "--device", "propolis-2025", "--policy", "tail-1,head"]
     done = CliRunner().invoke(cli, asked, standalone_mode=False)
     assert done.exception is None and done.return_value == Exit.INTERRUPTED
@@ -464,14 +476,14 @@ def test_the_same_points_are_drawn_as_the_same_file(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_page_of_the_front_has_the_prices_that_are_found() -> None:
     page = (Path(__file__).parent.parent / "docs" / "frontier.md").read_text()
-    _, _, made = page.partition(frontier_report.BEGIN)
-    lines = made.partition(frontier_report.END)[0].splitlines()
+    _, _, made = page.partition(frontier_page.BEGIN)
+    lines = made.partition(frontier_page.END)[0].splitlines()
     rows = [line.strip("| ").split(" | ") for line in lines if "| `" in line]
     assert [row[:2] for row in rows] == [["2/3", "0"], ["2/3", "2"], ["1", "0"], ["1", "2"]]
     for greatest, wait, least, _, designs in rows:
         changes = dict(re.split(": |=", change, maxsplit=1) for change in designs.split("`")[1].split("; "))
         policy = changes.pop(EVENT_IDX)
-        price = pricing.price(Instance(frontier_report.DEVICE, "linux", policy, *pricing.PRICED_AT, changes))
+        price = pricing.price(Instance(frontier_page.DEVICE, "linux", policy, *pricing.PRICED_AT, changes))
         assert price.cells == [least, greatest, wait]
 
 
@@ -479,4 +491,4 @@ def test_a_search_is_counted_as_one() -> None:
     decider = Decider()
     first = decider.decide(from_name("propolis-2025/linux/tail/n1-sq2-cq2"))
     again = decider.decide(from_name("propolis-2026/linux/tail/n1-sq2-cq2"))
-    assert (first.how, again.how, decider.searches) == (SEARCH, repair.SAME, 1)
+    assert (first.how, again.how, decider.searches) == (SEARCH, SAME, 1)

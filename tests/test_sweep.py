@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from uncork import runner
 from uncork.cli import cli
+from uncork.decide import many
 
 pytestmark = pytest.mark.slow  # they start programs
 
@@ -263,7 +263,7 @@ def test_what_another_version_contradicts_is_told(copy: Path) -> None:
 def test_counterexamples_are_shown_without_a_search(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     show = ["trace", HANGS, "--property", "drains", "--format", "itf"]
     searched = CliRunner().invoke(cli, show, standalone_mode=False).stdout
-    monkeypatch.setattr(runner, "check", None)
+    monkeypatch.setattr(many, "check", None)
     assert CliRunner().invoke(cli, show, standalone_mode=False).exception is not None
     kept = CliRunner().invoke(cli, [*show, "--db", str(copy)], standalone_mode=False).stdout
     assert json.loads(kept)["#meta"]["refutes"] == json.loads(searched)["#meta"]["refutes"]

@@ -7,18 +7,19 @@ from budgets import examples
 from hypothesis import given, settings
 from test_engines import IN_RANGE, counter, pictures, verdict
 from toys import TOYS, Toy, draw, lasting, never
-from uncork import agreement, runner
-from uncork.agreement import contradictions
 from uncork.core.expr import boolean
 from uncork.core.property import Always, NotForever
 from uncork.core.sorts import Bool
 from uncork.core.system import Record, System, var
 from uncork.core.trace import ReplayError, Trace
 from uncork.core.verdict import Open, Proved, Refuted
+from uncork.decide import agreement, many
+from uncork.decide.agreement import contradictions
+from uncork.decide.exits import Exit
+from uncork.decide.gate import judge
 from uncork.engines import Budget, Progress, Stop, explicit
 from uncork.engines.symbolic import bmc, induction
 from uncork.engines.symbolic.liveness_to_safety import safe
-from uncork.gate import Exit, judge
 from uncork_nvme.instance import from_name
 from uncork_properties.catalogue import ROWS, properties
 from uncork_properties.invariants import facts, never_lost
@@ -247,7 +248,7 @@ def test_contradictions(verdicts, *, contradict: bool) -> None:
 @pytest.mark.parametrize("rows", [("safety", "drains"), pytest.param(tuple(ROWS), marks=pytest.mark.deep)], ids=str)
 @pytest.mark.parametrize("name", [HANGS, LIVE])
 def test_engines_agree(name: str, rows: tuple[str, ...]) -> None:
-    (checked,) = runner.check([from_name(name)], rows, engine="all")
+    (checked,) = many.check([from_name(name)], rows, engine="all")
     assert checked.disagreements == ()
     assert judge(checked, None) == [] or name == HANGS
 
@@ -261,7 +262,7 @@ def test_an_engine_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(explicit, "check", lie)
     monkeypatch.setattr(agreement, "_DOUBTED", agreement._SOUGHT)
-    (checked,) = runner.check([from_name(HANGS)], ("drains",), engine="all")
+    (checked,) = many.check([from_name(HANGS)], ("drains",), engine="all")
     findings = [finding for finding in judge(checked, None) if finding.exit is Exit.DISAGREE]
     assert findings
     assert "explicit says proved (a lie), sweeps says refuted" in findings[0].message

@@ -17,11 +17,14 @@ from budgets import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from propolis_driver import Driver
-from uncork import logs, tracing, validating
+from uncork import logs
 from uncork.core.trace import replay
 from uncork.engines.python import Plain, predicate, successors
 from uncork.logs import dtrace, lines, propolis, qemu, write
-from uncork.validating import Followed
+from uncork.trace.runs import walk
+from uncork.validate import command as tracing
+from uncork.validate import follow as validating
+from uncork.validate.follow import Followed
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.instance import Instance, from_name
 from uncork_nvme.museum import BUGS
@@ -42,7 +45,7 @@ def follow(instance: Instance, log: logs.Log, *, aimed: bool = False) -> Followe
 
 
 def recorded(instance: Instance, steps: int, seed: int) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in write.log(instance, tracing.walk(instance, steps, seed))]
+    return [json.loads(line) for line in write.log(instance, walk(instance, steps, seed))]
 
 
 def as_log(told: list[dict[str, Any]]) -> logs.Log:

@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
+from pages import counterexamples, readme
 from plainly import both
-from uncork import counterexamples, runner
 from uncork.core.trace import replay
 from uncork.core.verdict import Proved, Refuted
-from uncork.gate import trace_steps, word
+from uncork.decide import many
 from uncork.render import itf
 from uncork_nvme.instance import Instance, from_name
-from uncork_properties import expected, matrix, readme
+from uncork_properties import expected, matrix
 from uncork_properties.catalogue import ROWS, properties
 from uncork_properties.expected import cell
 
@@ -52,8 +52,8 @@ KNOWN = {
 
 
 def verdicts(instance: Instance) -> dict[str, str]:
-    (checked,) = runner.check([instance])
-    return {row.property: word(row.verdict) for row in checked.rows}
+    (checked,) = many.check([instance])
+    return {row.property: row.verdict.word for row in checked.rows}
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -126,9 +126,9 @@ def test_every_refuted_row_is_stored() -> None:
     stored = set()
     for path in STORED:
         meta = itf.loads(path.read_text())[1]
-        stored |= {(runner.fingerprint(from_name(meta["instance"])), name.split(" ")[0]) for name in meta["refutes"]}
+        stored |= {(many.fingerprint(from_name(meta["instance"])), name.split(" ")[0]) for name in meta["refutes"]}
     refuted = {
-        (runner.fingerprint(instance), row)
+        (many.fingerprint(instance), row)
         for instance, each in expected.default().values()
         for row, cell in each.verdicts.items()
         if cell.startswith("refuted")
@@ -172,10 +172,10 @@ def test_the_matrix_without_reductions(one_in: int) -> None:
         (name, of) for name, of in expected.default().items() if (of[0].sqs, of[0].cq_size) not in ((2, 3), (3, 2))
     ]
     recorded = dict(known[::one_in])
-    for checked in runner.check([instance for instance, _ in recorded.values()], reductions=frozenset()):
+    for checked in many.check([instance for instance, _ in recorded.values()], reductions=frozenset()):
         name, cells = checked.instance.name, recorded[checked.instance.name][1].verdicts
         for row in checked.rows:
-            found = cell(word(row.verdict), *trace_steps(row.verdict))
+            found = cell(row.verdict.word, *row.verdict.steps)
             assert found.split("+")[0] == cells[row.property].split("+")[0], (name, row.property)
             if isinstance(row.verdict, Refuted) and row.verdict.trace.stuck:
                 assert found == cells[row.property], (name, row.property)
@@ -190,10 +190,10 @@ def test_the_deep_matrix_is_recorded_whole() -> None:
 @pytest.mark.slow
 def test_same_input_same_trace() -> None:
     name = "propolis-2026/linux/head/n2-sq2-cq2/early_free=no"
-    first, second = (runner.check([from_name(name)]) for _ in range(2))
+    first, second = (many.check([from_name(name)]) for _ in range(2))
     assert [each.rows for each in first] == [each.rows for each in second]
 
 
 def test_proved_says_how() -> None:
-    (checked,) = runner.check([from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3")], reductions=frozenset())
+    (checked,) = many.check([from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3")], reductions=frozenset())
     assert {row.verdict for row in checked.rows} == {Proved("all 77,250 reachable states")}

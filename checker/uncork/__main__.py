@@ -18,7 +18,7 @@ def main() -> None:
     try:
         cli.main()
     except SystemExit as ended:
-        patience = sys.modules.get("uncork.patience")  # without which nothing was done that can be given up
+        patience = sys.modules.get("uncork.decide.patience")  # without which nothing was done that can be given up
         if patience and patience.given_up:
             sys.stdout.flush()
             sys.stderr.flush()

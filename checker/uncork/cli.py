@@ -14,73 +14,72 @@ from typing import Any, NamedTuple
 
 import click
 
-from uncork import __version__, signals
-from uncork.exits import Exit
-from uncork.options import Command
+from uncork import __version__
+from uncork.command.options import Command
+from uncork.decide import signals
+from uncork.decide.exits import Exit
 
 
 class _Place(NamedTuple):
-    """Where a command is defined, and the first sentence of its help."""
+    """The package whose `command` defines a command, and the first sentence of its help."""
 
-    module: str
+    package: str
     help: str
     name: str = ""
 
 
 _COMMANDS = {
     "cost": _Place(
-        "designing", "Compute what instances cost, exactly: doorbells per completion, and what a corked SQ waits for."
+        "cost",
+        "Compute what instances cost, exactly: doorbells per completion, and what a corked SQ waits for.",
     ),
     "measure": _Place(
-        "designing",
+        "measure",
         "Simulate instances under a load, at sizes that no search reaches: doorbells, time corked, time to resume.",
     ),
     "repair": _Place(
-        "designing", "Find every minimal set of changes that makes DEVICE live, and show why each change is needed."
+        "design",
+        "Find every minimal set of changes that makes DEVICE live, and show why each change is needed.",
     ),
     "frontier": _Place(
-        "designing", "Show the live designs that no other beats: CQ doorbells per completion against the worst wait."
+        "design",
+        "Show the live designs that no other beats: CQ doorbells per completion against the worst wait.",
     ),
-    "sweep": _Place(
-        "sweeping", "Decide many instances, on all cores or on a cluster, and keep what is found in a file."
-    ),
+    "sweep": _Place("sweep", "Decide many instances, on all cores or on a cluster, and keep what is found in a file."),
     "conform": _Place(
-        "conforming", "Run a real QEMU beside its model, step by step, and compare; or run the schedule in FILE again."
+        "conform",
+        "Run a real QEMU beside its model, step by step, and compare; or run the schedule in FILE again.",
     ),
     "report": _Place(
-        "reporting",
+        "report",
         "Check as `uncork check` does, and write verdicts and counterexamples to one HTML file, to step through.",
     ),
     "validate": _Place(
-        "tracing",
+        "validate",
         "Check that LOG, of a run of a real device, is a run of the model, with any steps that it does not show "
         "between.",
     ),
-    "record": _Place("tracing", "Print a log of a run of the model, as `uncork validate` reads it."),
+    "record": _Place("trace", "Print a log of a run of the model, as `uncork validate` reads it."),
     "explore": _Place(
-        "exploring",
+        "explore",
         "Walk through an instance in the terminal: take steps, take them back, jump to its counterexamples.",
     ),
-    "list": _Place("printing", "List what there is.", "list_"),
+    "list": _Place("describe", "List what there is.", "list_"),
     "show": _Place(
-        "printing",
+        "describe",
         "Explain a policy, device, guest, property, choice, step or instance: what it is, its source, its steps.",
     ),
-    "check": _Place(
-        "deciding", "Check the default matrix, or what the filters name, and compare with what is expected."
-    ),
+    "check": _Place("check", "Check the default matrix, or what the filters name, and compare with what is expected."),
     "museum": _Place(
-        "deciding", "Check the museum of bugs of real devices and drivers: each is refuted, and its fix is proved."
+        "museum", "Check the museum of bugs of real devices and drivers: each is refuted, and its fix is proved."
     ),
-    "prove": _Place("deciding", "Prove a design for every queue size: with one SQ, and with any number of them."),
-    "verify": _Place("deciding", "Check a certificate of `uncork prove`, or those of `uncork check`."),
+    "prove": _Place("prove", "Prove a design for every queue size: with one SQ, and with any number of them."),
+    "verify": _Place("verify", "Check a certificate of `uncork prove`, or those of `uncork check`."),
     "trace": _Place(
-        "printing", "Print the shortest counterexample of an instance, or a stored one; both are replayed first."
+        "trace", "Print the shortest counterexample of an instance, or a stored one; both are replayed first."
     ),
-    "simulate": _Place(
-        "printing", "Print a random fair run of an instance: each step is drawn from all that may happen."
-    ),
-    "export": _Place("printing", "Print an instance in another tool's language."),
+    "simulate": _Place("trace", "Print a random fair run of an instance: each step is drawn from all that may happen."),
+    "export": _Place("export", "Print an instance in another tool's language."),
 }
 """The commands by name."""
 
@@ -115,7 +114,7 @@ class _Group(click.Group):
 
 def _found(name: str) -> click.Command:
     place = _COMMANDS[name]
-    found = getattr(importlib.import_module(f"uncork.{place.module}"), place.name or name)
+    found = getattr(importlib.import_module(f"uncork.{place.package}.command"), place.name or name)
     assert isinstance(found, click.Command)
     return found
 
@@ -166,7 +165,7 @@ def _run() -> int:
 
 def _told(error: Exception) -> Exit:
     """Says what went wrong: with the input, or with uncork."""
-    import traceback
+    import traceback  # what only mistakes need
 
     from uncork_nvme.choices import ChoiceError, InstanceError
     from uncork_properties.expected import ExpectationError

@@ -13,18 +13,23 @@ the cursor and the tail and nowhere else, so one is visible exactly if the two d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import field
 from math import inf
 from typing import cast
 
 from uncork.core.expr import Expr, any_of, gap, ite, minimum, total
+from uncork.core.frozen import frozen
 from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
 from uncork.core.system import Declared, Record, Updates, var
 
-from uncork_nvme.actors import IN_POST, Completer, Serving
 from uncork_nvme.choices import ABOUT_EVENTS, YES, Choice, Choices
-from uncork_nvme.machine import CQ, SQ, Kick, Life, Machine
 from uncork_nvme.policies import CQView, Policy
+from uncork_nvme.state.actors import IN_POST, Completer, Serving
+from uncork_nvme.state.kicks import Kick
+from uncork_nvme.state.life import Life
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import CQ, SQ
 
 IN_CORK = ("cork arm", "cork recheck")
 """Where a worker stands while it corks its SQ and holds the CQ lock."""
@@ -125,16 +130,17 @@ class Rest(Record):
         )
 
 
+@frozen
 class _AnyKick(Kick):
     """A kick of every corked SQ."""
 
+    others: Updates = field(default_factory=Updates)
+    """What changes for those that are not followed."""
+
     def updates(self, also: SQ | None = None, joins: SQ | None = None) -> list[Updates]:
         """What changes for each SQ and for the rest."""
-        machine = cast(AnySize, self.machine)
         changed = super().updates(also, joins)
-        if self.site and machine.rest is not None:
-            changed.append(machine.rest(corked=False, way=machine.anything.way))
-        return changed
+        return [*changed, self.others] if self.site and self.others else changed
 
 
 def anywhere(cq: CQView) -> Expr:
@@ -232,4 +238,5 @@ class AnySize(Machine):
     def kicks(self, site: str) -> Iterator[Kick]:
         """The kick that happens at a site (the name of a choice), or one that kicks nobody."""
         kicks = self.choices.items()[site] == YES
-        yield _AnyKick(self, None if kicks else (), site=kicks)
+        others = self.rest(corked=False, way=self.anything.way) if self.rest else Updates()
+        yield _AnyKick(tuple(self.sqs), None if kicks else (), kicks, others)

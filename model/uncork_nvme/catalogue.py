@@ -416,3 +416,6 @@ GUESTS = {
     )
 }
 """The guests by name."""
+
+POLLS = "{} polls unconditionally: it needs no doorbell to be live, and a verdict says nothing of its EventIdx."
+"""What is said of a device whose workers never wait."""

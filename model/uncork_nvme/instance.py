@@ -7,19 +7,19 @@ import sys
 from collections.abc import Mapping
 from dataclasses import field
 from functools import cache, cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from uncork.core.frozen import frozen
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import RingPicture, System
 
-from uncork_nvme import device, guest, lifecycle
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, YES, Choice, ChoiceError, Choices, parse_all
 from uncork_nvme.choices import InstanceError as InstanceError  # which everybody knows by this module
 from uncork_nvme.formulas import FormulaError, formula
-from uncork_nvme.machine import Machine
 from uncork_nvme.policies import POLICIES, Policy
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.steps import device, guest, lifecycle
 
 MAX_STEPS = 100_000
 """The steps of the largest machine that can be written down, in half a minute."""
@@ -53,6 +53,19 @@ class Instance:
         """`device/guest/policy/n1-sq3-cq3`, with the overrides at the end."""
         shape = f"n{self.sqs}-sq{self.sq_size}-cq{self.cq_size}"
         return "/".join([self.device, self.guest, self.policy, shape, *_said(self.overrides)])
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What it is made of, as plain data."""
+        return {
+            "policy": self.policy,
+            "device": self.device,
+            "guest": self.guest,
+            "sqs": self.sqs,
+            "sq_size": self.sq_size,
+            "cq_size": self.cq_size,
+            "overrides": dict(self.overrides),
+        }
 
     @property
     def choices(self) -> Choices:

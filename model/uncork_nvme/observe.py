@@ -8,8 +8,9 @@ from __future__ import annotations
 from uncork.core.expr import Expr, any_of, boolean, count
 from uncork.core.system import System
 
-from uncork_nvme.actors import IN_POP
-from uncork_nvme.machine import SQ, Machine
+from uncork_nvme.state.actors import IN_POP
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import SQ
 
 EVENTS = {
     "check_sq": (("need_sq", "elide_sq"), "the guest looks at SQ EventIdx, whatever it finds"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from uncork.core.expr import Expr, any_of, count
 from uncork.core.property import Cover, InRange, NotForever, Property, Repeatedly, Sometimes, always
+from uncork.core.sorts import did_you_mean
 from uncork.core.system import System, say
-from uncork_nvme.machine import SQ, Machine
+from uncork_nvme.choices import InstanceError
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import SQ
 
 ROWS = {
     "safety": "Indices in range, permits conserved, the CQ never overflows, no CQE is overwritten unread, and "
@@ -213,3 +216,11 @@ def _uncorking(m: Machine, system: System) -> Expr:
         action.guard & q.corked for action in system.actions for q in m.sqs if f"{q.name}.corked" in action.updates
         and action.family not in ("cork", "cork_park")
     )  # fmt: skip
+
+
+def named(stated: Sequence[Property], name: str) -> Property:
+    """The property of a name, or the first of a row; raises `InstanceError` if there is none."""
+    for prop in stated:
+        if name in (prop.name, prop.row):
+            return prop
+    raise InstanceError(f"there is no property {name!r}{did_you_mean(name, [*ROWS, *(p.name for p in stated)])}")

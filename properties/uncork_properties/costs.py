@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from uncork.core.cost import Rate, Wait
 from uncork.core.system import System
-from uncork_nvme.machine import Machine
+from uncork_nvme.state.machine import Machine
 
 _POST = ("post", "post_queued")
 

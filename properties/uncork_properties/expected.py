@@ -28,6 +28,7 @@ COLUMNS = [
     *("device", "guest", "policy", "sqs", "sq_size", "cq_size", "overrides"),
     *(*ROWS, "states", "depth", "unreached"),
 ]
+_HERE = Path(__file__).parent / "recorded"
 _INSTANCE = 7
 _MADE_OF = COLUMNS[: _INSTANCE - 1]
 """What an instance is made of, but for its overrides."""
@@ -62,7 +63,7 @@ def default(name: str = "expected.csv", of: Collection[Instance] | None = None) 
     `of` some instances: lines that do not begin with what one of them is made of are passed over.
     """
     only = None if of is None else {tuple(str(getattr(each, name)) for name in _MADE_OF) for each in of}
-    return _read(Path(__file__).with_name(name).read_text(encoding="utf-8"), name, only)
+    return _read((_HERE / name).read_text(encoding="utf-8"), name, only)
 
 
 RECORDED = ("field.csv", "lifecycle.csv", "second-sq.csv", "memory.csv", "hand-over.csv", "expected.csv")

@@ -13,10 +13,11 @@ from uncork.core.expr import Expr, any_of, boolean, count, lift, total
 from uncork.core.property import Always, always
 from uncork.core.sorts import Ring
 from uncork.core.system import System
-from uncork_nvme.actors import IN_POST, Serving
 from uncork_nvme.choices import NO, YES
-from uncork_nvme.guest import crossed
-from uncork_nvme.machine import CQ, SQ, Machine
+from uncork_nvme.state.actors import IN_POST, Serving
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import CQ, SQ
+from uncork_nvme.steps.guest import crossed
 
 _POPPING = ("cork arm", "cork recheck", "fetch", "arm", "reread")
 """Where a worker holds the lock of its SQ."""

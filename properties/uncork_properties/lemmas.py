@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from uncork.core.argument import Lemma
 from uncork.core.expr import Expr, boolean, gap, ite
 from uncork.core.sorts import Enum
-from uncork_nvme.actors import IN_POST
 from uncork_nvme.anysize import IN_CORK, AnySize, AnySQ
 from uncork_nvme.choices import YES
-from uncork_nvme.posting import post_sequence
+from uncork_nvme.state.actors import IN_POST
+from uncork_nvme.steps.posting import post_sequence
 
 UNDER_CQ_LOCK = (*IN_CORK, *IN_POST)
 UNDER_SQ_LOCK = ("fetch", "arm", "reread", *IN_CORK)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from uncork.core.system import Action, System
 from uncork.core.timed import Arrivals, Case, Span, Time, Timed
-from uncork_nvme.machine import SQ, Machine
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import SQ
 
 STEP, TRAP, WAKE, MEDIA, APART = 0.1, 2.0, 1.0, 10.0, 2.0
 """Microseconds: a step, a trap, a worker's wake-up, a command; and how far apart completions from elsewhere come."""

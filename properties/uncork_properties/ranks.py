@@ -8,11 +8,11 @@ from uncork.core.argument import Descent, Elsewhere, Frame, Help, Response
 from uncork.core.expr import Expr, boolean, count, gap, ite, total
 from uncork.core.property import NotForever
 from uncork.core.system import System, say
-from uncork_nvme.actors import IN_POST
 from uncork_nvme.anysize import AnySize, AnySQ
 from uncork_nvme.choices import YES
-from uncork_nvme.guest import looks
-from uncork_nvme.posting import post_sequence
+from uncork_nvme.state.actors import IN_POST
+from uncork_nvme.steps.guest import looks
+from uncork_nvme.steps.posting import post_sequence
 
 from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed
 

@@ -9,10 +9,10 @@ from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import YES, Choice
 from uncork_nvme.instance import Instance
 
-from uncork.conform.controller import Controller
-from uncork.conform.driver import RIGHT, Shape, Slips
 from uncork.conform.following import Model
-from uncork.conform.probing import Probed
+from uncork.conform.rig.controller import Controller
+from uncork.conform.rig.driver import RIGHT, Shape, Slips
+from uncork.conform.rig.probing import Probed
 from uncork.conform.schedules import Run, run
 from uncork.conform.shrink import shrunk
 

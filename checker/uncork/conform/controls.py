@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uncork_nvme.choices import YES, Choice
 
 from uncork.conform.campaign import SHAPES, Setting
-from uncork.conform.driver import Slips
+from uncork.conform.rig.driver import Slips
 
 MOST, MOST_WRONG = 60, 600
 """Schedules within which a changed model has to disagree, and a wrong guest to get stuck."""

@@ -11,9 +11,9 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from uncork_nvme import guest
 from uncork_nvme.instance import Instance
-from uncork_nvme.machine import Machine
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.steps import guest
 
 from uncork.core.expr import Expr
 from uncork.core.observed import Event

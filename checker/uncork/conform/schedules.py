@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from uncork_nvme.choices import Choices
 
-from uncork.conform.controller import Controller
-from uncork.conform.driver import LATE, RIGHT, Driver, Shape, Slips
 from uncork.conform.following import LAID_OVER, Mismatch, Model
-from uncork.conform.qtest import Failed
+from uncork.conform.rig.controller import Controller
+from uncork.conform.rig.driver import LATE, RIGHT, Driver, Shape, Slips
+from uncork.conform.rig.qtest import Failed
 from uncork.core.sorts import Value
 
 MOVES = 40

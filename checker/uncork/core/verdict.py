@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from uncork.core.frozen import frozen
 from uncork.core.trace import Trace
@@ -13,6 +13,8 @@ class Proved:
     """The property holds of every run at the stated sizes; `how` it is known."""
 
     how: str
+    word: ClassVar[str] = "proved"
+    steps: ClassVar[tuple[None, None]] = (None, None)
 
 
 @frozen
@@ -24,6 +26,12 @@ class Refuted:
 
     trace: Trace
     shortest: bool = True
+    word: ClassVar[str] = "refuted"
+
+    @property
+    def steps(self) -> tuple[int, int | None]:
+        """The number of steps in the run, its loop included, and in its loop."""
+        return len(self.trace.steps), self.trace.loop_steps
 
 
 @frozen
@@ -32,6 +40,9 @@ class Open:
 
     reason: str
     depth: int
+    word: ClassVar[str] = "open"
+    steps: ClassVar[tuple[None, None]] = (None, None)
 
 
 Verdict: TypeAlias = Proved | Refuted | Open
+"""Each has a `word` for itself, and `steps`: how long the run that refutes is, and its loop; None without one."""

@@ -9,6 +9,7 @@ from typing import Any
 from uncork_nvme.choices import MAX_SIZE, Choice
 
 from uncork.core.sorts import Value
+from uncork.core.system import Action
 
 
 class LogError(ValueError):
@@ -86,3 +87,11 @@ def numbered(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(lines, 1):
         if stripped := line.strip():
             yield number, stripped
+
+
+def parts(action: Action) -> tuple[int | None, int | None]:
+    """The numbers of the SQ and of the worker that an action is of, where it is of one."""
+    arguments = action.name.partition("(")[2].removesuffix(")").split(", ")
+    sqs = [int(a[2:]) for a in arguments if a.startswith("SQ") and a[2:].isdecimal()]
+    workers = [int(a[7:]) for a in arguments if a.startswith("worker ") and a[7:].isdecimal()]
+    return sqs[0] if sqs else None, workers[0] if workers else None

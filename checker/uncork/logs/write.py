@@ -13,8 +13,8 @@ from uncork.core.evaluate import State, evaluate
 from uncork.core.expr import Expr
 from uncork.core.system import Action
 from uncork.core.trace import Trace
+from uncork.logs import parts
 from uncork.logs.lines import VERSION
-from uncork.validating import parts
 
 Step: TypeAlias = tuple[str, State, State]
 """An action's name, and the states before and after it."""

@@ -1,0 +1,1 @@
+"""`uncork check`: instances are checked, and held against what is expected of them."""

@@ -1,0 +1,141 @@
+"""What `uncork check` does, once: from what was asked to a table, files and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
+
+import click
+from uncork_nvme.instance import Instance, InstanceError, find_policy
+from uncork_properties import expected
+
+from uncork.command import idle, options, selection
+from uncork.command.options import own_file
+from uncork.command.selection import Filters
+from uncork.core.frozen import frozen
+from uncork.decide import many
+from uncork.decide.exits import Exit
+from uncork.render import ci
+
+FORMATS = ("json", *ci.FORMATS)
+"""What can be written."""
+
+Known = Mapping[str, tuple[Instance, expected.Expected]]
+"""What is expected of instances, by name."""
+
+
+@frozen
+class Asked:
+    """What was asked. `files` are those of policies that changed: others are not checked; none of them: all are.
+
+    `outputs` has the path of each format to write.
+    """
+
+    filters: Filters
+    files: Sequence[str] = ()
+    rows: Sequence[str] = ()
+    engine: str = "explicit"
+    reductions: Sequence[str] | None = None
+    expect: str | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    certificate: str | None = None
+    max_states: int | None = None
+    max_memory: int | None = None
+    max_seconds: float | None = None
+
+    def instances(self) -> tuple[list[Instance], Known]:
+        """The instances to check, and what is expected of instances."""
+        if self.expect is None:
+            named = self._changed(selection.select(self.filters))
+            return named, expected.recorded(named)
+        known = expected.load(self.expect)
+        by_file = self.filters == Filters()
+        named = [each for each, _ in known.values()] if by_file else selection.select(self.filters)
+        return self._changed(named), known
+
+    def _changed(self, named: list[Instance]) -> list[Instance]:
+        if not self.files:
+            return named
+        if not any(own_files(each.policy) for each in named):
+            raise click.UsageError("a FILE is of a policy that --policy or --expect names: path/to/file.py:function")
+        changed = {Path(file).resolve() for file in self.files}
+        if self.expect and Path(self.expect).resolve() in changed:
+            return named
+        own = {policy: own_files(policy) for policy in dict.fromkeys(each.policy for each in named)}
+        return [each for each in named if any(file.resolve() in changed for file in own[each.policy])]
+
+
+def own_files(policy: str) -> list[Path]:
+    """The file of a policy of the user's own, and those beside it that it imports; none of another policy."""
+    path, colon, _ = policy.rpartition(":")
+    if not colon:
+        return []
+    from modulefinder import ModuleFinder  # as long to import as the catalogue is, for files of the user's own
+
+    folder = Path(path).resolve().parent
+    finder = ModuleFinder([str(folder)])  # which runs nothing
+    try:
+        finder.run_script(path)
+        found = [getattr(module, "__file__", None) for module in finder.modules.values()]
+        beside = [Path(file) for file in found if file]
+    except Exception:  # what is wrong is told when it is loaded; until then it may import anything
+        beside = [*folder.glob("*.py"), *folder.glob("*/*.py")]
+    return [Path(path), *(file for file in beside if file.resolve() != Path(path).resolve())]
+
+
+def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) -> None:
+    """Raises `ExpectationError` for a line that says nothing of what is checked, or whose policy cannot be read."""
+    for instance, wanted in [known[each.name] for each in instances if each.name in known]:
+        try:
+            find_policy(instance.policy)
+        except InstanceError as error:
+            raise expected.ExpectationError(f"{wanted.where}: {error}") from None
+        if not wanted.verdicts.keys() & set(rows):
+            raise expected.ExpectationError(
+                f"{wanted.where}: nothing is expected of {', '.join(rows)}: write it, or ask for another --property"
+            )
+
+
+def once(asked: Asked) -> int:
+    """Checks what was asked, prints what was found, writes the files; gives the exit code."""
+    rows, reduced = selection.rows(asked.rows), selection.reductions(asked.reductions)
+    named, known = asked.instances()
+    if asked.files and not named:
+        click.echo(f"nothing to check: no policy is of {', '.join(asked.files)}", err=True)
+    instances, left_out = selection.fitting(named)
+    _compared(rows, instances, known)
+    notes = idle.told(asked.filters, instances)
+    for reason in [*(f"not checked: {each}" for each in left_out), *notes]:
+        click.echo(reason, err=True)
+    read = [asked.expect, *asked.files, *(own_file(each.policy) for each in instances)]
+    options.writable(asked.outputs.values(), read)
+    if asked.certificate is not None:
+        from uncork.check import certificate  # numpy
+
+        certificate.prepare(asked.certificate, instances, [*read, *asked.outputs.values()])
+    interrupted, found = False, []
+    meanwhile = threading.Thread(target=importlib.import_module, args=("uncork.check.show",), daemon=True)
+    meanwhile.start()  # rich takes as long to import as a small instance to check, much of it outside of Python
+    budget = options.budget(asked.max_states, asked.max_memory, asked.max_seconds, len(instances))
+    with options.progress() as watch:
+        try:
+            for checked in many.check(instances, rows, budget, watch, reductions=reduced, engine=asked.engine):
+                found.append(checked)
+        except KeyboardInterrupt:
+            interrupted = True
+    from uncork.check.show import Report  # see above
+
+    report = Report(instances, rows, known, reduced, asked.engine, notes)
+    code = Exit.INTERRUPTED if interrupted else report.code(found)
+    if asked.outputs:
+        from uncork.check import files  # what only these outputs need
+
+        files.write_all(asked.outputs, report, found, code)
+    report.show(found, quiet="-" in asked.outputs.values(), interrupted=interrupted)
+    if asked.certificate is not None and not interrupted:
+        for each in certificate.write(Path(asked.certificate), found):
+            click.echo(each.lacking or f"certified: {each.instance}: {', '.join(each.rows)}", err=True)
+    return code

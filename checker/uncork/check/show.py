@@ -1,0 +1,147 @@
+"""What `uncork check` prints: a table of verdicts, and what is not as expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from uncork_nvme.catalogue import POLLS
+from uncork_nvme.choices import YES
+from uncork_nvme.instance import Instance
+from uncork_properties.expected import Expected, cell, word
+
+from uncork.decide.exits import Exit
+from uncork.decide.gate import Finding, judge, worst
+from uncork.decide.one import Checked
+from uncork.engines import REDUCTIONS
+from uncork.render.terminal import text
+
+_LEGEND = (
+    "live: all is proved, for all runs at these sizes. HANGS k: some run of k steps ends with an SQ that stays corked, "
+    "or with queues that never drain. starves k: only progress fails. ! is not as expected. n1-sq3-cq3: one SQ of 3 "
+    "entries, a CQ of 3."
+)
+_BOUND = "With events: each happens at most as often as it is named ({}), at any time, or not at all."
+_FEW = 6
+"""Up to so many instances are told in full."""
+_SHOWN = 20
+"""Unexpected verdicts that are told one by one."""
+
+
+class Report:
+    """Prints what was found about the instances that were asked for."""
+
+    def __init__(
+        self,
+        instances: Sequence[Instance],
+        rows: Sequence[str],
+        expected: Mapping[str, tuple[Instance, Expected]],
+        reductions: frozenset[str] = REDUCTIONS,
+        engine: str = "explicit",
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.asked, self.rows, self.expected, self.notes = instances, rows, expected, notes
+        self.exact = reductions == REDUCTIONS and engine in ("explicit", "all")
+
+    def code(self, found: Sequence[Checked]) -> Exit:
+        """How the command ends."""
+        return worst(finding.exit for checked in found for finding in self.findings(checked, interrupted=False))
+
+    def show(self, found: Sequence[Checked], *, quiet: bool, interrupted: bool) -> None:
+        """Prints the table (unless `quiet`) and, on standard error, what is not as expected."""
+        findings = [finding for checked in found for finding in self.findings(checked, interrupted=interrupted)]
+        if self.asked and not quiet:
+            to = text.Page()
+            to.show(self._full(found) if len(self.asked) <= _FEW else self._matrix(found))
+            self._sum_up(to, found, findings)
+        errors = text.Page(stderr=True)
+        self._complain(errors, findings)
+        if interrupted:
+            left = len(self.asked) - len(found)
+            errors.say(f"interrupted: {left} of {len(self.asked)} instances were not checked")
+
+    def findings(self, checked: Checked, *, interrupted: bool) -> list[Finding]:
+        """What is not as expected of an instance; what an interruption left open needs no explanation."""
+        findings = judge(checked, self.expectation(checked))
+        return [finding for finding in findings if not (interrupted and finding.exit is Exit.OPEN)]
+
+    def expectation(self, checked: Checked) -> Expected | None:
+        """What is expected of an instance, as far as this check can tell."""
+        known = self.expected.get(checked.instance.name)
+        if known is None:
+            return None
+        return known[1] if self.exact else known[1].by_verdict
+
+    def _full(self, found: Sequence[Checked]) -> text.Table:
+        rows = []
+        for checked in found:
+            outcome = checked.outcome
+            for number, row in enumerate(checked.rows):
+                rows.append(
+                    [
+                        checked.instance.name if number == 0 else "",
+                        row.property,
+                        cell(row.verdict.word, *row.verdict.steps),
+                        f"{outcome.states:,}" if number == 0 else "",
+                        str(outcome.depth) if number == 0 else "",
+                        f"{outcome.seconds:.1f} s" if number == 0 else "",
+                    ]
+                )
+        return text.table(None, ["instance", "property", "verdict", "states", "depth", "time"], rows, numbers=(3, 4, 5))
+
+    def _matrix(self, found: Sequence[Checked]) -> text.Table:
+        shapes = list(dict.fromkeys(_shape(instance) for instance in self.asked))
+        lines: dict[tuple[str, ...], dict[str, str]] = {}
+        for checked in found:
+            instance = checked.instance
+            cells = {row.property: cell(row.verdict.word, *row.verdict.steps) for row in checked.rows}
+            mark = "" if not judge(checked, self.expectation(checked)) else "!"
+            key = (instance.device, instance.guest, instance.policy)
+            lines.setdefault(key, {})[_shape(instance)] = word(cells) + mark
+        rows, before = [], ("", "")
+        for (device, guest, policy), cells in lines.items():
+            if (device, guest) != before:
+                rows.append([f"{device} {guest}", *[""] * len(shapes)])
+            before = device, guest
+            rows.append([f" {policy}", *(cells.get(shape, "") for shape in shapes)])
+        return text.table(None, ["device guest, policy", *(shape.replace("-cq", "\n-cq") for shape in shapes)], rows)
+
+    def _sum_up(self, to: text.Page, found: Sequence[Checked], findings: Sequence[Finding]) -> None:
+        if len(self.asked) > _FEW:
+            to.say(_LEGEND)
+        for device in dict.fromkeys(i.device for i in self.asked if i.choices.poll == YES):
+            to.say(POLLS.format(device))
+        happening = sorted({i.choices.events for i in self.asked} - {"none"})
+        if happening:
+            to.say(_BOUND.format(", ".join(happening)))
+        to.say(self.summary(found, findings), "bold")
+
+    def summary(self, found: Sequence[Checked], findings: Sequence[Finding]) -> str:
+        """All of it in a sentence or two."""
+        if not self.asked:
+            return "Nothing was checked."
+        verdicts = [row.verdict.word for checked in found for row in checked.rows]
+        counts = ", ".join(f"{verdicts.count(w)} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
+        as_expected = "What is decided is as expected." if "open" in verdicts else "All as expected."
+        wanted = [(checked, self.expectation(checked)) for checked in found]
+        known = sum(each is not None for _, each in wanted)
+        left = sum(row.property not in each.verdicts for checked, each in wanted if each for row in checked.rows)
+        return (
+            f"{len(found)} instance{'s' * (len(found) != 1)} ({known} with expectations), {len(verdicts)} verdicts: "
+            f"{counts}. "
+            + (f"{left} not compared. " if left else "")
+            + (as_expected if not findings else f"{len(findings)} not as expected.")
+        )
+
+    def _complain(self, to: text.Page, findings: Sequence[Finding]) -> None:
+        for finding in findings[:_SHOWN]:
+            what = f"{finding.instance}: {finding.property}" if finding.property else finding.instance
+            to.say(f"{what}: {finding.message}", whole=True)
+        if len(findings) > _SHOWN:
+            to.say(f"... and {len(findings) - _SHOWN} more")
+        refuted = next((f for f in findings if f.exit in (Exit.SAFETY, Exit.LIVENESS)), None)
+        if refuted:
+            to.say(f"See how: uncork trace '{refuted.instance}' --property {refuted.property}", whole=True)
+
+
+def _shape(instance: Instance) -> str:
+    return f"n{instance.sqs}-sq{instance.sq_size}-cq{instance.cq_size}"

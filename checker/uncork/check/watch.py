@@ -1,0 +1,92 @@
+"""`uncork check --watch`: checks again whenever a policy of the user's own is saved."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+from uncork_nvme.choices import ChoiceError
+from uncork_nvme.instance import InstanceError, forget
+from uncork_properties.expected import ExpectationError
+
+from uncork.check.once import Asked, once, own_files
+from uncork.command.selection import Filters
+from uncork.core.sorts import SlipError
+from uncork.decide.exits import Exit
+
+_LOOK = 500
+"""Milliseconds after which the files are looked at even if nothing was told of them."""
+
+Seen = dict[Path, tuple[int, bytes] | None]
+"""When each file was saved, and what is in it; None for one that is not there."""
+
+
+def watch(asked: Asked) -> int:
+    """Checks until Ctrl-C. What is wrong with a file is told in a line, and its next version is waited for."""
+    files = _files(asked)
+    if not any(file.suffix == ".py" for file in files):
+        raise click.UsageError("--watch waits for a policy of your own: --policy path/to/file.py:function")
+    for file in files:
+        if not file.is_file():
+            raise InstanceError(f"there is no file {file}")
+    why = f"watching {_named(files)}; Ctrl-C ends"
+    while True:
+        seen = _look(files)
+        click.echo(f"== {time.strftime('%H:%M:%S')} {why}")
+        forget()
+        if _told(lambda: once(asked)) == Exit.INTERRUPTED:
+            return Exit.INTERRUPTED
+        _wait(seen)
+        now = _look(files)
+        why = f"{_named([file for file in files if now[file] != seen[file]] or files)} was saved"
+        with contextlib.suppress(ExpectationError):  # which the next check tells
+            files += [file for file in _files(asked) if file not in files]
+
+
+def _files(asked: Asked) -> list[Path]:
+    """The files of the policies that are to be checked, and that of the expectations."""
+    if asked.expect and asked.filters == Filters():
+        policies = [instance.policy for instance in asked.instances()[0]]
+    else:
+        policies = list(asked.filters.policies)
+    own = [file for policy in dict.fromkeys(policies) for file in own_files(policy)]
+    return list(dict.fromkeys([*own, *([Path(asked.expect)] if asked.expect else [])]))
+
+
+def _told(what: Callable[[], int | None]) -> int | None:
+    """Does something, or tells in a line what is wrong with a file."""
+    try:
+        return what()
+    except (InstanceError, ChoiceError, ExpectationError, SlipError) as error:
+        click.echo("Error: " + ": ".join(line.strip() for line in str(error).splitlines()), err=True)
+        return None
+
+
+def _wait(seen: Seen) -> None:
+    """Returns when a file is another one than was seen; the folders are watched, as editors put a new file in place."""
+    from watchfiles import watch as changes  # what only --watch needs
+
+    folders = {file.resolve().parent for file in seen}
+    for _ in changes(
+        *folders, watch_filter=None, debounce=200, rust_timeout=_LOOK, yield_on_timeout=True, recursive=False
+    ):
+        if _look(seen) != seen:
+            return
+
+
+def _look(files: Iterable[Path]) -> Seen:
+    return {file: _state(file) for file in files}
+
+
+def _state(file: Path) -> tuple[int, bytes] | None:
+    try:
+        return file.stat().st_mtime_ns, file.read_bytes()
+    except OSError:
+        return None
+
+
+def _named(files: Iterable[Path]) -> str:
+    return ", ".join(map(str, files))

@@ -1,0 +1,1 @@
+"""What the commands share: options, budgets, files, and from filters to instances."""

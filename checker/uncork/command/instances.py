@@ -1,0 +1,22 @@
+"""The instances that a command is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from uncork_nvme.instance import Instance
+
+from uncork.command import idle, selection
+from uncork.command.selection import Filters
+
+
+def chosen(names: Sequence[str], filters: Filters) -> list[Instance]:
+    """The instances of these names, and those that the filters name; what is left out of them is told.
+
+    Raises `InstanceError` or `ChoiceError` for what does not exist, or if nothing is named.
+    """
+    found, left_out = selection.named(names, filters)
+    for reason in [*(f"left out: {each}" for each in left_out), *idle.told(filters, found)]:
+        click.echo(reason, err=True)
+    return found

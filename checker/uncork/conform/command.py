@@ -1,0 +1,247 @@
+"""The command that runs a real device: `uncork conform`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from uncork_nvme.choices import Choice, parse_all
+from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
+
+from uncork.command.options import Command, listed, told, writable, write
+from uncork.conform import trials
+from uncork.conform.campaign import GUESTS, SHAPES, Campaign, Setting, settings, variant
+from uncork.conform.rig.controller import Controller
+from uncork.conform.rig.driver import Shape
+from uncork.conform.rig.probing import probe
+from uncork.conform.rig.qtest import Failed, Missing, Qemu
+from uncork.conform.schedules import Run
+from uncork.conform.storing import Stored, as_json, loads
+from uncork.conform.trials import Line
+from uncork.decide.exits import Exit
+from uncork.decide.gate import worst
+from uncork.engines.follow import Crowd
+from uncork.render.terminal.progress import Show, progress
+
+if TYPE_CHECKING:
+    from uncork.render.terminal.text import Page
+
+_MOST_SQS, _MOST_SQ, _MOST_CQ = 8, 64, 256
+"""SQs, and entries that fit a page: the driver's queues are a page each."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the options ask for."""
+
+    schedules: int
+    seed: int
+    settings: Sequence[Setting]
+    overrides: dict[str, Choice]
+    policy: str
+    overlay: str | None
+    controls: bool
+
+
+@click.command(cls=Command)
+@click.argument("what", metavar="qemu|FILE")
+@click.option("--schedules", type=click.IntRange(min=1), default=480, show_default=True, help="How many, over all.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the first; then one up each."
+)
+@listed("--guest", help="Guests. Default: linux,lazy,spdk.")
+@listed("--shape", help="Sizes, as in n2-sq3-cq3. Default: eight small ones.")
+@click.option("--policy", default="", help="The policy of the model, in place of QEMU's: a wrong one has to disagree.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Change a choice of the model. Repeatable."
+)
+@click.option("--overlay", metavar="POLICY", help="Show the guest this policy's CQ EventIdx in place of QEMU's.")
+@click.option("--controls", is_flag=True, help="Also see that what has to fail fails, and other policies as foretold.")
+@click.option("--program", help="The QEMU to run. Default: qemu-system-x86_64.")
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False),
+    default="conform-failed.json",
+    show_default=True,
+    help="Where a schedule that fails is written, shrunk.",
+)
+@click.option(
+    "--json",
+    "json_",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write the results as JSON; - is standard output.",
+)
+def conform(
+    what: str,
+    schedules: int,
+    seed: int,
+    guest: list[str] | None,
+    shape: list[str] | None,
+    policy: str,
+    overrides: tuple[str, ...],
+    overlay: str | None,
+    controls: bool,
+    program: str | None,
+    save: str,
+    json_: str | None,
+) -> int:
+    """Run a real QEMU beside its model, step by step, and compare; or run the schedule in FILE again.
+
+    A guest's moves are drawn at random and made on QEMU's NVMe controller, with no guest's system, KVM or root. After
+    each, EventIdx and the CQEs have to be as in the model when it has nothing left to do; at the end nothing may be
+    stuck. A schedule that fails is shrunk, printed and written to a file. docs/conform.md tells what was found.
+    """
+    stored = None if what == "qemu" else _stored(what)
+    of_search = ("schedules", "seed", "guest", "shape", "policy", "overrides", "overlay", "controls")
+    if stored and (ignored := _given(of_search)):
+        raise click.UsageError(f"a stored schedule has its own: leave out --{', --'.join(ignored)}")
+    writable([None if stored else save, json_], [what])
+    plan = _Plan(schedules, seed, _settings(guest, shape), parse_all(overrides), policy, overlay, controls)
+    for name in (policy, overlay):
+        find_policy(name) if name else None
+    if overlay and (policy or "post_order" in plan.overrides):
+        raise InstanceError("--overlay is laid over QEMU's own policy: leave out --policy and --set post_order")
+    for setting in plan.settings:
+        _comparable(setting.instance(plan.overrides, policy))
+
+    from uncork.render.terminal.text import Page  # rich
+
+    to = Page(stderr=json_ == "-")
+    try:
+        with Qemu(program) as qemu, progress() as show:
+            made = _again(stored, qemu) if stored else _compare(plan, qemu, show)
+    except Missing as why:
+        click.echo(f"skipped: {why}", err=True)
+        return Exit.OPEN
+    except (Failed, Crowd) as why:
+        click.echo(f"open: {why}", err=True)
+        return Exit.OPEN
+    return made.tell(to, None if stored else save, json_)
+
+
+def _given(names: Iterable[str]) -> list[str]:
+    """Those of some options that the command line has."""
+    context = click.get_current_context()
+    spelt = {"overrides": "set"}
+    source = click.core.ParameterSource.COMMANDLINE
+    return [spelt.get(name, name) for name in names if context.get_parameter_source(name) is source]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What was found, to be told when QEMU has ended."""
+
+    version: str
+    schedules: int
+    moves: int
+    campaign: Campaign
+    lines: Sequence[Line] = ()
+    failed: tuple[Setting, Run] | None = None
+    skipped: int = 0
+
+    def tell(self, to: Page, save: str | None, json_: str | None) -> int:
+        """Prints it and writes the files. Gives the exit code."""
+        from uncork.conform.show import tables  # rich
+
+        for table in tables(self.lines):
+            to.show(table)
+            to.say()
+        codes = [_code(line) for line in self.lines if not line.right]
+        if self.skipped:
+            to.say(f"{self.skipped} of the stored moves could not be made, and were left out")
+        if self.failed:
+            codes.append(self._tell_failure(to, *self.failed, save))
+        else:
+            to.say(
+                f"QEMU {self.version}: {self.schedules:,} schedule{'s' if self.schedules != 1 else ''}, "
+                f"{self.moves:,} moves; the model agrees after each."
+            )
+        if json_ is not None:
+            rows = [{"qemu": self.version, **vars(line)} for line in self.lines]
+            write(json_, json.dumps(rows, indent=1) + "\n")
+        return worst(codes)
+
+    def _tell_failure(self, to: Page, setting: Setting, run: Run, save: str | None) -> Exit:
+        from uncork.conform.show import told as in_lines  # rich
+
+        instance = setting.instance(self.campaign.choices, self.campaign.policy)
+        over = f", with {self.campaign.overlay} laid over it" if self.campaign.overlay else ""
+        what = "QEMU does what the model does not" if run.mismatch else "a run gets stuck"
+        to.say(f"QEMU {self.version}, {instance.name}{over}: {what}", "bold", whole=True)
+        for line in in_lines(run):
+            to.say(line, whole=True)
+        if save:
+            write(save, json.dumps(as_json(run, instance, self.campaign.overlay, self.version), indent=1) + "\n")
+            to.say(f"written to {save}; uncork conform {save} runs it again", whole=True)
+        return Exit.DISAGREE if run.mismatch else Exit.LIVENESS
+
+
+def _compare(plan: _Plan, qemu: Qemu, show: Show) -> _Made:
+    def watch(done: int, total: int, about: str) -> None:
+        show(done, total, about, None)
+
+    controller = Controller(qemu)
+    probed = probe(controller)
+    base = variant(probed)
+    campaign = Campaign(controller, {**base, **plan.overrides}, policy=plan.policy, overlay=plan.overlay)
+    found = campaign.until_one_fails(plan.settings, plan.schedules, plan.seed, watch)
+    lines = [*trials.probed(probed), *trials.settings([each for each in found if each.schedules])]
+    failed = next(((each.setting, each.failed) for each in found if each.failed), None)
+    if failed:
+        watch(0, 1, "shrinking the schedule that fails")
+        failed = (failed[0], campaign.shrink(*failed))
+    elif plan.controls:
+        lines += [*trials.controls(controller, base, settings(), watch), *trials.overlays(controller, base, watch)]
+    return _Made(qemu.version, plan.schedules, sum(each.moves for each in found), campaign, lines, failed)
+
+
+def _again(stored: Stored, qemu: Qemu) -> _Made:
+    instance = stored.instance
+    setting = Setting(instance.guest, Shape(instance.sqs, instance.sq_size, instance.cq_size))
+    campaign = Campaign(Controller(qemu), dict(instance.overrides), policy=instance.policy, overlay=stored.overlay)
+    made = campaign.run(setting, stored.seed, stored.moves)
+    failed = (setting, made) if made.mismatch or made.stuck else None
+    skipped = len(stored.moves) - made.drawn
+    return _Made(qemu.version, 1, len(made.moves), campaign, failed=failed, skipped=0 if made.mismatch else skipped)
+
+
+def _code(line: Line) -> Exit:
+    """The exit code of a trial that did not come out as it is to."""
+    if line.part in ("control", "guest"):
+        return Exit.VACUOUS
+    return Exit.LIVENESS if line.result.startswith("stuck") else Exit.DISAGREE
+
+
+# -- what is asked for -------------------------------------------------------------------------------------------------
+def _stored(path: str) -> Stored:
+    if not os.path.isfile(path):
+        raise InstanceError(f"{path!r} is neither qemu, the device that can be run, nor a file of a stored schedule")
+    try:
+        with told(path):
+            found = loads(Path(path).read_text(encoding="utf-8"), path)
+    except UnicodeDecodeError as error:
+        raise InstanceError(f"{path} is not a run that uncork conform stored: {error}") from None
+    _comparable(found.instance)
+    return found
+
+
+def _settings(guests: Sequence[str] | None, shapes: Sequence[str] | None) -> list[Setting]:
+    named = [from_name(f"qemu/linux/head/{name}") for name in shapes or ()]
+    sizes = [Shape(each.sqs, each.sq_size, each.cq_size) for each in named]
+    return settings(guests or GUESTS, sizes or SHAPES)
+
+
+def _comparable(instance: Instance) -> None:
+    """Raises `InstanceError` for a model that the driver is no guest of, or whose queues it has no place for."""
+    choices = instance.choices
+    for name, only in (("doorbell_buffer", "on"), ("events", "none"), ("memory", "sc")):
+        if choices.items()[name] != only:
+            raise InstanceError(f"{instance.name}: a real device can only be compared with {name}={only}")
+    if instance.sqs > _MOST_SQS or instance.sq_size > _MOST_SQ or instance.cq_size > _MOST_CQ:
+        most = f"at most {_MOST_SQS} SQs of {_MOST_SQ} entries and a CQ of {_MOST_CQ}"
+        raise InstanceError(f"{instance.name}: a real device is compared with {most}")

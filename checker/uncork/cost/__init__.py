@@ -1,0 +1,1 @@
+"""`uncork cost`: what a policy costs, exactly."""

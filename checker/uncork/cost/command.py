@@ -1,0 +1,75 @@
+"""The command that computes what policies cost: `uncork cost`."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import click
+
+from uncork.command.instances import chosen
+from uncork.command.options import JSON, Command, budget, budgeted, filtered, own_file, writable, write
+from uncork.command.selection import Filters
+from uncork.cost import exact
+from uncork.decide.exits import Exit
+from uncork.render.terminal.progress import progress
+
+
+@click.command(cls=Command)
+@click.argument("instances", nargs=-1)
+@filtered
+@click.option(
+    "--trace",
+    type=click.Choice(["least", "greatest", "wait"]),
+    help="Show the run: of the least or greatest CQ doorbells per completion, or of the longest wait.",
+)
+@JSON
+@budgeted
+def cost(
+    instances: tuple[str, ...],
+    filters: Filters,
+    trace: str | None,
+    json_: str | None,
+    max_states: int | None,
+    max_memory: int | None,
+    max_seconds: float | None,
+) -> int:
+    """Compute what instances cost, exactly: doorbells per completion, and what a corked SQ waits for.
+
+    INSTANCES are named, or filtered as for uncork check.
+
+    The least and the greatest over all fair runs, each with a run that has it, which is replayed and counted anew.
+    """
+    asked = chosen(instances, filters)
+    writable([json_], [own_file(each.policy) for each in asked])
+    from uncork.cost import show  # rich
+    from uncork.engines.explicit.cost import Unfinished  # numpy and llvmlite: four times what comes before
+    from uncork.render.terminal.text import Page, console, show_run
+
+    limit, found, code = budget(max_states, max_memory, max_seconds, 1), [], Exit.AS_EXPECTED
+    try:
+        with progress() as tell:
+            for number, instance in enumerate(asked):
+                watch = partial(tell, number, len(asked), instance.name)
+                watch(None)
+                try:
+                    found.append(exact.costs(instance, limit, watch))
+                except Unfinished as why:
+                    click.echo(f"{instance.name}: open: {why}", err=True)
+                    code = Exit.OPEN
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: {len(asked) - len(found)} of {len(asked)} instances have no costs", err=True)
+        code = Exit.INTERRUPTED
+    if json_ is not None:
+        write(json_, json.dumps([show.as_json(each) for each in found], indent=1) + "\n")
+    if json_ != "-" and found:
+        to = Page()
+        to.show(show.table(found))
+        to.say(show.LEGEND)
+        for each in found if trace else ():
+            run = show.RUNS[trace or ""](each)
+            if run is None:
+                to.say(f"{each.instance.name}: no run has a {trace} to show")
+            else:
+                show_run(console(), f"{each.instance.name}: {trace}", each.instance.system, run)
+    return code

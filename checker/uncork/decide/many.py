@@ -1,0 +1,135 @@
+"""Checks many instances: the same system once, on all cores, with progress, and with an orderly end on Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from math import log
+
+from uncork_nvme.instance import Instance
+from uncork_nvme.state.machine import Machine
+from uncork_properties.catalogue import ROWS, covers, properties
+
+from uncork.core.property import describe
+from uncork.decide import signals
+from uncork.decide.one import Asked, Checked, Tick, Watch, one
+from uncork.decide.patience import INTERRUPTED
+from uncork.engines import REDUCTIONS, Budget, Progress, Stop
+
+
+def check(
+    instances: Sequence[Instance],
+    rows: Sequence[str] = tuple(ROWS),
+    budget: Budget | None = None,
+    watch: Watch = lambda _: None,
+    jobs: int | None = None,
+    reductions: frozenset[str] = REDUCTIONS,
+    engine: str = "explicit",
+) -> Iterator[Checked]:
+    """The verdicts of each instance, in order, as they come.
+
+    Instances whose systems and properties are the same are explored once. On Ctrl-C what is under way ends as open,
+    what was not begun is left out, and `KeyboardInterrupt` is raised at the end.
+    """
+    cores = jobs or os.cpu_count() or 1
+    prints: dict[int, str] = {}
+    leaders = _leaders(instances, prints)
+    first = list(islice(leaders, cores))
+    asked = Asked(tuple(rows), budget or Budget(), reductions, engine, cores if len(first) <= 1 else 1)
+    if len(first) <= 1:
+        results = _alone(instances, [*first, *leaders], asked, watch)
+    else:
+        from uncork.decide.several import together  # which takes as long to import as an instance to check
+
+        results = together(instances, first, leaders, asked, watch)
+    done: dict[str, Checked] = {}
+    following = 0
+    with contextlib.closing(results), _noticed() as interrupted:
+        for index, checked in results:
+            done[prints[index]] = checked
+            while prints.get(following) in done:
+                yield replace(done[prints[following]], instance=instances[following])
+                following += 1
+    for index in range(following, len(instances)):
+        if prints.get(index) in done:
+            yield replace(done[prints[index]], instance=instances[index])
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _leaders(instances: Sequence[Instance], prints: dict[int, str]) -> Iterator[int]:
+    """The instances that stand for all whose systems are the same, from the one that takes the longest on.
+
+    Each is told as soon as it is found, and notes what it is known by, as do those that it stands for. It is the first
+    of them in order: those whose systems are the same have the same sizes, and so take as long.
+    """
+    if len(instances) == 1:
+        prints[0] = ""
+        yield 0
+        return
+    known: set[str] = set()
+    machines: dict[object, Machine] = {}
+    for index in sorted(range(len(instances)), key=lambda i: -effort(instances[i])):
+        if _soon_made(instances[index]):
+            instances[index].shares(machines)
+        mark = prints[index] = _known_by(instances[index])
+        if mark not in known:
+            known.add(mark)
+            yield index
+
+
+def fingerprint(instance: Instance) -> str:
+    """A hash that is equal for instances that differ in name only."""
+    found = (*properties(instance.machine, instance.system), *covers(instance.machine, instance.system))
+    return instance.system.fingerprint(describe(each) for each in found)
+
+
+def _known_by(instance: Instance) -> str:
+    """The fingerprint of an instance; of a large one, whose making counts as work, its name."""
+    return fingerprint(instance) if _soon_made(instance) else instance.name
+
+
+def _soon_made(instance: Instance) -> bool:
+    return instance.steps < _SOON_MADE
+
+
+_SOON_MADE = 2000
+"""Steps of a system that is made within a second."""
+
+
+def effort(instance: Instance) -> float:
+    """A guess at how long an instance takes, as a logarithm, to begin with the longest."""
+    return instance.sqs * log(instance.sq_size * 20) + 3 * log(instance.cq_size)
+
+
+# -- in this process ---------------------------------------------------------------------------------------------------
+def _alone(
+    instances: Sequence[Instance], order: Sequence[int], asked: Asked, watch: Watch
+) -> Generator[tuple[int, Checked], None, None]:
+    with signals.noticed() as stop:
+        for number, index in enumerate(sorted(order)):
+            name = instances[index].name
+
+            def report(progress: Progress, number: int = number, name: str = name) -> None:
+                watch(Tick(number, len(order), name, progress))
+                if stop.is_set():
+                    raise Stop(INTERRUPTED)
+
+            watch(Tick(number, len(order), name, None))
+            yield index, one(instances[index], asked, report, stop.is_set)
+            if stop.is_set():
+                raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _noticed() -> Iterator[threading.Event]:
+    """An event that is set if what is done here is interrupted."""
+    event = threading.Event()
+    try:
+        yield event
+    except KeyboardInterrupt:
+        event.set()

@@ -1,0 +1,1 @@
+"""`uncork list` and `uncork show`: what there is."""

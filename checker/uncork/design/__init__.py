@@ -1,0 +1,1 @@
+"""`uncork repair` and `uncork frontier`: the search for designs that are live."""

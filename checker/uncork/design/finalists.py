@@ -1,0 +1,81 @@
+"""What more is to be said of designs that are live: whether they are at every size, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from uncork.design.decider import Decider, Decision
+from uncork.design.price import PRICED_AT, Price, Priced, Prices
+from uncork.design.search import Found, Live, Watch
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A minimal live design: what is proved for all sizes (a sentence for one SQ, for any number), and what it costs.
+
+    The price is the dearest of all guests; None where it was not asked.
+    """
+
+    live: Live
+    one: str
+    several: str
+    price: Priced | None
+
+    @property
+    def order(self) -> tuple[bool, tuple[float, ...], int]:
+        """Cheapest first, then what has no price, with fewer changes before more."""
+        known = isinstance(self.price, Price)
+        return not known, self.price.order if isinstance(self.price, Price) else (), len(self.live.changes)
+
+    @property
+    def cells(self) -> list[str]:
+        """Its price as text."""
+        return self.price.cells if self.price else ["not asked"] * 3
+
+
+def finalists(
+    found: Found,
+    decider: Decider,
+    watch: Watch,
+    *,
+    prove: bool,
+    priced: bool = True,
+) -> list[Finalist]:
+    """What more is to be said of the live designs, cheapest first. On Ctrl-C of those that were looked at."""
+    made: list[Finalist] = []
+    prices = Prices(decider.mark, decider.budget) if priced else None
+    decider.report = lambda name, progress: watch(len(made), len(found.live), name, progress)
+    try:
+        for live in found.live:
+            made.append(_finalist(found, live, decider, prices, prove=prove))  # noqa: PERF401  # kept on Ctrl-C
+    except KeyboardInterrupt:
+        found.interrupted = True
+        made += [Finalist(live, "not asked", "not asked", None) for live in found.live[len(made) :]]
+    return sorted(made, key=lambda each: each.order)
+
+
+def _finalist(found: Found, live: Live, decider: Decider, prices: Prices | None, *, prove: bool) -> Finalist:
+    one, several = ["not asked"], ["not asked"]
+    designs = [found.space.design(live.changes, guest) for guest in found.space.guests]
+    price = prices.dearest((each.at(*PRICED_AT) for each in designs), decider.report) if prices else None
+    if prove:
+        one, several = [], []
+        for design in designs:
+            decider.report(f"{design.name}, for every size", None)
+            one.append(decider.proofs(design, several=False))
+            small = decider.decide(design.at(2, 2, 2))
+            several.append(f"no: fails at {size(small)}" if small.trace else decider.proofs(design, several=True))
+    return Finalist(live, _joined(found, one), _joined(found, several), price)
+
+
+def _joined(found: Found, said: Sequence[str]) -> str:
+    if len(set(said)) == 1:
+        return said[0]
+    return "; ".join(f"{guest}: {each}" for guest, each in zip(found.space.guests, said, strict=True))
+
+
+def size(decision: Decision) -> str:
+    """The sizes of the instance that was decided."""
+    at = decision.instance
+    return f"n{at.sqs}-sq{at.sq_size}-cq{at.cq_size}"

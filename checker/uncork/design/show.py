@@ -1,0 +1,128 @@
+"""What `uncork repair` says of what it found: on a terminal, and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from uncork_nvme.choices import Choice
+
+from uncork.design.decider import Decision
+from uncork.design.finalists import Finalist, size
+from uncork.design.price import Priced, Unpriced
+from uncork.design.search import Found, Live
+from uncork.design.space import Changes, ordered, said
+from uncork.render.terminal.text import Page, Table, table
+
+NO_COSTS = (
+    "Costs are not known here; the order is by the number of changes, which says nothing of doorbells or of waiting."
+)
+COSTS = (
+    "CQ doorbells per completion, and the worst wait: CQEs that the guest consumes while an SQ sleeps corked and the "
+    "CQ has room. For one SQ of 4 entries on a CQ of 4."
+)
+
+
+def in_words(changes: Changes) -> str:
+    """All changes of a design."""
+    return "; ".join(map(said, ordered(changes))) or "nothing: it is live as it is"
+
+
+# -- on a terminal -----------------------------------------------------------------------------------------------------
+def show(to: Page, found: Found, finals: Sequence[Finalist]) -> None:
+    """Prints the minimal sets of changes, why each change is needed, and how much work it was."""
+    if finals:
+        to.show(_table(finals))
+        to.say(COSTS if any(each.price for each in finals) else NO_COSTS)
+        for reason in reasons([each.price for each in finals]):
+            to.say(reason, "magenta")
+    else:
+        none = "No live design was found so far." if found.interrupted else "No design is live."
+        to.say("No design is known to be live." if found.open and not found.interrupted else none, "bold red")
+    for number, each in enumerate(finals, 1):
+        to.say()
+        to.say(f"{number}. {in_words(each.live.changes)}", "bold", whole=True)
+        to.say(f"   live at {_sizes(each.live)}", whole=True)
+        for change, decision in found.needed(each.live):
+            to.say(f"   without {said(change)}: {fails(decision)}", whole=True)
+    to.say()
+    to.say(sums(found))
+    if found.open:
+        to.say(
+            f"{len(found.open)} designs are open, and a set said to be minimal may have one of them in it", "magenta"
+        )
+
+
+def _table(finals: Sequence[Finalist]) -> Table:
+    rows = [
+        [str(number), in_words(each.live.changes), each.one, each.several, *each.cells]
+        for number, each in enumerate(finals, 1)
+    ]
+    columns = ["", "changes", "every size, one SQ", "any number"]
+    priced = ["doorbells, least", "greatest", "worst wait"] if any(each.price for each in finals) else []
+    return table(None, [*columns, *priced], [row[: len(columns) + len(priced)] for row in rows])
+
+
+def _sizes(live: Live) -> str:
+    places: dict[str, list[str]] = {}
+    for decision in live.decisions:
+        vacuous = " (vacuous: no run " + ", ".join(decision.unreached) + ")" if decision.unreached else ""
+        places.setdefault(decision.instance.guest, []).append(size(decision) + vacuous)
+    return "; ".join(f"{', '.join(sizes)} with {guest}" for guest, sizes in places.items())
+
+
+def fails(decision: Decision) -> str:
+    """What is wrong with an instance: a run, or that it is open."""
+    if decision.trace is None or decision.refutes is None:
+        return f"open at {decision.instance.name}: {decision.reason}"
+    return f"{decision.refutes.row} fails in {len(decision.trace.steps)} steps at {decision.instance.name}"
+
+
+def reasons(prices: Iterable[Priced | None]) -> list[str]:
+    """Which prices are open, and why, in sentences."""
+    open_ = Counter(price.reason for price in prices if isinstance(price, Unpriced))
+    return [f"Prices that are open: {count}; {reason}." for reason, count in open_.items()]
+
+
+def sums(found: Found) -> str:
+    """How many designs there were, and how each was decided, in a sentence."""
+    counts = ", ".join(f"{count:,} {how}" for how, count in found.counts.items() if count) or "none decided"
+    end = "; interrupted, the rest was not looked at" if found.interrupted else ""
+    return f"{found.total:,} designs: {counts}. {found.searches:,} searches{end}."
+
+
+# -- as data -----------------------------------------------------------------------------------------------------------
+def as_json(found: Found, finals: Sequence[Finalist]) -> dict[str, Any]:
+    """What was found, with the steps of each run."""
+    return {
+        "device": found.space.device,
+        "guests": list(found.space.guests),
+        "shapes": [list(shape) for shape in found.space.shapes],
+        "designs": found.total,
+        "searches": found.searches,
+        "counts": found.counts,
+        "interrupted": found.interrupted,
+        "repairs": [
+            {
+                "changes": dict(ordered(each.live.changes)),
+                "instances": [decision.instance.name for decision in each.live.decisions],
+                "one": each.one,
+                "several": each.several,
+                "price": "open" if isinstance(each.price, Unpriced) else each.price and each.price.cells,
+                "needed": [_why(change, decision) for change, decision in found.needed(each.live)],
+            }
+            for each in finals
+        ],
+    }
+
+
+def _why(change: tuple[str, Choice], decision: Decision) -> dict[str, Any]:
+    run = decision.trace
+    return {
+        "change": said(change),
+        "instance": decision.instance.name,
+        "refutes": decision.refutes.name if decision.refutes else None,
+        "steps": list(run.steps) if run else None,
+        "loop": run.loop if run else None,
+    }

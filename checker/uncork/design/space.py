@@ -1,0 +1,97 @@
+"""The designs that a device may become: some of its switches set otherwise, and another EventIdx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, product
+
+from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.choices import NO, YES, Choice, ChoiceError, Choices
+from uncork_nvme.formulas import space as policies
+from uncork_nvme.instance import Design
+from uncork_properties import matrix
+
+EVENT_IDX = "EventIdx"
+SWITCHES: Mapping[str, tuple[Choice, ...]] = {
+    "post_order": ("read-then-arm", "arm-then-read"),
+    "cork": ("park", "arm-recheck"),
+    "kick_on_post": (NO, YES),
+    "kick_on_reserve": (NO, YES),
+    "kick_on_remit": (NO, YES),
+    "kick_size": ("all", "room"),
+}
+"""The switches that a design may set, and to what."""
+ROWS = ("uncorked", "drains")
+"""What makes a design live, besides safety."""
+
+Changes = frozenset[tuple[str, Choice]]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The designs that a device may become, with the guests and shapes at which they have to be live."""
+
+    device: str
+    guests: tuple[str, ...] = ("linux",)
+    shapes: tuple[Shape, ...] = tuple(s for s in matrix.SHAPES if s[0] < 3)
+    policies: tuple[str, ...] = field(default_factory=lambda: tuple(policies()))
+    switches: Mapping[str, tuple[Choice, ...]] = field(default_factory=lambda: dict(SWITCHES))
+
+    @property
+    def places(self) -> list[tuple[str, Shape]]:
+        """Every guest at every shape, the smallest first."""
+        shapes = sorted(self.shapes, key=lambda s: (s[0], s[1] ** s[0] * s[2]))
+        return [(guest, shape) for shape in shapes for guest in self.guests]
+
+    @property
+    def alternatives(self) -> dict[str, list[Choice]]:
+        """What each switch may become, and EventIdx: all but what it is on the device."""
+        chosen = Choices().replace(DEVICES[self.device].choices).items()
+        found: dict[str, list[Choice]] = {
+            EVENT_IDX: [name for name in self.policies if name != DEVICES[self.device].policy]
+        }
+        for name, values in self.switches.items():
+            found[name] = [value for value in values if value != chosen[name]]
+        return found
+
+    def designs(self) -> Iterator[Changes]:
+        """Every set of changes, fewer before more."""
+        others = self.alternatives
+        for size in range(len(others) + 1):
+            for names in combinations(others, size):
+                for values in product(*(others[name] for name in names)):
+                    yield frozenset(zip(names, values, strict=True))
+
+    def design(self, changes: Changes, guest: str) -> Design:
+        """A set of changes as a design, of whatever sizes."""
+        made = dict(changes)
+        policy = str(made.pop(EVENT_IDX, DEVICES[self.device].policy))
+        return Design(self.device, guest, policy, {name: made[name] for name in sorted(made)})
+
+    def fits(self, changes: Changes) -> bool:
+        """Whether its choices go together, with every guest."""
+        try:
+            for guest in self.guests:
+                _ = self.design(changes, guest).at(1, 2, 2).choices
+        except ChoiceError:
+            return False
+        return True
+
+
+def shapes(sqs: Sequence[int]) -> tuple[Shape, ...]:
+    """The shapes of the default matrix with these numbers of SQs."""
+    return tuple(shape for shape in matrix.SHAPES if shape[0] in sqs)
+
+
+def ordered(changes: Changes) -> list[tuple[str, Choice]]:
+    """Changes in the order of the switches, EventIdx first."""
+    order = [EVENT_IDX, *SWITCHES]
+    return sorted(changes, key=lambda change: (order.index(change[0]), str(change[1])))
+
+
+def said(change: tuple[str, Choice]) -> str:
+    """A change in words."""
+    name, value = change
+    return f"{name}: {value}" if name == EVENT_IDX else f"{name}={value}"

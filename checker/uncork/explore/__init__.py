@@ -1,0 +1,1 @@
+"""`uncork explore`: a run walked by hand."""

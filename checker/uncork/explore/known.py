@@ -1,0 +1,63 @@
+"""What is known of a machine before it is walked: its stored counterexamples, and facts of each SQ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from uncork_nvme.instance import Instance, InstanceError
+from uncork_nvme.state.machine import Machine
+from uncork_properties.catalogue import properties
+
+from uncork.core.system import Saying, say
+from uncork.core.trace import Trace, replay
+from uncork.trace.runs import Stored, stored
+
+CORKS = frozenset({"cork", "cork_park", "line_up", "block"})
+"""The families of steps by which an SQ is corked, or a completion stays queued for want of room."""
+
+_FOLDERS = (Path("counterexamples"), Path(__file__).parents[3] / "counterexamples")
+"""Where stored counterexamples are looked for: here, and where this program's source is."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A run that can be jumped to, and what it is called."""
+
+    label: str
+    run: Trace
+
+
+def stored_as(of: Instance, path: str) -> Known:
+    """A stored run, replayed on this instance too, and held to what it says that it refutes."""
+    return _known(of, Path(path).name, stored(path))
+
+
+def _known(of: Instance, name: str, found: Stored) -> Known:
+    stated = {prop.name: prop for prop in properties(of.machine, of.system)}
+    replay(of.system, found.run)
+    refutes = [prop.name for prop in found.refutes]
+    for each in refutes:
+        if each not in stated:
+            raise InstanceError(f"{name}: {of.name} has no property {each!r}")
+        replay(of.system, found.run, stated[each])
+    loop = f", then a loop of {found.run.loop_steps}" if found.run.loop_steps else ""
+    return Known(f"{', '.join(refutes) or name}: {found.run.stem} steps{loop}", found.run)
+
+
+def counterexamples(of: Instance, folders: tuple[Path, ...] = _FOLDERS) -> Iterator[Known]:
+    """The stored counterexamples of this machine, under whatever name, each replayed; of the first folder there is."""
+    folder = next((each for each in folders if each.is_dir()), None)
+    shape = f"-n{of.sqs}-sq{of.sq_size}-cq{of.cq_size}-"
+    for path in sorted(folder.glob(f"*{shape}*.itf.json")) if folder else ():
+        found = stored(str(path))
+        if found.instance.system.fingerprint() == of.system.fingerprint():
+            yield _known(of, path.name, found)
+
+
+def facts(machine: Machine) -> list[Saying]:
+    """What there is to know of each SQ: whether it is corked, has entries, and sleeps."""
+    return [
+        say(f"{q.label}: corked {{}}, {{}} to take, asleep {{}}", q.corked, q.pending, q.asleep) for q in machine.sqs
+    ]

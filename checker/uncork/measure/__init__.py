@@ -1,0 +1,1 @@
+"""`uncork measure`: what a policy costs at real sizes, by simulation."""

@@ -1,0 +1,1 @@
+"""`uncork museum`: bugs of real devices and drivers."""

@@ -1,0 +1,50 @@
+"""Checks the museum of bugs: every variant is refuted, every fix is proved.
+
+`python -m uncork.museum.check docs properties/uncork_properties` writes the pages, and what is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from uncork_nvme.museum import Bug, Shown
+from uncork_properties.expected import Expected
+
+from uncork.decide import many
+from uncork.decide.gate import Finding, judge
+from uncork.decide.one import Checked, Watch
+from uncork.engines import Budget
+
+FIXED = ("safety", "uncorked", "drains")
+"""What a fix has to have. Progress is another fault: several SQs starve one another on sound devices too."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A bug, and what was found of its variant and its fix at each of its sizes."""
+
+    bug: Bug
+    shown: Shown
+    variants: tuple[Checked, ...]
+    fixes: tuple[Checked, ...]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is not as the museum says: a variant that is not refuted, a fix that is not proved, or proves little."""
+        wanted = Expected({self.shown.refutes: "refuted"}, None, None, frozenset())
+        found = []
+        for checked in self.variants:
+            asked = tuple(row for row in checked.rows if row.property == self.shown.refutes)
+            found += judge(replace(checked, rows=asked, outcome=replace(checked.outcome, unreached=None)), wanted)
+        return [*found, *(finding for checked in self.fixes for finding in judge(checked, None))]
+
+
+def check(bugs: Sequence[Bug], budget: Budget | None = None, watch: Watch = lambda _: None) -> Iterator[Exhibit]:
+    """The exhibits of those bugs that are shown, in order."""
+    exhibited = [(bug, bug.shown) for bug in bugs if bug.shown is not None]
+    instances = [design.at(*s) for _, shown in exhibited for s in shown.shapes for design in (shown.variant, shown.fix)]
+    found = many.check(instances, FIXED, budget, watch)
+    for bug, shown in exhibited:
+        pairs = [(next(found), next(found)) for _ in shown.shapes]
+        yield Exhibit(bug, shown, tuple(v for v, _ in pairs), tuple(f for _, f in pairs))

@@ -1,0 +1,38 @@
+"""What `uncork museum` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from uncork_properties.expected import cell
+
+from uncork.decide.one import Checked
+from uncork.museum.check import FIXED, Exhibit
+from uncork.render.terminal import text
+
+
+def table(exhibits: Sequence[Exhibit]) -> text.Table:
+    """Two rows for each exhibit: the variant and how it fails, the fix and where it does not."""
+    rows = []
+    for each in exhibits:
+        rows.append([each.bug.name, each.shown.variant.name, f"{each.shown.refutes} refuted {refuted(each)}"])
+        rows.append(["", each.shown.fix.name, proved(each)])
+    return text.table(None, ["bug", "variant, fix", "verdict"], rows, whole=(0,))
+
+
+def refuted(each: Exhibit) -> str:
+    """How the variants fail: a run for each size."""
+    cells = [_cell(checked, each.shown.refutes) for checked in each.variants]
+    return ", ".join(each.removeprefix("refuted ") for each in cells)
+
+
+def proved(each: Exhibit) -> str:
+    """Whether the fixes hold, and at which sizes."""
+    words = {_cell(checked, row).split(" ")[0] for checked in each.fixes for row in FIXED}
+    said = "proved" if words == {"proved"} else " and ".join(sorted(words))
+    return f"{said} at {', '.join(checked.instance.name.split('/')[3] for checked in each.fixes)}"
+
+
+def _cell(checked: Checked, name: str) -> str:
+    row = next(row for row in checked.rows if row.property == name)
+    return cell(row.verdict.word, *row.verdict.steps)

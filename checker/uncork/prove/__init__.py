@@ -1,0 +1,1 @@
+"""`uncork prove` and `uncork verify`: for queues of every size."""

@@ -1,0 +1,48 @@
+"""The command for queues of every size: `uncork prove`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from uncork_nvme.choices import parse_all
+from uncork_nvme.instance import Design
+
+from uncork.command.options import Command, own_file, progress
+from uncork.decide.gate import worst
+from uncork.decide.one import Tick
+
+
+@click.command(cls=Command)
+@click.argument("policy")
+@click.option("--device", required=True, help="A device.")
+@click.option("--guest", default="linux", show_default=True, help="A guest.")
+@click.option("--sqs", type=click.Choice(["one", "any", "both"]), default="both", show_default=True)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice (see: uncork show). Repeatable."
+)
+@click.option("--certificate", type=click.Path(file_okay=False), help="Write the obligations to this folder.")
+def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, ...], certificate: str | None) -> int:
+    """Prove a design for every queue size: with one SQ, and with any number of them.
+
+    Where the proof fails, the step that breaks it is named, and small sizes are searched for a real failure.
+    """
+    from uncork.prove import certificate as files
+    from uncork.prove import proof, show  # z3 and rich take as long to import as all else
+    from uncork.render.terminal.text import Page
+
+    design = Design(device, guest, policy, parse_all(overrides))
+    if certificate is not None:
+        files.prepare(certificate, [own_file(policy)])
+    to, codes, proved = Page(), [], []
+    for several in {"one": [False], "any": [True], "both": [False, True]}[sqs]:
+        with progress() as watch:
+            parts = proof.prove(design, several, lambda what: watch(Tick(0, 1, what, None)))
+            lacking = show.unproved(parts)
+            real = list(proof.failing(design, several, lacking, watch)) if lacking else []
+        codes.append(show.report(to, design, parts, real))
+        proved.append(parts[-1])
+    if certificate is not None:
+        files.write(Path(certificate), design, proved)
+        to.say(f"certificate: {certificate} (uncork verify checks it)", whole=True)
+    return worst(codes)

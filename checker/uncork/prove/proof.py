@@ -1,0 +1,108 @@
+"""Proves designs for queues of every size: what `uncork prove` does, without a word of output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from uncork_nvme.anysize import AnySize
+from uncork_nvme.instance import Design, find_policy, system
+from uncork_properties.argument import argument
+from uncork_properties.catalogue import properties
+
+from uncork.core.argument import Argument
+from uncork.core.property import Property
+from uncork.core.verdict import Refuted
+from uncork.decide import many
+from uncork.decide.one import Checked, Tick
+from uncork.decide.patience import patiently
+from uncork.engines import Budget
+from uncork.engines.deductive import Failure, Judgement, judge
+
+LEAST = (2, 3)
+"""The least sizes of the CQ that are tried: a design may be good from 3 entries up."""
+REAL = {False: ((1, 2, 2), (1, 3, 2), (1, 3, 3)), True: ((2, 2, 2), (2, 2, 3), (3, 2, 2))}
+"""Sizes at which a design that is not proved is looked at: does it fail there? By whether it has several SQs."""
+
+SMALL = 3_000_000
+"""States after which such a look ends."""
+
+Watch = Callable[[str], None]
+
+
+def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list[Property]]:
+    """The proof for a design, with one SQ or any number, and the properties that it is about."""
+    machine = AnySize(design.at(1, 2, 2).choices, find_policy(design.policy), several=several, least=least)
+    found = system(design.name, machine)
+    return argument(machine, found), properties(machine, found)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was found for one SQ, or for several, with a CQ of at least so many entries.
+
+    `rows` tells of each property that was tried whether it is proved and, where it is not, what failed.
+    """
+
+    several: bool
+    least: int
+    judgement: Judgement
+    rows: Mapping[str, tuple[bool, Sequence[Failure]]]
+
+    @property
+    def proved(self) -> list[str]:
+        """The properties that are proved."""
+        return [row for row, (proved, _) in self.rows.items() if proved]
+
+    @property
+    def live(self) -> bool:
+        """Whether every property that was tried is proved."""
+        return len(self.proved) == len(self.rows)
+
+    @property
+    def claim(self) -> str:
+        """What is proved, in a sentence."""
+        return claim(self.several, self.least, self.proved, len(self.rows))
+
+
+def claim(several: bool, least: int, proved: Sequence[str], tried: int) -> str:
+    """What is proved, in a sentence."""
+    sizes = "every queue size" if least == LEAST[0] else f"every SQ size and every CQ of {least} entries or more"
+    what = "live" if len(proved) == tried else f"{', '.join(proved) or 'nothing'} proved"
+    return f"{what} for {sizes} and {'any number of SQs' if several else 'one SQ'}"
+
+
+def prove(design: Design, several: bool, watch: Watch = lambda _: None) -> list[Part]:
+    """For every size; and where that fails and something more can be proved of larger CQs, for those too."""
+    parts: list[Part] = []
+    for least in LEAST:
+        part = patiently(partial(_part, design, several, least, watch))
+        if not parts or len(part.proved) > len(parts[-1].proved):
+            parts.append(part)
+        if part.live:
+            break
+    return parts
+
+
+def _part(design: Design, several: bool, least: int, watch: Watch) -> Part:
+    found, stated = argued(design, several=several, least=least)
+    judgement = judge(found, watch)
+    rows: dict[str, tuple[bool, list[Failure]]] = {}
+    for prop in tried_of(found, stated):
+        proved, against = rows.get(prop.row, (True, []))
+        rows[prop.row] = proved and judgement.proves(prop), against + judgement.against(prop)
+    return Part(several, least, judgement, rows)
+
+
+def tried_of(found: Argument, stated: Sequence[Property]) -> list[Property]:
+    """The properties that a proof is about."""
+    named = {d.prop.name for d in found.descents} | {r.prop.name for r in found.responses}
+    return [prop for prop in stated if prop.row == "safety" or prop.name in named]
+
+
+def failing(design: Design, several: bool, rows: Sequence[str], watch: Callable[[Tick], None]) -> list[Checked]:
+    """Small instances at which one of these properties really fails, with the runs that show it."""
+    instances = [design.at(*shape) for shape in REAL[several]]
+    every = many.check(instances, rows, Budget(states=SMALL), watch)
+    return [each for each in every if any(isinstance(row.verdict, Refuted) for row in each.rows)]

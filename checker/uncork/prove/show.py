@@ -1,0 +1,87 @@
+"""What `uncork prove` prints: what is proved for which sizes, and where a proof fails, in a state that shows why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from uncork_nvme.instance import Design
+
+from uncork.core.sorts import Value, plain
+from uncork.core.verdict import Refuted
+from uncork.decide.exits import Exit
+from uncork.decide.one import Checked
+from uncork.prove.proof import Part
+from uncork.render.terminal.text import Page
+
+_LISTED = 6
+"""Obligations that are listed one by one."""
+
+
+def report(to: Page, design: Design, parts: Sequence[Part], real: Sequence[Checked]) -> Exit:
+    """Prints what was found for one SQ, or for several; gives the exit code."""
+    for part in parts:
+        kept, all_ = len(part.judgement.kept), part.judgement.proved
+        to.say(f"{design.name}: {part.claim}", "bold green" if part.live else "bold red")
+        to.say(f"  {all_:,} obligations proved, {kept} lemmas kept by every step")
+    lacking = unproved(parts)
+    if not lacking:
+        return Exit.AS_EXPECTED
+    _tell_why(to, parts[0], lacking[0])
+    for checked in real:
+        _tell_real(to, checked)
+    if real:
+        return Exit.SAFETY if _refuted(real, "safety") else Exit.LIVENESS
+    to.say(f"open: {', '.join(lacking)} not proved, and not refuted at the small sizes that were looked at", "magenta")
+    return Exit.OPEN
+
+
+def _refuted(real: Sequence[Checked], name: str) -> bool:
+    return any(row.property == name and isinstance(row.verdict, Refuted) for each in real for row in each.rows)
+
+
+def _tell_real(to: Page, checked: Checked) -> None:
+    told = [
+        f"{row.property} in {len(row.verdict.trace.steps)} steps"
+        for row in checked.rows
+        if isinstance(row.verdict, Refuted)
+    ]
+    to.say(f"  really fails at {checked.instance.name}: {', '.join(told)}", "red", whole=True)
+
+
+def _tell_why(to: Page, part: Part, row: str) -> None:
+    _, against = part.rows[row]
+    to.say(f"  {row} is not proved. What does not hold:")
+    for failure in against[:_LISTED]:
+        to.say(f"    {failure.obligation.name}", whole=True)
+    if len(against) > _LISTED:
+        to.say(f"    and {len(against) - _LISTED} more")
+    first = against[0]
+    if first.state is None:
+        to.say("  The solver gave up on the first of them.")
+        return
+    said = next((lemma.says for lemma in part.judgement.dropped if lemma.name == first.obligation.about), "")
+    if said:
+        to.say(f"  The first says: {said}.")
+    for action in part.judgement.argument.system.actions:
+        if action.name == first.obligation.step:
+            to.say(f"  {action.name}, by the {action.actor}: {action.doc}")
+    to.say("  In this state it does not keep to that (positions do not wrap; whether a run leads here is not said):")
+    for line in _state(first.state):
+        to.say(f"    {line}")
+
+
+def _state(state: Mapping[str, Value]) -> list[str]:
+    """A state as lines: the sizes, and a line for each record."""
+    sizes = {name: value for name, value in state.items() if "." not in name}
+    lines = ["sizes: " + ", ".join(f"{name} = {value}" for name, value in sizes.items())]
+    named = [(name.split(".", 1), value) for name, value in state.items() if "." in name]
+    for record, fields in groupby(named, key=lambda each: each[0][0]):
+        if record != "anything":
+            lines.append(f"{record}: " + ", ".join(f"{name[1]} {plain(value)}" for name, value in fields))
+    return lines
+
+
+def unproved(parts: Sequence[Part]) -> list[str]:
+    """The properties that are not proved for every size."""
+    return [row for row in parts[0].rows if row not in parts[0].proved]

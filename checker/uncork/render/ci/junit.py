@@ -1,0 +1,74 @@
+"""Verdicts as JUnit XML: a suite an instance, a case a property, and one for the model itself.
+
+The search is one for all properties of an instance: its time stands at the case of the model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from uncork.render.ci.results import MODEL, Case, Problem, Results, Told
+from uncork.render.terminal import text
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def dumps(results: Results) -> str:
+    """The file."""
+    whole = JUnitXml("uncork check")
+    for told in results.told:
+        whole.add_testsuite(_suite(told, results.notes))
+    for name in results.unchecked:
+        left = TestCase(MODEL, _clean(name))
+        left.result = [Skipped("interrupted before it was checked")]
+        suite = TestSuite(_clean(name))
+        suite.add_testcase(left)
+        whole.add_testsuite(suite)
+    whole.update_statistics()
+    made = whole.tostring()
+    return (made.decode() if isinstance(made, bytes) else str(made)) + "\n"
+
+
+def _suite(told: Told, notes: Sequence[str]) -> TestSuite:
+    suite = TestSuite(_clean(told.name))
+    suite.add_property("states", str(told.states))
+    suite.add_property("depth", str(told.depth))
+    for note in notes:
+        suite.add_property("note", _clean(note))
+    model = TestCase(MODEL, _clean(told.name), round(told.seconds, 3))
+    model.result = [_failure(problem) for problem in told.model]
+    suite.add_testcases([model, *(_case(told, case) for case in told.cases)])
+    return suite
+
+
+def _case(told: Told, case: Case) -> TestCase:
+    made = TestCase(case.property, _clean(told.name), 0)
+    if case.verdict == "open":
+        made.result = [Skipped(_clean(f"open {case.why}"))]
+    elif case.problems:
+        made.result = [_failure(problem, _story(told, case)) for problem in case.problems]
+    else:
+        compared = "as expected" if case.expected else "not compared"
+        made.system_out = _clean(" ".join(filter(None, (f"{case.verdict}, {compared}.", case.why))))
+    return made
+
+
+def _failure(problem: Problem, story: str = "") -> Failure:
+    made = Failure(_clean(problem.message), problem.kind)
+    made.text = _clean(story or problem.message)
+    return made
+
+
+def _story(told: Told, case: Case) -> str:
+    run = case.run
+    if run is None:
+        return ""
+    return text.trace_text(told.name, run.system, run.prop, run.trace, shortest=run.shortest)
+
+
+def _clean(words: str) -> str:
+    """Text without the characters that XML cannot hold."""
+    return _NOT_XML.sub("\ufffd", words)

@@ -1,0 +1,124 @@
+"""Verdicts as Markdown, for the summary of a job: a table, what is not as expected, and a chart of each such run.
+
+GitHub shows a summary of up to 1 MiB, and a chart of up to 50,000 characters: what would be over is left out, and the
+text says what.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+from uncork.render import mermaid, story
+from uncork.render.ci.results import MODEL, Case, Results, Told
+
+LIMIT = 2**20
+"""Bytes of a summary."""
+CHART = 50_000
+"""Characters of a chart."""
+_ROOM = 20_000
+"""What is kept for the sentences that say what is left out, and for what else the job has to say."""
+
+
+def dumps(results: Results, limit: int = LIMIT, chart: int = CHART) -> str:
+    """The file."""
+    room = limit - min(_ROOM, limit // 4)
+    parts = ["\n\n".join(["## uncork check", *map(_plain, (results.summary, *results.notes))]) + "\n"]
+    parts.append(_first(room // 2, _table(results), "{} more instances are left out of this table."))
+    if results.unchecked:
+        left = len(results.unchecked)
+        parts.append(f"\nInterrupted: {left} of {left + len(results.told)} instances were not checked.\n")
+    wrong = list(_wrong(results))
+    if wrong:
+        told = _first(room // 5, ["\n### Not as expected\n\n", *wrong], "{} more findings are left out of this list.")
+        parts.append(told)
+    left = room - sum(_size(part) for part in parts)
+    parts.append(_first(left, ["", *_charts(results, chart)], "{} more charts are left out: see uncork trace."))
+    return "".join(parts)
+
+
+def _first(room: int, parts: Sequence[str], left_out: str) -> str:
+    """As many parts as there is room for, and a sentence with the number of the others."""
+    used, out = 0, ""
+    for number, part in enumerate(parts):
+        used += _size(part)
+        if used > room:
+            return out + "\n" + left_out.format(f"{len(parts) - number:,}") + "\n"
+        out += part
+    return out
+
+
+def _size(part: str) -> int:
+    return len(part.encode())
+
+
+def _table(results: Results) -> list[str]:
+    rows = [
+        name for name in results.rules if any(case.property == name for told in results.told for case in told.cases)
+    ]
+    if not rows:
+        return [""]
+    head = "\n| " + " | ".join(["instance", *rows, "states", "time"]) + " |\n"
+    lines = []
+    for told in results.told:
+        by_row = {case.property: _cell(case) for case in told.cases}
+        name = _code(told.name) + (" **!**" if told.model else "")
+        cells = [name, *(by_row.get(row, "") for row in rows), f"{told.states:,}", f"{told.seconds:.1f} s"]
+        lines.append("| " + " | ".join(cells) + " |\n")
+    return [head + "|---" * (len(rows) + 1) + "|---:|---:|\n", *lines]
+
+
+def _cell(case: Case) -> str:
+    if not case.problems:
+        return _plain(case.verdict)
+    return f"**{_plain(case.verdict)}**, expected {_plain(case.expected)}"
+
+
+def _wrong(results: Results) -> Iterable[str]:
+    for told in results.told:
+        for problem in told.model:
+            yield f"- {_code(told.name)}: {MODEL}: {_plain(problem.message)}\n"
+        for case in told.cases:
+            for problem in case.problems:
+                yield f"- {_code(told.name)}: {case.property}: {_plain(problem.message)}\n"
+
+
+def _charts(results: Results, most: int) -> Iterable[str]:
+    """A chart for each run that refutes what is expected to be proved, with all that it refutes."""
+    for told in results.told:
+        refuting = [case for case in told.cases if case.run and any(problem.refutes for problem in case.problems)]
+        seen: list[Case] = []
+        for case in refuting:
+            if case.run and not any(other.run and other.run.trace == case.run.trace for other in seen):
+                seen.append(case)
+                names = [each.property for each in refuting if each.run and each.run.trace == case.run.trace]
+                yield _chart(told, case, names, most)
+
+
+def _chart(told: Told, case: Case, names: Sequence[str], most: int) -> str:
+    run = case.run
+    assert run is not None
+    headline = _plain(story.headline(run.prop, run.trace))
+    ending = _plain(story.ending(run.trace))
+    return (
+        f"\n<details><summary>{_code(told.name)}: not {', '.join(names)}</summary>\n\n{headline}\n\n"
+        f"```mermaid\n{mermaid.chart(run.system, run.prop, run.trace, most)}```\n\n"
+        + (f"{ending[:1].upper()}{ending[1:]}.\n\n" if ending else "")
+        + f"{_code(f'uncork trace {_shell(told.name)} --property {case.property}')} has every change of it.\n\n"
+        "</details>\n"
+    )
+
+
+def _shell(name: str) -> str:
+    return name if re.fullmatch(r"[\w./:=,+-]+", name) else "'" + name.replace("'", "'\\''") + "'"
+
+
+def _plain(words: str) -> str:
+    """Text in which nothing is taken for Markdown, HTML, the end of a cell, or somebody's name."""
+    words = " ".join(words.split())
+    return re.sub(r"[\\`*_{}\[\]|~@#!]", lambda found: f"&#{ord(found[0])};", html.escape(words))
+
+
+def _code(words: str) -> str:
+    return f"<code>{_plain(words)}</code>"

@@ -1,0 +1,1 @@
+"""`uncork report`: verdicts and counterexamples, as one page."""

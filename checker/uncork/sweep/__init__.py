@@ -1,0 +1,1 @@
+"""`uncork sweep`: many instances, and a file that keeps what is found."""

@@ -1,0 +1,1 @@
+"""`uncork trace`, `simulate` and `record`: runs."""

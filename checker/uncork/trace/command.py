@@ -1,0 +1,168 @@
+"""The commands that print runs: `uncork trace`, `simulate` and `record`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+import click
+from uncork_nvme.instance import Instance, InstanceError, from_name
+from uncork_nvme.observe import families
+from uncork_properties.catalogue import ROWS, named, properties
+
+from uncork.command.options import Command, budget, budgeted, listed, progress
+from uncork.core.property import Property
+from uncork.core.trace import Trace, replay
+from uncork.core.verdict import Open, Proved, Refuted
+from uncork.decide import many
+from uncork.decide.exits import Exit
+from uncork.decide.one import Checked, Row
+from uncork.logs.write import log, schedule
+from uncork.logs.write import steps as of_run
+from uncork.render import itf, mermaid
+from uncork.trace.runs import random_run, stored, walk
+
+_SMALL = 100_000
+"""States of a reduced graph below which all states are soon told apart."""
+
+
+@click.command(cls=Command)
+@click.argument("what", metavar="FILE|INSTANCE")
+@click.option("--property", "row", type=click.Choice(list(ROWS)), help="Default: the first that is refuted.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "itf", "json", "mermaid", "schedule"]),
+    default="text",
+    show_default=True,
+)
+@click.option("--db", type=click.Path(dir_okay=False), help="Take it from the file of a sweep, without a search.")
+@budgeted
+def trace(
+    what: str,
+    row: str | None,
+    format_: str,
+    db: str | None,
+    max_states: int | None,
+    max_memory: int | None,
+    max_seconds: float | None,
+) -> int:
+    """Print the shortest counterexample of an instance, or a stored one; both are replayed first."""
+    if os.path.isfile(what):
+        of = stored(what)
+        names = ", ".join(prop.name for prop in of.refutes)
+        if not names:
+            raise InstanceError(
+                f"{what} is a run that refutes nothing: uncork explore {of.instance.name} --from {what}"
+            )
+        found = next((prop for prop in of.refutes if row in (None, prop.row)), None)
+        if found is None:
+            raise InstanceError(f"{what} refutes {names}, not {row}")
+        _print_trace(of.instance, found, of.run, format_, shortest=of.shortest)
+        return Exit.AS_EXPECTED
+    if what.endswith((".json", ".itf")):
+        raise InstanceError(f"there is no file {what}")
+    instance = from_name(what)
+    if db is not None:
+        return _kept(db, instance, row, format_)
+    with progress() as watch:
+        limit = budget(max_states, max_memory, max_seconds, 1)
+        rows = [row] if row else list(ROWS)
+        checked = next(iter(many.check([instance], rows, limit, watch)))
+        loops = [r.verdict for r in checked.rows if isinstance(r.verdict, Refuted) and not r.verdict.shortest]
+        if loops and checked.outcome.states < _SMALL:
+            # Only where all states are told apart can a loop be known to be a shortest one.
+            checked = next(iter(many.check([instance], rows, limit, watch, reductions=frozenset())))
+    for each in checked.rows:
+        if isinstance(each.verdict, Refuted):
+            prop = next(p for p in properties(instance.machine, instance.system) if p.name == each.name)
+            _print_trace(instance, prop, each.verdict.trace, format_, shortest=each.verdict.shortest)
+            return Exit.AS_EXPECTED
+    return _no_trace(checked, checked.rows)
+
+
+def _kept(db: str, instance: Instance, row: str | None, format_: str) -> int:
+    from uncork.sweep.store import kept  # sqlite3
+
+    found = kept(db, instance, row)
+    if isinstance(found, str):
+        click.echo(found)
+        return Exit.OPEN if " open" in found else Exit.AS_EXPECTED
+    verdict, run = found
+    prop = named(properties(instance.machine, instance.system), verdict.name)
+    replay(instance.system, run, prop)
+    _print_trace(instance, prop, run, format_, shortest=verdict.shortest)
+    return Exit.AS_EXPECTED
+
+
+def _no_trace(checked: Checked, rows: Sequence[Row]) -> int:
+    for row in rows:
+        match row.verdict:
+            case Proved(how):
+                click.echo(f"{checked.instance.name}: {row.property} is proved ({how}): there is no counterexample")
+            case Open(reason, depth):
+                click.echo(f"{checked.instance.name}: {row.property} is open to depth {depth}: {reason}")
+    if checked.outcome.stopped:
+        return Exit.INTERRUPTED
+    return Exit.OPEN if any(isinstance(row.verdict, Open) for row in rows) else Exit.AS_EXPECTED
+
+
+def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *, shortest: bool) -> None:
+    from uncork.render.terminal import text  # rich
+
+    system = instance.system
+    meta = {"instance": instance.name, "refutes": [prop.name], "shortest": shortest}
+    if format_ == "text":
+        text.show_trace(text.console(), instance.name, system, prop, run, shortest=shortest)
+    elif format_ == "itf":
+        click.echo(itf.dumps(run, meta), nl=False)
+    elif format_ == "mermaid":
+        click.echo(mermaid.chart(system, prop, run), nl=False)
+    elif format_ == "schedule":
+        for line in schedule(instance, run, prop.name):
+            click.echo(line, nl=False)
+    else:
+        plain = {**meta, "steps": run.steps, "states": run.states, "loop": run.loop}
+        click.echo(json.dumps(plain, indent=1))
+
+
+@click.command(cls=Command)
+@click.argument("instance")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--steps", type=click.IntRange(1, 1_000_000), default=40, show_default=True)
+def simulate(instance: str, seed: int, steps: int) -> None:
+    """Print a random fair run of an instance: each step is drawn from all that may happen."""
+    from uncork.render.terminal import text  # rich
+
+    found = from_name(instance)
+    run = random_run(found, steps, seed)
+    text.show_run(text.console(), f"{found.name}, seed {seed}", found.system, run)
+
+
+@click.command(cls=Command)
+@click.argument("what", metavar="FILE|INSTANCE")
+@click.option(
+    "--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: how long."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of an instance: which random run.")
+@listed("--log-only", "only", help="Log these events alone, by family or as in docs/validate.md.")
+def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
+    """Print a log of a run of the model, as `uncork validate` reads it.
+
+    A random run of an instance, or the run of a stored counterexample.
+    """
+    kept = None
+    if only is not None:
+        try:
+            kept = {family for event in only for family in families(event)}
+        except KeyError as error:
+            raise InstanceError(f"there is no event {error}") from None
+    if os.path.isfile(what):
+        of = stored(what)
+        instance, found = of.instance, of_run(of.run)
+    else:
+        instance = from_name(what)
+        found = walk(instance, steps, seed)
+    for line in log(instance, found, kept):
+        click.echo(line, nl=False)

@@ -1,0 +1,1 @@
+"""`uncork validate`: whether the log of a real device is a run of the model."""

@@ -1,0 +1,212 @@
+"""The command that holds the log of a real device against the model: `uncork validate`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TextIO
+
+import click
+from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.choices import parse_all
+from uncork_nvme.instance import Instance, InstanceError, from_name
+from uncork_properties.catalogue import properties
+
+from uncork.command.options import Command, own_file, told, writable, write
+from uncork.core.trace import ReplayError, Trace, replay
+from uncork.decide.exits import Exit
+from uncork.engines.follow import Crowd
+from uncork.logs import Header, Log, LogError, dtrace, propolis, qemu
+from uncork.logs import lines as native
+from uncork.render import itf
+from uncork.render.terminal.progress import progress
+from uncork.validate import follow
+
+_STATES = 200_000
+_LINE = 1_000_000
+
+
+@click.command(cls=Command)
+@click.argument("log", type=click.Path(dir_okay=False, exists=True, allow_dash=True))
+@click.argument("instance", required=False)
+@click.option("--device", help="A device. Default: what the log says.")
+@click.option("--guest", help="A guest.")
+@click.option("--policy", help="An EventIdx policy. Default: the log's, or the device's own.")
+@click.option("--sqs", type=click.IntRange(min=1), help="SQs on the CQ.")
+@click.option("--sq-size", type=int, help="Entries of each SQ.")
+@click.option("--cq-size", type=int, help="Entries of the CQ.")
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice. Repeatable.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["uncork", "propolis", "dtrace", "qemu"]),
+    default="uncork",
+    show_default=True,
+    help="What the log is; docs/validate.md has each.",
+)
+@click.option("--queue", type=click.IntRange(min=1), help="dtrace, qemu: the completion queue, by its number there.")
+@click.option(
+    "--moves",
+    type=click.Choice(["any", "seen"]),
+    help="How the guest moves where the log does not show it: by any number of entries; or to where the log shows it "
+    "next. Default: any, for queues of up to 16 entries.",
+)
+@click.option("--trace", "trace_", type=click.Path(dir_okay=False, allow_dash=True), help="Write the run as ITF JSON.")
+@click.option("--nearest/--no-nearest", default=True, help="If rejected, try the other devices. Default: yes.")
+@click.option("--max-states", type=click.IntRange(min=1), default=_STATES, help="Give up if more fit.")
+def validate(
+    log: str,
+    instance: str | None,
+    device: str | None,
+    guest: str | None,
+    policy: str | None,
+    sqs: int | None,
+    sq_size: int | None,
+    cq_size: int | None,
+    overrides: tuple[str, ...],
+    format_: str,
+    queue: int | None,
+    moves: str | None,
+    trace_: str | None,
+    nearest: bool,
+    max_states: int,
+) -> int:
+    """Check that LOG, of a run of a real device, is a run of the model, with any steps that it does not show between.
+
+    Of INSTANCE, or of what the options and the log's header say. If it is not: where it stops to be one, what the model
+    would have allowed there, and which device of the catalogue it is a run of, or nearest to.
+    """
+    from uncork.render.terminal.text import Page  # rich
+    from uncork.validate import show
+
+    if queue is not None and format_ not in ("dtrace", "qemu"):
+        raise click.UsageError("--queue is for --format dtrace and qemu")
+    given = Header(device, guest, policy, sqs, sq_size, cq_size, parse_all(overrides))
+    if instance is not None:
+        given = _said_by(instance).under(given)
+    try:
+        lines = None
+        if not os.path.isfile(log):  # what comes once only, and is to be shown again
+            lines = list(_text(log, sys.stdin) if log == "-" else _lines(log, None))
+        found = _read(_lines(log, lines), format_, queue)
+        if not found.events:
+            raise LogError(1, f"no event in it that is one of --format {format_}{' and --queue' if queue else ''}")
+        of = _instance(found, given)
+        writable([trace_], [log, own_file(of.policy)])
+        reader = follow.Reader(of)
+        for seen in found.events:
+            reader.check(seen)
+    except LogError as error:
+        click.echo(f"{log}:{error.line}: {error}", err=True)
+        return Exit.USAGE
+    aimed = moves == "seen" if moves else max(of.sq_size, of.cq_size) > follow.FEW
+    to = Page(stderr=trace_ == "-")
+    with progress() as watch:
+        followed = follow.follow(
+            of, found, aimed=aimed, most=max_states, watch=lambda done, all_: watch(done, all_, of.name, None)
+        )
+        ended = follow.end(followed) if followed.fits else None
+    if ended is not None:
+        show.accepted(to, followed, ended)
+        if trace_ is not None:
+            run = ended.run() if ended.run and ended.stuck else followed.follower.run()
+            write(trace_, _itf(of, run))
+        return Exit.AS_EXPECTED
+    if followed.crowd:
+        to.say(f"{of.name}: open after {followed.accepted:,} of {len(found.events):,} events: {followed.crowd}")
+        return Exit.OPEN
+    assert followed.failed is not None
+    try:
+        may = follow.allowed(followed)
+    except Crowd:
+        may = None
+    show.rejected(to, followed, may, _line(log, lines, followed.failed.line))
+    if nearest:
+        with progress() as watch:
+            others = follow.nearest(
+                followed, most=max_states, watch=lambda name, done, all_: watch(done, all_, f"trying {name}", None)
+            )
+        show.nearest(to, followed, others)
+    if trace_ is not None:
+        write(trace_, _itf(of, followed.follower.run()))
+    return Exit.OPEN if followed.aimed else Exit.REPLAY
+
+
+def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:
+    """The lines of a log, those that were `read` if it is no file; raises `InstanceError`."""
+    if read is not None:
+        yield from read
+        return
+    with told(path), open(path, encoding="utf-8") as file:
+        yield from _text(path, file)
+
+
+def _text(path: str, file: TextIO) -> Iterator[str]:
+    """The lines of a file; raises `InstanceError` for what is no text, or never ends a line."""
+    number = 0
+    try:
+        while line := file.readline(_LINE):
+            number += 1
+            if len(line) == _LINE:
+                raise InstanceError(f"{path}:{number}: a line of more than {_LINE:,} characters is none of a log")
+            yield line
+    except UnicodeDecodeError as error:
+        raise InstanceError(f"{path}:{number + 1}: not text: {error}") from None
+
+
+def _line(path: str, read: Sequence[str] | None, number: int) -> str:
+    return next(islice(_lines(path, read), number - 1, None), "").strip()
+
+
+def _read(lines: Iterator[str], format_: str, queue: int | None) -> Log:
+    if format_ == "qemu":
+        return qemu.read(lines, queue)
+    if format_ == "dtrace":
+        return dtrace.read(lines, queue)
+    return propolis.read(lines) if format_ == "propolis" else native.read(lines)
+
+
+def _said_by(name: str) -> Header:
+    of = from_name(name)
+    return Header(of.device, of.guest, of.policy, of.sqs, of.sq_size, of.cq_size, of.overrides)
+
+
+def _instance(log: Log, given: Header) -> Instance:
+    """The instance that a log is checked as; raises `InstanceError` where something is not said.
+
+    Another device has its own policy and choices, and not those that the log's device had; so has any that is named, if
+    the log's is a variant of one.
+    """
+    header = log.header
+    if given.device is not None and (header.variant or given.device != header.device):
+        header = replace(header, device=None, policy=None, overrides={})
+    said = replace(header, overrides={**header.setting, **header.overrides}).under(given)
+    if said.device is None and header.variant:
+        raise InstanceError(
+            f"the variant {header.variant!r} is not known: say what it is with --device, --policy and --set"
+        )
+    for name in ("device", "guest", "sqs", "sq_size", "cq_size"):
+        if getattr(said, name) is None:
+            raise InstanceError(f"neither the log nor an option says: --{name.replace('_', '-')}")
+    device, guest, sqs, sq_size, cq_size = said.device, said.guest, said.sqs, said.sq_size, said.cq_size
+    assert device is not None and guest is not None
+    assert sqs is not None and sq_size is not None and cq_size is not None
+    policy = said.policy or (DEVICES[device].policy if device in DEVICES else "")
+    made = Instance(device, guest, policy, sqs, sq_size, cq_size, said.overrides)
+    _ = made.system  # what is wrong with it is said now
+    return made
+
+
+def _itf(instance: Instance, run: Trace) -> str:
+    replay(instance.system, run)
+    refutes = []
+    for prop in properties(instance.machine, instance.system) if run.loop is not None else ():
+        try:
+            replay(instance.system, run, prop)
+            refutes.append(prop.name)
+        except ReplayError:
+            continue
+    return itf.dumps(run, {"instance": instance.name, "refutes": refutes, "shortest": False})

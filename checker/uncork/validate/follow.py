@@ -1,0 +1,334 @@
+"""Whether a log is a run of an instance, which device of the catalogue is nearest, and whether its end is stuck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.choices import ChoiceError
+from uncork_nvme.instance import Instance, InstanceError
+from uncork_nvme.observe import LOOK, TELLS_ORDER, at_once, families, guest_moves, shows, unserved
+
+from uncork.core.observed import Event
+from uncork.core.sorts import Value, contains, did_you_mean
+from uncork.core.trace import Trace
+from uncork.engines.follow import Crowd, Follower
+from uncork.engines.python import Ahead, Aim, Plain, predicate, successors
+from uncork.logs import Log, LogError, Seen, parts
+
+FEW = 16
+"""Entries of a queue up to which the guest's moves are tried by any number of entries."""
+
+Watch = Callable[[int, int], None]
+"""Takes how many events were followed, and of how many."""
+
+_EVERY = 500
+_SETTLED = 50_000
+
+
+@dataclass(frozen=True)
+class Followed:
+    """How far a log was followed as an instance.
+
+    `accepted` of its events; all of them, or `failed` is the one that does not fit. `crowd` says why it was given up.
+    With `aimed`, moves of the guest that are not in the log were tried only to what the log shows later.
+    """
+
+    instance: Instance
+    reader: Reader
+    follower: Follower
+    log: Log
+    accepted: int
+    failed: Seen | None
+    crowd: str | None
+    aimed: bool
+
+    @property
+    def fits(self) -> bool:
+        """Whether the log is a run of the instance."""
+        return self.failed is None and self.crowd is None
+
+
+class Reader:
+    """What events of a log are in an instance's machine."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance, self.machine, self.system = instance, instance.machine, instance.system
+        self.shows = shows(self.machine)
+        self._known = dict[tuple[str, int | None, int | None], frozenset[str]]()
+        self._parts = {action.name: parts(action) for action in self.system.actions}
+
+    def event(self, seen: Seen) -> Event:
+        """An event of a log; of a step that the machine does not have it has no such action."""
+        saw = {name: value for name, value in seen.saw.items() if name in self.shows}
+        return Event(f"line {seen.line}", self.actions(seen), saw)
+
+    def actions(self, seen: Seen) -> frozenset[str]:
+        """The names of the actions that it may be."""
+        if seen.event == LOOK:
+            return frozenset()
+        key = (seen.event, seen.sq, seen.worker)
+        if key not in self._known:
+            wanted = families(seen.event)
+            of = [a for a in self.system.actions if a.family in wanted]
+            if seen.sq is not None:
+                of = [a for a in of if self._parts[a.name][0] in (seen.sq, None)]
+            if seen.worker is not None:
+                of = [a for a in of if self._parts[a.name][1] in (seen.worker, None)]
+            self._known[key] = frozenset(action.name for action in of)
+        return self._known[key]
+
+    def unseen(self, always: Sequence[str]) -> frozenset[str]:
+        """The actions that may be taken between two events, if those of `always` may not."""
+        shown = {family for event in always for family in families(event)}
+        return frozenset(action.name for action in self.system.actions if action.family not in shown)
+
+    def check(self, seen: Seen) -> None:
+        """Raises `LogError` for a name or value that the machine cannot have."""
+        if seen.sq is not None and not 0 <= seen.sq < len(self.machine.sqs):
+            raise LogError(seen.line, f"there is no SQ {seen.sq}: there are {len(self.machine.sqs)}, from 0")
+        workers = self.machine.choices.workers
+        if seen.worker is not None and not 0 <= seen.worker < workers:
+            raise LogError(seen.line, f"there is no worker {seen.worker}: there are {workers}, from 0")
+        for name, value in seen.saw.items():
+            if name not in self.shows:
+                raise LogError(seen.line, f"there is no value {name!r}{did_you_mean(name, self.shows)}")
+            sort = self.shows[name].sort
+            if not contains(sort, value):
+                raise LogError(seen.line, f"{name} is {sort}, and cannot be {value!r}")
+
+
+def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch = lambda done, of: None) -> Followed:
+    """Follows a log as a run of an instance, to its end or to the first event that does not fit."""
+    reader = Reader(instance)
+    system, machine = reader.system, reader.machine
+    unseen = reader.unseen(log.header.always)
+    moves = {name: Aim(*move) for name, move in guest_moves(machine, system).items() if aimed and name in unseen}
+    cursor = any(name.endswith(TELLS_ORDER) for seen in log.events for name in seen.saw)
+    worker = any(seen.worker is not None for seen in log.events)
+    soon = at_once(machine, system, cursor=cursor, worker=worker)
+    if moves:
+        unseen -= _never(log, reader, moves)
+    follower = Follower(system, unseen, reader.shows, most, at_once=soon, aims=moves)
+    ahead = _ahead(log.events, {aim.name for aim in moves.values()})
+    accepted, failed, crowd = 0, None, None
+    try:
+        for seen, next_ in zip(log.events, ahead, strict=True):
+            if not accepted % _EVERY:
+                watch(accepted, len(log.events))
+            event = reader.event(seen)
+            impossible = seen.event != LOOK and not event.actions
+            if impossible or not follower.take(event, next_):
+                failed = seen
+                break
+            accepted += 1
+    except Crowd as why:
+        crowd = str(why)
+    return Followed(instance, reader, follower, log, accepted, failed, crowd, bool(moves))
+
+
+def _ahead(events: Sequence[Seen], names: set[str]) -> list[Ahead]:
+    """For each event, what it and those after it see of each name: first, and then, of what differs."""
+    found = list[Ahead]()
+    ahead: Ahead = {}
+    for seen in reversed(events):
+        for name in names & seen.saw.keys():
+            value, (next_, _) = seen.saw[name], ahead.get(name, (None, None))
+            if value != next_:
+                ahead = {**ahead, name: (value, next_)}
+        found.append(ahead)
+    return found[::-1]
+
+
+def _never(log: Log, reader: Reader, moves: Mapping[str, object]) -> frozenset[str]:
+    """Moves of an SQ's shadow tail by so many entries as never lie between two values of it in a log."""
+    steps = dict[str, set[int]]()
+    last = dict[str, int]()
+    sizes = {f"{q.name}.shadow": q.size for q in reader.machine.sqs}
+    for seen in log.events:
+        for name, value in seen.saw.items():
+            if name in sizes:
+                steps.setdefault(name, set()).add((int(value) - last.get(name, 0)) % sizes[name])  # type: ignore[arg-type]  # a position
+                last[name] = int(value)  # type: ignore[arg-type]
+    wanted = {f"submit({q.label}, {k})" for q in reader.machine.sqs for k in steps.get(f"{q.name}.shadow", ())}
+    return frozenset(name for name in moves if name.startswith("submit(")) - wanted
+
+
+# -- what the model would have allowed ---------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Allowed:
+    """What might have come where an event does not fit.
+
+    `values`: of each value that the event saw, what it may be after such an event; empty if no such event may happen.
+    `together`: whether each of the values that were seen may be, and only not all of them at once.
+    `steps` are the families of steps that may happen, each with the actors that may take it.
+    """
+
+    values: Mapping[str, Sequence[Value]]
+    together: bool
+    steps: Mapping[str, Sequence[str]]
+
+
+def allowed(followed: Followed) -> Allowed:
+    """What the model would have allowed where the log stopped to fit; raises `Crowd` if that are too many states."""
+    assert followed.failed is not None
+    follower, reader = followed.follower, followed.reader
+    event = reader.event(followed.failed)
+    words = {"cq.shadow", *(f"{q.name}.shadow" for q in reader.machine.sqs)}
+    ahead = _ahead(followed.log.events[followed.accepted :], words)
+    after: Sequence[Plain] = [state for _, state in follower.outcomes(event, ahead[0])]
+    if followed.failed.event == LOOK:
+        after = list(follower.reachable(ahead[0]))
+    shown = follower.shown(after)
+    values = {name: sorted({each[name] for each in shown}, key=repr) for name in event.saw} if shown else {}
+    every = Event(
+        "", frozenset(a.name for a in reader.system.actions if a.family != "submit" or a.name.endswith(" 1)"))
+    )
+    steps = dict[str, set[str]]()
+    for name, _ in follower.outcomes(every, ahead[0]):
+        action = reader.system.action(name)
+        steps.setdefault(action.family, set()).add(action.actor)
+    fits = bool(shown) and all(event.saw[name] in may for name, may in values.items())
+    return Allowed(values, fits, {family: sorted(actors) for family, actors in sorted(steps.items())})
+
+
+# -- the nearest device ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Nearest:
+    """A device of the catalogue and how many events it goes with; `fits` if with all of them.
+
+    `open` if it goes with so many and there were too many states to follow it any further.
+    """
+
+    device: str
+    policy: str
+    accepted: int
+    fits: bool
+    open: bool
+
+
+def nearest(followed: Followed, *, most: int, watch: Callable[[str, int, int], None]) -> list[Nearest]:
+    """The devices that a rejected log is a run of, with the policies they have by themselves; else the furthest ones.
+
+    Of the overrides, those that another device has a choice of its own for are left out.
+    """
+    found = []
+    rejected = followed.instance
+    for name, device in DEVICES.items():
+        overrides = {k: v for k, v in rejected.overrides.items() if k not in device.choices}
+        try:
+            other = Instance(name, rejected.guest, device.policy, *_sizes(rejected), overrides)
+            if (other.choices, other.policy) == (rejected.choices, rejected.policy):
+                continue
+            tried = follow(other, followed.log, aimed=followed.aimed, most=most, watch=partial(watch, name))
+        except (ChoiceError, InstanceError):
+            continue
+        found.append(Nearest(name, device.policy, tried.accepted, tried.fits, bool(tried.crowd)))
+    furthest = max((each.accepted for each in found), default=0)
+    best = [each for each in found if each.fits] or [each for each in found if each.accepted == furthest]
+    return [*best, *(each for each in found if each.open and each not in best)]
+
+
+def _sizes(instance: Instance) -> tuple[int, int, int]:
+    return instance.sqs, instance.sq_size, instance.cq_size
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class End:
+    """How a run goes on after its last event, if the guest submits nothing more.
+
+    `stuck` if it cannot but end with something that the guest waits for for ever; `may` if it may. `waits` says what.
+    None of them if that is not `known`. `run` is a run to such an end, its last `more` steps after the last event.
+    `completes` if a run was found that leaves nothing that the guest waits for.
+    """
+
+    known: bool
+    stuck: bool
+    may: bool
+    waits: tuple[str, ...]
+    run: Callable[[], Trace] | None
+    more: int
+    completes: bool = True
+
+
+class _Ends:
+    def __init__(self, followed: Followed) -> None:
+        self.followed, self.system = followed, followed.reader.system
+        fair = [action.name for action in self.system.actions if action.fair]
+        self._next = successors(self.system, fair)
+        self._soon = successors(self.system, at_once(followed.reader.machine, self.system))
+        self._names = [action.name for action in self.system.actions]
+        self._came: dict[Plain, tuple[Plain, str] | None] = dict.fromkeys(followed.follower.states)
+
+    @cached_property
+    def last(self) -> list[Plain] | None:
+        """The states in which nothing fair is enabled; None if there are too many states to tell."""
+        queue, ends = list(self._came), []
+        for state in queue:
+            possible = self._soon(state)[:1] or self._next(state)
+            after = [(action, target) for action, target in possible if target is not None]
+            if not after:
+                ends.append(state)
+            for action, target in after:
+                if target not in self._came:
+                    self._came[target] = (state, self._names[action])
+                    queue.append(target)
+            if len(queue) > _SETTLED:
+                return None
+        return ends
+
+    def after_some(self) -> Iterator[Plain]:
+        """A few of those states, though there are too many to tell them all."""
+        for which in (0, -1):
+            state = next(iter(self.followed.follower.states))
+            for _ in range(_SETTLED):
+                possible = self._soon(state)[:1] or self._next(state)
+                after = [target for _, target in possible if target is not None]
+                if not after:
+                    yield state
+                    break
+                state = after[which]
+
+    def way(self, state: Plain) -> tuple[Plain, list[tuple[str, Plain]]]:
+        """The state after the last event that leads there, and the steps."""
+        steps = list[tuple[str, Plain]]()
+        while (came := self._came[state]) is not None:
+            steps.append((came[1], state))
+            state = came[0]
+        return state, steps[::-1]
+
+
+def end(followed: Followed) -> End:
+    """How the run of an accepted log ends."""
+    reader = followed.reader
+    ends = _Ends(followed)
+    waiting = {q: predicate(reader.system, unserved(q)) for q in reader.machine.sqs}
+    if ends.last is None:
+        served = any(not any(waits(state) for waits in waiting.values()) for state in ends.after_some())
+        return End(False, False, False, (), None, 0, served)
+    left = [state for state in ends.last if any(waits(state) for waits in waiting.values())]
+    if not left:
+        return End(True, False, False, (), None, 0)
+    state = min(left, key=lambda each: len(ends.way(each)[1]))
+    shown = followed.follower.shown([state])[0]
+    told = tuple(_waits(q.name, q.label, q.size, shown) for q, waits in waiting.items() if waits(state))
+    start, steps = ends.way(state)
+
+    def run() -> Trace:
+        found = followed.follower.run_to(start)
+        names = [variable.name for variable in reader.system.variables]
+        states = (*found.states, *(dict(zip(names, each, strict=True)) for _, each in steps))
+        return Trace(states, (*found.steps, *(name for name, _ in steps)), loop=len(states) - 1)
+
+    return End(True, len(left) == len(ends.last), True, told, run, len(steps))
+
+
+def _waits(name: str, label: str, size: int, shown: Mapping[str, Value]) -> str:
+    entries = (int(shown[f"{name}.shadow"]) - int(shown[f"{name}.head"])) % size  # type: ignore[arg-type]  # positions
+    state = "is corked" if shown[f"{name}.corked"] else "sleeps"
+    running = shown[f"{name}.in_flight"]
+    told = f"{label} {state} with {entries} {'entry' if entries == 1 else 'entries'}"
+    return told + (f"; {running} of its commands {'is' if running == 1 else 'are'} not posted" if running else "")

@@ -1,0 +1,49 @@
+"""The life of queues and device besides their use: what may yet happen to them, and whether they are in use."""
+
+from __future__ import annotations
+
+from uncork.core.expr import Expr, boolean
+from uncork.core.sorts import Bool, Nat
+from uncork.core.system import Record, var
+
+from uncork_nvme.choices import Choices
+
+
+class Life(Record):
+    """What may yet happen to the queues besides their use, and whether the device runs and has a doorbell buffer.
+
+    A number for each event that was asked for: how often it may still happen. Without events there is nothing to know.
+    """
+
+    def __init__(self, choices: Choices) -> None:
+        self.choices, self.events = choices, choices.happening
+        left = {event: var(Nat(n), "how often this may still happen", n) for event, n in sorted(self.events.items())}
+        at_first = not self.events["config"] or self.events["reset"] + self.events["restart"] > 0
+        buffered = var(Bool(), "the guest has configured its doorbell buffer", at_first)
+        running = var(Bool(), "the device is not paused", True)
+        super().__init__(
+            "life",
+            **left,
+            **({"buffered": buffered} if self.events["config"] or self.events["reset"] else {}),
+            **({"running": running} if self.events["pause"] else {}),
+        )
+
+    @property
+    def in_use(self) -> Expr:
+        """Whether the guest and the device use a doorbell buffer, on a machine that has one."""
+        return self.buffered if self.events["config"] or self.events["reset"] else boolean(True)
+
+    @property
+    def awake(self) -> Expr:
+        """Whether the device is not paused."""
+        return self.running if self.events["pause"] else boolean(True)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the device goes on with the pages of before a reset."""
+        return self.choices.doorbell_buffer == "on" and self.events["reset"] > 0 and self.choices.on_reset == "keep"
+
+    @property
+    def blind(self) -> Expr:
+        """Whether the device has no shadow word to read."""
+        return boolean(False) if self.keeps else ~self.in_use

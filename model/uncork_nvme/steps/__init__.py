@@ -1,0 +1,1 @@
+"""The steps of a machine, in protocol order."""

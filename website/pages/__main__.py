@@ -1,0 +1,34 @@
+"""`PYTHONPATH=website python -m pages NAME` makes a page of the documentation anew; the Makefile knows them all."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+PAGES = {
+    "answer": "the answer to Propolis's #1043, in every page that gives it",
+    "conform": "docs/conform.md, and conform.csv: a real QEMU beside its model (minutes)",
+    "costs": "docs/cost.md, and costs.csv",
+    "counterexamples": "the folder counterexamples/",
+    "frontier": "docs/frontier.md and .svg (minutes)",
+    "measured": "docs/measure.md, and measured.csv",
+    "museum": "docs/museum.md and field.md, the tables of lifecycle.md and others, and their verdicts",
+    "pictures": "the pictures of docs/index.md",
+    "proofs": "docs/proof.md, and proofs.csv (minutes)",
+    "readme": "the table of verdicts in README.md",
+    "repairs": "docs/repair.md (minutes)",
+}
+"""The modules here that make something, and what."""
+
+
+def main(names: list[str]) -> None:
+    """Makes what is named; raises `SystemExit` if there is no such page."""
+    if not names or set(names) - PAGES.keys():
+        width = max(map(len, PAGES))
+        sys.exit("\n".join(["name some of:", *(f"  {name:{width}}  {what}" for name, what in PAGES.items())]))
+    for name in names:
+        importlib.import_module(f"pages.{name}").make()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

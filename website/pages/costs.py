@@ -1,0 +1,55 @@
+"""The table of docs/cost.md: what live policies cost, as it is recorded in costs.csv."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from uncork.cost import exact
+from uncork.cost.show import HEADS, cells, load
+from uncork_nvme.choices import Choice
+from uncork_nvme.instance import Instance
+
+from pages import DOCS, RECORDED, readme
+
+_PARKS: dict[str, Choice] = {"cork": "park"}
+DESIGNS: tuple[tuple[str, str, dict[str, Choice]], ...] = (
+    *(("propolis-2026", policy, {}) for policy in ("tail-lag", "tail-1", "head", "reserve-slots", "reserve-permits")),
+    ("arm-recheck", "arm-on-cork", {}),
+    *(("arm-recheck", policy, _PARKS) for policy in ("tail-1", "head", "reserve-slots", "reserve-permits")),
+    *(("hand-over", policy, {}) for policy in ("tail-1", "reserve-slots", "reserve-permits")),
+)
+"""Device, policy and overrides of the rows: what is live with one SQ."""
+SHAPES = ((1, 3, 3), (1, 4, 4), (2, 2, 2))
+"""The sizes of the columns."""
+BEGIN, END = "<!-- costs: generated -->", "<!-- end of costs -->"
+
+
+def instances() -> Iterator[Instance]:
+    """What the page tells of: with two SQs only what is live with two."""
+    for device, policy, overrides in DESIGNS:
+        for shape in SHAPES:
+            if shape[0] == 1 or device != "propolis-2026":
+                yield Instance(device, "linux", policy, *shape, overrides)
+
+
+def page(recorded: Sequence[dict[str, str]]) -> str:
+    """The recorded costs as a table in Markdown."""
+    heads = ["instance", *HEADS]
+    return readme.markdown(heads, [[each[head] for head in heads] for each in recorded])
+
+
+def record(docs: Path, path: Path) -> None:
+    """Computes the costs anew and writes them down, as data and as a page."""
+    found = [exact.costs(instance) for instance in instances()]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["instance", *HEADS])
+        writer.writerows([each.instance.name, *cells(each)] for each in found)
+    docs.write_text(readme.replaced(docs.read_text(), BEGIN, END, page(load(path))))
+
+
+def make() -> None:
+    """Computes them anew."""
+    record(DOCS / "cost.md", RECORDED / "costs.csv")
