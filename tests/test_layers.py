@@ -75,6 +75,10 @@ TABLE = MAY_IMPORT | COMMANDS
 TABLE |= {
     "uncork.cli": [*COMMANDS, *_SAID, "uncork.export", "uncork.decide", "uncork.command", "uncork:"],
     "uncork.__main__": ["uncork.cli"],
+    "uncork.api": [
+        *_DECIDED,
+        *(f"uncork.{each}" for each in ("design", "logs", "measure", "prove", "render", "validate")),
+    ],
     "pages": ["uncork", *MAY_IMPORT],
 }
 LEVELS = 9

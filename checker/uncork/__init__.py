@@ -1,7 +1,7 @@
 """uncork: decides whether a guarded-command system can get stuck, and shows how.
 
-Nothing in this package but the command line knows what NVMe is; see
-`uncork_nvme` for the machine and `uncork_properties` for what must hold of it.
+`uncork.api` has what a script calls. Nothing in `core` and `engines` knows what NVMe is; `uncork_nvme` has the machine,
+`uncork_properties` what must hold of it.
 """
 
 __version__ = "0.1.0"

@@ -15,6 +15,7 @@ from uncork_nvme.state.machine import Machine
 from uncork_properties.catalogue import ROWS, covers, properties
 
 from uncork.core.property import describe
+from uncork.core.verdict import Refuted
 from uncork.decide import signals
 from uncork.decide.one import Asked, Checked, Tick, Watch, one
 from uncork.decide.patience import INTERRUPTED
@@ -59,6 +60,24 @@ def check(
             yield replace(done[prints[index]], instance=instances[index])
     if interrupted.is_set():
         raise KeyboardInterrupt
+
+
+_SMALL = 100_000
+"""States of a reduced search below which a second one, that tells all states apart, takes little time."""
+
+
+def with_shortest_loops(
+    instance: Instance, rows: Sequence[str], budget: Budget | None = None, watch: Watch = lambda _: None
+) -> Checked:
+    """The verdicts on an instance. Of a small one every loop shown is a shortest.
+
+    Only a search that tells all states apart knows a loop to be a shortest one.
+    """
+    (checked,) = check([instance], rows, budget, watch)
+    loops = [r.verdict for r in checked.rows if isinstance(r.verdict, Refuted) and not r.verdict.shortest]
+    if loops and checked.outcome.states < _SMALL:
+        (checked,) = check([instance], rows, budget, watch, reductions=frozenset())
+    return checked
 
 
 def _leaders(instances: Sequence[Instance], prints: dict[int, str]) -> Iterator[int]:

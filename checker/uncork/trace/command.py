@@ -23,9 +23,6 @@ from uncork.logs.write import steps as of_run
 from uncork.render import itf, mermaid
 from uncork.trace.runs import random_run, stored, walk
 
-_SMALL = 100_000
-"""States of a reduced graph below which all states are soon told apart."""
-
 
 @click.command(cls=Command)
 @click.argument("what", metavar="FILE|INSTANCE")
@@ -69,11 +66,7 @@ def trace(
     with progress() as watch:
         limit = budget(max_states, max_memory, max_seconds, 1)
         rows = [row] if row else list(ROWS)
-        checked = next(iter(many.check([instance], rows, limit, watch)))
-        loops = [r.verdict for r in checked.rows if isinstance(r.verdict, Refuted) and not r.verdict.shortest]
-        if loops and checked.outcome.states < _SMALL:
-            # Only where all states are told apart can a loop be known to be a shortest one.
-            checked = next(iter(many.check([instance], rows, limit, watch, reductions=frozenset())))
+        checked = many.with_shortest_loops(instance, rows, limit, watch)
     for each in checked.rows:
         if isinstance(each.verdict, Refuted):
             prop = next(p for p in properties(instance.machine, instance.system) if p.name == each.name)
