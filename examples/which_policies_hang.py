@@ -1,4 +1,4 @@
-"""Which EventIdx policies hang on my device, how, and what do the live ones cost?
+"""Tells which EventIdx policies hang on a device, how they hang, and what the live ones cost.
 
     python examples/which_policies_hang.py propolis-2026
 
