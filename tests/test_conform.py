@@ -22,7 +22,7 @@ from uncork.conform.controls import CONTROLS, MOST, MOST_WRONG, WRONG, Control, 
 from uncork.conform.following import CQ_EVENT, LAID_OVER, Model
 from uncork.conform.rig import qtest
 from uncork.conform.rig.controller import Controller
-from uncork.conform.rig.driver import Shape, need_event
+from uncork.conform.rig.driver import need_event
 from uncork.conform.rig.probing import Probed, probe
 from uncork.conform.shrink import shrunk
 from uncork.core.observed import Event
@@ -31,6 +31,7 @@ from uncork.core.system import Fairness, Guarded, Record, System, step, var, whe
 from uncork.engines.follow import Follower
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import Choice
+from uncork_nvme.shape import Shape
 
 ROOT = Path(__file__).parent.parent
 with_qemu = pytest.mark.skipif(shutil.which(qtest.PROGRAM) is None, reason="qemu-system-x86_64 is not installed")

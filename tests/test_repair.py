@@ -39,11 +39,12 @@ from uncork_nvme import formulas
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 from uncork_nvme.policies import POLICIES
+from uncork_nvme.shape import Shape
 
 ROWS = ("safety", "uncorked", "drains")
 SMALL = Space(
     "propolis-2025",
-    shapes=((1, 2, 2), (1, 3, 3)),
+    shapes=(Shape(1, 2, 2), Shape(1, 3, 3)),
     policies=(
         *("tail", "tail-1", "tail-lag", "arm-on-cork"),
         *("if permits>=n tail else head", "leave if occupied<=1 else head"),
@@ -57,7 +58,7 @@ FEW = replace(
 )
 SEVERAL = Space(
     "propolis-2026",
-    shapes=((2, 2, 2),),
+    shapes=(Shape(2, 2, 2),),
     policies=("tail-lag", "tail-1", "tail", "leave if permits>=1 else head"),
     switches={name: SWITCHES[name] for name in ("kick_on_post", "kick_on_reserve", "kick_on_remit", "kick_size")},
 )
@@ -146,7 +147,7 @@ def test_the_tail_less_one_is_enough_for_one_sq() -> None:
 
 
 def test_a_device_that_is_live_needs_no_change() -> None:
-    found = repair.search(Space("arm-recheck", shapes=((1, 2, 2),)), Decider())
+    found = repair.search(Space("arm-recheck", shapes=(Shape(1, 2, 2),)), Decider())
     assert [each.changes for each in found.live] == [frozenset()]
     assert found.skipped == found.total - 1
 
@@ -158,14 +159,14 @@ def test_designs_come_with_fewer_changes_first_and_once() -> None:
 
 
 def test_choices_that_do_not_go_together_are_counted() -> None:
-    space = Space("qemu", ("linux",), ((1, 2, 2),), ("head",), {"cork": ("park", "arm-recheck")})
+    space = Space("qemu", ("linux",), (Shape(1, 2, 2),), ("head",), {"cork": ("park", "arm-recheck")})
     found = repair.search(space, Decider())
     assert found.total == 2 and found.unfit == 0
     assert [each.changes for each in found.live] == [frozenset()]
 
 
 def test_what_a_budget_leaves_open_is_neither_live_nor_refuted() -> None:
-    space = Space("propolis-2026", shapes=((1, 3, 3),), policies=("tail-lag", "tail-1"), switches={})
+    space = Space("propolis-2026", shapes=(Shape(1, 3, 3),), policies=("tail-lag", "tail-1"), switches={})
     found = repair.search(space, Decider(budget=Budget(states=100)))
     assert len(found.open) == 2 and not found.live and not found.refuted
 
@@ -381,14 +382,14 @@ def test_a_price_beats_another_only_if_it_is_nowhere_worse() -> None:
 def test_the_frontier_keeps_what_no_other_design_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     prices = {"tail-1": Price(None, 1, 5), "head": Price(None, 2, 3), "reserve-permits": Price(None, 2, 5)}  # type: ignore[arg-type]
     monkeypatch.setattr(pricing, "price", lambda instance, *_: prices[instance.policy])
-    space = Space("propolis-2025", shapes=((1, 2, 2), (1, 3, 3)), policies=("tail", *prices), switches={})
+    space = Space("propolis-2025", shapes=(Shape(1, 2, 2), Shape(1, 3, 3)), policies=("tail", *prices), switches={})
     made = frontier.front(space, Decider())
     assert [(dict(p.designs[0])[EVENT_IDX], p.best) for p in made.points] == [
         *(("tail-1", True), ("head", True), ("reserve-permits", False)),
     ]
 
 
-PRICED_IN_PART = Space("propolis-2025", shapes=((1, 2, 2),), policies=("tail", "tail-1", "head"), switches={})
+PRICED_IN_PART = Space("propolis-2025", shapes=(Shape(1, 2, 2),), policies=("tail", "tail-1", "head"), switches={})
 """Where both live designs are decided with few states; tail-1 is priced with 33,988 and head with 54,478."""
 
 
@@ -426,7 +427,9 @@ def test_with_several_guests_one_open_price_leaves_the_dearest_open(monkeypatch:
 def test_a_machine_is_priced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(pricing, "price", lambda instance, *_: asked.append(instance.policy) or Price(None, 1, 1))  # type: ignore[arg-type,func-returns-value]
-    space = Space("propolis-2025", shapes=((1, 2, 2),), policies=("tail", "head", "head+0", "head+n-1"), switches={})
+    space = Space(
+        "propolis-2025", shapes=(Shape(1, 2, 2),), policies=("tail", "head", "head+0", "head+n-1"), switches={}
+    )
     made = frontier.front(space, Decider())
     assert len(asked) == 1 and len(made.points[0].designs) == 3
 

@@ -55,7 +55,7 @@ def page(made: Sequence[tuple[Found, Sequence[Finalist]]]) -> str:
 
 def _section(found: Found, finals: Sequence[Finalist], before: dict[str, str]) -> str:
     """A section; `before` has what was said of why changes are needed, and of which SQs: it is not said again."""
-    sqs = sorted({shape[0] for shape in found.space.shapes})
+    sqs = sorted({shape.sqs for shape in found.space.shapes})
     sizes = ", ".join(f"{n}×SQ{s}, CQ{c}" for n, s, c in sorted(found.space.shapes))
     of = f"{', '.join(map(str, sqs[:-1]))}{' or ' if sqs[:-1] else ''}{sqs[-1]} SQ{'s' if sqs != [1] else ''}"
     lines = [

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import YES, Choice
 from uncork_nvme.instance import Instance
+from uncork_nvme.shape import Shape
 
 from uncork.conform.following import Model
 from uncork.conform.rig.controller import Controller
-from uncork.conform.rig.driver import RIGHT, Shape, Slips
+from uncork.conform.rig.driver import RIGHT, Slips
 from uncork.conform.rig.probing import Probed
 from uncork.conform.schedules import Run, run
 from uncork.conform.shrink import shrunk
@@ -37,8 +38,7 @@ class Setting:
 
     def instance(self, variant: Variant, policy: str = "") -> Instance:
         """The model of QEMU at these, with some choices changed; with its own policy, or another."""
-        shape = (self.shape.sqs, self.shape.sq_size, self.shape.cq_size)
-        return Instance("qemu", self.guest, policy or DEVICES["qemu"].policy, *shape, dict(variant))
+        return Instance("qemu", self.guest, policy or DEVICES["qemu"].policy, *self.shape, dict(variant))
 
 
 def settings(guests: Sequence[str] = GUESTS, shapes: Sequence[Shape] = SHAPES) -> list[Setting]:
@@ -105,7 +105,7 @@ class Campaign:
         found = {setting: Found(setting) for setting in among}
         for number in range(schedules):
             setting = among[number % len(among)]
-            watch(number, schedules, what or f"{setting.guest}, {told(setting.shape)}")
+            watch(number, schedules, what or f"{setting.guest}, {setting.shape}")
             made = self.run(setting, seed + number)
             one = found[setting]
             one.schedules += 1
@@ -137,8 +137,3 @@ class Campaign:
             return failed
         least = again(shrunk(moves, fails))
         return least if least.stuck or least.mismatch else failed
-
-
-def told(shape: Shape) -> str:
-    """Sizes as an instance's name has them."""
-    return f"n{shape.sqs}-sq{shape.sq_size}-cq{shape.cq_size}"

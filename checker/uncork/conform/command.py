@@ -17,7 +17,6 @@ from uncork.command.options import Command, listed, told, writable, write
 from uncork.conform import trials
 from uncork.conform.campaign import GUESTS, SHAPES, Campaign, Setting, settings, variant
 from uncork.conform.rig.controller import Controller
-from uncork.conform.rig.driver import Shape
 from uncork.conform.rig.probing import probe
 from uncork.conform.rig.qtest import Failed, Missing, Qemu
 from uncork.conform.schedules import Run
@@ -202,7 +201,7 @@ def _compare(plan: _Plan, qemu: Qemu, show: Show) -> _Made:
 
 def _again(stored: Stored, qemu: Qemu) -> _Made:
     instance = stored.instance
-    setting = Setting(instance.guest, Shape(instance.sqs, instance.sq_size, instance.cq_size))
+    setting = Setting(instance.guest, instance.shape)
     campaign = Campaign(Controller(qemu), dict(instance.overrides), policy=instance.policy, overlay=stored.overlay)
     made = campaign.run(setting, stored.seed, stored.moves)
     failed = (setting, made) if made.mismatch or made.stuck else None
@@ -231,8 +230,7 @@ def _stored(path: str) -> Stored:
 
 
 def _settings(guests: Sequence[str] | None, shapes: Sequence[str] | None) -> list[Setting]:
-    named = [from_name(f"qemu/linux/head/{name}") for name in shapes or ()]
-    sizes = [Shape(each.sqs, each.sq_size, each.cq_size) for each in named]
+    sizes = [from_name(f"qemu/linux/head/{name}").shape for name in shapes or ()]
     return settings(guests or GUESTS, sizes or SHAPES)
 
 

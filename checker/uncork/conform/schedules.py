@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uncork_nvme.choices import Choices
+from uncork_nvme.shape import Shape
 
 from uncork.conform.following import LAID_OVER, Mismatch, Model
 from uncork.conform.rig.controller import Controller
-from uncork.conform.rig.driver import LATE, RIGHT, Driver, Shape, Slips
+from uncork.conform.rig.driver import LATE, RIGHT, Driver, Slips
 from uncork.conform.rig.qtest import Failed
 from uncork.core.sorts import Value
 
@@ -64,7 +65,7 @@ def run(
     """
     chosen = random.Random(seed)
     made = Run(shape, seed, config_first=chosen.random() < 0.5)
-    controller.restart(shape.sqs, shape.sq_size, shape.cq_size, config_first=made.config_first)
+    controller.restart(*shape, config_first=made.config_first)
     driver = Driver(controller, shape, choices, slips)
     first = driver.look()
     if model:

@@ -77,5 +77,4 @@ def _joined(found: Found, said: Sequence[str]) -> str:
 
 def size(decision: Decision) -> str:
     """The sizes of the instance that was decided."""
-    at = decision.instance
-    return f"n{at.sqs}-sq{at.sq_size}-cq{at.cq_size}"
+    return str(decision.instance.shape)

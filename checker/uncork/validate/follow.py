@@ -219,7 +219,7 @@ def nearest(followed: Followed, *, most: int, watch: Callable[[str, int, int], N
     for name, device in DEVICES.items():
         overrides = {k: v for k, v in rejected.overrides.items() if k not in device.choices}
         try:
-            other = Instance(name, rejected.guest, device.policy, *_sizes(rejected), overrides)
+            other = Instance(name, rejected.guest, device.policy, *rejected.shape, overrides)
             if (other.choices, other.policy) == (rejected.choices, rejected.policy):
                 continue
             tried = follow(other, followed.log, aimed=followed.aimed, most=most, watch=partial(watch, name))
@@ -229,10 +229,6 @@ def nearest(followed: Followed, *, most: int, watch: Callable[[str, int, int], N
     furthest = max((each.accepted for each in found), default=0)
     best = [each for each in found if each.fits] or [each for each in found if each.accepted == furthest]
     return [*best, *(each for each in found if each.open and each not in best)]
-
-
-def _sizes(instance: Instance) -> tuple[int, int, int]:
-    return instance.sqs, instance.sq_size, instance.cq_size
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
