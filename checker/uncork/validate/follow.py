@@ -152,8 +152,8 @@ def _never(log: Log, reader: Reader, moves: Mapping[str, object]) -> frozenset[s
             if name in sizes:
                 steps.setdefault(name, set()).add((int(value) - last.get(name, 0)) % sizes[name])  # type: ignore[arg-type]  # a position
                 last[name] = int(value)  # type: ignore[arg-type]
-    wanted = {f"submit({q.label}, {k})" for q in reader.machine.sqs for k in steps.get(f"{q.name}.shadow", ())}
-    return frozenset(name for name in moves if name.startswith("submit(")) - wanted
+    submits = [action for action in reader.system.actions if action.family == "submit" and action.name in moves]
+    return frozenset(a.name for a in submits if a.args[1] not in steps.get(f"{a.args[0].name}.shadow", ()))
 
 
 # -- what the model would have allowed ---------------------------------------------------------------------------------
@@ -183,9 +183,7 @@ def allowed(followed: Followed) -> Allowed:
         after = list(follower.reachable(ahead[0]))
     shown = follower.shown(after)
     values = {name: sorted({each[name] for each in shown}, key=repr) for name in event.saw} if shown else {}
-    every = Event(
-        "", frozenset(a.name for a in reader.system.actions if a.family != "submit" or a.name.endswith(" 1)"))
-    )
+    every = Event("", frozenset(a.name for a in reader.system.actions if a.family != "submit" or a.args[1] == 1))
     steps = dict[str, set[str]]()
     for name, _ in follower.outcomes(every, ahead[0]):
         action = reader.system.action(name)
