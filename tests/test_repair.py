@@ -33,7 +33,7 @@ from uncork.design.finalists import finalists
 from uncork.design.price import Price, Prices, Unpriced
 from uncork.design.search import Found
 from uncork.design.space import EVENT_IDX, SWITCHES, Changes, Space, shapes
-from uncork.engines import Budget
+from uncork.engines import Budget, Tick, unwatched
 from uncork.engines.deductive import prove
 from uncork_nvme import formulas
 from uncork_nvme.formulas import FormulaError, formula
@@ -179,20 +179,20 @@ def test_equal_formulas_are_one_machine() -> None:
 
 
 def test_ctrl_c_gives_what_was_found_so_far() -> None:
-    def watch(done: int, *_: object) -> None:
-        if done == 3:
+    def watch(tick: Tick) -> None:
+        if tick.done == 3:
             signal.raise_signal(signal.SIGINT)
 
     found = repair.search(SMALL, Decider(), watch)
     assert found.interrupted
     assert 0 < len(found.live) + len(found.refuted) < found.total
-    finals = finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
+    finals = finalists(found, Decider(), unwatched, prove=False, priced=False)
     assert len(finals) == len(found.live)
     assert "interrupted" in repair_report.sums(found)
 
 
 def test_what_shows_a_change_to_be_needed_is_said_once(found: Found) -> None:
-    finals = finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
+    finals = finalists(found, Decider(), unwatched, prove=False, priced=False)
     assert repair_page.page([(found, finals)] * 2).count("<details>") == 1
 
 
@@ -221,7 +221,7 @@ def test_ctrl_c_leaves_the_rest_unproved_and_unpriced(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(prove.Solver, "broken", broken)
     found = repair.search(PRICED_IN_PART, Decider())
-    finals = finalists(found, Decider(), lambda *_: None, prove=True, priced=False)
+    finals = finalists(found, Decider(), unwatched, prove=True, priced=False)
     assert found.interrupted and {(each.one, each.several) for each in finals} == {("not asked", "not asked")}
     assert len(finals) == 2 and not any(each.price for each in finals)
 
@@ -402,7 +402,7 @@ def test_a_price_that_a_budget_leaves_open_is_neither_on_the_front_nor_beaten() 
     assert (dict(changes)[EVENT_IDX], price.reason) == ("head", "the budget of 40,000 states is spent")
     assert made.points[0].best and made.beaten == made.unpriced == 0 and not made.found.open
     assert frontier_report.as_json(made)["open"] == [{"design": {EVENT_IDX: "head"}, "reason": price.reason}]
-    finals = finalists(made.found, decider, lambda *_: None, prove=False)
+    finals = finalists(made.found, decider, unwatched, prove=False)
     assert [dict(each.live.changes)[EVENT_IDX] for each in finals] == ["tail-1", "head"]
     assert [each["price"] for each in repair_report.as_json(made.found, finals)["repairs"]] == [["0", "1", "2"], "open"]
 

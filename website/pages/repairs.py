@@ -11,6 +11,7 @@ from uncork.design.finalists import Finalist, finalists
 from uncork.design.search import Found, search
 from uncork.design.show import COSTS, NO_COSTS, fails, in_words, sums
 from uncork.design.space import Space, said, shapes
+from uncork.engines import unwatched
 
 from pages import DOCS, readme
 
@@ -106,7 +107,7 @@ def generate(path: Path, watch: Callable[[str], None] = lambda _: None) -> None:
     made, decider = [], Decider()
     for device, sqs in CASES:
         found = search(Space(device, shapes=shapes(sqs)), decider)
-        made.append((found, finalists(found, decider, lambda *_: None, prove=True)))
+        made.append((found, finalists(found, decider, unwatched, prove=True)))
         watch(f"{device}, {sqs}: {sums(found)}")
     path.write_text(page(made), encoding="utf-8")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uncork_nvme.catalogue import DEVICES
@@ -16,6 +16,7 @@ from uncork.conform.rig.driver import RIGHT, Slips
 from uncork.conform.rig.probing import Probed
 from uncork.conform.schedules import Run, run
 from uncork.conform.shrink import shrunk
+from uncork.engines import Tick, Watch
 
 GUESTS = ("linux", "lazy", "spdk")
 SHAPES = (
@@ -23,8 +24,6 @@ SHAPES = (
     *(Shape(2, 2, 2), Shape(2, 2, 3), Shape(2, 3, 3), Shape(3, 2, 2)),
 )
 
-Watch = Callable[[int, int, str], None]
-"""Takes how many schedules were run, of how many, and what they are about."""
 Variant = Mapping[str, Choice]
 """Choices in which a model differs from the `qemu` device."""
 
@@ -105,7 +104,7 @@ class Campaign:
         found = {setting: Found(setting) for setting in among}
         for number in range(schedules):
             setting = among[number % len(among)]
-            watch(number, schedules, what or f"{setting.guest}, {setting.shape}")
+            watch(Tick(number, schedules, what or f"{setting.guest}, {setting.shape}"))
             made = self.run(setting, seed + number)
             one = found[setting]
             one.schedules += 1

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import Choice, Choices
 
-from uncork.conform.campaign import Campaign, Found, Setting, Watch
+from uncork.conform.campaign import Campaign, Found, Setting
 from uncork.conform.controls import CONTROLS, MOST, MOST_OVERLAID, MOST_WRONG, OVERLAID, OVERLAYS, WRONG, against
 from uncork.conform.rig.controller import Controller
 from uncork.conform.rig.probing import Probed
 from uncork.conform.schedules import Run
 from uncork.decide import many
 from uncork.decide.one import Checked
+from uncork.engines import Tick, Watch
 
 LIVE = ("uncorked", "drains")
 """What a policy has to have for no run to get stuck."""
@@ -88,7 +89,7 @@ def controls(controller: Controller, base: dict[str, Choice], among: Sequence[Se
 def overlays(controller: Controller, base: dict[str, Choice], watch: Watch) -> Iterator[Line]:
     """Other policies laid over QEMU's own: what the model says of each, and whether the real queues get stuck."""
     for policy in OVERLAYS:
-        watch(0, 1, f"overlay: {policy}, the model's verdict")
+        watch(Tick(0, 1, f"overlay: {policy}, the model's verdict"))
         instances = [setting.instance(base, policy) for setting in OVERLAID]
         verdicts = [_verdict(checked) for checked in many.check(instances, LIVE)]
         for setting, verdict in zip(OVERLAID, verdicts, strict=True):

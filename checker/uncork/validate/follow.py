@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from uncork_nvme.catalogue import DEVICES
@@ -14,15 +14,13 @@ from uncork_nvme.observe import LOOK, TELLS_ORDER, at_once, families, guest_move
 from uncork.core.observed import Event
 from uncork.core.sorts import Value, contains, did_you_mean
 from uncork.core.trace import Trace
+from uncork.engines import Tick, Watch, unwatched
 from uncork.engines.follow import Crowd, Follower
 from uncork.engines.python import Ahead, Aim, Plain, predicate, successors
 from uncork.logs import Log, LogError, Seen, parts
 
 FEW = 16
 """Entries of a queue up to which the guest's moves are tried by any number of entries."""
-
-Watch = Callable[[int, int], None]
-"""Takes how many events were followed, and of how many."""
 
 _EVERY = 500
 _SETTLED = 50_000
@@ -100,7 +98,7 @@ class Reader:
                 raise LogError(seen.line, f"{name} is {sort}, and cannot be {value!r}")
 
 
-def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch = lambda done, of: None) -> Followed:
+def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch = unwatched) -> Followed:
     """Follows a log as a run of an instance, to its end or to the first event that does not fit."""
     reader = Reader(instance)
     system, machine = reader.system, reader.machine
@@ -117,7 +115,7 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
     try:
         for seen, next_ in zip(log.events, ahead, strict=True):
             if not accepted % _EVERY:
-                watch(accepted, len(log.events))
+                watch(Tick(accepted, len(log.events), instance.name))
             event = reader.event(seen)
             impossible = seen.event != LOOK and not event.actions
             if impossible or not follower.take(event, next_):
@@ -207,7 +205,7 @@ class Nearest:
     open: bool
 
 
-def nearest(followed: Followed, *, most: int, watch: Callable[[str, int, int], None]) -> list[Nearest]:
+def nearest(followed: Followed, *, most: int, watch: Watch) -> list[Nearest]:
     """The devices that a rejected log is a run of, with the policies they have by themselves; else the furthest ones.
 
     Of the overrides, those that another device has a choice of its own for are left out.
@@ -220,13 +218,17 @@ def nearest(followed: Followed, *, most: int, watch: Callable[[str, int, int], N
             other = Instance(name, rejected.guest, device.policy, *rejected.shape, overrides)
             if (other.choices, other.policy) == (rejected.choices, rejected.policy):
                 continue
-            tried = follow(other, followed.log, aimed=followed.aimed, most=most, watch=partial(watch, name))
+            tried = follow(other, followed.log, aimed=followed.aimed, most=most, watch=partial(_trying, name, watch))
         except (ChoiceError, InstanceError):
             continue
         found.append(Nearest(name, device.policy, tried.accepted, tried.fits, bool(tried.crowd)))
     furthest = max((each.accepted for each in found), default=0)
     best = [each for each in found if each.fits] or [each for each in found if each.accepted == furthest]
     return [*best, *(each for each in found if each.open and each not in best)]
+
+
+def _trying(device: str, watch: Watch, tick: Tick) -> None:
+    watch(replace(tick, current=f"trying {device}"))
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
