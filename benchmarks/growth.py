@@ -9,8 +9,9 @@ from statistics import median
 
 from measure import Limits, measure
 from tools import Ours, Task
+from uncork_nvme.shape import Shape
 
-SHAPES = [*((1, size, size) for size in range(2, 9)), (2, 2, 2), (2, 2, 3), (2, 2, 4), (2, 3, 3)]
+SHAPES = [*(Shape(1, n, n) for n in range(2, 9)), Shape(2, 2, 2), Shape(2, 2, 3), Shape(2, 2, 4), Shape(2, 3, 3)]
 INSTANCE = "propolis-2025/linux/tail-1"
 
 
@@ -31,8 +32,8 @@ class Point:
 def points(folder: Path, limits: Limits, repeat: int) -> Iterator[Point]:
     """Explore each shape, with the search alone; those that exceed a limit are left out."""
     tool = Ours("search", "kernel")
-    for sqs, sq_size, cq_size in SHAPES:
-        task = Task(f"{INSTANCE}/n{sqs}-sq{sq_size}-cq{cq_size}", liveness=False)
+    for shape in SHAPES:
+        task = Task(f"{INSTANCE}/{shape}", liveness=False)
         (command,) = tool.prepare(task, folder, limits).commands
         runs = [measure(command, limits) for _ in range(repeat)]
         if any(run.code for run in runs):
@@ -40,7 +41,7 @@ def points(folder: Path, limits: Limits, repeat: int) -> Iterator[Point]:
         found = [tool.found(run) for run in runs]
         first = found[0]
         yield Point(
-            sqs, sq_size, cq_size, first["states"], first["transitions"], first["depth"],
+            *shape, first["states"], first["transitions"], first["depth"],
             median(each["cpu"] for each in found), max(run.memory for run in runs),
         )  # fmt: skip
 
@@ -86,9 +87,9 @@ def report(found: Sequence[Point], plot: Path | None) -> list[str]:
         f"{states.off:.2f}. Time, from 100,000 states up: seconds = {seconds.factor:.1e} * states^{seconds.power:.2f}, "
         f"within a factor of {seconds.off:.2f}.",
     ]
-    left_out = set(SHAPES) - {(p.sqs, p.sq_size, p.cq_size) for p in found}
+    left_out = set(SHAPES) - {Shape(p.sqs, p.sq_size, p.cq_size) for p in found}
     if left_out:
-        lines.append(f"Beyond a limit: {', '.join(f'n{n}-sq{sq}-cq{cq}' for n, sq, cq in sorted(left_out))}.")
+        lines.append(f"Beyond a limit: {', '.join(map(str, sorted(left_out)))}.")
     ones = {p.sq_size: p for p in found if p.sqs == 1}
     for p in found:
         if p.sqs > 1 and p.sq_size == p.cq_size:

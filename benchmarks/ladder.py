@@ -10,19 +10,20 @@ from pathlib import Path
 from measure import GIB, Limits
 from tools import Ours, Spin, Task, Tlc, Tool
 from turns import Column, compare
+from uncork_nvme.shape import Shape
 
 INSTANCE = "propolis-2025/linux/tail-1"
 RUNGS = [
-    ((1, 4, 4), 100_000),
-    ((1, 6, 6), 500_000),
-    ((2, 2, 3), 4_000_000),
-    ((2, 3, 3), 16_000_000),
-    ((1, 12, 12), 20_000_000),
-    ((1, 16, 16), 100_000_000),
-    ((2, 4, 4), 200_000_000),
-    ((1, 24, 24), 200_000_000),
-    ((2, 5, 5), 200_000_000),
-    ((2, 6, 6), 200_000_000),
+    (Shape(1, 4, 4), 100_000),
+    (Shape(1, 6, 6), 500_000),
+    (Shape(2, 2, 3), 4_000_000),
+    (Shape(2, 3, 3), 16_000_000),
+    (Shape(1, 12, 12), 20_000_000),
+    (Shape(1, 16, 16), 100_000_000),
+    (Shape(2, 4, 4), 200_000_000),
+    (Shape(1, 24, 24), 200_000_000),
+    (Shape(2, 5, 5), 200_000_000),
+    (Shape(2, 6, 6), 200_000_000),
 ]
 """SQs, entries of each and of the CQ, in the order of the number of states; and room for a stack, see `Task.deep`."""
 
@@ -48,8 +49,8 @@ class Climb:
 def climb(tool: Tool, liveness: bool, folder: Path, limits: Limits) -> Climb:
     """Go up until a limit is reached, or the ladder ends."""
     reached = None
-    for number, ((sqs, sq_size, cq_size), deep) in enumerate(RUNGS):
-        task = Task(f"{INSTANCE}/n{sqs}-sq{sq_size}-cq{cq_size}", liveness, deep)
+    for number, (shape, deep) in enumerate(RUNGS):
+        task = Task(f"{INSTANCE}/{shape}", liveness, deep)
         place = folder / str(number)
         place.mkdir(parents=True)
         (column,) = compare(task, [tool], 1, limits, place)
@@ -62,7 +63,7 @@ def climb(tool: Tool, liveness: bool, folder: Path, limits: Limits) -> Climb:
 
 def report(folder: Path, limits: Limits) -> Iterator[str]:
     """The table: what each tool reached, and what stopped it."""
-    rungs = ", ".join(f"n{sqs}-sq{sq}-cq{cq}" for (sqs, sq, cq), _ in RUNGS)
+    rungs = ", ".join(str(shape) for shape, _ in RUNGS)
     yield f"Ever larger instances of `{INSTANCE}`, in the order of their states, unreduced: {rungs}."
     yield f"Each tool climbs until it exceeds {limits.seconds:g} s or {limits.memory / GIB:g} GiB; one run of each."
     yield "SPIN and TLC tell all states apart, and are asked for safety only."

@@ -22,15 +22,17 @@ from uncork.conform.controls import CONTROLS, MOST, MOST_WRONG, WRONG, Control, 
 from uncork.conform.following import CQ_EVENT, LAID_OVER, Model
 from uncork.conform.rig import qtest
 from uncork.conform.rig.controller import Controller
-from uncork.conform.rig.driver import Shape, need_event
+from uncork.conform.rig.driver import need_event
 from uncork.conform.rig.probing import Probed, probe
 from uncork.conform.shrink import shrunk
 from uncork.core.observed import Event
 from uncork.core.sorts import Nat
 from uncork.core.system import Fairness, Guarded, Record, System, step, var, when
+from uncork.engines import unwatched
 from uncork.engines.follow import Follower
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import Choice
+from uncork_nvme.shape import Shape
 
 ROOT = Path(__file__).parent.parent
 with_qemu = pytest.mark.skipif(shutil.which(qtest.PROGRAM) is None, reason="qemu-system-x86_64 is not installed")
@@ -48,15 +50,11 @@ def base(controller: Controller) -> dict[str, Choice]:
     return variant(probe(controller))
 
 
-def quietly(*_: object) -> None:
-    pass
-
-
 # -- with QEMU ---------------------------------------------------------------------------------------------------------
 @pytest.mark.slow
 @with_qemu
 def test_the_model_follows_qemu(controller: Controller, base: dict[str, Choice]) -> None:
-    found = Campaign(controller, base).until_one_fails(settings(), 144, 1_000, quietly)
+    found = Campaign(controller, base).until_one_fails(settings(), 144, 1_000, unwatched)
     assert [each.failed for each in found if each.failed] == []
     checks = sum((Counter(each.checks) for each in found), Counter[str]())
     assert min(checks[name] for name in ("need_sq", "need_cq", "elide_cq", "consume", "ring_cq")) > 50
@@ -74,7 +72,7 @@ def test_a_model_with_one_rule_changed_disagrees(
     controller: Controller, base: dict[str, Choice], control: Control
 ) -> None:
     campaign = Campaign(controller, against(control, base), policy=control.policy)
-    (failed,) = (each for each in campaign.until_one_fails(settings(), MOST, 1, quietly) if each.failed)
+    (failed,) = (each for each in campaign.until_one_fails(settings(), MOST, 1, unwatched) if each.failed)
     assert failed.failed
     assert failed.failed.mismatch
 
@@ -82,7 +80,7 @@ def test_a_model_with_one_rule_changed_disagrees(
 @with_qemu
 def test_a_schedule_that_fails_is_shrunk_as_far_as_it_goes(controller: Controller, base: dict[str, Choice]) -> None:
     campaign = Campaign(controller, base, policy="never")
-    (found,) = campaign.until_one_fails([SMALL], 60, 1, quietly)
+    (found,) = campaign.until_one_fails([SMALL], 60, 1, unwatched)
     assert found.failed
     least = campaign.shrink(SMALL, found.failed)
     assert least.mismatch
@@ -96,7 +94,7 @@ def test_a_schedule_that_fails_is_shrunk_as_far_as_it_goes(controller: Controlle
 @pytest.mark.parametrize("wrong", [each for each in WRONG if not each.slips.stores_late], ids=lambda each: each.name)
 def test_a_guest_that_breaks_the_rule_gets_stuck(controller: Controller, base: dict[str, Choice], wrong: Wrong) -> None:
     found = Campaign(controller, base, slips=wrong.slips, follows=False).until_one_fails(
-        settings(), MOST_WRONG, 1, quietly
+        settings(), MOST_WRONG, 1, unwatched
     )
     assert any(each.failed and each.failed.stuck for each in found)
 
@@ -111,7 +109,7 @@ def test_a_policy_laid_over_hangs_the_real_queues_or_does_not(
     controller: Controller, base: dict[str, Choice], policy: str, guest: str, hangs: bool
 ) -> None:
     setting = Setting(guest, SMALL.shape)
-    (found,) = Campaign(controller, base, overlay=policy).until_one_fails([setting], 40, 1, quietly)
+    (found,) = Campaign(controller, base, overlay=policy).until_one_fails([setting], 40, 1, unwatched)
     assert bool(found.failed and found.failed.stuck) is hangs
     assert found.failed is None or found.failed.mismatch is None
 

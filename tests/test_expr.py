@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import itertools
 import math
 import random
@@ -34,7 +35,7 @@ from uncork.core.expr import (
     variables,
 )  # fmt: skip
 from uncork.core.sorts import Array, Bool, Enum, Nat, Range, Ring, SlipError, Sort, Value, contains
-from uncork.core.system import Record, System, Variable, say, step, var, when
+from uncork.core.system import Guarded, Record, System, Variable, say, step, var, when
 from uncork.engines.explicit.native import FAULT, Native
 from uncork.engines.python import predicate, successors
 from uncork.engines.symbolic.encode import Reading, atoms, declare, fit, literal, plain
@@ -484,3 +485,20 @@ def test_different_behaviour_has_a_different_fingerprint() -> None:
     assert len({fingerprint(e) for e in different}) == len(different)
     assert fingerprint(r.p & r.q) == fingerprint(record().p & record().q)
     assert re.fullmatch("[0-9a-f]{64}", fingerprint(r.p))
+
+
+def test_a_step_knows_what_it_is_of() -> None:
+    class Queue(Record):
+        label = "Q"
+
+    @step("{}")
+    def move(everything: Record, q: Queue, entries: int) -> Guarded:
+        """Moves."""
+        return when(boolean(True), q(at=entries), everything(all=entries))
+
+    everything = Record("m", all=var(Nat(3), "all"))
+    one, other = (Queue(name, at=var(Nat(3), "where")) for name in ("one", "other"))
+    made = move(everything, one, 2)
+    assert (made.name, made.args) == ("move(Q, 2)", (one, 2))
+    assert made.about(one) and not made.about(other) and not made.about(everything)
+    assert dataclasses.replace(made, args=()) == made and dataclasses.replace(made, doc="").args == made.args

@@ -12,8 +12,9 @@ from hostile import Bad, bad, holds, names
 from uncork import cli
 from uncork.command import idle, options
 from uncork.command.selection import Filters, select
-from uncork_nvme.choices import Choices
+from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, Choices, describe
 from uncork_nvme.instance import from_name
+from uncork_nvme.shape import Shape
 from uncork_properties import expected
 from uncork_properties.catalogue import COVERS, ROWS, covers
 
@@ -310,3 +311,19 @@ def test_what_a_policy_imports_is_read_again_and_leaves_nothing(tmp_path: Path) 
         mine, known = (from_name(shape.format(name)) for name in (f"{tmp_path}/mine.py:f", f"tail-{n}"))
         assert mine.system.fingerprint() == known.system.fingerprint()
     assert {path.name for path in tmp_path.iterdir()} == {"mine.py", "beside.py"}
+
+
+def test_a_shape_is_read_as_it_is_written() -> None:
+    assert str(Shape(2, 3, 14)) == "n2-sq3-cq14"
+    assert Shape.parse("n2-sq3-cq14") == Shape(2, 3, 14)
+    assert Shape.parse("n2-sq3-cq014") is None and Shape.parse("n2-sq3-cq14/") is None
+
+
+def test_a_choice_may_be_what_its_type_names() -> None:
+    known = {name: values for name, values, _ in describe()}
+    assert known["poll"] == ["no", "yes"] and known["sq_reread"] == ["yes", "no"]
+    assert known["drain"] == ["all", "any", f"1 to {MAX_SIZE}"] and known["workers"] == [f"1 to {MAX_WORKERS}"]
+    assert known["events"][0] == "none" and known["events"][-1] == "several joined by +"
+    assert {name: str(value) for name, value in Choices().items().items()} == {
+        name: "1" if values[0].startswith("1 to") else values[0] for name, values in known.items()
+    }

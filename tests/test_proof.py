@@ -24,7 +24,7 @@ from uncork.core.sorts import Ring
 from uncork.core.system import System
 from uncork.core.trace import ReplayError
 from uncork.core.verdict import Proved, Refuted
-from uncork.engines import REDUCTIONS, explicit
+from uncork.engines import REDUCTIONS, Watch, explicit, unwatched
 from uncork.engines.deductive import certificate, judge
 from uncork.prove import certificate as certificates
 from uncork.prove import proof
@@ -50,7 +50,7 @@ PROVED: dict[tuple[str, bool, int], Part] = {}
 """What was proved in this process, of the model as it is: several tests ask for the same."""
 
 
-def once(design: Design, several: bool, least: int, watch: proof.Watch) -> Part:
+def once(design: Design, several: bool, least: int, watch: Watch) -> Part:
     key = design.name, several, least
     if key not in PROVED:
         PROVED[key] = PROVE(design, several, least, watch)
@@ -61,7 +61,7 @@ PROVE = proof._part
 
 
 def part(name: str, several: bool, least: int = 2) -> Part:
-    return once(design(name), several, least, lambda _: None)
+    return once(design(name), several, least, unwatched)
 
 
 def broken(found: Part) -> set[str]:
@@ -400,7 +400,7 @@ def test_what_is_recorded_is_what_is_proved(line: Line, monkeypatch: pytest.Monk
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("proof") / "certificate"
     baseline = design("mmio/linux/tail")
-    parts = [proof.prove(baseline, several, lambda _: None)[-1] for several in (ONE, ANY)]
+    parts = [proof.prove(baseline, several, unwatched)[-1] for several in (ONE, ANY)]
     certificates.write(folder, baseline, parts)
     return folder
 

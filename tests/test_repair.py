@@ -33,17 +33,18 @@ from uncork.design.finalists import finalists
 from uncork.design.price import Price, Prices, Unpriced
 from uncork.design.search import Found
 from uncork.design.space import EVENT_IDX, SWITCHES, Changes, Space, shapes
-from uncork.engines import Budget
+from uncork.engines import Budget, Tick, unwatched
 from uncork.engines.deductive import prove
 from uncork_nvme import formulas
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 from uncork_nvme.policies import POLICIES
+from uncork_nvme.shape import Shape
 
 ROWS = ("safety", "uncorked", "drains")
 SMALL = Space(
     "propolis-2025",
-    shapes=((1, 2, 2), (1, 3, 3)),
+    shapes=(Shape(1, 2, 2), Shape(1, 3, 3)),
     policies=(
         *("tail", "tail-1", "tail-lag", "arm-on-cork"),
         *("if permits>=n tail else head", "leave if occupied<=1 else head"),
@@ -57,7 +58,7 @@ FEW = replace(
 )
 SEVERAL = Space(
     "propolis-2026",
-    shapes=((2, 2, 2),),
+    shapes=(Shape(2, 2, 2),),
     policies=("tail-lag", "tail-1", "tail", "leave if permits>=1 else head"),
     switches={name: SWITCHES[name] for name in ("kick_on_post", "kick_on_reserve", "kick_on_remit", "kick_size")},
 )
@@ -146,7 +147,7 @@ def test_the_tail_less_one_is_enough_for_one_sq() -> None:
 
 
 def test_a_device_that_is_live_needs_no_change() -> None:
-    found = repair.search(Space("arm-recheck", shapes=((1, 2, 2),)), Decider())
+    found = repair.search(Space("arm-recheck", shapes=(Shape(1, 2, 2),)), Decider())
     assert [each.changes for each in found.live] == [frozenset()]
     assert found.skipped == found.total - 1
 
@@ -158,14 +159,14 @@ def test_designs_come_with_fewer_changes_first_and_once() -> None:
 
 
 def test_choices_that_do_not_go_together_are_counted() -> None:
-    space = Space("qemu", ("linux",), ((1, 2, 2),), ("head",), {"cork": ("park", "arm-recheck")})
+    space = Space("qemu", ("linux",), (Shape(1, 2, 2),), ("head",), {"cork": ("park", "arm-recheck")})
     found = repair.search(space, Decider())
     assert found.total == 2 and found.unfit == 0
     assert [each.changes for each in found.live] == [frozenset()]
 
 
 def test_what_a_budget_leaves_open_is_neither_live_nor_refuted() -> None:
-    space = Space("propolis-2026", shapes=((1, 3, 3),), policies=("tail-lag", "tail-1"), switches={})
+    space = Space("propolis-2026", shapes=(Shape(1, 3, 3),), policies=("tail-lag", "tail-1"), switches={})
     found = repair.search(space, Decider(budget=Budget(states=100)))
     assert len(found.open) == 2 and not found.live and not found.refuted
 
@@ -178,20 +179,20 @@ def test_equal_formulas_are_one_machine() -> None:
 
 
 def test_ctrl_c_gives_what_was_found_so_far() -> None:
-    def watch(done: int, *_: object) -> None:
-        if done == 3:
+    def watch(tick: Tick) -> None:
+        if tick.done == 3:
             signal.raise_signal(signal.SIGINT)
 
     found = repair.search(SMALL, Decider(), watch)
     assert found.interrupted
     assert 0 < len(found.live) + len(found.refuted) < found.total
-    finals = finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
+    finals = finalists(found, Decider(), unwatched, prove=False, priced=False)
     assert len(finals) == len(found.live)
     assert "interrupted" in repair_report.sums(found)
 
 
 def test_what_shows_a_change_to_be_needed_is_said_once(found: Found) -> None:
-    finals = finalists(found, Decider(), lambda *_: None, prove=False, priced=False)
+    finals = finalists(found, Decider(), unwatched, prove=False, priced=False)
     assert repair_page.page([(found, finals)] * 2).count("<details>") == 1
 
 
@@ -220,7 +221,7 @@ def test_ctrl_c_leaves_the_rest_unproved_and_unpriced(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(prove.Solver, "broken", broken)
     found = repair.search(PRICED_IN_PART, Decider())
-    finals = finalists(found, Decider(), lambda *_: None, prove=True, priced=False)
+    finals = finalists(found, Decider(), unwatched, prove=True, priced=False)
     assert found.interrupted and {(each.one, each.several) for each in finals} == {("not asked", "not asked")}
     assert len(finals) == 2 and not any(each.price for each in finals)
 
@@ -381,14 +382,14 @@ def test_a_price_beats_another_only_if_it_is_nowhere_worse() -> None:
 def test_the_frontier_keeps_what_no_other_design_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     prices = {"tail-1": Price(None, 1, 5), "head": Price(None, 2, 3), "reserve-permits": Price(None, 2, 5)}  # type: ignore[arg-type]
     monkeypatch.setattr(pricing, "price", lambda instance, *_: prices[instance.policy])
-    space = Space("propolis-2025", shapes=((1, 2, 2), (1, 3, 3)), policies=("tail", *prices), switches={})
+    space = Space("propolis-2025", shapes=(Shape(1, 2, 2), Shape(1, 3, 3)), policies=("tail", *prices), switches={})
     made = frontier.front(space, Decider())
     assert [(dict(p.designs[0])[EVENT_IDX], p.best) for p in made.points] == [
         *(("tail-1", True), ("head", True), ("reserve-permits", False)),
     ]
 
 
-PRICED_IN_PART = Space("propolis-2025", shapes=((1, 2, 2),), policies=("tail", "tail-1", "head"), switches={})
+PRICED_IN_PART = Space("propolis-2025", shapes=(Shape(1, 2, 2),), policies=("tail", "tail-1", "head"), switches={})
 """Where both live designs are decided with few states; tail-1 is priced with 33,988 and head with 54,478."""
 
 
@@ -401,7 +402,7 @@ def test_a_price_that_a_budget_leaves_open_is_neither_on_the_front_nor_beaten() 
     assert (dict(changes)[EVENT_IDX], price.reason) == ("head", "the budget of 40,000 states is spent")
     assert made.points[0].best and made.beaten == made.unpriced == 0 and not made.found.open
     assert frontier_report.as_json(made)["open"] == [{"design": {EVENT_IDX: "head"}, "reason": price.reason}]
-    finals = finalists(made.found, decider, lambda *_: None, prove=False)
+    finals = finalists(made.found, decider, unwatched, prove=False)
     assert [dict(each.live.changes)[EVENT_IDX] for each in finals] == ["tail-1", "head"]
     assert [each["price"] for each in repair_report.as_json(made.found, finals)["repairs"]] == [["0", "1", "2"], "open"]
 
@@ -426,7 +427,9 @@ def test_with_several_guests_one_open_price_leaves_the_dearest_open(monkeypatch:
 def test_a_machine_is_priced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(pricing, "price", lambda instance, *_: asked.append(instance.policy) or Price(None, 1, 1))  # type: ignore[arg-type,func-returns-value]
-    space = Space("propolis-2025", shapes=((1, 2, 2),), policies=("tail", "head", "head+0", "head+n-1"), switches={})
+    space = Space(
+        "propolis-2025", shapes=(Shape(1, 2, 2),), policies=("tail", "head", "head+0", "head+n-1"), switches={}
+    )
     made = frontier.front(space, Decider())
     assert len(asked) == 1 and len(made.points[0].designs) == 3
 

@@ -1,20 +1,22 @@
 """What varies between devices and guests: each a named choice with its values and meaning."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import field
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 from uncork.core.frozen import frozen
 from uncork.core.numbers import whole
 from uncork.core.sorts import did_you_mean
 
-YES, NO = "yes", "no"
+YES: Final = "yes"
+NO: Final = "no"
+Yes: TypeAlias = Literal["yes", "no"]
+No: TypeAlias = Literal["no", "yes"]
+"""A choice that is made unless it is said otherwise; and one that is not."""
 Choice: TypeAlias = str | int
 
 
@@ -32,10 +34,28 @@ MAX_WORKERS = 128
 """Each worker is steps of its own: with more of them a machine takes minutes to build, and no search of it ends."""
 
 
-def _choice(meaning: str, *values: str, most: int = 0, joined: bool = False) -> Any:
-    """A choice, its default first. It may be a number up to `most`, or several values but the default `joined` by +."""
-    default: Choice = values[0] if values else 1
-    return field(default=default, metadata={"meaning": meaning, "values": values, "most": most, "joined": joined})
+def _choice(meaning: str, *joined: str, most: int = 0) -> Any:
+    """A choice of what its type names, the default first.
+
+    It may be a number up to `most`; or several values `joined` by +, but for the first, which is the default.
+    """
+    return {"meaning": meaning, "values": joined, "most": most, "joined": bool(joined)}
+
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def _typed(of: _Class) -> _Class:
+    """Has each choice take the values that its type names.
+
+    So the types of this module are no text: to evaluate it takes a millisecond, whatever the command.
+    """
+    for name, type_ in of.__annotations__.items():
+        said = getattr(of, name)
+        named = [get_args(part) for part in (type_, *get_args(type_)) if get_origin(part) is Literal]
+        values = named[0] if named else said["values"]
+        setattr(of, name, field(default=values[0] if values else 1, metadata={**said, "values": values}))
+    return of
 
 
 _UNDER_TSO = {
@@ -57,168 +77,145 @@ _UNDER_TSO = {
 
 
 @frozen
+@_typed
 class Choices:
     """One value for every choice. A device or guest names those that differ from the defaults.
 
     Numbers are 1 or more.
     """
 
-    post_order: str = _choice(
+    post_order: Literal["read-then-arm", "arm-then-read"] = _choice(
         "the two steps after a CQE is written: read the CQ shadow head, and arm (write CQ EventIdx)",
-        "read-then-arm", "arm-then-read",
-    )  # fmt: skip
-    cork: str = _choice(
+    )
+    cork: Literal["park", "arm-recheck", "arm-recheck-corked", "arm-recheck-uncorked", "self-kick"] = _choice(
         "an SQ that finds no permit is parked at once; or EventIdx is written as the policy says at a cork, then a "
         "full fence, then the CQ shadow head is read again, and the SQ is parked only if there is still no room (if "
         "there is some, whether it counts as corked stays what it was; or it does, until it is kicked; or does not); "
         "or its worker notifies itself as it parks it, and so looks again and again",
-        "park", "arm-recheck", "arm-recheck-corked", "arm-recheck-uncorked", "self-kick",
-    )  # fmt: skip
-    cq_full: str = _choice(
+    )
+    cq_full: Literal["permits", "ignore-in-flight", "queue"] = _choice(
         "what keeps the CQ from overflowing: a command is taken with a permit, a free CQ slot that no other command "
         "counts on; or if the CQ has a free slot, whatever is in flight; or always, and completions queue until there "
         "is room",
-        "permits", "ignore-in-flight", "queue",
-    )  # fmt: skip
-    sq_read: str = _choice(
+    )
+    sq_read: Literal["each", "wake"] = _choice(
         "when the SQ shadow tail is read, but for after arming: before each entry is taken; or as a worker wakes up, "
         "and then it takes the entries that it knows of",
-        "each", "wake",
-    )  # fmt: skip
-    sq_arm: str = _choice(
-        "when SQ EventIdx is written: after each entry taken; or when nothing is left to take; or never",
-        "each", "idle", "never",
-    )  # fmt: skip
-    sq_event: str = _choice(
-        "what is written there: the SQ head; the tail as last read; or one behind that", "head", "tail", "tail-1"
     )
-    event_outside: str = _choice(
+    sq_arm: Literal["each", "idle", "never"] = _choice(
+        "when SQ EventIdx is written: after each entry taken; or when nothing is left to take; or never",
+    )
+    sq_event: Literal["head", "tail", "tail-1"] = _choice(
+        "what is written there: the SQ head; the tail as last read; or one behind that"
+    )
+    event_outside: Literal["none", "cq", "both"] = _choice(
         "which EventIdx the device keeps at a value that no index has, such as 0xFFFFFFFF, which a guest passes as its "
         "index wraps: none; that of the CQ, if the policy writes none; and those of the SQs, with sq_arm=never",
-        "none", "cq", "both",
-    )  # fmt: skip
-    sq_reread: str = _choice("the SQ shadow tail is read again after SQ EventIdx is written", YES, NO)
-    poll: str = _choice("workers look at their SQ by themselves, again and again, and need no notification", NO, YES)
-    kick_on_doorbell: str = _choice(
+    )
+    sq_reread: Yes = _choice("the SQ shadow tail is read again after SQ EventIdx is written")
+    poll: No = _choice("workers look at their SQ by themselves, again and again, and need no notification")
+    kick_on_doorbell: Yes = _choice(
         "the CQ doorbell wakes the corked SQs; where completions queue, it has every SQ looked at if the CQ was full",
-        YES, NO,
-    )  # fmt: skip
-    kick_on_post: str = _choice("so does a read of the CQ shadow head after a post that frees room", NO, YES)
-    kick_on_reserve: str = _choice("so does one before a permit is taken (its re-check included)", NO, YES)
-    kick_on_remit: str = _choice("so does a permit given back by a worker that found its SQ empty", NO, YES)
-    kick_size: str = _choice(
+    )
+    kick_on_post: No = _choice("so does a read of the CQ shadow head after a post that frees room")
+    kick_on_reserve: No = _choice("so does one before a permit is taken (its re-check included)")
+    kick_on_remit: No = _choice("so does a permit given back by a worker that found its SQ empty")
+    kick_size: Literal["all", "room", "hand-over"] = _choice(
         "a kick wakes every corked SQ; or as many as there are permits available (perhaps none), whichever they are, "
         "and leaves the others corked; or as many, those that were corked first, and hands each of them its permit",
-        "all", "room", "hand-over",
-    )  # fmt: skip
-    backend: str = _choice(
+    )
+    backend: Literal["in-worker", "detached", "detached-repoll"] = _choice(
         "a worker runs the command it took, posts its completion and looks at its SQ again; or completions come from "
         "elsewhere in any order and nobody looks again; or from elsewhere, and the SQ's worker is notified after each",
-        "in-worker", "detached", "detached-repoll",
-    )  # fmt: skip
+    )
     workers: int = _choice("workers of each SQ; one pops at a time, to the end of its remit", most=MAX_WORKERS)
-    serve: str = _choice(
+    serve: Literal["own", "all"] = _choice(
         "whom a worker serves: the SQ that it is assigned to; or every SQ of the CQ, one after the other, first the "
         "one it was notified of, or the one after its last command, and it sleeps when all had nothing for it: "
         "`workers` is then how many there are in all",
-        "own", "all",
-    )  # fmt: skip
-    notify: str = _choice(
+    )
+    notify: Literal["kept", "spent", "lost-bits"] = _choice(
         "what becomes of a notification that finds no worker asleep: one looks once more before it sleeps; or it is "
         "spent, as it finds workers by a bit that each sets in a look that finds nothing, waits for a look under way, "
         "and wakes as many of those with a bit as the device knows entries, or all if it knows none; or so, and the "
         "bits of those that it does not wake are lost, and a worker that looks while a bit is set is turned away",
-        "kept", "spent", "lost-bits",
-    )  # fmt: skip
-    kick_delivery: str = _choice(
+    )
+    kick_delivery: Literal["at-once", "deferred"] = _choice(
         "a kick notifies an SQ in the step that finds room; or later, in a step of its own while no worker looks at "
         "that SQ, since to notify takes the lock that a look holds",
-        "at-once", "deferred",
-    )  # fmt: skip
-    threads: str = _choice(
+    )
+    threads: Literal["many", "one"] = _choice(
         "workers of different SQs run side by side; or one thread serves all SQs of the CQ, one look after the other",
-        "many", "one",
-    )  # fmt: skip
-    pool: Choice = _choice(
+    )
+    pool: Literal["none"] | int = _choice(
         "requests of each SQ: a command has one from when it is taken until its completion is posted. Enough of them; "
         "or so many, and the device stops looking where none is left",
-        "none", most=MAX_SIZE,
-    )  # fmt: skip
-    on_request: str = _choice(
+        most=MAX_SIZE,
+    )
+    on_request: Literal["look", "nothing"] = _choice(
         "with a pool: a request that comes back to an empty one has the device look at the SQ, if it knows of entries; "
         "or only a CQ doorbell does, that finds the CQ full",
-        "look", "nothing",
-    )  # fmt: skip
-    doorbell_buffer: str = _choice("off: every move of an index rings its doorbell register", "on", "off")
-    early_free: str = _choice(
+    )
+    doorbell_buffer: Literal["on", "off"] = _choice("off: every move of an index rings its doorbell register")
+    early_free: Yes = _choice(
         "guest: a consumed CQE's command slot is reusable before the CQ head is published; or after that, and after "
         "the doorbell if one is due",
-        YES, NO,
-    )  # fmt: skip
-    drain: Choice = _choice(
+    )
+    drain: Literal["all", "any"] | int = _choice(
         "guest: CQEs consumed before the CQ head is published: to the end, any number, at most so many",
-        "all", "any", most=MAX_SIZE,
-    )  # fmt: skip
-    need_event: str = _choice(
+        most=MAX_SIZE,
+    )
+    need_event: Literal["strict", "closed"] = _choice(
         "guest: ring if EventIdx is in [old, new) (NVMe 2.x B.5.1), or in [old, new] (the example of B.5.2)",
-        "strict", "closed",
-    )  # fmt: skip
+    )
     submit_batch: int = _choice("guest: most SQEs in one move of the SQ shadow tail", most=MAX_SIZE)
     events: str = _choice(
         "what happens to queues besides their use, each at most as often as it is named, as in delete+create+create: "
         "an SQ is created on a live CQ (as many are missing at first as are created and not deleted), or deleted with "
         "commands in flight; the doorbell buffer is configured while queues are in use; the controller is reset and "
         "used without a doorbell buffer; or restarted, with it; the device is paused and resumed",
-        "none", "create", "delete", "config", "reset", "restart", "pause", joined=True,
+        "none", "create", "delete", "config", "reset", "restart", "pause",
     )  # fmt: skip
-    look_on_change: str = _choice("an SQ that is created or deleted has the workers look at every SQ", NO, YES)
-    words: str = _choice(
+    look_on_change: No = _choice("an SQ that is created or deleted has the workers look at every SQ")
+    words: Literal["clear", "keep"] = _choice(
         "guest: clears the shadow and EventIdx of a queue before it is created again; or they stay what they were",
-        "clear", "keep",
-    )  # fmt: skip
-    on_create: str = _choice(
+    )
+    on_create: Literal["shadow", "both", "neither"] = _choice(
         "what the device writes for a new SQ: 0 to its shadow tail; and to its EventIdx; or to neither",
-        "shadow", "both", "neither",
-    )  # fmt: skip
-    on_config: str = _choice(
+    )
+    on_config: Literal["shadow", "both"] = _choice(
         "what the device writes as the doorbell buffer is configured: the indices to the shadows; and to EventIdx",
-        "shadow", "both",
-    )  # fmt: skip
-    on_delete: str = _choice(
+    )
+    on_delete: Literal["return", "abandon", "post"] = _choice(
         "a command whose SQ is gone gives its permit back when it completes; or the permit is lost; or an SQ goes only "
         "when its commands in flight have posted, or found the CQ full and are dropped",
-        "return", "abandon", "post",
-    )  # fmt: skip
-    kick_on_release: str = _choice("a permit given back like this wakes the corked SQs", NO, YES)
-    on_reset: str = _choice(
-        "a reset device forgets the doorbell buffer; or goes on reading the pages that it had", "forget", "keep"
     )
-    on_resume: str = _choice(
+    kick_on_release: No = _choice("a permit given back like this wakes the corked SQs")
+    on_reset: Literal["forget", "keep"] = _choice(
+        "a reset device forgets the doorbell buffer; or goes on reading the pages that it had"
+    )
+    on_resume: Literal["look", "keep", "forget-corked", "forget-notified", "forget-looks"] = _choice(
         "a resumed device looks at every SQ; or goes on as it was; or has forgotten what was corked; or what was "
         "notified and not looked at; or which looks were due as it was paused: they found nothing then, and only a "
         "notification that comes later has a worker look",
-        "look", "keep", "forget-corked", "forget-notified", "forget-looks",
-    )  # fmt: skip
-    sq_event_cache: str = _choice(
+    )
+    sq_event_cache: No = _choice(
         "SQ EventIdx is written each time; or only if it differs from what the device last wrote, as it remembers",
-        NO, YES,
-    )  # fmt: skip
-    cq_event_cache: str = _choice("the same of CQ EventIdx", NO, YES)
-    memory: str = _choice(
+    )
+    cq_event_cache: No = _choice("the same of CQ EventIdx")
+    memory: Literal["sc", "tso"] = _choice(
         "sequentially consistent; or x86-TSO: a store waits in its thread's buffer until it drains by itself, or at a "
         "fence, a lock or a trap (the fences matter only there)",
-        "sc", "tso",
-    )  # fmt: skip
-    guest_fence: str = _choice(
-        "guest: a full fence stands between the store of a shadow index and the look at EventIdx", YES, NO
     )
-    device_fence_sq: str = _choice(
-        "a full fence stands between the store of SQ EventIdx and the second read of the SQ shadow tail", YES, NO
+    guest_fence: Yes = _choice(
+        "guest: a full fence stands between the store of a shadow index and the look at EventIdx"
     )
-    device_fence_cq: str = _choice(
+    device_fence_sq: Yes = _choice(
+        "a full fence stands between the store of SQ EventIdx and the second read of the SQ shadow tail"
+    )
+    device_fence_cq: Yes = _choice(
         "a full fence stands between a store of CQ EventIdx, where one comes first, and the read of the CQ shadow head",
-        YES, NO,
-    )  # fmt: skip
+    )
 
     def __post_init__(self) -> None:
         for name, each in _fields().items():
@@ -281,7 +278,7 @@ class Choices:
         """Whether memory is x86-TSO."""
         return self.memory == "tso"
 
-    def replace(self, values: Mapping[str, Choice]) -> Choices:
+    def replace(self, values: Mapping[str, Choice]) -> "Choices":
         """These choices but for some; raises `ChoiceError` for a name or value that does not exist."""
         for name in values:
             _named(name)

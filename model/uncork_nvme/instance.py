@@ -18,13 +18,12 @@ from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, YES, Choice, ChoiceError,
 from uncork_nvme.choices import InstanceError as InstanceError  # which everybody knows by this module
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.policies import POLICIES, Policy
+from uncork_nvme.shape import Shape
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.steps import device, guest, lifecycle
 
 MAX_STEPS = 100_000
 """The steps of the largest machine that can be written down, in half a minute."""
-
-_SHAPE = re.compile(r"n(0|[1-9][0-9]{0,17})-sq(0|[1-9][0-9]{0,17})-cq(0|[1-9][0-9]{0,17})")
 
 
 @frozen
@@ -49,10 +48,14 @@ class Instance:
                 raise InstanceError(f"an {what} has 2 to {MAX_SIZE} entries, not {size}")
 
     @property
+    def shape(self) -> Shape:
+        """Its sizes."""
+        return Shape(self.sqs, self.sq_size, self.cq_size)
+
+    @property
     def name(self) -> str:
         """`device/guest/policy/n1-sq3-cq3`, with the overrides at the end."""
-        shape = f"n{self.sqs}-sq{self.sq_size}-cq{self.cq_size}"
-        return "/".join([self.device, self.guest, self.policy, shape, *_said(self.overrides)])
+        return "/".join([self.device, self.guest, self.policy, str(self.shape), *_said(self.overrides)])
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -104,7 +107,7 @@ class Instance:
     def machine(self) -> Machine:
         """The state and choices that the actions and properties are built from; raises `InstanceError`, as `steps`."""
         _ = self.steps
-        return Machine(self.choices, find_policy(self.policy), self.sqs, self.sq_size, self.cq_size)
+        return Machine(self.choices, find_policy(self.policy), *self.shape)
 
     def shares(self, known: dict[object, Machine]) -> None:
         """Makes its machine from one that differs in the policy alone, if there is one among those known.
@@ -112,7 +115,7 @@ class Instance:
         Of nine policies most steps are the same: this is for who makes the systems of many instances.
         """
         _ = self.steps
-        key = self.device, self.guest, self.sqs, self.sq_size, self.cq_size, tuple(self.overrides.items())
+        key = self.device, self.guest, self.shape, tuple(self.overrides.items())
         like = known.get(key)
         found = like.under(find_policy(self.policy)) if like else None
         if found:
@@ -177,17 +180,16 @@ def from_name(name: str) -> Instance:
         raise InstanceError(
             f"{name!r} is not an instance: write device/guest/policy/n1-sq3-cq3, and overrides after another /"
         )
-    changed = len(parts) > 4 and ("=" in parts[-1] or _SHAPE.fullmatch(parts[-2]))
+    changed = len(parts) > 4 and ("=" in parts[-1] or Shape.parse(parts[-2]))
     said = parts.pop().split(",") if changed else []
-    shape = _SHAPE.fullmatch(parts[-1])
+    shape = Shape.parse(parts[-1])
     if shape is None:
         raise InstanceError(f"{parts[-1]!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
     try:
         overrides = parse_all(said)
     except ChoiceError as error:
         raise InstanceError(str(error)) from None
-    sqs, sq_size, cq_size = map(int, shape.groups())
-    made = Instance(parts[0], parts[1], "/".join(parts[2:-1]), sqs, sq_size, cq_size, overrides)
+    made = Instance(parts[0], parts[1], "/".join(parts[2:-1]), *shape, overrides)
     find_policy(made.policy)
     return made
 

@@ -10,9 +10,7 @@ from uncork.core.frozen import frozen
 
 from uncork_nvme.choices import NO, YES, Choice
 from uncork_nvme.instance import Design
-
-Shape = tuple[int, int, int]
-"""Number of SQs, entries of an SQ, entries of the CQ."""
+from uncork_nvme.shape import Shape
 
 
 @frozen
@@ -44,8 +42,8 @@ class Bug:
     needs: str = ""
 
 
-_ONE: tuple[Shape, ...] = ((1, 3, 3), (1, 4, 4))
-_ONE_AND_TWO: tuple[Shape, ...] = ((1, 3, 3), (2, 2, 2))
+_ONE = (Shape(1, 3, 3), Shape(1, 4, 4))
+_ONE_AND_TWO = (Shape(1, 3, 3), Shape(2, 2, 2))
 _QEMU = Design("qemu", "linux", "head")
 _SPDK_POLL = Design("spdk-poll", "linux", "never")
 _FREED_KICKS: dict[str, Choice] = {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES}
@@ -164,7 +162,7 @@ BUGS = (
             Design("mmio", "linux", "tail", {"backend": "detached", "cq_full": "ignore-in-flight"}),
             "safety",
             Design("mmio", "linux", "tail", {"backend": "detached", "cq_full": "ignore-in-flight", "early_free": NO}),
-            ((1, 3, 3), (1, 4, 4)),
+            (Shape(1, 3, 3), Shape(1, 4, 4)),
             "The device is one that takes commands as long as the CQ has a slot.",
         ),
     ),
@@ -182,7 +180,7 @@ BUGS = (
             Design("propolis-2026", "linux", "tail-lag", {"workers": 2, "notify": "lost-bits"}),
             "uncorked",
             Design("propolis-2026", "linux", "tail-lag", {"workers": 2}),
-            ((1, 3, 3),),
+            (Shape(1, 3, 3),),
             "Two workers serve one SQ, and at first both sleep with their bits set. CQ EventIdx is that of later, so "
             "that the bits are all that is wrong.",
         ),
@@ -348,7 +346,7 @@ BUGS = (
                 "head-when-full",
                 {"events": "config", "sq_event_cache": NO, "cq_event_cache": NO},
             ),
-            ((1, 2, 2), (1, 3, 3)),
+            (Shape(1, 2, 2), Shape(1, 3, 3)),
             "The guest configures its buffer after it has used its queues; Linux does so before.",
         ),
     ),
@@ -394,7 +392,7 @@ BUGS = (
             Design("arm-recheck", "linux", "arm-on-cork", {"events": "delete+create", "on_delete": "abandon"}),
             "uncorked",
             Design("arm-recheck", "linux", "arm-on-cork", {"events": "delete+create"}),
-            ((2, 2, 2),),
+            (Shape(2, 2, 2),),
             "Shown on a device with every kick, so that the permits are all that is wrong; those that are returned "
             "kick too, or an SQ that is corked on them sleeps on.",
         ),
@@ -409,7 +407,7 @@ BUGS = (
             Design("propolis-2026", "linux", "reserve-slots-size", {"events": "create", **_FREED_KICKS}),
             "uncorked",
             Design("propolis-2026", "linux", "reserve-slots", {"events": "create", **_FREED_KICKS}),
-            ((2, 2, 2),),
+            (Shape(2, 2, 2),),
             "The device kicks wherever room is seen or given back: without that several SQs hang under any EventIdx. "
             "With two SQs from the beginning the variant is live.",
         ),

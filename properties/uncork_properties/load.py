@@ -88,16 +88,15 @@ def _arrivals(m: Machine, system: System, load: Load) -> Iterator[tuple[str, Arr
     for q in m.sqs if load.arrivals else ():
         batches = list(m.batches(q))
         for action in system.actions:
-            if load.arrivals and action.name in _of(system, q, "submit"):
-                entries = int(action.name.rstrip(")").rpartition(",")[2])
+            if load.arrivals and action.family == "submit" and action.about(q):
+                _, entries = action.args
                 apart = load.arrivals.apart * len(batches) * entries
                 yield action.duty, Arrivals(apart, load.arrivals.burst)
 
 
 def _of(system: System, q: SQ, *families: str) -> frozenset[str]:
-    """The actions of these families that are about an SQ, whose name stands first in theirs."""
-    names = (action.name for action in system.actions if action.family in families)
-    return frozenset(name for name in names if name.partition("(")[2].startswith((f"{q.label},", f"{q.label})")))
+    """The actions of these families that are about an SQ."""
+    return frozenset(action.name for action in system.actions if action.family in families and action.about(q))
 
 
 def total(taken: Mapping[str, int], *families: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from uncork_nvme import catalogue
 from uncork_nvme.instance import Instance
+from uncork_nvme.shape import Shape
 
 DEVICES = ("propolis-2025", "propolis-2026", "mmio", "arm-recheck")
 GUESTS = ("linux", "spdk", "lazy")
@@ -15,14 +16,17 @@ POLICIES = (
 )
 """What the default matrix is made of; whatever else the catalogue has is checked where it is named."""
 
-SHAPES = ((1, 2, 2), (1, 3, 3), (1, 4, 4), (1, 4, 3), (2, 2, 2), (2, 2, 3), (3, 2, 2))
+SHAPES = (
+    *(Shape(1, 2, 2), Shape(1, 3, 3), Shape(1, 4, 4), Shape(1, 4, 3)),
+    *(Shape(2, 2, 2), Shape(2, 2, 3), Shape(3, 2, 2)),
+)
 """Number of SQs, entries of an SQ, entries of the CQ: one SQ, one larger than its CQ, and two and three SQs."""
 
-DEEP = ((2, 3, 3), (2, 4, 4), (3, 2, 2))
+DEEP = (Shape(2, 3, 3), Shape(2, 4, 4), Shape(3, 2, 2))
 """The shapes of the deep matrix, which takes minutes an instance."""
 
 
-FIELD = ((1, 3, 3), (2, 2, 2))
+FIELD = (Shape(1, 3, 3), Shape(2, 2, 2))
 """The shapes in which every device of the catalogue is checked with every guest, or with two SQs with some."""
 
 
@@ -47,7 +51,7 @@ def instances() -> Iterator[Instance]:
         for guest in GUESTS:
             for policy in policies(device):
                 for shape in SHAPES:
-                    if guest in guests(shape[0]) and fits(device, shape[0]):
+                    if guest in guests(shape.sqs) and fits(device, shape.sqs):
                         yield Instance(device, guest, policy, *shape)
 
 
@@ -68,7 +72,7 @@ def field() -> Iterator[Instance]:
     known = {instance.name for instance in instances()}
     for device in catalogue.DEVICES.values():
         for shape in FIELD:
-            for guest in field_guests(shape[0]):
+            for guest in field_guests(shape.sqs):
                 instance = Instance(device.name, guest, device.policy, *shape)
                 if instance.name not in known:
                     yield instance

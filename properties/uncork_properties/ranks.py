@@ -201,7 +201,7 @@ def _guest_work(m: AnySize) -> Expr:
 def frames(m: AnySize, system: System) -> Iterator[Frame]:
     """What the steps of one SQ, and those of the guest's consumer, do to another."""
     for q in m.every:
-        own = {a.name for a in system.actions if q.label in a.actor or (a.family == "consume" and q.label in a.name)}
+        own = {a.name for a in system.actions if q.label in a.actor or (a.family == "consume" and a.about(q))}
         others = frozenset(a.name for a in system.actions) - own
         kicks = frozenset(a.name for a in system.actions if "rest.corked" in a.updates)
         counted = [q.permits, q.ledger.unread, *(q.at(place) for place in UNDER_CQ_LOCK), _work(m, q, submits=False),

@@ -14,6 +14,7 @@ from uncork.conform.rig.probing import probe
 from uncork.conform.rig.qtest import Missing, Qemu
 from uncork.conform.show import HEADS
 from uncork.conform.trials import Line
+from uncork.engines import unwatched
 
 from pages import DOCS, RECORDED, readme
 
@@ -63,16 +64,12 @@ def record(target: Path, data: Path) -> None:
         controller = Controller(qemu)
         probed = probe(controller)
         base, among = variant(probed), settings()
-
-        def watch(done: int, total: int, what: str) -> None:
-            pass
-
-        found = Campaign(controller, base).until_one_fails(among, SCHEDULES, 1, watch)
+        found = Campaign(controller, base).until_one_fails(among, SCHEDULES, 1, unwatched)
         lines = [
             *trials.probed(probed),
             *trials.settings(found),
-            *trials.controls(controller, base, among, watch),
-            *trials.overlays(controller, base, watch),
+            *trials.controls(controller, base, among, unwatched),
+            *trials.overlays(controller, base, unwatched),
         ]
     for line in lines:
         if not line.right:

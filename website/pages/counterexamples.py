@@ -82,8 +82,7 @@ def _runs(rows: Iterable[Row]) -> list[tuple[Trace, list[Row]]]:
 
 
 def _file_name(instance: Instance, rows: list[Row]) -> str:
-    shape = f"n{instance.sqs}-sq{instance.sq_size}-cq{instance.cq_size}"
-    return f"{instance.device}-{instance.guest}-{instance.policy}-{shape}-{rows[0].property}"
+    return f"{instance.device}-{instance.guest}-{instance.policy}-{instance.shape}-{rows[0].property}"
 
 
 def _write_one(folder: Path, name: str, instance: Instance, trace: Trace, rows: list[Row]) -> str:

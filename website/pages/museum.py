@@ -85,8 +85,8 @@ is proved. `uncork check --expect properties/uncork_properties/recorded/field.cs
 def field_page(recorded: Mapping[str, Expected]) -> str:
     """The devices, each with its verdicts, its source and what is assumed, in Markdown."""
     shapes = matrix.FIELD
-    columns = [(guest, shape) for shape in shapes for guest in matrix.field_guests(shape[0])]
-    heads = [guest + (f", n{shape[0]}" if shape[0] > 1 else "") for guest, shape in columns]
+    columns = [(guest, shape) for shape in shapes for guest in matrix.field_guests(shape.sqs)]
+    heads = [guest + (f", n{shape.sqs}" if shape.sqs > 1 else "") for guest, shape in columns]
     rows, about = [], []
     for device in DEVICES.values():
         names = [Instance(device.name, guest, device.policy, *shape).name for guest, shape in columns]

@@ -15,7 +15,7 @@ _GUEST = "linux"
 def table() -> str:
     """The verdicts of the default matrix for the Linux guest, a table of Markdown for each device."""
     words = {
-        (i.device, i.policy, i.sqs, i.sq_size, i.cq_size): expected.word(e.verdicts)
+        (i.device, i.policy, i.shape): expected.word(e.verdicts)
         for i, e in expected.default().values()
         if i.guest == _GUEST
     }
@@ -23,7 +23,7 @@ def table() -> str:
     for device in matrix.DEVICES:
         lines = [
             f"| {policy} | "
-            + " | ".join(marked(words.get((device, policy, *shape), "")) for shape in matrix.SHAPES)
+            + " | ".join(marked(words.get((device, policy, shape), "")) for shape in matrix.SHAPES)
             + " |"
             for policy in matrix.POLICIES
         ]

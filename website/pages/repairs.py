@@ -11,6 +11,7 @@ from uncork.design.finalists import Finalist, finalists
 from uncork.design.search import Found, search
 from uncork.design.show import COSTS, NO_COSTS, fails, in_words, sums
 from uncork.design.space import Space, said, shapes
+from uncork.engines import unwatched
 
 from pages import DOCS, readme
 
@@ -55,7 +56,7 @@ def page(made: Sequence[tuple[Found, Sequence[Finalist]]]) -> str:
 
 def _section(found: Found, finals: Sequence[Finalist], before: dict[str, str]) -> str:
     """A section; `before` has what was said of why changes are needed, and of which SQs: it is not said again."""
-    sqs = sorted({shape[0] for shape in found.space.shapes})
+    sqs = sorted({shape.sqs for shape in found.space.shapes})
     sizes = ", ".join(f"{n}×SQ{s}, CQ{c}" for n, s, c in sorted(found.space.shapes))
     of = f"{', '.join(map(str, sqs[:-1]))}{' or ' if sqs[:-1] else ''}{sqs[-1]} SQ{'s' if sqs != [1] else ''}"
     lines = [
@@ -106,7 +107,7 @@ def generate(path: Path, watch: Callable[[str], None] = lambda _: None) -> None:
     made, decider = [], Decider()
     for device, sqs in CASES:
         found = search(Space(device, shapes=shapes(sqs)), decider)
-        made.append((found, finalists(found, decider, lambda *_: None, prove=True)))
+        made.append((found, finalists(found, decider, unwatched, prove=True)))
         watch(f"{device}, {sqs}: {sums(found)}")
     path.write_text(page(made), encoding="utf-8")
 

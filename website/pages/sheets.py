@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from uncork_nvme import catalogue
 from uncork_nvme.choices import NO, YES, Choice
 from uncork_nvme.instance import Design, Instance
-from uncork_nvme.museum import Shape
+from uncork_nvme.shape import Shape
 from uncork_properties import expected
 
 from pages import readme
@@ -70,7 +70,7 @@ LIFECYCLE = Sheet(
     "lifecycle.md",
     "device, n × SQ, CQ",
     {
-        f"{device}, {n}×{sq}, {cq}": (_own(device), (n, sq, cq))
+        f"{device}, {n}×{sq}, {cq}": (_own(device), Shape(n, sq, cq))
         for device in _LIVE
         for n, sq, cq in ((1, 3, 3), (2, 2, 2))
     },
@@ -103,7 +103,7 @@ SECOND_SQ = Sheet(
     "lifecycle.md",
     "EventIdx",
     {
-        policy: (Design("propolis-2026", "linux", policy), (2, 2, 2))
+        policy: (Design("propolis-2026", "linux", policy), Shape(2, 2, 2))
         for policy in (
             *("tail", "tail-lag", "tail-1", "head", "reserve-slots", "reserve-slots-size", "reserve-permits"),
             "arm-on-cork",
@@ -131,7 +131,7 @@ MEMORY = Sheet(
     "memory.md",
     "device, guest, policy; n × SQ, CQ",
     {
-        f"{design.name.replace('/', ', ')}; {n}×{sq}, {cq}": (design, (n, sq, cq))
+        f"{design.name.replace('/', ', ')}; {n}×{sq}, {cq}": (design, Shape(n, sq, cq))
         for design in (
             _own("propolis-2025"),
             _own("propolis-2026"),
@@ -158,7 +158,7 @@ HAND_OVER = Sheet(
     "propolis-1043.md",
     "EventIdx; n × SQ, CQ",
     {
-        f"{policy}; {n}×{sq}, {cq}": (Design("hand-over", "linux", policy), (n, sq, cq))
+        f"{policy}; {n}×{sq}, {cq}": (Design("hand-over", "linux", policy), Shape(n, sq, cq))
         for policy in ("tail-1", "reserve-permits")
         for n, sq, cq in ((1, 3, 3), (2, 2, 2), (2, 2, 3))
     },

@@ -89,14 +89,14 @@ class Report:
         return text.table(None, ["instance", "property", "verdict", "states", "depth", "time"], rows, numbers=(3, 4, 5))
 
     def _matrix(self, found: Sequence[Checked]) -> text.Table:
-        shapes = list(dict.fromkeys(_shape(instance) for instance in self.asked))
+        shapes = list(dict.fromkeys(str(instance.shape) for instance in self.asked))
         lines: dict[tuple[str, ...], dict[str, str]] = {}
         for checked in found:
             instance = checked.instance
             cells = {row.property: cell(row.verdict.word, *row.verdict.steps) for row in checked.rows}
             mark = "" if not judge(checked, self.expectation(checked)) else "!"
             key = (instance.device, instance.guest, instance.policy)
-            lines.setdefault(key, {})[_shape(instance)] = word(cells) + mark
+            lines.setdefault(key, {})[str(instance.shape)] = word(cells) + mark
         rows, before = [], ("", "")
         for (device, guest, policy), cells in lines.items():
             if (device, guest) != before:
@@ -141,7 +141,3 @@ class Report:
         refuted = next((f for f in findings if f.exit in (Exit.SAFETY, Exit.LIVENESS)), None)
         if refuted:
             to.say(f"See how: uncork trace '{refuted.instance}' --property {refuted.property}", whole=True)
-
-
-def _shape(instance: Instance) -> str:
-    return f"n{instance.sqs}-sq{instance.sq_size}-cq{instance.cq_size}"

@@ -180,8 +180,8 @@ def progress() -> Iterator[Any]:
     """Takes the ticks of a run, and shows them on a terminal."""
     from uncork.render.terminal.progress import progress as shown
 
-    with shown() as show_progress:
-        yield lambda tick: show_progress(tick.done, tick.total, tick.current, tick.progress)
+    with shown() as watch:
+        yield watch
 
 
 def budget(states: int | None, mebibytes: int | None, seconds: float | None, instances: int) -> Budget:

@@ -9,6 +9,7 @@ from itertools import product
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import ChoiceError, parse_all
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name, look_up
+from uncork_nvme.shape import Shape
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
@@ -54,8 +55,8 @@ def select(filters: Filters) -> list[Instance]:
         for guest in filters.guests or matrix.GUESTS
         for policy in filters.policies or matrix.policies(device)
         for shape in _shapes(filters)
-        if filters.guests or guest in matrix.guests(shape[0])
-        if filters.sqs or matrix.fits(device, shape[0])
+        if filters.guests or guest in matrix.guests(shape.sqs)
+        if filters.sqs or matrix.fits(device, shape.sqs)
     ]
     return [replace(instance, overrides=overrides) for instance in found] if overrides else found
 
@@ -92,8 +93,8 @@ def fitting(instances: Sequence[Instance]) -> tuple[list[Instance], list[str]]:
     return fit, [f"{pair}: {reason}" for pair, reason in why.items()]
 
 
-def _shapes(filters: Filters) -> list[tuple[int, int, int]]:
-    shapes: dict[tuple[int, int, int], None] = {}
+def _shapes(filters: Filters) -> list[Shape]:
+    shapes: dict[Shape, None] = {}
     anything: Sequence[int | None] = [None]
     for wanted in product(filters.sqs or anything, filters.sq_sizes or anything, filters.cq_sizes or anything):
         known = [s for s in matrix.SHAPES if all(w is None or w == v for w, v in zip(wanted, s, strict=True))]
@@ -101,7 +102,7 @@ def _shapes(filters: Filters) -> list[tuple[int, int, int]]:
             sqs, sq_size, cq_size = wanted
             size = next((each for each in (sq_size, cq_size) if each is not None), 2)
             sqs = 1 if sqs is None else sqs
-            known = [(sqs, size if sq_size is None else sq_size, size if cq_size is None else cq_size)]
+            known = [Shape(sqs, size if sq_size is None else sq_size, size if cq_size is None else cq_size)]
         shapes.update(dict.fromkeys(known))
     return list(shapes)
 

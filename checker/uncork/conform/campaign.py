@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import YES, Choice
 from uncork_nvme.instance import Instance
+from uncork_nvme.shape import Shape
 
 from uncork.conform.following import Model
 from uncork.conform.rig.controller import Controller
-from uncork.conform.rig.driver import RIGHT, Shape, Slips
+from uncork.conform.rig.driver import RIGHT, Slips
 from uncork.conform.rig.probing import Probed
 from uncork.conform.schedules import Run, run
 from uncork.conform.shrink import shrunk
+from uncork.engines import Tick, Watch
 
 GUESTS = ("linux", "lazy", "spdk")
 SHAPES = (
@@ -22,8 +24,6 @@ SHAPES = (
     *(Shape(2, 2, 2), Shape(2, 2, 3), Shape(2, 3, 3), Shape(3, 2, 2)),
 )
 
-Watch = Callable[[int, int, str], None]
-"""Takes how many schedules were run, of how many, and what they are about."""
 Variant = Mapping[str, Choice]
 """Choices in which a model differs from the `qemu` device."""
 
@@ -37,8 +37,7 @@ class Setting:
 
     def instance(self, variant: Variant, policy: str = "") -> Instance:
         """The model of QEMU at these, with some choices changed; with its own policy, or another."""
-        shape = (self.shape.sqs, self.shape.sq_size, self.shape.cq_size)
-        return Instance("qemu", self.guest, policy or DEVICES["qemu"].policy, *shape, dict(variant))
+        return Instance("qemu", self.guest, policy or DEVICES["qemu"].policy, *self.shape, dict(variant))
 
 
 def settings(guests: Sequence[str] = GUESTS, shapes: Sequence[Shape] = SHAPES) -> list[Setting]:
@@ -105,7 +104,7 @@ class Campaign:
         found = {setting: Found(setting) for setting in among}
         for number in range(schedules):
             setting = among[number % len(among)]
-            watch(number, schedules, what or f"{setting.guest}, {told(setting.shape)}")
+            watch(Tick(number, schedules, what or f"{setting.guest}, {setting.shape}"))
             made = self.run(setting, seed + number)
             one = found[setting]
             one.schedules += 1
@@ -137,8 +136,3 @@ class Campaign:
             return failed
         least = again(shrunk(moves, fails))
         return least if least.stuck or least.mismatch else failed
-
-
-def told(shape: Shape) -> str:
-    """Sizes as an instance's name has them."""
-    return f"n{shape.sqs}-sq{shape.sq_size}-cq{shape.cq_size}"

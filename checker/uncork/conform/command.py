@@ -17,7 +17,6 @@ from uncork.command.options import Command, listed, told, writable, write
 from uncork.conform import trials
 from uncork.conform.campaign import GUESTS, SHAPES, Campaign, Setting, settings, variant
 from uncork.conform.rig.controller import Controller
-from uncork.conform.rig.driver import Shape
 from uncork.conform.rig.probing import probe
 from uncork.conform.rig.qtest import Failed, Missing, Qemu
 from uncork.conform.schedules import Run
@@ -25,8 +24,9 @@ from uncork.conform.storing import Stored, as_json, loads
 from uncork.conform.trials import Line
 from uncork.decide.exits import Exit
 from uncork.decide.gate import worst
+from uncork.engines import Tick, Watch
 from uncork.engines.follow import Crowd
-from uncork.render.terminal.progress import Show, progress
+from uncork.render.terminal.progress import progress
 
 if TYPE_CHECKING:
     from uncork.render.terminal.text import Page
@@ -113,8 +113,8 @@ def conform(
 
     to = Page(stderr=json_ == "-")
     try:
-        with Qemu(program) as qemu, progress() as show:
-            made = _again(stored, qemu) if stored else _compare(plan, qemu, show)
+        with Qemu(program) as qemu, progress() as watch:
+            made = _again(stored, qemu) if stored else _compare(plan, qemu, watch)
     except Missing as why:
         click.echo(f"skipped: {why}", err=True)
         return Exit.OPEN
@@ -181,10 +181,7 @@ class _Made:
         return Exit.DISAGREE if run.mismatch else Exit.LIVENESS
 
 
-def _compare(plan: _Plan, qemu: Qemu, show: Show) -> _Made:
-    def watch(done: int, total: int, about: str) -> None:
-        show(done, total, about, None)
-
+def _compare(plan: _Plan, qemu: Qemu, watch: Watch) -> _Made:
     controller = Controller(qemu)
     probed = probe(controller)
     base = variant(probed)
@@ -193,7 +190,7 @@ def _compare(plan: _Plan, qemu: Qemu, show: Show) -> _Made:
     lines = [*trials.probed(probed), *trials.settings([each for each in found if each.schedules])]
     failed = next(((each.setting, each.failed) for each in found if each.failed), None)
     if failed:
-        watch(0, 1, "shrinking the schedule that fails")
+        watch(Tick(0, 1, "shrinking the schedule that fails"))
         failed = (failed[0], campaign.shrink(*failed))
     elif plan.controls:
         lines += [*trials.controls(controller, base, settings(), watch), *trials.overlays(controller, base, watch)]
@@ -202,7 +199,7 @@ def _compare(plan: _Plan, qemu: Qemu, show: Show) -> _Made:
 
 def _again(stored: Stored, qemu: Qemu) -> _Made:
     instance = stored.instance
-    setting = Setting(instance.guest, Shape(instance.sqs, instance.sq_size, instance.cq_size))
+    setting = Setting(instance.guest, instance.shape)
     campaign = Campaign(Controller(qemu), dict(instance.overrides), policy=instance.policy, overlay=stored.overlay)
     made = campaign.run(setting, stored.seed, stored.moves)
     failed = (setting, made) if made.mismatch or made.stuck else None
@@ -231,8 +228,7 @@ def _stored(path: str) -> Stored:
 
 
 def _settings(guests: Sequence[str] | None, shapes: Sequence[str] | None) -> list[Setting]:
-    named = [from_name(f"qemu/linux/head/{name}") for name in shapes or ()]
-    sizes = [Shape(each.sqs, each.sq_size, each.cq_size) for each in named]
+    sizes = [from_name(f"qemu/linux/head/{name}").shape for name in shapes or ()]
     return settings(guests or GUESTS, sizes or SHAPES)
 
 

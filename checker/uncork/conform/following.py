@@ -18,7 +18,7 @@ from uncork_nvme.steps import guest
 from uncork.core.expr import Expr
 from uncork.core.observed import Event
 from uncork.core.sorts import Ring, Value
-from uncork.core.system import Record, System, var
+from uncork.core.system import Action, Record, System, var
 from uncork.engines.follow import Follower
 
 CQ_EVENT, LAID_OVER = "CQ EventIdx", "CQ EventIdx laid over"
@@ -71,11 +71,11 @@ class Model:
         """To the first state."""
         self._follower.restart()
 
-    def offers(self) -> set[str]:
+    def offers(self) -> list[Action]:
         """What the model's guest may do next."""
         states = self._follower.states
         state = dict(zip((v.name for v in self.system.variables), next(iter(states)), strict=True))
-        return {action.name for action in self.system.enabled(state) if action.name in self._seen}
+        return [action for action in self.system.enabled(state) if action.name in self._seen]
 
     def follow(self, action: str, saw: Mapping[str, Value], *, late: bool = False) -> Mismatch | None:
         """Takes what the guest did and what was seen after it. Raises `follow.Crowd`."""

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uncork_nvme.choices import Choices
+from uncork_nvme.shape import Shape
 
 from uncork.conform.following import LAID_OVER, Mismatch, Model
 from uncork.conform.rig.controller import Controller
-from uncork.conform.rig.driver import LATE, RIGHT, Driver, Shape, Slips
+from uncork.conform.rig.driver import LATE, RIGHT, Driver, Slips
 from uncork.conform.rig.qtest import Failed
 from uncork.core.sorts import Value
+from uncork.core.system import Action
 
 MOVES = 40
 """Moves of a schedule that is drawn, before it is wound down."""
@@ -64,7 +66,7 @@ def run(
     """
     chosen = random.Random(seed)
     made = Run(shape, seed, config_first=chosen.random() < 0.5)
-    controller.restart(shape.sqs, shape.sq_size, shape.cq_size, config_first=made.config_first)
+    controller.restart(*shape, config_first=made.config_first)
     driver = Driver(controller, shape, choices, slips)
     first = driver.look()
     if model:
@@ -126,23 +128,22 @@ def _weight(move: str, submits: float, consumes: float) -> float:
 
 def _same_guest(driver: Driver, model: Model) -> None:
     """Raises `Disagreement` unless the driver may do what the model's guest may."""
-    offers = {_as_move(name) for name in model.offers()}
+    offers = {_as_move(action) for action in model.offers()}
     moves = {move for move in driver.moves() if move != "wait"}
     if offers != moves:
         raise Disagreement(f"the driver may do {sorted(moves)}, the model's guest {sorted(offers)}")
 
 
-def _as_move(action: str) -> str:
+def _as_move(action: Action) -> str:
     """A model's action as the move that it is an outcome of."""
-    family, _, rest = action.partition("(")
-    arguments = rest.rstrip(")").split(", ")
-    match family:
+    args = action.args
+    match action.family:
         case "submit":
-            return f"submit {arguments[0]} {'*' * int(arguments[1])}"
+            return f"submit {args[0].label} {'*' * args[1]}"
         case "need_sq" | "elide_sq":
-            return f"check {arguments[0]}"
+            return f"check {args[0].label}"
         case "ring_sq":
-            return f"ring {arguments[0]}"
+            return f"ring {args[0].label}"
         case "need_cq" | "elide_cq":
             return "check CQ"
         case "ring_cq":
@@ -151,4 +152,4 @@ def _as_move(action: str) -> str:
             return "take"
         case "leave_loop":
             return "leave"
-    return family
+    return action.family

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import Choice, Choices
 
-from uncork.conform.campaign import Campaign, Found, Setting, Watch, told
+from uncork.conform.campaign import Campaign, Found, Setting
 from uncork.conform.controls import CONTROLS, MOST, MOST_OVERLAID, MOST_WRONG, OVERLAID, OVERLAYS, WRONG, against
 from uncork.conform.rig.controller import Controller
 from uncork.conform.rig.probing import Probed
 from uncork.conform.schedules import Run
 from uncork.decide import many
 from uncork.decide.one import Checked
+from uncork.engines import Tick, Watch
 
 LIVE = ("uncorked", "drains")
 """What a policy has to have for no run to get stuck."""
@@ -56,7 +57,7 @@ def settings(found: Sequence[Found]) -> Iterator[Line]:
         rung = looked.get("ring_sq", 0) + looked.get("ring_cq", 0)
         result = "agrees" if each.failed is None else "differs" if each.failed.mismatch else "stuck"
         yield Line(
-            *("setting", each.setting.guest, told(each.setting.shape), each.schedules, each.moves),
+            *("setting", each.setting.guest, str(each.setting.shape), each.schedules, each.moves),
             f"{result}; {rung} doorbells rung, {silent} left out",
             each.failed is None,
         )
@@ -88,12 +89,12 @@ def controls(controller: Controller, base: dict[str, Choice], among: Sequence[Se
 def overlays(controller: Controller, base: dict[str, Choice], watch: Watch) -> Iterator[Line]:
     """Other policies laid over QEMU's own: what the model says of each, and whether the real queues get stuck."""
     for policy in OVERLAYS:
-        watch(0, 1, f"overlay: {policy}, the model's verdict")
+        watch(Tick(0, 1, f"overlay: {policy}, the model's verdict"))
         instances = [setting.instance(base, policy) for setting in OVERLAID]
         verdicts = [_verdict(checked) for checked in many.check(instances, LIVE)]
         for setting, verdict in zip(OVERLAID, verdicts, strict=True):
             campaign = Campaign(controller, base, overlay=policy)
-            name = f"overlay: {policy}, {setting.guest}, {told(setting.shape)}"
+            name = f"overlay: {policy}, {setting.guest}, {setting.shape}"
             found = campaign.until_one_fails([setting], MOST_OVERLAID, 1, watch, name)
             result, failed = "never stuck", _failed(found)
             if failed is not None:
@@ -103,7 +104,7 @@ def overlays(controller: Controller, base: dict[str, Choice], watch: Watch) -> I
             model = campaign.models[setting]
             if model.open:
                 result += f", {model.open} of {model.looks} times by a choice"
-            about = f"{setting.guest}, {told(setting.shape)}"
+            about = f"{setting.guest}, {setting.shape}"
             yield Line("overlay", policy, about, *_totals(found), f"{verdict}; {result}", right)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 
 from uncork.core.evaluate import State, evaluate, holds
 from uncork.core.expr import Expr, lift, nodes, text
@@ -177,8 +178,9 @@ def when(guard: Expr, *updates: Mapping[str, Expr]) -> Guarded:
 class Action:
     """A guarded command with a name, an actor, a meaning and a fairness.
 
-    `family` is the name without its arguments: `consume` of `consume(SQ1)`. Fairness is owed to a step and not to its
-    outcomes: actions with the same `duty` are the outcomes of one step, and a fair run may take any of them each time.
+    `family` is the name without its arguments, and `args` are those that the name tells: `consume` of `consume(SQ1)`,
+    and the SQ. Fairness is owed to a step and not to its outcomes: actions with the same `duty` are the outcomes of one
+    step, and a fair run may take any of them each time.
     """
 
     name: str
@@ -190,6 +192,7 @@ class Action:
     doc: str
     told: Saying
     duty: str = ""
+    args: tuple[Any, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not self.duty:
@@ -206,6 +209,10 @@ class Action:
         lines = [f"{self.name}, {self.duty}, {self.fairness.value}: {text(self.guard)}"]
         lines.extend(f"  {name}' = {text(value)}" for name, value in self.updates.items())
         return "\n".join(lines)
+
+    def about(self, record: Record) -> bool:
+        """Whether it was made of this record."""
+        return any(each is record for each in self.args)
 
     @property
     def fair(self) -> bool:
@@ -241,18 +248,18 @@ def step(
 
         @functools.wraps(function)
         def make(*args: _P.args, **kwargs: _P.kwargs) -> Action:
-            labels = [label for a in args if (label := getattr(a, "label", ""))]
-            notes = [
-                str(a) if type(a) is int else note for a in args if (note := getattr(a, "note", "")) or type(a) is int
-            ]
-            name = f"{family}({', '.join([*labels, *notes])})" if labels or notes else family
+            labelled = [(label, a) for a in args if (label := getattr(a, "label", ""))]
+            noted = [(n, a) for a in args if (n := str(a) if type(a) is int else getattr(a, "note", ""))]
+            said = [*labelled, *noted]
+            name = f"{family}({', '.join(each for each, _ in said)})" if said else family
 
             def made() -> Action:
                 command = function(*args, **kwargs)
-                actor = role.format(" ".join(labels))
+                actor = role.format(" ".join(label for label, _ in labelled))
                 told = command.told or say(doc.split(". ")[0].rstrip("."))
                 duty = f"{of or family} by {actor}" if fairness is not Fairness.NONE else name
-                return Action(name, family, actor, command.guard, command.updates, fairness, doc, told, duty)
+                of_it = tuple(a for _, a in said)
+                return Action(name, family, actor, command.guard, command.updates, fairness, doc, told, duty, of_it)
 
             return args[0].remembered(name, made) if args and isinstance(args[0], Remembers) else made()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 
 import click
 
@@ -12,6 +11,7 @@ from uncork.command.options import JSON, Command, budget, budgeted, filtered, ow
 from uncork.command.selection import Filters
 from uncork.cost import exact
 from uncork.decide.exits import Exit
+from uncork.engines import Progress, Tick
 from uncork.render.terminal.progress import progress
 
 
@@ -48,12 +48,15 @@ def cost(
 
     limit, found, code = budget(max_states, max_memory, max_seconds, 1), [], Exit.AS_EXPECTED
     try:
-        with progress() as tell:
+        with progress() as watch:
             for number, instance in enumerate(asked):
-                watch = partial(tell, number, len(asked), instance.name)
-                watch(None)
+
+                def report(at: Progress | None, number: int = number, name: str = instance.name) -> None:
+                    watch(Tick(number, len(asked), name, at))
+
+                report(None)
                 try:
-                    found.append(exact.costs(instance, limit, watch))
+                    found.append(exact.costs(instance, limit, report))
                 except Unfinished as why:
                     click.echo(f"{instance.name}: open: {why}", err=True)
                     code = Exit.OPEN

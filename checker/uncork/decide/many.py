@@ -17,16 +17,16 @@ from uncork_properties.catalogue import ROWS, covers, properties
 from uncork.core.property import describe
 from uncork.core.verdict import Refuted
 from uncork.decide import signals
-from uncork.decide.one import Asked, Checked, Tick, Watch, one
+from uncork.decide.one import Asked, Checked, one
 from uncork.decide.patience import INTERRUPTED
-from uncork.engines import REDUCTIONS, Budget, Progress, Stop
+from uncork.engines import REDUCTIONS, Budget, Progress, Stop, Tick, Watch, unwatched
 
 
 def check(
     instances: Sequence[Instance],
     rows: Sequence[str] = tuple(ROWS),
     budget: Budget | None = None,
-    watch: Watch = lambda _: None,
+    watch: Watch = unwatched,
     jobs: int | None = None,
     reductions: frozenset[str] = REDUCTIONS,
     engine: str = "explicit",

@@ -37,19 +37,6 @@ class Checked:
 
 
 @frozen
-class Tick:
-    """Where a run of many instances is: how many are done, and what is under way."""
-
-    done: int
-    total: int
-    current: str
-    progress: Progress | None
-
-
-Watch = Callable[[Tick], None]
-
-
-@frozen
 class Asked:
     """What is asked of each instance."""
 

@@ -15,9 +15,9 @@ from typing import Any
 from uncork_nvme.instance import Instance
 
 from uncork.decide import signals
-from uncork.decide.one import Asked, Checked, Tick, Watch, one, unknown
+from uncork.decide.one import Asked, Checked, one, unknown
 from uncork.decide.patience import INTERRUPTED
-from uncork.engines import Progress, Stop, compiling
+from uncork.engines import Progress, Stop, Tick, Watch, compiling
 
 _SHARED: list[Any] = []
 _DIED = "a process of ours died: it was killed, or is out of memory"

@@ -18,7 +18,7 @@ from uncork.design.price import Unpriced
 from uncork.design.space import Space, shapes
 from uncork.render.terminal.progress import progress
 
-_KNOWN = sorted({shape[0] for shape in matrix.SHAPES})
+_KNOWN = sorted({shape.sqs for shape in matrix.SHAPES})
 
 
 def _space(device: str, guest: list[str], sqs: list[int], policy: list[str] | None) -> Space:

@@ -9,6 +9,7 @@ from itertools import product
 from uncork_nvme.choices import Choices
 from uncork_nvme.instance import Design, Instance, find_policy
 from uncork_nvme.policies import CQView
+from uncork_nvme.shape import Shape
 from uncork_properties.catalogue import properties
 
 from uncork.core.evaluate import evaluate, holds
@@ -19,7 +20,7 @@ from uncork.core.system import System
 from uncork.core.trace import ReplayError, Trace, replay
 from uncork.core.verdict import Open, Refuted
 from uncork.decide import many
-from uncork.design.space import ROWS, Shape
+from uncork.design.space import ROWS
 from uncork.engines import Budget, Progress
 from uncork.prove import proof
 
@@ -106,7 +107,7 @@ class Decider:
             [instance], self.rows, self.budget, lambda tick: self.report(instance.name, tick.progress), jobs=1
         )
         refuted = [(row.name, row.verdict.trace) for row in checked.rows if isinstance(row.verdict, Refuted)]
-        stored = self._runs.setdefault(_shape(instance), [])
+        stored = self._runs.setdefault(instance.shape, [])
         stored[:0] = [_Stored(name, trace) for name, trace in refuted]
         states = checked.outcome.states
         if refuted:
@@ -126,7 +127,7 @@ class Decider:
 
     def _by_replay(self, instance: Instance) -> Decision | None:
         """Refuted by a stored run, if one fits; `replay` has the last word."""
-        stored = self._runs.get(_shape(instance), [])
+        stored = self._runs.get(instance.shape, [])
         if not stored:
             return None
         system = instance.system
@@ -230,10 +231,6 @@ def _values(policy: str, sqs: int, size: int) -> str:
         written = bool(evaluate(event.written, {}))
         lines.append("none" if event.value is None else str(evaluate(event.value, {})) if written else "left")
     return " ".join(lines)
-
-
-def _shape(instance: Instance) -> Shape:
-    return instance.sqs, instance.sq_size, instance.cq_size
 
 
 def _property(instance: Instance, name: str) -> Property:

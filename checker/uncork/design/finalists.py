@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from uncork.design.decider import Decider, Decision
 from uncork.design.price import PRICED_AT, Price, Priced, Prices
-from uncork.design.search import Found, Live, Watch
+from uncork.design.search import Found, Live
+from uncork.engines import Tick, Watch
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def finalists(
     """What more is to be said of the live designs, cheapest first. On Ctrl-C of those that were looked at."""
     made: list[Finalist] = []
     prices = Prices(decider.mark, decider.budget) if priced else None
-    decider.report = lambda name, progress: watch(len(made), len(found.live), name, progress)
+    decider.report = lambda name, progress: watch(Tick(len(made), len(found.live), name, progress))
     try:
         for live in found.live:
             made.append(_finalist(found, live, decider, prices, prove=prove))  # noqa: PERF401  # kept on Ctrl-C
@@ -77,5 +78,4 @@ def _joined(found: Found, said: Sequence[str]) -> str:
 
 def size(decision: Decision) -> str:
     """The sizes of the instance that was decided."""
-    at = decision.instance
-    return f"n{at.sqs}-sq{at.sq_size}-cq{at.cq_size}"
+    return str(decision.instance.shape)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from uncork.design.decider import Decider
 from uncork.design.price import PRICED_AT, Price, Prices, Unpriced
-from uncork.design.search import Found, Live, Watch, search
+from uncork.design.search import Found, Live, search
 from uncork.design.space import Changes, Space
+from uncork.engines import Watch, unwatched
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Front:
         return sum(len(point.designs) for point in self.points if not point.best)
 
 
-def front(space: Space, decider: Decider, watch: Watch = lambda *_: None) -> Front:
+def front(space: Space, decider: Decider, watch: Watch = unwatched) -> Front:
     """Searches all designs of a space and prices the live ones as they come. On Ctrl-C what was found so far."""
     prices = Prices(decider.mark, decider.budget)
     priced: dict[Price, list[Changes]] = {}

@@ -18,10 +18,7 @@ from uncork_nvme.choices import Choice
 
 from uncork.design.decider import REPLAY, SAME, SEARCH, Decider, Decision
 from uncork.design.space import Changes, Space, ordered
-from uncork.engines import Progress
-
-Watch = Callable[[int, int, str, "Progress | None"], None]
-"""Takes how many designs are done, of how many, what is under way, and where that is."""
+from uncork.engines import Progress, Tick, Watch, unwatched
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Found:
 def search(
     space: Space,
     decider: Decider,
-    watch: Watch = lambda *_: None,
+    watch: Watch = unwatched,
     *,
     minimal: bool = True,
     at_live: Callable[[Live], None] = lambda _: None,
@@ -82,7 +79,7 @@ def search(
     found, number = Found(space, len(designs)), 0
 
     def report(name: str, progress: Progress | None) -> None:
-        watch(number, len(designs), name, progress)
+        watch(Tick(number, len(designs), name, progress))
 
     decider.report = report
     before = decider.searches

@@ -10,6 +10,7 @@ from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import NO, YES, Choice, ChoiceError, Choices
 from uncork_nvme.formulas import space as policies
 from uncork_nvme.instance import Design
+from uncork_nvme.shape import Shape
 from uncork_properties import matrix
 
 EVENT_IDX = "EventIdx"
@@ -26,7 +27,6 @@ ROWS = ("uncorked", "drains")
 """What makes a design live, besides safety."""
 
 Changes = frozenset[tuple[str, Choice]]
-Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Space:
 
     device: str
     guests: tuple[str, ...] = ("linux",)
-    shapes: tuple[Shape, ...] = tuple(s for s in matrix.SHAPES if s[0] < 3)
+    shapes: tuple[Shape, ...] = tuple(s for s in matrix.SHAPES if s.sqs < 3)
     policies: tuple[str, ...] = field(default_factory=lambda: tuple(policies()))
     switches: Mapping[str, tuple[Choice, ...]] = field(default_factory=lambda: dict(SWITCHES))
 
     @property
     def places(self) -> list[tuple[str, Shape]]:
         """Every guest at every shape, the smallest first."""
-        shapes = sorted(self.shapes, key=lambda s: (s[0], s[1] ** s[0] * s[2]))
+        shapes = sorted(self.shapes, key=lambda s: (s.sqs, s.sq_size**s.sqs * s.cq_size))
         return [(guest, shape) for shape in shapes for guest in self.guests]
 
     @property
@@ -82,7 +82,7 @@ class Space:
 
 def shapes(sqs: Sequence[int]) -> tuple[Shape, ...]:
     """The shapes of the default matrix with these numbers of SQs."""
-    return tuple(shape for shape in matrix.SHAPES if shape[0] in sqs)
+    return tuple(shape for shape in matrix.SHAPES if shape.sqs in sqs)
 
 
 def ordered(changes: Changes) -> list[tuple[str, Choice]]:

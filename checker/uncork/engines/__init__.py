@@ -58,6 +58,24 @@ def quiet(_: Progress) -> None:
 
 
 @frozen
+class Tick:
+    """Where work on many things is: how many are done, of how many, and what is under way."""
+
+    done: int
+    total: int
+    current: str = ""
+    progress: Progress | None = None
+
+
+Watch = Callable[[Tick], None]
+"""Called from time to time."""
+
+
+def unwatched(_: Tick) -> None:
+    """Shows nothing."""
+
+
+@frozen
 class Outcome:
     """What an engine found out about one system: a verdict for each property and the size of the search.
 

@@ -49,8 +49,7 @@ def _known(of: Instance, name: str, found: Stored) -> Known:
 def counterexamples(of: Instance, folders: tuple[Path, ...] = _FOLDERS) -> Iterator[Known]:
     """The stored counterexamples of this machine, under whatever name, each replayed; of the first folder there is."""
     folder = next((each for each in folders if each.is_dir()), None)
-    shape = f"-n{of.sqs}-sq{of.sq_size}-cq{of.cq_size}-"
-    for path in sorted(folder.glob(f"*{shape}*.itf.json")) if folder else ():
+    for path in sorted(folder.glob(f"*-{of.shape}-*.itf.json")) if folder else ():
         found = stored(str(path))
         if found.instance.system.fingerprint() == of.system.fingerprint():
             yield _known(of, path.name, found)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uncork_nvme.choices import MAX_SIZE, Choice
+from uncork_nvme.state.actors import Storing
+from uncork_nvme.state.queues import SQ
 
 from uncork.core.sorts import Value
 from uncork.core.system import Action
@@ -91,7 +93,6 @@ def numbered(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
 
 def parts(action: Action) -> tuple[int | None, int | None]:
     """The numbers of the SQ and of the worker that an action is of, where it is of one."""
-    arguments = action.name.partition("(")[2].removesuffix(")").split(", ")
-    sqs = [int(a[2:]) for a in arguments if a.startswith("SQ") and a[2:].isdecimal()]
-    workers = [int(a[7:]) for a in arguments if a.startswith("worker ") and a[7:].isdecimal()]
-    return sqs[0] if sqs else None, workers[0] if workers else None
+    sq = next((each.number for each in action.args if isinstance(each, SQ)), None)
+    worker = next((each.number for each in action.args if isinstance(each, Storing)), None)
+    return sq, worker

@@ -14,6 +14,7 @@ from uncork.command.options import JSON, Command, filtered, listed, own_file, wh
 from uncork.command.plots import drawable
 from uncork.command.selection import Filters
 from uncork.decide.exits import Exit
+from uncork.engines import Tick
 from uncork.render.terminal.progress import progress
 
 
@@ -65,9 +66,9 @@ def measure(
 
     found, code = [], Exit.AS_EXPECTED
     try:
-        with progress() as tell:
+        with progress() as watch:
             for number, (instance, name) in enumerate(product(asked, loads)):
-                tell(number, len(asked) * len(loads), f"{instance.name}, {name}", None)
+                watch(Tick(number, len(asked) * len(loads), f"{instance.name}, {name}"))
                 under, time = LOADS[name], milliseconds * 1e3
                 found.append(simulate.measure(instance, under, time=time, runs=runs, seed=seed, spread=spread))
     except Stray as why:

@@ -13,8 +13,8 @@ from uncork_properties.expected import Expected
 
 from uncork.decide import many
 from uncork.decide.gate import Finding, judge
-from uncork.decide.one import Checked, Watch
-from uncork.engines import Budget
+from uncork.decide.one import Checked
+from uncork.engines import Budget, Watch, unwatched
 
 FIXED = ("safety", "uncorked", "drains")
 """What a fix has to have. Progress is another fault: several SQs starve one another on sound devices too."""
@@ -40,7 +40,7 @@ class Exhibit:
         return [*found, *(finding for checked in self.fixes for finding in judge(checked, None))]
 
 
-def check(bugs: Sequence[Bug], budget: Budget | None = None, watch: Watch = lambda _: None) -> Iterator[Exhibit]:
+def check(bugs: Sequence[Bug], budget: Budget | None = None, watch: Watch = unwatched) -> Iterator[Exhibit]:
     """The exhibits of those bugs that are shown, in order."""
     exhibited = [(bug, bug.shown) for bug in bugs if bug.shown is not None]
     instances = [design.at(*s) for _, shown in exhibited for s in shown.shapes for design in (shown.variant, shown.fix)]

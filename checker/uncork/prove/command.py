@@ -10,7 +10,6 @@ from uncork_nvme.instance import Design
 
 from uncork.command.options import Command, own_file, progress
 from uncork.decide.gate import worst
-from uncork.decide.one import Tick
 
 
 @click.command(cls=Command)
@@ -37,7 +36,7 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
     to, codes, proved = Page(), [], []
     for several in {"one": [False], "any": [True], "both": [False, True]}[sqs]:
         with progress() as watch:
-            parts = proof.prove(design, several, lambda what: watch(Tick(0, 1, what, None)))
+            parts = proof.prove(design, several, watch)
             lacking = show.unproved(parts)
             real = list(proof.failing(design, several, lacking, watch)) if lacking else []
         codes.append(show.report(to, design, parts, real))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,9 +15,9 @@ from uncork.core.argument import Argument
 from uncork.core.property import Property
 from uncork.core.verdict import Refuted
 from uncork.decide import many
-from uncork.decide.one import Checked, Tick
+from uncork.decide.one import Checked
 from uncork.decide.patience import patiently
-from uncork.engines import Budget
+from uncork.engines import Budget, Tick, Watch, unwatched
 from uncork.engines.deductive import Failure, Judgement, judge
 
 LEAST = (2, 3)
@@ -27,8 +27,6 @@ REAL = {False: ((1, 2, 2), (1, 3, 2), (1, 3, 3)), True: ((2, 2, 2), (2, 2, 3), (
 
 SMALL = 3_000_000
 """States after which such a look ends."""
-
-Watch = Callable[[str], None]
 
 
 def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list[Property]]:
@@ -73,7 +71,7 @@ def claim(several: bool, least: int, proved: Sequence[str], tried: int) -> str:
     return f"{what} for {sizes} and {'any number of SQs' if several else 'one SQ'}"
 
 
-def prove(design: Design, several: bool, watch: Watch = lambda _: None) -> list[Part]:
+def prove(design: Design, several: bool, watch: Watch = unwatched) -> list[Part]:
     """For every size; and where that fails and something more can be proved of larger CQs, for those too."""
     parts: list[Part] = []
     for least in LEAST:
@@ -87,7 +85,7 @@ def prove(design: Design, several: bool, watch: Watch = lambda _: None) -> list[
 
 def _part(design: Design, several: bool, least: int, watch: Watch) -> Part:
     found, stated = argued(design, several=several, least=least)
-    judgement = judge(found, watch)
+    judgement = judge(found, lambda what: watch(Tick(0, 1, what)))
     rows: dict[str, tuple[bool, list[Failure]]] = {}
     for prop in tried_of(found, stated):
         proved, against = rows.get(prop.row, (True, []))
@@ -101,7 +99,7 @@ def tried_of(found: Argument, stated: Sequence[Property]) -> list[Property]:
     return [prop for prop in stated if prop.row == "safety" or prop.name in named]
 
 
-def failing(design: Design, several: bool, rows: Sequence[str], watch: Callable[[Tick], None]) -> list[Checked]:
+def failing(design: Design, several: bool, rows: Sequence[str], watch: Watch) -> list[Checked]:
     """Small instances at which one of these properties really fails, with the runs that show it."""
     instances = [design.at(*shape) for shape in REAL[several]]
     every = many.check(instances, rows, Budget(states=SMALL), watch)

@@ -137,11 +137,11 @@ def _tables(found: Sequence[Checked], told: dict[str, dict[str, Any]]) -> Iterab
     pairs = dict.fromkeys((c.instance.device, c.instance.guest, _overrides(c.instance)) for c in found)
     for pair in pairs:
         here = [c.instance for c in found if (c.instance.device, c.instance.guest, _overrides(c.instance)) == pair]
-        shapes = list(dict.fromkeys(map(_shape, here)))
+        shapes = list(dict.fromkeys(each.shape for each in here))
         lines: dict[str, dict[tuple[int, int, int], Any]] = {}
         for instance in here:
             this = told[instance.name]
-            lines.setdefault(instance.policy, {})[_shape(instance)] = _cell(instance, this["word"], this["unexpected"])
+            lines.setdefault(instance.policy, {})[instance.shape] = _cell(instance, this["word"], this["unexpected"])
         device, guest, overrides = pair
         rows = [(policy, [cells.get(shape) for shape in shapes]) for policy, cells in lines.items()]
         yield {"device": device, "guest": guest, "overrides": overrides, "shapes": shapes, "rows": rows}
@@ -151,10 +151,6 @@ def _cell(instance: Instance, said: str, unexpected: Sequence[str] = (), row: st
     """A verdict to follow: what it says, its kind, where it leads to, and whether it is as expected."""
     kind = said.split(" ")[0].lower()
     return {"name": instance.name, "row": row, "word": said, "kind": kind, "unexpected": bool(unexpected)}
-
-
-def _shape(instance: Instance) -> tuple[int, int, int]:
-    return instance.sqs, instance.sq_size, instance.cq_size
 
 
 def _overrides(instance: Instance) -> str:
@@ -187,8 +183,8 @@ def _exhibit(each: Exhibit, told: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "fix": each.shown.fix.name,
         "refutes": each.shown.refutes,
         "assumes": each.shown.assumes,
-        "variants": [(_shape(c.instance), _failing(c, each.shown.refutes)) for c in each.variants],
-        "fixes": [(_shape(c.instance), _holding(c)) for c in each.fixes],
+        "variants": [(c.instance.shape, _failing(c, each.shown.refutes)) for c in each.variants],
+        "fixes": [(c.instance.shape, _holding(c)) for c in each.fixes],
         "unexpected": [f"{finding.instance}: {finding.message}" for finding in each.findings],
     }
 

@@ -61,7 +61,7 @@ def _size(instance: Instance) -> tuple[int, int, int, int]:
 
 
 def _shape(instance: Instance) -> str:
-    return f"n{instance.sqs}-sq{instance.sq_size}-cq{instance.cq_size} {instance.guest}"
+    return f"{instance.shape} {instance.guest}"
 
 
 def summary(to: text.Page, known: Sequence[Known], rows: Sequence[str], sweep: Sweep) -> None:

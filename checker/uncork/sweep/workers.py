@@ -22,8 +22,8 @@ from typing import Any
 from uncork_nvme.instance import Instance, InstanceError
 
 from uncork.decide import many, signals
-from uncork.decide.one import Checked, Tick, Watch
-from uncork.engines import Budget, Progress, compiling
+from uncork.decide.one import Checked
+from uncork.engines import Budget, Progress, Tick, Watch, compiling
 
 
 @dataclass(frozen=True)

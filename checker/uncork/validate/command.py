@@ -105,9 +105,7 @@ def validate(
     aimed = moves == "seen" if moves else max(of.sq_size, of.cq_size) > follow.FEW
     to = Page(stderr=trace_ == "-")
     with progress() as watch:
-        followed = follow.follow(
-            of, found, aimed=aimed, most=max_states, watch=lambda done, all_: watch(done, all_, of.name, None)
-        )
+        followed = follow.follow(of, found, aimed=aimed, most=max_states, watch=watch)
         ended = follow.end(followed) if followed.fits else None
     if ended is not None:
         show.accepted(to, followed, ended)
@@ -126,9 +124,7 @@ def validate(
     show.rejected(to, followed, may, _line(log, lines, followed.failed.line))
     if nearest:
         with progress() as watch:
-            others = follow.nearest(
-                followed, most=max_states, watch=lambda name, done, all_: watch(done, all_, f"trying {name}", None)
-            )
+            others = follow.nearest(followed, most=max_states, watch=watch)
         show.nearest(to, followed, others)
     if trace_ is not None:
         write(trace_, _itf(of, followed.follower.run()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from uncork_nvme.catalogue import DEVICES
@@ -14,15 +14,13 @@ from uncork_nvme.observe import LOOK, TELLS_ORDER, at_once, families, guest_move
 from uncork.core.observed import Event
 from uncork.core.sorts import Value, contains, did_you_mean
 from uncork.core.trace import Trace
+from uncork.engines import Tick, Watch, unwatched
 from uncork.engines.follow import Crowd, Follower
 from uncork.engines.python import Ahead, Aim, Plain, predicate, successors
 from uncork.logs import Log, LogError, Seen, parts
 
 FEW = 16
 """Entries of a queue up to which the guest's moves are tried by any number of entries."""
-
-Watch = Callable[[int, int], None]
-"""Takes how many events were followed, and of how many."""
 
 _EVERY = 500
 _SETTLED = 50_000
@@ -100,7 +98,7 @@ class Reader:
                 raise LogError(seen.line, f"{name} is {sort}, and cannot be {value!r}")
 
 
-def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch = lambda done, of: None) -> Followed:
+def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch = unwatched) -> Followed:
     """Follows a log as a run of an instance, to its end or to the first event that does not fit."""
     reader = Reader(instance)
     system, machine = reader.system, reader.machine
@@ -117,7 +115,7 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
     try:
         for seen, next_ in zip(log.events, ahead, strict=True):
             if not accepted % _EVERY:
-                watch(accepted, len(log.events))
+                watch(Tick(accepted, len(log.events), instance.name))
             event = reader.event(seen)
             impossible = seen.event != LOOK and not event.actions
             if impossible or not follower.take(event, next_):
@@ -152,8 +150,8 @@ def _never(log: Log, reader: Reader, moves: Mapping[str, object]) -> frozenset[s
             if name in sizes:
                 steps.setdefault(name, set()).add((int(value) - last.get(name, 0)) % sizes[name])  # type: ignore[arg-type]  # a position
                 last[name] = int(value)  # type: ignore[arg-type]
-    wanted = {f"submit({q.label}, {k})" for q in reader.machine.sqs for k in steps.get(f"{q.name}.shadow", ())}
-    return frozenset(name for name in moves if name.startswith("submit(")) - wanted
+    submits = [action for action in reader.system.actions if action.family == "submit" and action.name in moves]
+    return frozenset(a.name for a in submits if a.args[1] not in steps.get(f"{a.args[0].name}.shadow", ()))
 
 
 # -- what the model would have allowed ---------------------------------------------------------------------------------
@@ -183,9 +181,7 @@ def allowed(followed: Followed) -> Allowed:
         after = list(follower.reachable(ahead[0]))
     shown = follower.shown(after)
     values = {name: sorted({each[name] for each in shown}, key=repr) for name in event.saw} if shown else {}
-    every = Event(
-        "", frozenset(a.name for a in reader.system.actions if a.family != "submit" or a.name.endswith(" 1)"))
-    )
+    every = Event("", frozenset(a.name for a in reader.system.actions if a.family != "submit" or a.args[1] == 1))
     steps = dict[str, set[str]]()
     for name, _ in follower.outcomes(every, ahead[0]):
         action = reader.system.action(name)
@@ -209,7 +205,7 @@ class Nearest:
     open: bool
 
 
-def nearest(followed: Followed, *, most: int, watch: Callable[[str, int, int], None]) -> list[Nearest]:
+def nearest(followed: Followed, *, most: int, watch: Watch) -> list[Nearest]:
     """The devices that a rejected log is a run of, with the policies they have by themselves; else the furthest ones.
 
     Of the overrides, those that another device has a choice of its own for are left out.
@@ -219,10 +215,10 @@ def nearest(followed: Followed, *, most: int, watch: Callable[[str, int, int], N
     for name, device in DEVICES.items():
         overrides = {k: v for k, v in rejected.overrides.items() if k not in device.choices}
         try:
-            other = Instance(name, rejected.guest, device.policy, *_sizes(rejected), overrides)
+            other = Instance(name, rejected.guest, device.policy, *rejected.shape, overrides)
             if (other.choices, other.policy) == (rejected.choices, rejected.policy):
                 continue
-            tried = follow(other, followed.log, aimed=followed.aimed, most=most, watch=partial(watch, name))
+            tried = follow(other, followed.log, aimed=followed.aimed, most=most, watch=partial(_trying, name, watch))
         except (ChoiceError, InstanceError):
             continue
         found.append(Nearest(name, device.policy, tried.accepted, tried.fits, bool(tried.crowd)))
@@ -231,8 +227,8 @@ def nearest(followed: Followed, *, most: int, watch: Callable[[str, int, int], N
     return [*best, *(each for each in found if each.open and each not in best)]
 
 
-def _sizes(instance: Instance) -> tuple[int, int, int]:
-    return instance.sqs, instance.sq_size, instance.cq_size
+def _trying(device: str, watch: Watch, tick: Tick) -> None:
+    watch(replace(tick, current=f"trying {device}"))
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------

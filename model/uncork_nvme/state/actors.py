@@ -29,6 +29,8 @@ class Storing:
     kind = "worker"
     name: str
     label = ""
+    number: int | None = None
+    """Which of several workers."""
     cqe: Entry
     cq_event: Word
     sq_event: Word
@@ -53,6 +55,7 @@ class Worker(Thread):
     """What it does when it has nothing more to do for its SQ."""
 
     def __init__(self, sq: str, number: int, of: int, **more: Declared) -> None:
+        self.number = number if of > 1 else None
         self.label = f"worker {number}" if of > 1 else ""
         name = f"{sq}.worker{number if of > 1 else ''}"
         super().__init__(name, at=var(Enum(PLACES), "what the worker does next"), **more)
@@ -108,6 +111,7 @@ class Shared(Record):
     """A device worker that serves every SQ: it looks at one after the other, and sleeps when all had nothing for it."""
 
     def __init__(self, number: int, of: int, sqs: Sequence[str]) -> None:
+        self.number = number if of > 1 else None
         self.label = f"worker {number}" if of > 1 else ""
         self.sqs = sqs
         super().__init__(
@@ -124,7 +128,7 @@ class Visit(Storing):
     after = "goes on to the next SQ, or sleeps"
 
     def __init__(self, worker: Shared, number: int) -> None:
-        self.worker, self.name, self.label = worker, worker.name, worker.label
+        self.worker, self.name, self.label, self.number = worker, worker.name, worker.label, worker.number
         self._every = len(worker.sqs)
         self._here, self._next = worker.sqs[number], worker.sqs[(number + 1) % self._every]
         self.at = ite(worker.on == self._here, worker.at, "asleep")

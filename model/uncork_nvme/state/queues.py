@@ -58,7 +58,7 @@ class SQ(Record):
         live: bool = True,
         crew: Sequence[Shared] = (),
     ) -> None:
-        self.label = f"SQ{number}"
+        self.number, self.label = number, f"SQ{number}"
         self.size, self.capacity = size, size - 1
         self.life, self.choices = life, life.choices
         choices, events = life.choices, life.events

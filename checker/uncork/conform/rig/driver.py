@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from uncork_nvme.choices import YES, Choices
+from uncork_nvme.shape import Shape
 
 from uncork.conform.rig.controller import EVENT, FLUSH, READ, SHADOW, UNKNOWN, WRITE, Controller
 from uncork.conform.rig.qtest import Failed
@@ -34,15 +35,6 @@ KINDS = {"r": (READ, 1), "w": (WRITE, 1), "f": (FLUSH, 1), "u": (UNKNOWN, 1), LA
 
 The unknown one completes as it is taken, the others soon after, and the late one when some more moves were made.
 """
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How many SQs, and the entries of each and of the CQ."""
-
-    sqs: int
-    sq_size: int
-    cq_size: int
 
 
 @dataclass(frozen=True)

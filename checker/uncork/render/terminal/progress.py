@@ -6,19 +6,16 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from uncork.engines import Progress
-
-Show = Callable[[int, int, str, Progress | None], None]
-"""Takes how many are done, of how many, what is under way, and where that is."""
+from uncork.engines import Tick, Watch, unwatched
 
 
 @contextlib.contextmanager
-def progress() -> Iterator[Show]:
+def progress() -> Iterator[Watch]:
     """A line that is kept up to date while work is under way, and then removed."""
     if not _may_be_terminal():
-        yield lambda *_: None
+        yield unwatched
         return
     from rich.console import Console  # as long to import as a small instance to check
     from rich.live import Live
@@ -26,15 +23,13 @@ def progress() -> Iterator[Show]:
 
     to = Console(stderr=True)
     if not to.is_terminal:
-        yield lambda *_: None
+        yield unwatched
         return
     started = time.monotonic()
     with Live(Text(""), console=to, refresh_per_second=8, transient=True) as live:
 
-        def show(done: int, total: int, name: str, where: Progress | None) -> None:
-            live.update(
-                Text(_line(done, total, name, where, time.monotonic() - started), no_wrap=True, overflow="ellipsis")
-            )
+        def show(tick: Tick) -> None:
+            live.update(Text(_line(tick, time.monotonic() - started), no_wrap=True, overflow="ellipsis"))
 
         yield show
 
@@ -51,11 +46,11 @@ def _may_be_terminal() -> bool:
         return False
 
 
-def _line(done: int, total: int, name: str, where: Progress | None, seconds: float) -> str:
-    parts = [f"{done}/{total} done, {seconds:.0f} s"]
-    if name:
-        parts.append(name)
-    if where:
+def _line(tick: Tick, seconds: float) -> str:
+    parts = [f"{tick.done}/{tick.total} done, {seconds:.0f} s"]
+    if tick.current:
+        parts.append(tick.current)
+    if where := tick.progress:
         rate = where.states / where.seconds if where.seconds else 0
         parts.append(
             f"{where.states:,} states ({rate:,.0f}/s), depth {where.depth}, frontier {where.frontier:,}, "
