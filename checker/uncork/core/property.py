@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from uncork.core.expr import Expr, text
 from uncork.core.frozen import frozen
-from uncork.core.system import Saying, say
+from uncork.core.system import Sentence, say
 
 
 @frozen
@@ -28,7 +28,7 @@ class Always:
     row: str
     doc: str
     condition: Expr
-    blame: Saying
+    blame: Sentence
 
 
 @frozen
@@ -42,7 +42,7 @@ class NotForever:
     row: str
     doc: str
     condition: Expr
-    blame: Saying
+    blame: Sentence
     without: frozenset[str] = frozenset()
     wakers: tuple[str, ...] = ()
 
@@ -72,7 +72,7 @@ Property: TypeAlias = InRange | Always | NotForever
 """What is proved or refuted. `row` is the verdict it counts towards."""
 
 
-def always(name: str, row: str, condition: Expr, blame: Saying | None = None) -> Always:
+def always(name: str, row: str, condition: Expr, blame: Sentence | None = None) -> Always:
     """The property that `condition` holds in every reachable state; `blame` says what went wrong where it does not."""
     return Always(name, row, name, condition, blame or say(f"this does not hold: {name}"))
 

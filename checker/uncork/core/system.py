@@ -122,12 +122,12 @@ class Record:
 
 
 @frozen
-class Saying:
+class Sentence:
     """A sentence with blanks, filled in from a state; or another one `instead`, where its condition holds."""
 
     template: str
     blanks: tuple[Expr, ...] = ()
-    instead: tuple[tuple[Expr, Saying], ...] = ()
+    instead: tuple[tuple[Expr, Sentence], ...] = ()
 
     def on(self, state: State) -> str:
         """The sentence as it reads in `state`."""
@@ -137,9 +137,9 @@ class Saying:
         return self.template.format(*(plain(evaluate(blank, state)) for blank in self.blanks))
 
 
-def say(template: str, *blanks: Expr) -> Saying:
+def say(template: str, *blanks: Expr) -> Sentence:
     """A sentence in `str.format` style with one `{}` for each expression."""
-    return Saying(template, blanks)
+    return Sentence(template, blanks)
 
 
 @frozen
@@ -148,7 +148,7 @@ class Guarded:
 
     guard: Expr
     updates: Mapping[str, Expr]
-    told: Saying | None = None
+    told: Sentence | None = None
 
     def says(self, template: str, *blanks: Expr) -> Guarded:
         """The same command, told in a trace by this sentence (read in the state before)."""
@@ -188,7 +188,7 @@ class Action:
     updates: Mapping[str, Expr]
     fairness: Fairness
     doc: str
-    told: Saying
+    told: Sentence
     duty: str = ""
 
     def __post_init__(self) -> None:

@@ -33,7 +33,7 @@ _REMEMBERED = 100_000
 """States whose unseen steps are remembered: one run comes by the states of another."""
 
 
-class Crowd(Exception):
+class TooManyStates(Exception):
     """So many states fit what was seen that they cannot be followed."""
 
 
@@ -86,7 +86,7 @@ class Follower:
         return frozenset(self._now)
 
     def take(self, event: Event, ahead: Ahead = _NOTHING) -> bool:
-        """Whether the system may do this next; if not, nothing changes. Raises `Crowd`.
+        """Whether the system may do this next; if not, nothing changes. Raises `TooManyStates`.
 
         `ahead` has what the events from this one on see, for `aims`.
         """
@@ -180,7 +180,7 @@ class Follower:
                     known.add(target)
                     queue.append((target, (way, action)))
             if len(queue) > self.most:
-                raise Crowd(f"{len(queue):,} states fit what was seen: log more of what the device does")
+                raise TooManyStates(f"{len(queue):,} states fit what was seen: log more of what the device does")
         return reached
 
 

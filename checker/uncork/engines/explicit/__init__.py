@@ -16,7 +16,7 @@ from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.engines import Budget, Outcome, Report, quiet
 from uncork.engines.explicit.explore import Graph, code, explore
-from uncork.engines.explicit.liveness import Meadow
+from uncork.engines.explicit.liveness import Unfolded
 from uncork.engines.explicit.reduction import partner, reduce
 from uncork.engines.explicit.witness import finite, lasso, renamed
 
@@ -65,7 +65,7 @@ class _Judge:
 
     def __init__(self, graph: Graph, asked: Sequence[Property | Cover], numbers: dict[int, int]) -> None:
         self.graph, self.asked, self.numbers = graph, asked, numbers
-        self.meadow = Meadow(graph)
+        self.unfolded = Unfolded(graph)
         self.known: dict[int, Verdict] = {}
         self._found: dict[int, NDArray[np.int32] | None] = {}  # the fair parts of a property, if it has any
         self._seen: dict[int, list[Property | Cover]] = {}
@@ -78,7 +78,7 @@ class _Judge:
                 images = [each for each in self._images(prop) if isinstance(each, NotForever)]
                 if not any(image is one for image in images for one, _ in asked):
                     asked.append((prop, images))
-        asked.sort(key=lambda each: not each[0].without)  # those without steps may settle others: see `Meadow`
+        asked.sort(key=lambda each: not each[0].without)  # those without steps may settle others: see `Unfolded`
         crew, _ = self.graph.crew, self.graph.answers  # which the crew makes, and is not to make twice
         many = crew.threads if self.graph.count > _FEW else 1
         for first in range(0, len(asked), many):
@@ -89,15 +89,15 @@ class _Judge:
     def _parts(
         self, prop: NotForever, images: Sequence[NotForever], before: Sequence[tuple[NotForever, list[NotForever]]]
     ) -> NDArray[np.int32] | None:
-        region = self.meadow.region([self._where(each) for each in images])
+        region = self.unfolded.region([self._where(each) for each in images])
         for other, its in before:
-            wider = self.meadow.region([self._where(each) for each in its])
-            if self.meadow.covers(wider, other.without, region, prop.without):
+            wider = self.unfolded.region([self._where(each) for each in its])
+            if self.unfolded.covers(wider, other.without, region, prop.without):
                 parts = self._found[id(other)]
                 if parts is None:
                     return None
                 region &= parts > 0
-        found = self.meadow.fair_parts(region, prop.without)
+        found = self.unfolded.fair_parts(region, prop.without)
         return found if found.any() else None
 
     def verdict(self, prop: Property) -> Verdict:
@@ -146,7 +146,7 @@ class _Judge:
             case NotForever():
                 parts = self._found[id(prop)]
                 if parts is not None:
-                    trace, shortest = lasso(self.meadow, parts, prop.without)
+                    trace, shortest = lasso(self.unfolded, parts, prop.without)
                     return Refuted(trace, shortest and graph.complete)
         if not graph.complete:
             return Open(graph.stopped or "the search ended early", graph.depth)
@@ -158,4 +158,4 @@ class _Judge:
         if any(self._where(each).any() for each in images if isinstance(each, Sometimes)):
             return True
         steps = {name for each in images if isinstance(each, Repeatedly) for name in each.steps}
-        return bool(steps) and self.meadow.taken_again(frozenset(steps))
+        return bool(steps) and self.unfolded.taken_again(frozenset(steps))

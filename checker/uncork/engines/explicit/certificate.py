@@ -34,7 +34,7 @@ from uncork.core.property import Always, InRange, NotForever, Property, describe
 from uncork.core.system import Fairness, System
 from uncork.engines import Budget, Report, quiet
 from uncork.engines.explicit.explore import Graph, code, explore
-from uncork.engines.explicit.liveness import Meadow
+from uncork.engines.explicit.liveness import Unfolded
 
 STATES = 2_000_000
 """The most states that are written down; to check them takes minutes."""
@@ -68,7 +68,7 @@ def write(path: Path, system: System, properties: Sequence[Property], report: Re
                 if next(where).all():
                     proved.append(number)
             case NotForever():
-                levels = _levels(Meadow(graph), next(where), prop.without)
+                levels = _levels(Unfolded(graph), next(where), prop.without)
                 if levels is None:
                     continue
                 proved.append(number)
@@ -91,18 +91,18 @@ def _columns(graph: Graph) -> NDArray[np.unsignedinteger[Any]]:
     return columns
 
 
-def _levels(meadow: Meadow, alive: NDArray[np.bool_], without: frozenset[str]) -> list[_Level] | None:
+def _levels(unfolded: Unfolded, alive: NDArray[np.bool_], without: frozenset[str]) -> list[_Level] | None:
     """The levels that show that no fair run stays where `alive` is, or None if one does."""
-    graph, system = meadow.graph, meadow.graph.system
+    graph, system = unfolded.graph, unfolded.graph.system
     duties = list(system.duties)
     duty = np.array([duties.index(action.duty) for action in system.actions], np.int64)[graph.labels]
     source = np.repeat(np.arange(graph.count), np.diff(graph.offsets))
-    target, allowed = graph.targets, ~meadow.marked(without)[graph.labels]
+    target, allowed = graph.targets, ~unfolded.marked(without)[graph.labels]
     levels: list[_Level] = []
     while alive.any():
         left = alive[source]
         source, target, duty, allowed = source[left], target[left], duty[left], allowed[left]
-        connected = meadow.parts(alive, without)[alive]
+        connected = unfolded.parts(alive, without)[alive]
         _, dense = np.unique(-connected, return_inverse=True)  # numbers grow along the steps, and are to fall
         part = np.full(graph.count, -1, np.int32)
         part[alive] = dense

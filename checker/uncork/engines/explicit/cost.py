@@ -38,7 +38,7 @@ from uncork.core.trace import Trace
 from uncork.engines import Budget, Report, quiet
 from uncork.engines.explicit import relax
 from uncork.engines.explicit.explore import code, explore
-from uncork.engines.explicit.liveness import Meadow, fair
+from uncork.engines.explicit.liveness import Unfolded, fair
 from uncork.engines.explicit.reduction import reduce
 from uncork.engines.explicit.witness import Loops, closed, lasso, stem, take
 
@@ -69,22 +69,22 @@ class Ledger:
         self.graph = explore(system, native, budget or Budget(), report, reduction, started)
         if not self.graph.complete:
             raise Unfinished(self.graph.stopped or "the search ended early")
-        self.meadow = Meadow(self.graph)
+        self.unfolded = Unfolded(self.graph)
         self.conditions = {id(wait): number for number, wait in enumerate(waits)}
         everywhere = np.ones(self.graph.count, np.bool_)
-        self.fair = self.meadow.fair_parts(self.meadow.region([everywhere]), frozenset())
+        self.fair = self.unfolded.fair_parts(self.unfolded.region([everywhere]), frozenset())
         self.sources = np.repeat(np.arange(self.graph.count, dtype=np.int32), np.diff(self.graph.offsets))
 
     # -- rates ---------------------------------------------------------------------------------------------------------
     def rate(self, rate: Rate) -> Range | None:
         """The extremes of a rate; None if no fair run takes the steps `per` again and again."""
-        per = self.meadow.marked(rate.per)
+        per = self.unfolded.marked(rate.per)
         inside = self._inside(self.fair)
         taken = np.unique(self.fair[self.sources[inside & per[self.graph.labels]]])
         part = np.where(np.isin(self.fair, taken), self.fair, 0).astype(np.int32)
         if not part.any():
             return None
-        counted = self.meadow.marked(rate.counted)
+        counted = self.unfolded.marked(rate.counted)
         least = self._least(part, counted, per, 1)
         greatest = self._endless(part, counted, per) or self._least(part, counted, per, -1)
         for extreme in (least, greatest):
@@ -137,14 +137,14 @@ class Ledger:
     # -- waits ---------------------------------------------------------------------------------------------------------
     def wait(self, wait: Wait) -> Longest:
         """The longest wait; `wait` is one of those that the ledger was made for."""
-        graph, counted = self.graph, self.meadow.marked(wait.counted)
+        graph, counted = self.graph, self.unfolded.marked(wait.counted)
         waiting = graph.where(self.conditions[id(wait)])
-        fair = self.meadow.fair_parts(self.meadow.region([waiting]), frozenset())
+        fair = self.unfolded.fair_parts(self.unfolded.region([waiting]), frozenset())
         unending = bool(fair.any())
-        hang = lasso(self.meadow, fair, frozenset())[0] if unending else None
+        hang = lasso(self.unfolded, fair, frozenset())[0] if unending else None
         if not waiting.any():
             return Longest(0, False, False, None)
-        part = self.meadow.parts(waiting.copy(), frozenset())
+        part = self.unfolded.parts(waiting.copy(), frozenset())
         nodes = np.flatnonzero(part)
         order = nodes[np.argsort(-part[nodes], kind="stable")]
         most = np.zeros(graph.count, np.int64)
@@ -207,7 +207,7 @@ class Ledger:
         if not good.size:
             return None
         entry = int(np.argmax(np.isin(parts, good)))
-        loop, _ = _Wanted(self.meadow, parts, entry, keep, wanted).find()
+        loop, _ = _Wanted(self.unfolded, parts, entry, keep, wanted).find()
         return self._round(entry, loop)
 
     def _through(self, edge: int, keep: NDArray[np.bool_]) -> Trace:
@@ -237,16 +237,16 @@ class _Wanted(Loops):
     """Fair loops over some of the edges, which take one of the wanted steps: it is owed in every state."""
 
     def __init__(
-        self, meadow: Meadow, parts: NDArray[np.int32], entry: int, keep: NDArray[np.bool_], wanted: Any
+        self, unfolded: Unfolded, parts: NDArray[np.int32], entry: int, keep: NDArray[np.bool_], wanted: Any
     ) -> None:
-        super().__init__(meadow, parts, frozenset(), entry)
-        self.keep, self.bit = keep, 1 << len(meadow.graph.system.duties)
+        super().__init__(unfolded, parts, frozenset(), entry)
+        self.keep, self.bit = keep, 1 << len(unfolded.graph.system.duties)
         self.strong |= self.bit
         self.pays = [pays | self.bit if wanted[action] else pays for action, pays in enumerate(self.pays)]
 
     def _look(self, state: int) -> _Steps:
         if state not in self.edges:
-            steps, first = self.meadow.edges(state), int(self.meadow.graph.offsets[state])
+            steps, first = self.unfolded.edges(state), int(self.unfolded.graph.offsets[state])
             self.enabled[state] = fold(or_, (self.duty[action] for action, _ in steps), self.bit)
             self.edges[state] = [
                 (action, target)

@@ -18,11 +18,11 @@ from uncork.core.system import Fairness
 from uncork.engines.explicit import loops
 from uncork.engines.explicit.explore import Graph
 
-_STROLL = 1_000_000
+_WALK = 1_000_000
 """Steps of a walk that looks for a loop, before all loops are looked at."""
 
 
-class Meadow:
+class Unfolded:
     """The graph with permutations undone: where loops are sought.
 
     A node is a state of the graph as seen after a permutation of the replicas: node = state * ways + order. What
@@ -95,7 +95,7 @@ class Meadow:
         """Whether some run takes one of these steps again and again."""
         wanted = self._by_code(self.marked(steps))
         seen = np.full(self.graph.count * self.ways, -1, np.int32)
-        if loops.stroll(self.arrays, wanted, seen, _STROLL):
+        if loops.walk(self.arrays, wanted, seen, _WALK):
             return True
         everywhere = np.ones(self.graph.count * self.ways, np.bool_)
         return bool(loops.recurs(self.arrays, wanted, self.parts(everywhere, frozenset())))

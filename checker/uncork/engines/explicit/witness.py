@@ -20,7 +20,7 @@ from uncork.core.evaluate import State
 from uncork.core.system import Fairness, System
 from uncork.core.trace import Trace
 from uncork.engines.explicit.explore import Graph
-from uncork.engines.explicit.liveness import Meadow
+from uncork.engines.explicit.liveness import Unfolded
 
 _NODES = 50_000
 """Nodes of the exact search for a shortest loop; a tenth of a second."""
@@ -40,21 +40,21 @@ def finite(graph: Graph, index: int, order: int, last: int | None = None) -> Tra
     return Trace(tuple(states), tuple(names))
 
 
-def lasso(meadow: Meadow, parts: NDArray[np.int32], without: frozenset[str]) -> tuple[Trace, bool]:
+def lasso(unfolded: Unfolded, parts: NDArray[np.int32], without: frozenset[str]) -> tuple[Trace, bool]:
     """The run into the fair part that is reached first and round a fair loop, and whether that loop is a shortest.
 
     Of several entries at the same least depth, the one with the shortest loop (of those, the first found). Where states
     were not told apart, a loop of the graph may have to be gone round several times, and once before the run is in it,
     until the run itself returns; it is then not known to be a shortest.
     """
-    graph, fair = meadow.graph, np.flatnonzero(parts)
-    depth = next(last for last in [*graph.levels, graph.count] if last * meadow.ways > fair[0])
-    entries = fair[fair < depth * meadow.ways].tolist()
-    loops = [Loops(meadow, parts, without, entry).find() for entry in entries[:_ENTRIES]]
+    graph, fair = unfolded.graph, np.flatnonzero(parts)
+    depth = next(last for last in [*graph.levels, graph.count] if last * unfolded.ways > fair[0])
+    entries = fair[fair < depth * unfolded.ways].tolist()
+    loops = [Loops(unfolded, parts, without, entry).find() for entry in entries[:_ENTRIES]]
     chosen = min(range(len(loops)), key=lambda k: len(loops[k][0]))
     entry, (loop, _) = entries[chosen], loops[chosen]
     shortest = not loop or (graph.reduction.trivial and len(entries) <= _ENTRIES and all(exact for _, exact in loops))
-    names, states = stem(graph, *divmod(entry, meadow.ways))
+    names, states = stem(graph, *divmod(entry, unfolded.ways))
     return closed(graph, names, states, loop), shortest
 
 
@@ -113,10 +113,10 @@ class _Debt(NamedTuple):
 class Loops:
     """Fair loops through one node of a fair part."""
 
-    def __init__(self, meadow: Meadow, parts: NDArray[np.int32], without: frozenset[str], entry: int) -> None:
-        self.meadow, self.parts, self.entry = meadow, parts, entry
-        self.part, self.forbidden = int(parts[entry]), meadow.marked(without).tolist()
-        system = meadow.graph.system
+    def __init__(self, unfolded: Unfolded, parts: NDArray[np.int32], without: frozenset[str], entry: int) -> None:
+        self.unfolded, self.parts, self.entry = unfolded, parts, entry
+        self.part, self.forbidden = int(parts[entry]), unfolded.marked(without).tolist()
+        system = unfolded.graph.system
         duties = list(system.duties.values())
         self.strong = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.STRONG)
         self.weak = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.WEAK)
@@ -138,7 +138,7 @@ class Loops:
     def _look(self, state: int) -> _Steps:
         known = self.edges.get(state)
         if known is None:
-            steps = self.meadow.edges(state)
+            steps = self.unfolded.edges(state)
             self.enabled[state] = reduce(or_, [self.duty[a] for a, _ in steps], 0)
             parts, part, forbidden = self.parts, self.part, self.forbidden
             known = self.edges[state] = [(a, t) for a, t in steps if parts[t] == part and not forbidden[a]]

@@ -19,7 +19,7 @@ from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Refuted, Verdict
 from uncork.engines import Budget, Outcome, Report, Stop, quiet
 from uncork.engines.symbolic.lasso import Lasso
-from uncork.engines.symbolic.solver import Purse, Solver, Spent
+from uncork.engines.symbolic.solver import Effort, Solver, Spent
 from uncork.engines.symbolic.unroll import Unrolling, interleaving, sweep
 
 EFFORT = 200_000_000
@@ -43,8 +43,8 @@ def check(
     in a stuck state. An open property holds of every run of `depth` steps, and of every lasso of so many.
     Covers are not looked at.
     """
-    purse = Purse(budget, effort, report)
-    search = _Search(system, Solver(purse), properties, shortest)
+    shared = Effort(budget, effort, report)
+    search = _Search(system, Solver(shared), properties, shortest)
     reason = search.run()
     return Outcome(
         engine="bmc",
@@ -55,7 +55,7 @@ def check(
         states=0,
         transitions=0,
         depth=search.depth,
-        seconds=purse.seconds,
+        seconds=shared.seconds,
         stopped=search.stopped,
     )
 
@@ -84,7 +84,7 @@ class _Search:
                     run.extend()
                 self._states(run)
                 self._loops(run)
-                self.depth = self.solver.purse.depth = steps
+                self.depth = self.solver.effort.depth = steps
                 steps = steps + 1 if self.shortest else max(2 * steps, 1)
         except Spent as spent:
             return str(spent)

@@ -20,7 +20,7 @@ from uncork.core.system import System
 from uncork.core.verdict import Open, Proved, Verdict
 from uncork.engines import Budget, Outcome, Report, Stop, quiet
 from uncork.engines.symbolic.liveness_to_safety import remembered, safe
-from uncork.engines.symbolic.solver import Purse, Solver, Spent
+from uncork.engines.symbolic.solver import Effort, Solver, Spent
 from uncork.engines.symbolic.spacer import suggest
 from uncork.engines.symbolic.unroll import Unrolling, interleaving
 
@@ -45,12 +45,12 @@ def check(
     `facts` are conditions that may help: those that hold at first, and are kept by every step as long as all of them
     hold, are used. Covers are not looked at.
     """
-    purse = Purse(budget, effort, report)
-    prover, verdicts, stopped = _Prover(system, purse), list[Verdict](), None
+    shared = Effort(budget, effort, report)
+    prover, verdicts, stopped = _Prover(system, shared), list[Verdict](), None
     try:
         prover.learn([*facts, *(p.condition for p in properties if isinstance(p, Always))])
         for number, prop in enumerate(properties):
-            with purse.share(len(properties) - number):
+            with shared.share(len(properties) - number):
                 verdicts.append(prover.verdict(prop))
         reason = ""
     except Spent as spent:
@@ -58,14 +58,14 @@ def check(
     except Stop as stop:
         reason = stopped = str(stop)
     verdicts += [Open(reason, 0)] * (len(properties) - len(verdicts))
-    return Outcome("induction", tuple(zip(properties, verdicts, strict=True)), None, 0, 0, 0, purse.seconds, stopped)
+    return Outcome("induction", tuple(zip(properties, verdicts, strict=True)), None, 0, 0, 0, shared.seconds, stopped)
 
 
 class _Prover:
     """Knows facts about the runs of a system that stay in range, and proves more from them."""
 
-    def __init__(self, system: System, purse: Purse) -> None:
-        self.system, self.purse = system, purse
+    def __init__(self, system: System, effort: Effort) -> None:
+        self.system, self.effort = system, effort
         self.facts: list[Expr] = []
         self.in_range: str | None = None
 
@@ -82,7 +82,7 @@ class _Prover:
     def _lost(self, facts: Sequence[Expr]) -> list[bool] | None:
         """Which of some facts an action can make false where all of them hold; None if there is no such action."""
         for action in self.system.actions:  # a small question each, which is faster than a large one
-            solver = Solver(self.purse)
+            solver = Solver(self.effort)
             step = Unrolling(self.system, solver, [[action]], anywhere=True)
             step.extend()
             solver.add(*(step.holds(fact, 0) for fact in facts))
@@ -111,7 +111,7 @@ class _Prover:
     def _lasting(self, prop: NotForever) -> str:
         """How it is known that no run violates a property: there is no bad loop, and no bad stuck state."""
         system, told = safe(self.system, prop)
-        prover = _Prover(system, self.purse)
+        prover = _Prover(system, self.effort)
         # What every step keeps is kept by these, which do no more to what it reads; and so it is of the saved state.
         prover.facts = [*self.facts, *(remembered(fact) for fact in self.facts)]
         how = prover.how(~told.condition)
@@ -131,7 +131,7 @@ class _Prover:
 
     def _anywhere(self) -> tuple[Solver, Unrolling]:
         """A run from any state in which the facts hold."""
-        solver = Solver(self.purse)
+        solver = Solver(self.effort)
         run = Unrolling(self.system, solver, interleaving(self.system), anywhere=True)
         solver.add(*(run.holds(fact, 0) for fact in self.facts))
         return solver, run
@@ -153,7 +153,7 @@ class _Prover:
 
         Here too, no step follows the state that is asked about.
         """
-        first, (solver, run) = Solver(self.purse), self._anywhere()
+        first, (solver, run) = Solver(self.effort), self._anywhere()
         start = Unrolling(self.system, first, interleaving(self.system))
         for steps in range(1, _STEPS + 1):
             if first.find(self._bad(start, bad, steps - 1)) is not None:
@@ -168,7 +168,7 @@ class _Prover:
 
     def _by_spacer(self, bad: Expr | None) -> bool:
         """Whether Spacer suggests an invariant, and it is one: true at first, kept by every step, and never bad."""
-        found = suggest(self.system, self.facts, bad, self.purse)
+        found = suggest(self.system, self.facts, bad, self.effort)
         if found is None:
             return False
         solver, run = self._anywhere()

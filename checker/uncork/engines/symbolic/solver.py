@@ -21,7 +21,7 @@ class Spent(Exception):
     """Z3 did not come to an answer; the message says what was spent, or what Z3 says."""
 
 
-class Purse:
+class Effort:
     """The effort that all questions of one search may cost together, in units of Z3's `rlimit`: millions a second.
 
     A limit of time takes the place of the limit of effort, which is there for those who set none.
@@ -81,8 +81,8 @@ class Purse:
 class Solver:
     """Assertions and questions, in a context of their own: what Z3 finds depends on what was made there before."""
 
-    def __init__(self, purse: Purse) -> None:
-        self.purse, self.context = purse, z3.Context()
+    def __init__(self, effort: Effort) -> None:
+        self.effort, self.context = effort, z3.Context()
         # Of Z3's solvers for finite domains, those for QF_FD and QF_BV are alike and the default is 5 times as slow.
         self._solver = z3.SolverFor("QF_FD", ctx=self.context)
         self._solver.set("ctrl_c", False)
@@ -95,8 +95,8 @@ class Solver:
         """A model of a goal and the assertions, or None if there is none; the goal is put away afterwards."""
         asked = z3.FreshBool(ctx=self.context)
         self.add(z3.Implies(asked, goal))
-        self._solver.set("rlimit", self.purse.left)
-        answer = self.purse.ask(self.context, lambda: self._solver.check(asked, *assumptions), self._solver)
+        self._solver.set("rlimit", self.effort.left)
+        answer = self.effort.ask(self.context, lambda: self._solver.check(asked, *assumptions), self._solver)
         if answer == z3.unknown:
             raise Spent(f"Z3 gives up: {self._solver.reason_unknown()}")
         model = self._solver.model() if answer == z3.sat else None

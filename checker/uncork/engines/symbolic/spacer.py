@@ -14,11 +14,11 @@ import z3
 from uncork.core.expr import Expr
 from uncork.core.system import System
 from uncork.engines.symbolic.encode import atoms
-from uncork.engines.symbolic.solver import Purse, Spent
+from uncork.engines.symbolic.solver import Effort, Spent
 from uncork.engines.symbolic.terms import State, Terms
 
 
-def suggest(system: System, given: Sequence[Expr], bad: Expr | None, purse: Purse) -> Any | None:
+def suggest(system: System, given: Sequence[Expr], bad: Expr | None, effort: Effort) -> Any | None:
     """A truth about the generic state of `Terms`, in a context of its own; or None if a bad state is reached.
 
     `given` are known to hold always. Without a bad condition, it is bad that a variable leaves its sort.
@@ -42,8 +42,8 @@ def suggest(system: System, given: Sequence[Expr], bad: Expr | None, purse: Purs
         head = [after.get(str(bit), now) for bit, now in zip(_split(terms.now), bits.now, strict=True)]
         spacer.rule(reached(*head), [*here, *bits.blasted([terms.read(action.guard), fit, *equations])])
     spacer.rule(wrong(), [*here, *bits.blasted([terms.faults if bad is None else terms.read(bad)])])
-    spacer.set(rlimit=purse.left)
-    answer = purse.ask(context, lambda: spacer.query(wrong()), spacer)
+    spacer.set(rlimit=effort.left)
+    answer = effort.ask(context, lambda: spacer.query(wrong()), spacer)
     if answer == z3.unknown:
         raise Spent(f"Spacer gives up: {spacer.reason_unknown()}")
     return None if answer == z3.sat else bits.put_back(_meaning(spacer.get_answer(), reached, bits.now))
