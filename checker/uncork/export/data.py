@@ -1,7 +1,7 @@
-"""JSON: a whole system as data, for whatever reads JSON. An expression is its text and its tree.
+"""JSON: a whole system as data. An expression is given as text and as a tree.
 
-A node of a tree is `{"op": ..., "args": [...]}`, and a leaf `{"op": "const" or "var", "value": ...}`. The operators are
-those of `uncork.core.expr.Expr`; `wrap` is its argument modulo `value`, which is never negative.
+A node of a tree is `{"op": ..., "args": [...]}`, and a leaf is `{"op": "const" or "var", "value": ...}`. The operators
+are those of `uncork.core.expr.Expr`. A `wrap` is its argument modulo `value`, and its result is never negative.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Sort
 from uncork.core.system import Action, RingPicture, Sentence, System, Variable
 
 FORMAT = "uncork-system-1"
-"""The first field. Another number is another layout."""
+"""The first field. The number changes with the layout."""
 
 
 def dumps(system: System, properties: Sequence[Property] = (), covers: Sequence[Cover] = ()) -> str:
-    """The system, its properties and its covers as text."""
+    """The system, its properties and its covers as JSON text."""
     whole = {
         "format": FORMAT,
         "name": system.name,
