@@ -1,4 +1,4 @@
-"""How states and time grow with the size of the queues and the number of SQs."""
+"""Measures how states and time grow with the size of the queues and the number of SQs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INSTANCE = "propolis-2025/linux/tail-1"
 
 @dataclass(frozen=True)
 class Point:
-    """One instance: SQs, entries of each and of the CQ; states, steps, depth; seconds of the search; bytes."""
+    """One instance: SQs, entries of each SQ and of the CQ; states, steps, depth; CPU seconds of the search; bytes."""
 
     sqs: int
     sq_size: int
@@ -30,7 +30,7 @@ class Point:
 
 
 def points(folder: Path, limits: Limits, repeat: int) -> Iterator[Point]:
-    """Explore each shape, with the search alone; those that exceed a limit are left out."""
+    """Explores every shape with the search alone. Shapes that exceed a limit are left out."""
     tool = Ours("search", "kernel")
     for shape in SHAPES:
         task = Task(f"{INSTANCE}/{shape}", liveness=False)
@@ -48,7 +48,7 @@ def points(folder: Path, limits: Limits, repeat: int) -> Iterator[Point]:
 
 @dataclass(frozen=True)
 class Law:
-    """`y = factor * x ** power`, and by how much the worst point is off, as a factor."""
+    """The law `y = factor * x ** power`. `off` is the factor by which the worst point deviates from it."""
 
     factor: float
     power: float
@@ -56,7 +56,7 @@ class Law:
 
 
 def law(xs: Sequence[float], ys: Sequence[float]) -> Law:
-    """The straight line through the logarithms that fits best."""
+    """The law that fits best, by linear regression of the logarithms."""
     import numpy as np
 
     x, y = np.log(xs), np.log(ys)
@@ -65,7 +65,7 @@ def law(xs: Sequence[float], ys: Sequence[float]) -> Law:
 
 
 def report(found: Sequence[Point], plot: Path | None) -> list[str]:
-    """The table, the laws, and the plot if there is a place for it and matplotlib is installed."""
+    """The lines of the table and the laws; and of the plot, if a path is given and matplotlib is installed."""
     lines = [
         f"`{INSTANCE}`, every reachable state and its steps, unreduced; CPU time of the search alone.",
         "",
@@ -109,7 +109,7 @@ def _draw(found: Sequence[Point], fitted: Law, path: Path) -> bool:
     matplotlib.use("svg")
     from matplotlib import pyplot, ticker
 
-    matplotlib.rcParams["svg.hashsalt"] = "uncork"  # names in the file that are the same every time
+    matplotlib.rcParams["svg.hashsalt"] = "uncork"  # makes the names in the file reproducible
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     sizes = sorted({p.cq_size for p in found})
     for sqs, marker in ((1, "o"), (2, "s")):

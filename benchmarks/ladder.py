@@ -1,4 +1,4 @@
-"""How far each tool gets: a ladder of growing instances, which it climbs until it reaches a limit."""
+"""Measures how far each tool gets on a ladder of growing instances, before it exceeds a limit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RUNGS = [
     (Shape(2, 5, 5), 200_000_000),
     (Shape(2, 6, 6), 200_000_000),
 ]
-"""SQs, entries of each and of the CQ, in the order of the number of states; and room for a stack, see `Task.deep`."""
+"""(shape, `Task.deep`), in the order of the number of states."""
 
 CLIMBERS: list[tuple[Tool, bool]] = [
     (Ours("uncork, reduced", "reduced"), True),
@@ -33,12 +33,12 @@ CLIMBERS: list[tuple[Tool, bool]] = [
     (Spin(), False),
     (Tlc("TLC", weak=True), False),
 ]
-"""Each tool, and whether liveness is asked too."""
+"""The tools, each with whether it checks liveness too."""
 
 
 @dataclass(frozen=True)
 class Climb:
-    """The last rung that a tool reached, the first that it did not, and why not."""
+    """The last rung that a tool finished, and the first rung that it did not, with the reason."""
 
     name: str
     liveness: bool
@@ -47,7 +47,7 @@ class Climb:
 
 
 def climb(tool: Tool, liveness: bool, folder: Path, limits: Limits) -> Climb:
-    """Go up until a limit is reached, or the ladder ends."""
+    """Runs a tool on the rungs in turn until it exceeds a limit or the ladder ends."""
     reached = None
     for number, (shape, deep) in enumerate(RUNGS):
         task = Task(f"{INSTANCE}/{shape}", liveness, deep)
@@ -62,7 +62,7 @@ def climb(tool: Tool, liveness: bool, folder: Path, limits: Limits) -> Climb:
 
 
 def report(folder: Path, limits: Limits) -> Iterator[str]:
-    """The table: what each tool reached, and what stopped it."""
+    """The lines of the table: the last rung that each tool finished, and what stopped the tool."""
     rungs = ", ".join(str(shape) for shape, _ in RUNGS)
     yield f"Ever larger instances of `{INSTANCE}`, in the order of their states, unreduced: {rungs}."
     yield f"Each tool climbs until it exceeds {limits.seconds:g} s or {limits.memory / GIB:g} GiB; one run of each."
@@ -88,7 +88,7 @@ def _row(climb: Climb) -> str:
 
 
 def _states(column: Column) -> int:
-    """The states that were told apart; none if the tool did not end."""
+    """The number of states that the tool explored; 0 if the tool did not end."""
     answer = column.answer if column.ended else None
     return (answer.states or answer.reduced or 0) if answer else 0
 

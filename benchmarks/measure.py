@@ -1,4 +1,4 @@
-"""One child process, measured: wall and CPU time, peak memory, within limits of both."""
+"""Measures a child process: wall time, CPU time and peak memory, within limits of time and memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds of wall time and bytes of memory for a run of a tool."""
+    """The limits for a run of a tool: seconds of wall time and bytes of memory."""
 
     seconds: float = 300
     memory: int = 16 * GIB
@@ -26,9 +26,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Command:
-    """A command line. It is run in an empty folder of its own, so that what it leaves behind helps no other run.
+    """A command line and its environment. It runs in an empty folder, so that no run profits from files of another.
 
-    `own_heap` is for a program that reserves far more addresses than memory, and limits its heap by itself.
+    `own_heap`: the program reserves far more address space than memory and limits its own heap, so it gets no limit.
     """
 
     line: Sequence[str]
@@ -38,7 +38,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Run:
-    """What a command took, itself and its children together, and what it wrote."""
+    """The result of a command: seconds, bytes of peak memory, output and exit code; children are included.
+
+    `late`: the command was ended at the limit of time.
+    """
 
     wall: float
     cpu: float
@@ -49,9 +52,9 @@ class Run:
 
 
 def measure(command: Command, limits: Limits) -> Run:
-    """Run a command to its end or its limit.
+    """Runs a command to its end or to a limit.
 
-    The peak memory is at least that of this process, from which the child is forked: keep it small.
+    The child is forked from this process, so the measured peak memory is at least the memory of this process.
     """
 
     def begin() -> None:
@@ -82,7 +85,7 @@ def measure(command: Command, limits: Limits) -> Run:
             timer.cancel()
             timer.join()
         wall = time.monotonic() - started
-        child.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for, and Popen does not know
+        child.returncode = os.waitstatus_to_exitcode(status)  # `wait4` has reaped the child, which Popen does not know
         output.seek(0)
         text = output.read().decode(errors="replace")
     cpu = usage.ru_utime + usage.ru_stime

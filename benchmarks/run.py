@@ -1,6 +1,6 @@
-"""Compares uncork with its peers, on this machine, and writes the tables to RESULTS.md.
+"""Compares uncork with its peers on this machine, and writes the tables to RESULTS.md.
 
-What is written is the median of some runs, in which the tools take turns.
+Every figure is the median of several runs, in which the tools take turns.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ SIZES = [
     ("arm-recheck/linux/tail-1/n2-sq2-cq2", 5, 500_000),
     ("propolis-2026/spdk/tail-1/n2-sq2-cq3", 3, 3_000_000),
 ]
-"""Instances of some 170,000, 990,000 and 6,900,000 states, how often each is run, and how deep."""
+"""Instances of some 170,000, 990,000 and 6,900,000 states: (name, number of runs, `Task.deep`)."""
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------
 def table(task: Task, columns: Sequence[Column]) -> Iterator[str]:
-    """The figures of one task, and where a peer is ahead."""
+    """The table of one task, and the figures in which a peer is ahead."""
     yield f"### {task.instance}: {'safety and liveness' if task.liveness else 'safety'}, {states(columns)} states"
     yield ""
     runs = max((len(c.wall) for c in columns), default=0)
@@ -82,7 +82,7 @@ def _ahead(columns: Sequence[Column]) -> Iterator[str]:
 
 
 def waits(compared: Sequence[tuple[Task, Sequence[Column]]]) -> Iterator[str]:
-    """How long a person waits who has changed the model: from the change to the answer, compilers included."""
+    """The table of waiting times: from a change of the model to the answer, compilers included."""
     tools = [tool for tool in TOOLS if tool is WARM or tool.name == "uncork, reduced" or tool.peer]
     tasks = [f"{states(columns)}, {'all' if task.liveness else 'safety'}" for task, columns in compared]
     waited = {
@@ -110,12 +110,12 @@ def waits(compared: Sequence[tuple[Task, Sequence[Column]]]) -> Iterator[str]:
 
 
 def states(columns: Sequence[Column]) -> str:
-    """The number of states that the tools found."""
+    """The number of states that the tools found; several numbers if the tools disagree."""
     return " / ".join(f"{count:,}" for count in sorted(counts(columns)))
 
 
 def machine() -> Iterator[str]:
-    """The versions of everything, the processor and the date."""
+    """The date, the machine, and the versions of all tools."""
     system = f"{platform.system()} {platform.release()}"
     cores, used = os.cpu_count(), len(os.sched_getaffinity(0))
     pinned = f" (everything here was pinned to {used} of them)" if used != cores else ""
@@ -173,7 +173,7 @@ its verifier; TLC reads the model.
 
 
 def main() -> None:
-    """Run everything, and write it down."""
+    """Runs the benchmarks and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the smallest instance, once, with the fastest tools")
     parser.add_argument("--limit", type=float, default=300, help="seconds for a run (default: 300)")

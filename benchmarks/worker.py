@@ -1,4 +1,4 @@
-"""Ours, as a process to be measured; it answers in JSON.
+"""An engine of uncork as a process to be measured. The answer is JSON on standard output.
 
 `worker.py explicit|reduced|reference|kernel INSTANCE safety|all`
 """
@@ -18,7 +18,7 @@ from uncork_properties.catalogue import properties
 
 
 def decide(engine: str, name: str, asked: str) -> dict[str, Any]:
-    """The whole of a check, from a name to verdicts."""
+    """Runs a whole check, from the name of an instance to the verdicts. Returns the answer."""
     if engine == "reference":
         from uncork.engines.reference import check
     elif engine == "reduced":
@@ -38,7 +38,7 @@ def decide(engine: str, name: str, asked: str) -> dict[str, Any]:
 
 
 def kernel(name: str) -> dict[str, Any]:
-    """The search alone, in a process that has loaded and compiled everything."""
+    """Runs and times the search alone, after everything is loaded and compiled. Returns the answer."""
     from uncork.engines import Budget, quiet
     from uncork.engines.explicit.explore import code, explore
 

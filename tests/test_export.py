@@ -32,7 +32,7 @@ SMALLEST = "mmio/linux/tail/n1-sq2-cq2"
 
 # -- promela -----------------------------------------------------------------------------------------------------------
 @dataclasses.dataclass(frozen=True)
-class Found:
+class SpinResult:
     """What SPIN says of a program."""
 
     errors: int
@@ -41,8 +41,8 @@ class Found:
 
 
 @pytest.fixture
-def spin(tmp_path: Path) -> Callable[[System, Property | None], Found]:
-    def run(system: System, prop: Property | None = None) -> Found:
+def spin(tmp_path: Path) -> Callable[[System, Property | None], SpinResult]:
+    def run(system: System, prop: Property | None = None) -> SpinResult:
         """Does what the program itself says: how to run it is part of what is tested."""
         text, _ = promela.program(system, prop)
         (tmp_path / "FILE").write_text(text)
@@ -53,7 +53,7 @@ def spin(tmp_path: Path) -> Callable[[System, Property | None], Found]:
         said = done.stdout
         assert "max search depth too small" not in said
         numbers = (r"errors: (\d+)", r"(\d+) states, stored", r"(\d+) transitions")
-        return Found(*(int(re.findall(number, said)[0]) for number in numbers))
+        return SpinResult(*(int(re.findall(number, said)[0]) for number in numbers))
 
     return run
 

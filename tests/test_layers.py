@@ -184,7 +184,7 @@ def test_imports_keep_to_the_table(module: str) -> None:
         ("uncork.logs.write", "from uncork import validate"),
         ("uncork.export.tla", "from uncork_nvme.instance import from_name"),
         ("uncork.conform.rig.driver", "from uncork.conform.campaign import Campaign"),
-        ("uncork.conform.rig.driver", "from uncork.engines.follow import Crowd"),
+        ("uncork.conform.rig.driver", "from uncork.engines.follow import TooManyStates"),
         ("uncork.cost.exact", "from uncork.command.options import write"),
         ("uncork.cost.show", "from uncork.measure.show import table"),
         ("uncork.trace.runs", "from uncork.trace.command import trace"),

@@ -17,7 +17,7 @@ from scipy.sparse.linalg import spsolve
 from uncork.core.expr import boolean
 from uncork.core.timed import Arrivals, Case, Span, Time, Timed
 from uncork.decide.exits import Exit
-from uncork.engines.events.simulate import Simulator, Stray
+from uncork.engines.events.simulate import OutOfRange, Simulator
 from uncork.engines.events.statistics import mean
 from uncork.measure import show as measure_report
 from uncork.measure import simulate as measuring
@@ -124,7 +124,7 @@ def test_a_louder_guest_rings_more() -> None:
 STUCK = "propolis-2025/linux/tail/n1-sq64-cq64/backend=detached,submit_batch=1"
 
 
-def found(name: str, under: str = "full", **asked: Any) -> measuring.Found:
+def found(name: str, under: str = "full", **asked: Any) -> measuring.Measurement:
     return measuring.measure(from_name(name), load.LOADS[under], **{"time": 20_000, "runs": 3, "seed": 1} | asked)
 
 
@@ -156,7 +156,7 @@ def test_a_span_that_begins_within_itself_counts_from_its_first_beginning() -> N
 def test_time_that_does_not_pass_is_an_error_and_no_endless_loop() -> None:
     system = from_name("mmio/linux/tail/n1-sq2-cq2").system
     still = Simulator(Timed(system, {duty: (Case(Time(0)),) for duty in system.duties}))
-    with pytest.raises(Stray, match="does not pass"):
+    with pytest.raises(OutOfRange, match="does not pass"):
         still.run(1, 0, 10)
 
 

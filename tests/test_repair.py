@@ -31,7 +31,7 @@ from uncork.design import show_front as frontier_report
 from uncork.design.decider import SAME, SEARCH, Decider
 from uncork.design.finalists import finalists
 from uncork.design.price import Price, Prices, Unpriced
-from uncork.design.search import Found
+from uncork.design.search import SearchResult
 from uncork.design.space import EVENT_IDX, SWITCHES, Changes, Space, shapes
 from uncork.engines import Budget, Tick, unwatched
 from uncork.engines.deductive import prove
@@ -81,24 +81,24 @@ def live_by_check(space: Space, changes: Changes) -> bool:
         pytest.param(SEVERAL, id="two SQs", marks=pytest.mark.deep),
     ],
 )
-def found(request: pytest.FixtureRequest) -> Found:
+def found(request: pytest.FixtureRequest) -> SearchResult:
     return repair.search(request.param, Decider())
 
 
 @pytest.fixture(scope="module")
-def brute(found: Found) -> dict[Changes, bool]:
+def brute(found: SearchResult) -> dict[Changes, bool]:
     """Every design of the space, with no pruning whatever."""
     return {changes: live_by_check(found.space, changes) for changes in found.space.designs()}
 
 
-def test_brute_force_finds_the_same_minimal_sets(found: Found, brute: dict[Changes, bool]) -> None:
+def test_brute_force_finds_the_same_minimal_sets(found: SearchResult, brute: dict[Changes, bool]) -> None:
     live = [changes for changes, good in brute.items() if good]
     minimal = {changes for changes in live if not any(other < changes for other in live)}
     assert {each.changes for each in found.live} == minimal
     assert minimal and not found.open
 
 
-def test_no_design_is_refuted_that_check_proves(found: Found, brute: dict[Changes, bool]) -> None:
+def test_no_design_is_refuted_that_check_proves(found: SearchResult, brute: dict[Changes, bool]) -> None:
     assert not [changes for changes in found.refuted if brute[changes]]
     every = repair.search(found.space, Decider(), minimal=False)
     assert {each.changes for each in every.live} == {changes for changes, good in brute.items() if good}
@@ -106,7 +106,7 @@ def test_no_design_is_refuted_that_check_proves(found: Found, brute: dict[Change
 
 
 @pytest.mark.slow
-def test_runs_of_others_make_a_difference_to_the_work_and_to_nothing_else(found: Found) -> None:
+def test_runs_of_others_make_a_difference_to_the_work_and_to_nothing_else(found: SearchResult) -> None:
     plain = repair.search(found.space, Decider(replays=False))
     assert [each.changes for each in plain.live] == [each.changes for each in found.live]
     assert plain.refuted.keys() == found.refuted.keys()
@@ -114,13 +114,13 @@ def test_runs_of_others_make_a_difference_to_the_work_and_to_nothing_else(found:
     assert found.counts["refuted by a stored run"] > 0 == plain.counts["refuted by a stored run"]
 
 
-def test_every_refutation_is_a_run_of_that_very_design(found: Found) -> None:
+def test_every_refutation_is_a_run_of_that_very_design(found: SearchResult) -> None:
     for decision in found.refuted.values():
         assert decision.trace is not None
         replay(decision.instance.system, decision.trace, decision.refutes)
 
 
-def test_every_change_is_needed(found: Found) -> None:
+def test_every_change_is_needed(found: SearchResult) -> None:
     for live in found.live:
         for change, decision in found.needed(live):
             rest = live.changes - {change}
@@ -132,7 +132,7 @@ def test_every_change_is_needed(found: Found) -> None:
             assert any(isinstance(row.verdict, Refuted) for row in checked.rows)
 
 
-def test_all_designs_are_accounted_for(found: Found) -> None:
+def test_all_designs_are_accounted_for(found: SearchResult) -> None:
     counts = found.counts
     assert sum(counts.values()) == found.total == len(set(found.space.designs()))
     assert counts["skipped as not minimal"] > 0
@@ -191,7 +191,7 @@ def test_ctrl_c_gives_what_was_found_so_far() -> None:
     assert "interrupted" in repair_report.sums(found)
 
 
-def test_what_shows_a_change_to_be_needed_is_said_once(found: Found) -> None:
+def test_what_shows_a_change_to_be_needed_is_said_once(found: SearchResult) -> None:
     finals = finalists(found, Decider(), unwatched, prove=False, priced=False)
     assert repair_page.page([(found, finals)] * 2).count("<details>") == 1
 
@@ -226,7 +226,7 @@ def test_ctrl_c_leaves_the_rest_unproved_and_unpriced(monkeypatch: pytest.Monkey
     assert len(finals) == 2 and not any(each.price for each in finals)
 
 
-def repairs_of_the_page(space: Space) -> tuple[Found, str]:
+def repairs_of_the_page(space: Space) -> tuple[SearchResult, str]:
     """What is found in a space of Propolis with one SQ, and the page's section, which has all of that."""
     page = (Path(__file__).parent.parent / "docs" / "repair.md").read_text()
     found = repair.search(space, Decider())

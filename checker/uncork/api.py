@@ -23,9 +23,9 @@ from uncork.core.trace import replay as _replay
 from uncork.core.verdict import Refuted
 from uncork.decide import many
 from uncork.decide.one import Checked
-from uncork.design.search import Found as Repairs
+from uncork.design.search import SearchResult as Repairs
 from uncork.engines import Budget
-from uncork.measure.simulate import Found as Measurement
+from uncork.measure.simulate import Measurement as Measurement
 from uncork.prove.proof import Part as Proof
 
 Named = Instance | str

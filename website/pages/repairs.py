@@ -8,7 +8,7 @@ from pathlib import Path
 
 from uncork.design.decider import Decider, Decision
 from uncork.design.finalists import Finalist, finalists
-from uncork.design.search import Found, search
+from uncork.design.search import SearchResult, search
 from uncork.design.show import COSTS, NO_COSTS, fails, in_words, sums
 from uncork.design.space import Space, said, shapes
 from uncork.engines import unwatched
@@ -48,13 +48,13 @@ see [proof.md](proof.md).
 """
 
 
-def page(made: Sequence[tuple[Found, Sequence[Finalist]]]) -> str:
+def page(made: Sequence[tuple[SearchResult, Sequence[Finalist]]]) -> str:
     """The page, from what was found of each device and numbers of SQs."""
     said: dict[str, str] = {}
     return _HEAD + "".join(_section(found, finals, said) for found, finals in made)
 
 
-def _section(found: Found, finals: Sequence[Finalist], before: dict[str, str]) -> str:
+def _section(found: SearchResult, finals: Sequence[Finalist], before: dict[str, str]) -> str:
     """A section; `before` has what was said of why changes are needed, and of which SQs: it is not said again."""
     sqs = sorted({shape.sqs for shape in found.space.shapes})
     sizes = ", ".join(f"{n}×SQ{s}, CQ{c}" for n, s, c in sorted(found.space.shapes))
@@ -83,7 +83,7 @@ def _section(found: Found, finals: Sequence[Finalist], before: dict[str, str]) -
     return "\n".join(lines)
 
 
-def _needed(found: Found, finals: Sequence[Finalist]) -> str:
+def _needed(found: SearchResult, finals: Sequence[Finalist]) -> str:
     lines = []
     for number, each in enumerate(finals, 1):
         lines.append(f"{number}. `{in_words(each.live.changes)}`")

@@ -51,7 +51,7 @@ def variant(probed: Probed) -> dict[str, Choice]:
 
 
 @dataclass
-class Found:
+class SettingResult:
     """What a campaign came to, by setting; and the run that failed, if one did."""
 
     setting: Setting
@@ -99,9 +99,9 @@ class Campaign:
 
     def until_one_fails(
         self, among: Sequence[Setting], schedules: int, seed: int, watch: Watch, what: str = ""
-    ) -> list[Found]:
+    ) -> list[SettingResult]:
         """What came of so many schedules over the settings in turn, with seeds from `seed` on; the last may fail."""
-        found = {setting: Found(setting) for setting in among}
+        found = {setting: SettingResult(setting) for setting in among}
         for number in range(schedules):
             setting = among[number % len(among)]
             watch(Tick(number, schedules, what or f"{setting.guest}, {setting.shape}"))

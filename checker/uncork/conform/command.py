@@ -25,7 +25,7 @@ from uncork.conform.trials import Line
 from uncork.decide.exits import Exit
 from uncork.decide.gate import worst
 from uncork.engines import Tick, Watch
-from uncork.engines.follow import Crowd
+from uncork.engines.follow import TooManyStates
 from uncork.render.terminal.progress import progress
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def conform(
     except Missing as why:
         click.echo(f"skipped: {why}", err=True)
         return Exit.OPEN
-    except (Failed, Crowd) as why:
+    except (Failed, TooManyStates) as why:
         click.echo(f"open: {why}", err=True)
         return Exit.OPEN
     return made.tell(to, None if stored else save, json_)

@@ -78,7 +78,7 @@ class Model:
         return [action for action in self.system.enabled(state) if action.name in self._seen]
 
     def follow(self, action: str, saw: Mapping[str, Value], *, late: bool = False) -> Mismatch | None:
-        """Takes what the guest did and what was seen after it. Raises `follow.Crowd`."""
+        """Takes what the guest did and what was seen after it. Raises `follow.TooManyStates`."""
         if not self._follower.take(Event(action, frozenset({action}))):
             return Mismatch(action, saw, ())
         return self.look(action, saw, late=late)

@@ -62,7 +62,7 @@ def run(
     """Runs one schedule on a controller that is set up anew: `moves` as far as they may be made, or drawn by the seed.
 
     Without a model nothing is compared, and only what gets stuck is found; of a run that is not wound down only what
-    does not match. Raises `Failed`, `Disagreement`, `Crowd`.
+    does not match. Raises `Failed`, `Disagreement`, `TooManyStates`.
     """
     chosen = random.Random(seed)
     made = Run(shape, seed, config_first=chosen.random() < 0.5)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import Choice, Choices
 
-from uncork.conform.campaign import Campaign, Found, Setting
+from uncork.conform.campaign import Campaign, Setting, SettingResult
 from uncork.conform.controls import CONTROLS, MOST, MOST_OVERLAID, MOST_WRONG, OVERLAID, OVERLAYS, WRONG, against
 from uncork.conform.rig.controller import Controller
 from uncork.conform.rig.probing import Probed
@@ -49,7 +49,7 @@ def probed(found: Probed) -> Iterator[Line]:
     yield Line("device", "kicks SQs", "the doorbell of a full CQ has its SQs looked at", 1, 0, kicks, True)
 
 
-def settings(found: Sequence[Found]) -> Iterator[Line]:
+def settings(found: Sequence[SettingResult]) -> Iterator[Line]:
     """How the schedules went, by guest and sizes."""
     for each in found:
         looked = each.checks
@@ -114,11 +114,11 @@ def _verdict(checked: Checked) -> str:
     return next(each for each in ("refuted", "open", "proved") if each in words)
 
 
-def _failed(found: Sequence[Found]) -> tuple[Setting, Run] | None:
+def _failed(found: Sequence[SettingResult]) -> tuple[Setting, Run] | None:
     return next(((each.setting, each.failed) for each in found if each.failed), None)
 
 
-def _totals(found: Sequence[Found]) -> tuple[int, int]:
+def _totals(found: Sequence[SettingResult]) -> tuple[int, int]:
     return sum(each.schedules for each in found), sum(each.moves for each in found)
 
 

@@ -1,1 +1,1 @@
-"""The one language: expressions, systems, properties, traces and verdicts, as inert data."""
+"""The modelling language as inert data: expressions, systems, properties, traces and verdicts."""

@@ -1,7 +1,7 @@
-"""What a proof for all sizes has to be told: lemmas about every reachable state, and ranks that fall.
+"""The input of a proof for all sizes: lemmas about every reachable state, and ranking functions.
 
-All of it is conditions and numbers in the one language, over a system whose sizes are symbols. None of it is believed:
-`uncork.engines.deductive` turns it into obligations, and what is not proved is said by name.
+Lemmas and ranks are expressions over a system whose sizes are symbols. Nothing in an argument is trusted:
+`uncork.engines.deductive` turns it into proof obligations and names every obligation that it cannot prove.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from uncork.core.system import System
 
 @frozen
 class Lemma:
-    """A condition of every reachable state, and in words.
+    """A condition that is claimed of every reachable state; `says` states it in words.
 
-    One that is `needed` is a reason of the design's, and what breaks it is told; any other is dropped in silence where
-    it is not kept, for what is left may do. Without one that is a `basis` nothing is proved: the very form of the
-    system, with its sums and counts, presumes it.
+    `needed`: the lemma is a reason why the design works, so a step that breaks it is reported. A lemma that is not
+    needed is dropped silently if some step breaks it, since the other lemmas may suffice. `basis`: the abstraction
+    itself (its sums and counts) assumes the lemma, so without the lemma nothing counts as proved.
     """
 
     name: str
@@ -32,9 +32,11 @@ class Lemma:
 
 @frozen
 class Elsewhere:
-    """A step may happen among those that the system sums up: shown for one that is followed, and so for any.
+    """A claim that a step is enabled at some replica which the system only counts.
 
-    Where `shown` holds (of the one), the step that is asked for may happen, or something that was said before this.
+    `condition` says, by the counts, that such a replica exists. `shown` is the same condition on the replica that the
+    system follows: where `shown` holds, a required step must be enabled, or an earlier `Elsewhere` must apply. The
+    followed replica is arbitrary, so the claim holds for every replica.
     """
 
     condition: Expr
@@ -43,11 +45,12 @@ class Elsewhere:
 
 @frozen
 class Descent:
-    """Why a property that asks for something not to last for ever holds.
+    """A termination argument for a `NotForever` property.
 
-    Every step but those that satisfy the property lowers the `rank` (its parts count as digits do, the first most), no
-    part is ever below 0, and while the property waits some step that is owed fairness may happen, or one of `elsewhere`
-    holds. So no run can put the property off for ever.
+    While the condition of `prop` holds, three things are proved. Every step lowers the `rank`, unless the step
+    satisfies the property; the rank is a tuple of (meaning, number), compared lexicographically. No part of the rank is
+    below 0. Some fair step is enabled, or some condition of `elsewhere` holds. Hence no fair run stays in the condition
+    for ever.
     """
 
     prop: NotForever
@@ -57,10 +60,11 @@ class Descent:
 
 @frozen
 class Help:
-    """Some steps that bring nearer what a `Response` waits for, each for as long as `while_` holds.
+    """Steps that lower the rank of a `Response`, as long as `while_` holds.
 
-    `duties` names the steps, as fairness is owed to them. Where they are those of one that stands for any, `others` are
-    the actions of those who are not the one: what is shown of them without regard to what waits holds of a third, too.
+    `duties` names the steps by their duties. If the steps belong to a replica that stands for any replica, `others`
+    are the actions of the other replicas. What is proved of `others` does not use the waiting condition, so it also
+    holds of a third replica.
     """
 
     duties: frozenset[str]
@@ -70,12 +74,13 @@ class Help:
 
 @frozen
 class Response:
-    """Why a property that asks for something not to last for ever holds, though others may go on for ever.
+    """An argument for a `NotForever` property that holds even if other steps go on for ever.
 
-    While it waits no step raises the `rank`, some step of the `helpers` may happen (but for the `lock`, if it needs
-    that; or `elsewhere` holds), stays so until it happens or the rank falls, and lowers the rank when it happens. The
-    lock is not held for ever, by another response; so strong fairness makes the rank fall, and it cannot for ever. The
-    response rule of Manna and Pnueli (Completing the temporal picture, 1991) for compassion.
+    While the condition of `prop` holds, four things are proved. No step raises the `rank`. Some step of the `helpers`
+    is enabled, apart from the `lock` if it needs the lock, or some condition of `elsewhere` holds. The helper stays
+    enabled until it is taken or the rank falls. The helper lowers the rank when it is taken. The property `released`
+    says that the lock is not held for ever. So strong fairness makes the rank fall again and again, which is impossible
+    for ever. This is the response rule for compassion of Manna and Pnueli (Completing the temporal picture, 1991).
     """
 
     prop: NotForever
@@ -88,7 +93,7 @@ class Response:
 
 @frozen
 class Claim:
-    """A condition that follows from the lemmas. One that is a `basis` is needed for everything that is proved."""
+    """A condition that follows from the lemmas. If it is a `basis`, every proof of the argument depends on it."""
 
     name: str
     says: str
@@ -98,10 +103,9 @@ class Claim:
 
 @frozen
 class Argument:
-    """A proof to be checked: the system, its lemmas, what follows from them, and the descents.
+    """A proof to be checked: a system, its lemmas, the claims that follow from them, and the liveness arguments.
 
-    `inputs` are variables that stand for a choice within a step; nothing is known of them but their sort. `frames` are
-    about steps and not states.
+    `inputs` are variables that stand for a choice within a step; only their sort constrains them.
     """
 
     system: System
@@ -115,9 +119,9 @@ class Argument:
 
 @frozen
 class Frame:
-    """Numbers that steps leave as they are, or do not raise, and conditions that hold after them.
+    """A claim about some `steps`: they keep the numbers `kept`, do not raise `not_raised`, and end with `after` true.
 
-    That is what lets a sum stand for those who are not followed.
+    Frames justify that a sum stands for the replicas that the system does not follow.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Costs: how often steps are taken for each other step in the long run, and how often before a wait ends.
+"""Costs: the long-run ratio of some steps to others, and the number of steps during a wait.
 
-A cost is a question; the engine answers it with a number and a run that shows it. `recheck` replays that run with no
-engine in sight and counts anew.
+A cost is a question. The engine answers with a number and a run that attains the number. `recheck` replays the run
+and counts its steps without any engine.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from uncork.core.trace import ReplayError, Trace, replay
 
 @frozen
 class Rate:
-    """Steps `counted` for each of the steps `per`, in the long run, where the latter are taken again and again.
+    """The long-run number of `counted` steps for each `per` step, over runs that take `per` steps infinitely often.
 
-    Of a run this is the limit of one number by the other, where there is one.
+    The rate of a run is the limit of the ratio of the two counts, if the limit exists.
     """
 
     name: str
@@ -30,9 +30,10 @@ class Rate:
 
 @frozen
 class Wait:
-    """Steps `counted` while a condition holds without a break: those that are taken where it holds.
+    """The number of `counted` steps taken while `condition` holds without interruption.
 
-    The step that ends the wait counts, the one that begins it does not.
+    A step counts if it starts in a state where the condition holds. So the step that ends the wait counts, and the step
+    that begins the wait does not.
     """
 
     name: str
@@ -43,12 +44,11 @@ class Wait:
 
 @frozen
 class Extreme:
-    """The least or the greatest value of a rate; None is infinite. The loop of `run` has it.
+    """The least or the greatest value of a rate (None: infinite). The loop of `run` has this value.
 
-    `fair`: that loop is fair, so the run is one that has this value and repeats itself. Otherwise every fair loop is
-    less extreme; fair loops come as near as one likes, and a fair run that goes round the loop ever longer before it
-    does what fairness asks has the value in the limit. (An infinite value is always of that kind: the loop takes none
-    of the steps `per`.)
+    `fair`: the loop is fair, so `run` repeats itself and attains the value. If not `fair`, every fair loop is less
+    extreme, and fair loops come arbitrarily close. Only a fair run that goes round the loop ever longer between its
+    fair steps has the value, as a limit. An infinite value is never `fair`, since its loop takes no `per` step.
     """
 
     value: Fraction | None
@@ -66,11 +66,11 @@ class Range:
 
 @frozen
 class Longest:
-    """The most steps that a wait counts; None is infinite. `run` ends with such a wait; there is none without a wait.
+    """The greatest number of steps that a wait counts (None: infinite). `run` ends with such a wait.
 
-    `unending`: some fair run waits for ever, whatever it counts; `hang` is one. If the number is infinite, `run` loops
-    in the wait: `fair` if that loop is fair, so that a fair run counts for ever; otherwise one counts as often as one
-    likes.
+    `run` is None if no reachable state waits. `unending`: some fair run waits for ever, whatever it counts; `hang` is
+    such a run. If the number is infinite, `run` loops inside the wait. The loop is `fair` if a fair run can count for
+    ever; otherwise every fair run counts finitely many steps, and some fair run counts more than any given bound.
     """
 
     most: int | None
@@ -81,22 +81,22 @@ class Longest:
 
 
 def opened(trace: Trace) -> Trace:
-    """A looping trace as a finite one: once round, whether that is fair or not."""
+    """The finite trace that goes once round the loop of `trace`, fair or not. Other traces are returned unchanged."""
     if trace.loop is None or trace.stuck:
         return trace
     return Trace((*trace.states, trace.states[trace.loop]), trace.steps)
 
 
 def counts(trace: Trace, rate: Rate) -> tuple[int, int]:
-    """How often the loop of a trace takes the steps `counted`, and the steps `per`."""
+    """How many steps in the loop of a trace are `counted`, and how many are `per`."""
     loop = trace.steps[trace.stem :]
     return sum(name in rate.counted for name in loop), sum(name in rate.per for name in loop)
 
 
 def recheck(system: System, asked: Rate | Wait, found: Extreme | Longest) -> None:
-    """Checks that the run is one of the system and has the value claimed; that nothing is more extreme, it cannot tell.
+    """Checks that the run in `found` is a run of the system and has the claimed value. Raises `ReplayError`.
 
-    Raises `ReplayError`.
+    A replay cannot show that no other run is more extreme.
     """
     if isinstance(asked, Rate):
         assert isinstance(found, Extreme)

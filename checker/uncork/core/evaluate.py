@@ -1,4 +1,4 @@
-"""The interpreter: what an expression means, on plain values. Slow, plain, and the judge of every other reading."""
+"""The interpreter: the value of an expression on plain values. It is slow, and every other translation must agree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def evaluate(expression: Expr, state: State) -> Value:
     """The value of `expression` in `state`."""
     op, args = expression.op, expression.args
     if op == "const":
-        return expression.value  # type: ignore[return-value]  # `cast` is a call, and this is most of what is done
+        return expression.value  # type: ignore[return-value]  # not `cast`: its call would cost most of the time
     if op == "var":
         return state[expression.value]  # type: ignore[index]
     if op == "ite":
@@ -51,7 +51,7 @@ def evaluate(expression: Expr, state: State) -> Value:
 
 
 def integer(expression: Expr, state: State) -> int:
-    """The value of a number or position."""
+    """The value in `state` of an expression that is a number or a position."""
     return cast(int, evaluate(expression, state))
 
 

@@ -1,7 +1,7 @@
 """Expressions over typed variables, built by operator overloading and read by every engine and exporter.
 
-A node is inert: an operator, its arguments, a sort. Slips that Python would let pass in silence (`and`, `if`, a missing
-parenthesis, a misspelt name) raise `SlipError` while the model is built.
+A node is plain data: an operator, its arguments and a sort. Mistakes that Python would accept silently (`and`, `if`, a
+missing parenthesis, a misspelt name) raise `SlipError` while the model is built.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Scalar, SlipError,
 class Expr:
     """One node of an expression.
 
-    `op` is `const` or `var` (with `value`: the plain value, or the variable's name), or an operator over `args`:
-    `+ - == < <= & | ~ ite`, `wrap` (an integer modulo the size of the node's ring; as a `Range`, a distance on a ring),
-    `select` (array, position), `store` (array, position, element), `array` (its elements in order; engines make it) and
-    `gap` (see there).
+    `op` is `const` (`value` is the plain value), `var` (`value` is the variable's name), or an operator over `args`:
+    `+ - == < <= & | ~ ite`; `wrap`, an integer modulo `value`, which is the size of a ring (a `wrap` whose sort is a
+    `Range` is a distance on that ring); `select` (array, position); `store` (array, position, element); `array`, the
+    elements in order, which only engines build; and `gap` (see the function `gap`).
     """
 
     __slots__ = ("args", "op", "sort", "value")
@@ -84,7 +84,7 @@ class Expr:
         return _ordered("<=", _number(other, ">="), self)
 
     def among(self, *names: str) -> Expr:
-        """Whether an enumeration is one of these names."""
+        """Whether the value of an enumeration is one of `names`."""
         return any_of(self == name for name in names)
 
     # -- logic -----------------------------------------------------------------------------------------------------
@@ -144,9 +144,9 @@ def number(value: int) -> Expr:
 
 
 def lift(value: object, sort: Sort) -> Expr:
-    """`value` as an expression that can be compared with, or assigned to, one of this sort.
+    """`value` as an expression that can be compared with, or assigned to, an expression of this sort.
 
-    Raises `SlipError` if it is of another sort; a number is fit for any range (engines check what is assigned).
+    Raises `SlipError` if `value` has another sort. A number fits every range, since engines check assigned values.
     """
     if isinstance(value, Expr):
         given = value.sort
@@ -168,18 +168,18 @@ def lift(value: object, sort: Sort) -> Expr:
 
 
 def gap(to: Expr, since: Expr) -> Expr:
-    """How far apart two positions of a ring are if nothing ever wraps: how often each was moved on, subtracted.
+    """The difference of two positions of a ring before they wrap: how often each position was advanced, subtracted.
 
-    Only proofs for all sizes can speak of this, which unwind a ring into positions that count for ever; no state of a
-    system tells it, so every other reading refuses it.
+    Only proofs for all sizes can use a gap, because they unwind a ring into positions that count without bound. The
+    states of a system do not contain it, so the interpreter and the other engines reject it.
     """
     if not isinstance(to.sort, Ring) or to.sort != since.sort:
         raise SlipError(f"gap({text(to)}, {text(since)}): two positions of one ring are needed")
-    return Expr("gap", (to, since), Range(-inf, inf))  # type: ignore[arg-type]  # bounded by no number
+    return Expr("gap", (to, since), Range(-inf, inf))  # type: ignore[arg-type]  # a gap has no bounds
 
 
 def ite(condition: Expr, then: Expr | Value, otherwise: Expr | Value) -> Expr:
-    """`then` where the condition holds, else `otherwise`; at least one of the two is an expression or a number."""
+    """`then` if the condition holds, else `otherwise`. At least one of the two must be an expression or a number."""
     condition = lift(condition, _BOOL)
     if not isinstance(then, Expr) and not isinstance(otherwise, Expr):
         then = _number(then, "ite")  # type: ignore[arg-type]  # _number says what is wrong with it
@@ -206,7 +206,7 @@ def maximum(a: Expr | int, b: Expr | int) -> Expr:
 
 
 def all_of(conditions: Iterable[Expr]) -> Expr:
-    """Whether every condition holds (true of none)."""
+    """Whether every condition holds (true if there are none)."""
     result = boolean(True)
     for condition in conditions:
         result = result & condition
@@ -214,7 +214,7 @@ def all_of(conditions: Iterable[Expr]) -> Expr:
 
 
 def any_of(conditions: Iterable[Expr]) -> Expr:
-    """Whether some condition holds (false of none)."""
+    """Whether some condition holds (false if there are none)."""
     result = boolean(False)
     for condition in conditions:
         result = result | condition
@@ -227,7 +227,7 @@ def count(conditions: Iterable[Expr]) -> Expr:
 
 
 def total(numbers: Iterable[Expr]) -> Expr:
-    """The sum of some numbers (0 of none)."""
+    """The sum of the numbers (0 if there are none)."""
     result = number(0)
     for each in numbers:
         result = each if _known(result) and result.value == 0 else result + each
@@ -235,14 +235,14 @@ def total(numbers: Iterable[Expr]) -> Expr:
 
 
 def conjuncts(condition: Expr) -> list[Expr]:
-    """The conditions that are joined by & at the top of this one."""
+    """The operands of the `&` at the top of a condition; the condition itself if there is no `&`."""
     if condition.op != "&":
         return [condition]
     return [part for arg in condition.args for part in conjuncts(arg)]
 
 
 def variables(expression: Expr) -> list[Expr]:
-    """The variables an expression reads, each once, in the order of reading."""
+    """The variables that an expression reads, without duplicates, in the order in which they occur."""
     found: dict[Value | None, Expr] = {}
     for node in nodes([expression]):
         if node.op == "var":
@@ -251,7 +251,7 @@ def variables(expression: Expr) -> list[Expr]:
 
 
 def nodes(expressions: Iterable[Expr]) -> Iterator[Expr]:
-    """Every node of some expressions, each once, though many may share it; in the order of reading."""
+    """Every node of the expressions, in the order in which they occur. A shared node is given once."""
     seen: set[int] = set()
     waiting = [*expressions][::-1]
     while waiting:
@@ -267,7 +267,7 @@ _BINDS = {"|": 1, "&": 2, "~": 3, "==": 4, "<": 4, "<=": 4, "+": 5, "-": 5}
 
 
 def text(expression: Expr, outer: int = 0) -> str:
-    """The expression in a few words; positions wrap without saying so."""
+    """The expression as people read it; `wrap` is left out. `outer` is how tightly the surrounding operator binds."""
     op, args = expression.op, expression.args
     if op == "wrap":
         return text(args[0], outer)
@@ -291,7 +291,7 @@ def text(expression: Expr, outer: int = 0) -> str:
         return f"~{text(args[0], 4)}"
     binds = _BINDS[op]
     left = text(args[0], binds if op not in ("==", "<", "<=") else 5)
-    right = text(args[1], binds + (op in ("+", "-")))  # k + (a - b) is not (k + a) - b where a - b wraps
+    right = text(args[1], binds + (op in ("+", "-")))  # k + (a - b) is not (k + a) - b if a - b wraps
     inner = f"{left} {op} {right}"
     return f"({inner})" if outer > binds or (outer == binds and op in ("==", "<", "<=")) else inner
 
@@ -302,7 +302,7 @@ def _const(node: Expr) -> bool:
 
 
 def _known(node: Expr) -> bool:
-    """Whether a node is a constant, and not a size that is a symbol."""
+    """Whether a node is a constant other than a symbolic size."""
     return node.op == "const" and not isinstance(node.value, Size)
 
 
@@ -317,9 +317,9 @@ def _number(value: Expr | int, op: str) -> Expr:
 
 
 def _either(one: Sort, other: Sort, value: Expr | None = None) -> Sort:
-    """The sort of what may be of either: ranges widen, in arrays too.
+    """The sort of a value that may have either sort: the union of two ranges, also as elements of arrays.
 
-    `SlipError` (about `value`) if they do not mix.
+    Raises `SlipError`, naming `value`, if the sorts do not mix.
     """
     if one is other:
         return one
@@ -333,7 +333,7 @@ def _either(one: Sort, other: Sort, value: Expr | None = None) -> Sort:
 
 
 def _bound(which: Any, one: int, other: int, beyond: float) -> Any:
-    """The lesser or greater bound; where that depends on the sizes, a bound beyond both."""
+    """The lesser or greater of two bounds (`which` is min or max); `beyond` if the answer depends on the sizes."""
     try:
         return which(one, other)
     except Undecided:
@@ -407,7 +407,7 @@ def _element(array: Expr, position: Expr) -> tuple[Array, Expr]:
 
 
 def scalar(sort: Sort) -> Scalar:
-    """The sort, which must not be an array."""
+    """The sort itself. Raises `SlipError` if it is an array."""
     if isinstance(sort, Array):
         raise SlipError("an array cannot stand here")
     return sort

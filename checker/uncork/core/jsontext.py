@@ -1,4 +1,4 @@
-"""JSON as a gate reads it: nothing is said twice, and a number is a number."""
+"""A strict JSON reader: it rejects duplicate names in an object, and NaN and infinities."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any, NoReturn
 
 
 def loads(text: str) -> Any:
-    """The value of a text; raises `ValueError`, also for a name that is there twice, of which readers take one."""
+    """The value of a JSON text. Raises `ValueError` if the text is invalid, nested too deep, or repeats a name.
+
+    Readers disagree on which of two equal names counts, so a repeated name is rejected.
+    """
     try:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""Whole numbers as people write them. Python's `int` also takes 007, +7, 1_000 and the digits of other scripts."""
+"""Whole numbers as people write them. Python's `int` also accepts 007, +7, 1_000 and the digits of other scripts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 _MOST = 18
-"""Digits: whatever is counted fits a machine's word."""
+"""The most digits: such a number fits in a 64-bit word."""
 
 
 def whole(text: str) -> int:
-    """The number that a text is; raises `ValueError` if it is not written in the digits 0 to 9 alone."""
+    """The whole number that `text` denotes. Raises `ValueError` unless it has at most 18 digits, all of them 0 to 9."""
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is not a whole number in the digits 0 to 9, such as 12")
     if len(text) > _MOST:

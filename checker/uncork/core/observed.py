@@ -1,4 +1,4 @@
-"""What was seen of a run: events, each of which may be some actions, and what was read after it."""
+"""Observations of a run: events, each with the actions that it may stand for and the values read after it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from uncork.core.sorts import Value
 
 @frozen
 class Event:
-    """One thing that was seen.
+    """One observed event.
 
-    `actions` are the names of those of which exactly one was taken; none is a look at the state between two events.
-    `saw` are the values, just after it, of some of what can be observed, by name. `label` says where it comes from.
-    `quiet` are the names of actions that were possible no more when it was seen: the system was given time for them.
+    - `label` says where the event comes from, such as a line of a log.
+    - `actions` are names of actions, exactly one of which was taken. If empty, the event only observes the state.
+    - `saw` are observed values just after the event, by the name of the observable.
+    - `quiet` are names of actions that were not enabled after the event, because the system had had time to take them.
     """
 
     label: str

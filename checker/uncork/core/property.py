@@ -1,4 +1,4 @@
-"""Properties: what must never be, what must not last for ever, and what some run must show."""
+"""Properties: invariants, conditions that must not last for ever, and covers, which some run must show."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TypeAlias
 
 from uncork.core.expr import Expr, text
 from uncork.core.frozen import frozen
-from uncork.core.system import Saying, say
+from uncork.core.system import Sentence, say
 
 
 @frozen
 class InRange:
-    """Every variable keeps to its sort."""
+    """The property that every variable stays in its sort."""
 
     name: str
     row: str
@@ -22,34 +22,34 @@ class InRange:
 
 @frozen
 class Always:
-    """A condition that holds in every reachable state."""
+    """An invariant: the condition holds in every reachable state. `blame` says what went wrong if it does not."""
 
     name: str
     row: str
     doc: str
     condition: Expr
-    blame: Saying
+    blame: Sentence
 
 
 @frozen
 class NotForever:
-    """No fair run stays for ever where a condition holds, taking none of the actions in `without` any more.
+    """The property that no fair run ends in states where `condition` holds, taking no action in `without` any more.
 
-    `wakers` are the families of actions that could have ended it: a trace tells what became of each.
+    `wakers` are the families of actions that could have ended the wait; a trace says what became of each.
     """
 
     name: str
     row: str
     doc: str
     condition: Expr
-    blame: Saying
+    blame: Sentence
     without: frozenset[str] = frozenset()
     wakers: tuple[str, ...] = ()
 
 
 @frozen
 class Sometimes:
-    """A cover: some run reaches a state where the condition holds. A proof over a model that cannot is empty."""
+    """A cover: some run reaches a state where the condition holds. If none does, proofs over the model are vacuous."""
 
     name: str
     condition: Expr
@@ -58,7 +58,7 @@ class Sometimes:
 
 @frozen
 class Repeatedly:
-    """A cover: some run takes one of these steps again and again, for ever."""
+    """A cover: some run takes one of the `steps` infinitely often."""
 
     name: str
     steps: frozenset[str]
@@ -66,19 +66,19 @@ class Repeatedly:
 
 
 Cover: TypeAlias = Sometimes | Repeatedly
-"""What some run has to show."""
+"""A condition or steps that some run has to show."""
 
 Property: TypeAlias = InRange | Always | NotForever
-"""What is proved or refuted. `row` is the verdict it counts towards."""
+"""A property that is proved or refuted. `row` is the row of the verdict table to which the property belongs."""
 
 
-def always(name: str, row: str, condition: Expr, blame: Saying | None = None) -> Always:
-    """The property that `condition` holds in every reachable state; `blame` says what went wrong where it does not."""
+def always(name: str, row: str, condition: Expr, blame: Sentence | None = None) -> Always:
+    """The invariant `condition`, described by its `name`. The default `blame` says that the name does not hold."""
     return Always(name, row, name, condition, blame or say(f"this does not hold: {name}"))
 
 
 def describe(prop: Property | Cover) -> str:
-    """Everything that decides a property's verdict, as text: for fingerprints."""
+    """Everything that determines the verdict of a property, as text, for fingerprints."""
     match prop:
         case InRange():
             return "in range"

@@ -1,9 +1,9 @@
-"""Sizes that are symbols: a system built with them is about rings of every size at once.
+"""Symbolic sizes: a system built with them is about rings of every size at once.
 
-A `Size` is a sum of symbols and a number, such as C - 1, where each symbol stands for any whole number from its least
-value up. It adds and subtracts like the plain number it stands for, and compares where the answer is the same for all
-values; where it is not, `==` and truth included, it raises `Undecided`. It is no `int`: code that has to know the
-number fails at once.
+A `Size` is a sum of symbols and a number, such as C - 1. Each symbol stands for any whole number from its least value
+up. A `Size` adds and subtracts like a number. A comparison, `==` and truth included, is answered if the answer is the
+same for all values, and otherwise raises `Undecided`. A `Size` is not an `int`, so code that needs the actual number
+fails at once.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class Undecided(SlipError):
 
 
 class Symbol(NamedTuple):
-    """A size of which only the least value is known."""
+    """A size of which only the least possible value is known."""
 
     name: str
     least: int
 
 
 class Size:
-    """A number plus a sum of symbols, each so many times."""
+    """A number plus a sum of multiples of symbols. `terms` has (symbol, factor)."""
 
     __slots__ = ("number", "terms")
 
@@ -58,14 +58,14 @@ class Size:
 
     @property
     def key(self) -> object:
-        """What is equal for sizes that are written alike, without a question of which number they stand for."""
+        """The size as a plain value, to compare how sizes are written. Such a comparison never raises `Undecided`."""
         return self.number, self.terms
 
     def __hash__(self) -> int:
         return hash(self.key)
 
     def _apart(self, other: object) -> tuple[float, float]:
-        """The least and the greatest that this can be above another."""
+        """The least and the greatest possible difference between this size and another."""
         apart = self - other
         if not isinstance(apart, Size):
             return apart, apart
@@ -137,5 +137,5 @@ def _plain(number: int, times: dict[Symbol, int]) -> Any:
 
 
 def symbol(name: str, least: int) -> int:
-    """A size that may be any number from `least` up. To a type checker it is the number that it stands for."""
+    """A size that may be any number from `least` up. It has the static type `int`, so models can use it as a size."""
     return cast(int, Size(0, [(Symbol(name, least), 1)]))

@@ -1,4 +1,4 @@
-"""The finite sorts that variables and expressions have."""
+"""The finite sorts of variables and expressions."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TypeAlias
 from uncork.core.frozen import frozen
 
 Value: TypeAlias = "bool | int | str | tuple[Value, ...]"
-"""A plain value: what interpreters compute with and traces store."""
+"""A plain value, as interpreters compute it and traces store it."""
 
 
 class SlipError(TypeError):
-    """A mistake in a model, caught while the model is built; the message says what to write."""
+    """A mistake in a model, found while the model is built. The message says what to write instead."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint " (did you mean 'x'?)" if some known name is close to `word`, else the known names."""
-    import difflib  # for mistakes, and not for those who make none
+    import difflib  # imported here because only a mistake needs it
 
     names = list(known)
     close = difflib.get_close_matches(word, names, 1)
@@ -38,13 +38,13 @@ class Bool:
 
 
 def _key(size: int) -> object:
-    """What tells one size from another, be it a number or a symbol (`uncork.core.size`)."""
+    """A value that is equal for equal sizes, whether a size is a number or symbolic (`uncork.core.size`)."""
     return getattr(size, "key", size)
 
 
 @frozen
 class Range:
-    """The whole numbers from `low` to `high`. Arithmetic widens the range and so never overflows."""
+    """The whole numbers from `low` to `high`. Arithmetic widens the range, so it never overflows."""
 
     low: int
     high: int
@@ -81,8 +81,8 @@ def Nat(high: int) -> Range:  # noqa: N802 - reads as a sort
 class Ring:
     """A position on a ring of `size` slots.
 
-    Positions are not numbers. Position plus or minus a number is a position, and wraps; position minus position is the
-    distance walked forward from the second to the first, a number in 0..size-1; positions have no order.
+    Positions are not numbers. A position plus or minus a number is a position, and wraps. The first position minus the
+    second is the forward distance from the second to the first, a number in 0..size-1. Positions have no order.
     """
 
     size: int
@@ -108,7 +108,7 @@ class Ring:
 
 @frozen
 class Enum:
-    """One of some names, the default first."""
+    """One of several names; the first is the default."""
 
     names: tuple[str, ...]
 
@@ -142,12 +142,12 @@ Sort: TypeAlias = Scalar | Array
 
 
 def default(sort: Sort) -> Value:
-    """The first value of a sort: what a variable starts at unless it says otherwise."""
+    """The first value of a sort: the initial value of a variable that does not give one."""
     return next(sort.values())
 
 
 def plain(value: Value) -> str:
-    """A value as people read it."""
+    """A value as text for people: yes or no for a Bool, brackets around the elements of an array."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
@@ -156,7 +156,7 @@ def plain(value: Value) -> str:
 
 
 def contains(sort: Sort, value: Value) -> bool:
-    """Whether a plain value is one of the sort's."""
+    """Whether a plain value belongs to the sort."""
     match sort:
         case Bool():
             return isinstance(value, bool)

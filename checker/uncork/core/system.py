@@ -1,4 +1,4 @@
-"""A system: typed variables and guarded actions, each action with an actor, a meaning and a fairness."""
+"""A system: typed variables and guarded actions. Every action has an actor, a meaning and a fairness."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from uncork.core.transform import Renaming
 
 
 class Fairness(enum.Enum):
-    """What a fair run owes an action: nothing.
+    """What a fair run owes an action.
 
-    Or to take it if it stays enabled; or if it is enabled again and again.
+    NONE: nothing. WEAK: the action is taken if it stays enabled for ever. STRONG: the action is taken if it is enabled
+    infinitely often.
     """
 
     NONE = "none"
@@ -32,7 +33,7 @@ class Fairness(enum.Enum):
 
 @frozen
 class Variable:
-    """A state variable: its name, sort, first value and meaning."""
+    """A state variable: its name, sort, initial value and meaning."""
 
     name: str
     sort: Sort
@@ -45,7 +46,7 @@ class Variable:
 
 
 class Declared(NamedTuple):
-    """A variable that has no name yet; see `var`."""
+    """A variable without a name, which its `Record` gives it; see `var`."""
 
     sort: Sort
     doc: str
@@ -53,12 +54,12 @@ class Declared(NamedTuple):
 
 
 def var(sort: Sort, doc: str, initial: Value | None = None) -> Declared:
-    """Declares a variable of a `Record`; it starts at the first value of its sort unless `initial` says otherwise."""
+    """Declares a variable of a `Record`. Without `initial`, the variable starts at the first value of its sort."""
     return Declared(sort, doc, default(sort) if initial is None else initial)
 
 
 class NoSuchVariable(SlipError, AttributeError):
-    """A variable's name is misspelt (an `AttributeError` too, so that `getattr` with a default works)."""
+    """A misspelt variable. It is an `AttributeError` too, so that `getattr` with a default works."""
 
 
 class Updates(dict[str, Expr]):
@@ -66,10 +67,10 @@ class Updates(dict[str, Expr]):
 
 
 class Record:
-    """A named group of variables. `record.field` reads one; `record(field=value)` gives next-state values.
+    """A named group of variables. `record.field` reads a variable; `record(field=value)` gives next-state values.
 
-    Raises `SlipError` for a field that does not exist and for a value of another sort. `label` is how an action's name
-    tells the record it is about (see `step`).
+    Both raise `SlipError` for a field that does not exist and for a value of another sort. `label` and `note` identify
+    the record in the name of an action (see `step`).
     """
 
     label = ""
@@ -84,11 +85,11 @@ class Record:
         self._vars = {field: Expr("var", (), v.sort, v.name) for field, v in self._declared.items()}
         for field, variable in self._vars.items():
             if not hasattr(type(self), field):
-                self.__dict__.setdefault(field, variable)  # found at once; `__getattr__` is asked for what is left
+                self.__dict__.setdefault(field, variable)  # an attribute is found faster than by `__getattr__`
 
     @property
     def name(self) -> str:
-        """The name that all its variables start with."""
+        """The name of the record, with which the names of all its variables start."""
         return self._name
 
     @property
@@ -97,7 +98,7 @@ class Record:
         return tuple(self._declared.values())
 
     def has(self, field: str) -> bool:
-        """Whether there is a variable of this name."""
+        """Whether the record has a variable with this name."""
         return field in self._declared
 
     def __getattr__(self, field: str) -> Expr:
@@ -123,12 +124,15 @@ class Record:
 
 
 @frozen
-class Saying:
-    """A sentence with blanks, filled in from a state; or another one `instead`, where its condition holds."""
+class Sentence:
+    """A sentence with blanks that are filled in from a state.
+
+    The first sentence in `instead` whose condition holds replaces it.
+    """
 
     template: str
     blanks: tuple[Expr, ...] = ()
-    instead: tuple[tuple[Expr, Saying], ...] = ()
+    instead: tuple[tuple[Expr, Sentence], ...] = ()
 
     def on(self, state: State) -> str:
         """The sentence as it reads in `state`."""
@@ -138,25 +142,25 @@ class Saying:
         return self.template.format(*(plain(evaluate(blank, state)) for blank in self.blanks))
 
 
-def say(template: str, *blanks: Expr) -> Saying:
-    """A sentence in `str.format` style with one `{}` for each expression."""
-    return Saying(template, blanks)
+def say(template: str, *blanks: Expr) -> Sentence:
+    """A sentence in `str.format` style, with one `{}` for each expression in `blanks`."""
+    return Sentence(template, blanks)
 
 
 @frozen
 class Guarded:
-    """A guarded command: when it may happen, what changes, and how a trace tells it."""
+    """A guarded command: when it is enabled, the next values, and the sentence that a trace shows for it."""
 
     guard: Expr
     updates: Mapping[str, Expr]
-    told: Saying | None = None
+    told: Sentence | None = None
 
     def says(self, template: str, *blanks: Expr) -> Guarded:
-        """The same command, told in a trace by this sentence (read in the state before)."""
+        """The same command, shown in a trace by this sentence. The blanks are filled in from the state before it."""
         return replace(self, told=say(template, *blanks))
 
     def but_where(self, condition: Expr, template: str, *blanks: Expr) -> Guarded:
-        """The same command, told by this sentence and not by that of `says` where the condition holds."""
+        """The same command, shown by this sentence instead of that of `says` if the condition holds."""
         assert self.told is not None, "first says(...)"
         if condition.op == "const" and not condition.value:
             return self
@@ -164,7 +168,7 @@ class Guarded:
 
 
 def when(guard: Expr, *updates: Mapping[str, Expr]) -> Guarded:
-    """The command that may happen where `guard` holds and then makes all the updates at once."""
+    """The command that is enabled where `guard` holds and makes all the updates at once."""
     merged = Updates()
     for part in updates:
         twice = merged.keys() & part.keys()
@@ -190,7 +194,7 @@ class Action:
     updates: Mapping[str, Expr]
     fairness: Fairness
     doc: str
-    told: Saying
+    told: Sentence
     duty: str = ""
     args: tuple[Any, ...] = dataclasses.field(default=(), compare=False)
 
@@ -200,12 +204,12 @@ class Action:
 
     @functools.cached_property
     def reads(self) -> frozenset[str]:
-        """The names of the variables that it depends on."""
+        """The names of the variables that the guard or the next values read."""
         return frozenset(str(n.value) for n in nodes([self.guard, *self.updates.values()]) if n.op == "var")
 
     @functools.cached_property
     def behaviour(self) -> str:
-        """Everything that decides what it does, as text: for fingerprints."""
+        """Everything that determines what the action does, as text, for fingerprints."""
         lines = [f"{self.name}, {self.duty}, {self.fairness.value}: {text(self.guard)}"]
         lines.extend(f"  {name}' = {text(value)}" for name, value in self.updates.items())
         return "\n".join(lines)
@@ -221,10 +225,10 @@ class Action:
 
 
 class Remembers:
-    """What steps are made of, as their first argument, and remembers those that would be the same again."""
+    """A first argument of `step` functions that caches the actions made from it."""
 
     def remembered(self, name: str, make: Callable[[], Action]) -> Action:
-        """The step of a name, made if it is not known."""
+        """The action with this name, made by `make` on the first call."""
         raise NotImplementedError
 
 
@@ -234,11 +238,11 @@ _P = ParamSpec("_P")
 def step(
     role: str, fairness: Fairness = Fairness.STRONG, *, of: str = ""
 ) -> Callable[[Callable[_P, Guarded]], Callable[_P, Action]]:
-    """Makes an action of a function that returns a guarded command; the function is run once for each action.
+    """Decorates a function that returns a guarded command, so that it returns an action.
 
-    The action is named after the function and those of its arguments that have a `label` or a `note` or are whole
-    numbers; its actor is the `role`, with the labels in place of `{}`. The docstring is its meaning.
-    `of` names the step that this is one outcome of, if it has others: what is read, or chosen, decides which.
+    The action's name is the name of the function, with the arguments that have a `label` or a `note` or are whole
+    numbers. The action's actor is `role`, with the labels in place of `{}`. The docstring is the meaning of the action.
+    If the action is one of several outcomes of a step, `of` is the name of the step.
     """
 
     def decorate(function: Callable[_P, Guarded]) -> Callable[_P, Action]:
@@ -270,9 +274,9 @@ def step(
 
 @frozen
 class RingPicture:
-    """How to draw a ring: a title, the marks on it (label and variable), and the array of what its slots hold.
+    """How to draw a ring: a title, the marks on the ring (label, variable), and the array variable with its slots.
 
-    `empty` is the element of a slot in which nothing is drawn.
+    A slot that holds `empty` is drawn empty.
     """
 
     title: str
@@ -284,10 +288,10 @@ class RingPicture:
 
 @frozen
 class System:
-    """Variables, actions and how to draw them: all that an engine, exporter or printer may know.
+    """Variables, actions and pictures: everything that an engine, exporter or printer may know.
 
-    `replicas` are records that may be interchangeable, each with the name that stands for it in enumerations; an engine
-    that makes use of it has to check that they are.
+    `replicas` are records that may be interchangeable, each with its name in enumerations: (record, name). An engine
+    that uses this symmetry has to check it.
     """
 
     name: str
@@ -317,7 +321,7 @@ class System:
 
     @functools.cached_property
     def duties(self) -> dict[str, list[Action]]:
-        """The actions by duty: each list is the outcomes of one step."""
+        """The actions by duty. Every list has the outcomes of one step."""
         found: dict[str, list[Action]] = {}
         for action in self.actions:
             found.setdefault(action.duty, []).append(action)
@@ -325,7 +329,7 @@ class System:
 
     @functools.cached_property
     def unchanged(self) -> Renaming:
-        """The renaming that changes nothing, which remembers how the system's expressions read."""
+        """The renaming that changes nothing. It caches the normal forms of the system's expressions."""
         return Renaming({})
 
     @property
@@ -334,18 +338,18 @@ class System:
         return {v.name: v.initial for v in self.variables}
 
     def action(self, name: str) -> Action:
-        """The action of this name; raises `KeyError`."""
+        """The action with this name. Raises `KeyError`."""
         for action in self.actions:
             if action.name == name:
                 return action
         raise KeyError(name)
 
     def enabled(self, state: State) -> list[Action]:
-        """The actions that may happen in `state`, in the order of declaration."""
+        """The actions that are enabled in `state`, in the order of declaration."""
         return [action for action in self.actions if holds(action.guard, state)]
 
     def after(self, state: State, action: Action) -> dict[str, Value]:
-        """The state that `action` leads to; the caller has checked the guard. Values may leave their sorts."""
+        """The state that `action` leads to. The guard is not checked, and values may leave their sorts."""
         return {**state, **{name: evaluate(value, state) for name, value in action.updates.items()}}
 
     def strays(self, state: State) -> list[str]:
@@ -353,8 +357,8 @@ class System:
         return [v.name for v in self.variables if not contains(v.sort, state[v.name])]
 
     def fingerprint(self, also: Iterable[str] = ()) -> str:
-        """A hash of everything that decides behaviour; equal for systems that differ in name and wording only."""
-        import hashlib  # OpenSSL, which who checks one instance need not wait for
+        """A hash of the behaviour and of `also`. Systems that differ only in name and wording have equal hashes."""
+        import hashlib  # loads OpenSSL, which a check of one instance does not need
 
         lines = [f"{v.name}: {v.sort} = {v.initial}" for v in self.variables]
         lines.extend(action.behaviour for action in self.actions)

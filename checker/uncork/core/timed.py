@@ -1,4 +1,4 @@
-"""A system with times: how long each step takes, and what is to be measured while it runs."""
+"""A system with times: how long every step takes, and what a simulation measures."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from uncork.core.system import System
 
 @frozen
 class Time:
-    """How long a step takes from when it is enabled, in whatever unit; a `mean` of 0 is at once.
+    """How long a step takes from the moment it is enabled, in any unit. With a `mean` of 0, it takes no time.
 
-    `spread` is the standard deviation in means: 0 is constant, 1 exponential, between and beyond it a gamma
-    distribution.
+    `spread` is the standard deviation divided by the mean. The distribution is constant for 0, exponential for 1, and
+    a gamma distribution for other values.
     """
 
     mean: float
@@ -30,16 +30,16 @@ class Time:
 
     @property
     def shape(self) -> float:
-        """Of the gamma distribution; 0 where there is none."""
+        """The shape of the gamma distribution; 0 if the time is constant."""
         return 1 / self.spread**2 if self.spread and self.mean else 0.0
 
 
 @frozen
 class Arrivals:
-    """Occasions that come whatever the system does, `burst` at a moment, the moments exponentially `apart` on average.
+    """Arrivals that do not depend on the system: `burst` at a time, at exponential intervals with the mean `apart`.
 
-    A step that has arrivals can begin for the k-th time when the k-th is there and it is enabled; its time counts from
-    then. Those that come meanwhile wait.
+    A step with arrivals can start for the k-th time once the k-th arrival is there and the step is enabled. The time of
+    the step counts from that moment. Later arrivals queue.
     """
 
     apart: float
@@ -52,7 +52,7 @@ class Arrivals:
 
 @frozen
 class Case:
-    """The time of a step where a condition holds."""
+    """The time of a step in states where `condition` holds."""
 
     time: Time
     condition: Expr = field(default_factory=lambda: boolean(True))
@@ -60,9 +60,10 @@ class Case:
 
 @frozen
 class Span:
-    """A stretch of time: it begins with an action of `since` and ends with the next one of `until` (names of actions).
+    """An interval of a run: it begins with an action in `since` and ends with the next action in `until` (names).
 
-    An action of `since` within it changes nothing. Its latency counts from the first moment in it that `opens` holds.
+    Further actions in `since` do not restart the interval. Its latency counts from its first state in which `opens`
+    holds.
     """
 
     name: str
@@ -73,12 +74,12 @@ class Span:
 
 @frozen
 class Timed:
-    """A system, and the time of each step.
+    """A system, and the times of its steps.
 
-    `times` has the cases of each duty: the first whose condition holds is the one that counts. A step that is disabled
-    loses its place, and so does one that changes from one case to another. A duty that is not named is never done. One
-    that has `arrivals` has one case.
-    `averages` are numbers or conditions (0 and 1) of which the average over time is wanted.
+    - `times` has the cases of every duty; the first case whose condition holds applies. The clock of a step starts
+      again if the step was disabled or another case applied in between. A duty without times is never taken.
+    - `averages` are numbers or conditions (0 and 1) whose averages over time are measured.
+    - `arrivals` are the arrivals of some duties. Such a duty has exactly one case.
     """
 
     system: System

@@ -1,4 +1,4 @@
-"""Traces as plain values, and the replay that re-derives one from the system with no engine in sight."""
+"""Traces as plain values, and `replay`, which checks a trace against the system without any engine."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from uncork.core.system import Action, Fairness, System
 
 @frozen
 class Trace:
-    """A run: its states, the names of the actions between them, and where it loops back to.
+    """A run: its states, the names of the actions between them, and the index of the state where its loop starts.
 
-    `loop` is the index of the state that the run returns to for ever, or None for a finite run. If it loops, the last
-    action leads from the last state back to it, and there are as many steps as states; a *stuck* run stays in its last
-    state, in which nothing fair is enabled, and has one step less than states.
+    `loop` is None for a finite run. In a run that loops, the last action leads from the last state back to state
+    `loop`, so there are as many steps as states. A *stuck* run stays in its last state for ever, because no fair action
+    is enabled there; it has one step fewer than states, and `loop` is its last state.
     """
 
     states: tuple[Mapping[str, Value], ...]
@@ -35,24 +35,24 @@ class Trace:
         return len(self.steps) if self.loop is None else self.loop
 
     def after(self, step: int) -> Mapping[str, Value]:
-        """The state after a step, counted from 0: after the last one of a loop, the state that it returns to."""
+        """The state after a step, counted from 0. The last step of a loop leads to the state where the loop starts."""
         return self.states[step + 1 if step + 1 < len(self.states) else self.loop or 0]
 
     @property
     def loop_steps(self) -> int:
-        """The number of steps in the loop; 0 for a stuck run and for a finite one."""
+        """The number of steps in the loop; 0 for a stuck run and for a finite run."""
         return len(self.steps) - self.stem
 
 
 class ReplayError(Exception):
-    """A trace that is not a run of the system, or does not show what it claims to; the message says where and why."""
+    """A trace that is not a run of the system, or does not violate its property. The message says where and why."""
 
 
 def owed(system: System, trace: Trace) -> Iterable[tuple[list[Action], str]]:
-    """For each step that fairness is owed to, its outcomes, and what became of it in the loop of `trace`.
+    """For every step that is owed fairness, its outcomes, and its fate in the loop of `trace`.
 
-    One of `taken`, `disabled` (nowhere in the loop enabled), `interrupted` (enabled somewhere and disabled somewhere,
-    never taken), `starved` (enabled throughout, never taken).
+    The fate is `taken`, `disabled` (enabled nowhere in the loop), `interrupted` (never taken, enabled in some states of
+    the loop but not in all) or `starved` (never taken, enabled in all states of the loop).
     """
     assert trace.loop is not None
     loop, taken = trace.states[trace.loop :], set(trace.steps[trace.loop :])
@@ -70,10 +70,10 @@ def owed(system: System, trace: Trace) -> Iterable[tuple[list[Action], str]]:
 
 
 def replay(system: System, trace: Trace, prop: Property | None = None) -> None:
-    """Checks that `trace` is a run of `system`, fair for ever if it loops, and that it violates `prop`.
+    """Checks that `trace` is a run of `system`, that its loop is fair, and that it violates `prop` if given.
 
-    Strong fairness admits a loop only if each step is taken in it or enabled nowhere in it; weak fairness also if it
-    is disabled somewhere. Raises `ReplayError`.
+    A loop is fair to a strongly fair step if the step is taken or enabled nowhere in the loop. It is fair to a weakly
+    fair step if the step is taken or disabled somewhere in the loop. Raises `ReplayError`.
     """
     _follow(system, trace)
     if trace.loop is not None:

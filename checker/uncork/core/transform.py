@@ -1,4 +1,4 @@
-"""Expressions made from expressions: renamed, and in a normal form in which the order of sums is lost."""
+"""Transformations of expressions: substitution, renaming, and a normal form that ignores the order of operands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNORDERED = ("&", "|", "+")
 
 
 def mapped(node: Expr, leaf: Callable[[Expr], Expr]) -> Expr:
-    """The expression with each variable and constant replaced by what `leaf` gives for it, of the same sort."""
+    """The expression with every variable and constant replaced by `leaf` of it, which must have the same sort."""
     if not node.args:
         return leaf(node)
     return Expr(node.op, tuple(mapped(arg, leaf) for arg in node.args), node.sort, node.value)
@@ -26,7 +26,7 @@ def _operands(node: Expr, op: str) -> list[Expr]:
 
 @frozen
 class Renaming:
-    """Variables whose names start with some record's get another's; names in enumerations are exchanged too."""
+    """A renaming of records in the names of variables (`records`), and of names in enumerations (`names`)."""
 
     records: Mapping[str, str]
     names: Mapping[str, str] = field(default_factory=dict)
@@ -37,18 +37,18 @@ class Renaming:
         return self.records.get(record, record) + dot + rest
 
     def value(self, value: Value) -> Value:
-        """What becomes of a plain value."""
+        """A plain value with its names renamed."""
         if isinstance(value, tuple):
             return tuple(self.value(each) for each in value)
         return self.names.get(value, value) if isinstance(value, str) else value
 
     def concerns(self, sort: Sort) -> bool:
-        """Whether values of a sort are renamed."""
+        """Whether the renaming changes some value of a sort."""
         element = sort.element if isinstance(sort, Array) else sort
         return isinstance(element, Enum) and any(name in self.names for name in element.names)
 
     def state(self, state: Mapping[str, Value]) -> dict[str, Value]:
-        """A state with its variables and values renamed, in the order of the original."""
+        """A state with its variables and values renamed, in the order of the original state."""
         renamed = {self.variable(name): self.value(value) for name, value in state.items()}
         return {name: renamed[name] for name in state}
 
@@ -66,14 +66,14 @@ class Renaming:
         return {}
 
     def remembered(self, node: Expr) -> str:
-        """The `normal` form of an expression that may be asked for again, as a variable's or a property's is."""
+        """The `normal` form of an expression, cached. It is for expressions that are likely to be asked for again."""
         known = self._normals.get(id(node))
         if known is None:
             known = self._normals[id(node)] = node, self.normal(node)
         return known[1]
 
     def normal(self, node: Expr) -> str:
-        """An expression renamed, as a text that tells it from others but by the order of operands of & | + and ==."""
+        """The renamed expression as text. The order of the operands of & | + and == makes no difference to the text."""
         op, args = node.op, node.args
         if not args:
             return f"{self._leaf(node)}:{node.sort}"
@@ -86,7 +86,7 @@ class Renaming:
 
 
 def substituted(node: Expr, values: Mapping[str, Expr]) -> Expr:
-    """The expression with some variables replaced, each by an expression of its sort."""
+    """The expression with every variable in `values` replaced by the given expression, which must have its sort."""
     known: dict[int, Expr] = {}
 
     def visit(each: Expr) -> Expr:

@@ -1,4 +1,4 @@
-"""Verdicts: a closed sum. A search that finds nothing to some depth is `Open`, never a pass."""
+"""Verdicts: `Proved`, `Refuted` or `Open`. A search that finds nothing up to some depth is `Open`, never a pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uncork.core.trace import Trace
 
 @frozen
 class Proved:
-    """The property holds of every run at the stated sizes; `how` it is known."""
+    """The property holds of every run of the system. `how` names the proof."""
 
     how: str
     word: ClassVar[str] = "proved"
@@ -19,9 +19,9 @@ class Proved:
 
 @frozen
 class Refuted:
-    """A run violates the property; the trace has been replayed.
+    """A run violates the property. The trace has been replayed.
 
-    `shortest` is whether no run enters such a loop at a lesser depth, and none that enters there has a shorter loop.
+    `shortest`: no run enters a violating loop at a smaller depth, and no violating loop at this depth is shorter.
     """
 
     trace: Trace
@@ -30,13 +30,13 @@ class Refuted:
 
     @property
     def steps(self) -> tuple[int, int | None]:
-        """The number of steps in the run, its loop included, and in its loop."""
+        """The number of steps in the run, loop included, and the number of steps in the loop."""
         return len(self.trace.steps), self.trace.loop_steps
 
 
 @frozen
 class Open:
-    """Not known: why the search stopped, and the depth up to which all runs were looked at."""
+    """The verdict is unknown: `reason` says why the search stopped; all runs up to `depth` were searched."""
 
     reason: str
     depth: int
@@ -45,4 +45,4 @@ class Open:
 
 
 Verdict: TypeAlias = Proved | Refuted | Open
-"""Each has a `word` for itself, and `steps`: how long the run that refutes is, and its loop; None without one."""
+"""Every verdict has a `word`, and `steps`: the lengths of the refuting run and of its loop, or None."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from uncork.design.decider import Decider, Decision
 from uncork.design.price import PRICED_AT, Price, Priced, Prices
-from uncork.design.search import Found, Live
+from uncork.design.search import Live, SearchResult
 from uncork.engines import Tick, Watch
 
 
@@ -36,7 +36,7 @@ class Finalist:
 
 
 def finalists(
-    found: Found,
+    found: SearchResult,
     decider: Decider,
     watch: Watch,
     *,
@@ -56,7 +56,7 @@ def finalists(
     return sorted(made, key=lambda each: each.order)
 
 
-def _finalist(found: Found, live: Live, decider: Decider, prices: Prices | None, *, prove: bool) -> Finalist:
+def _finalist(found: SearchResult, live: Live, decider: Decider, prices: Prices | None, *, prove: bool) -> Finalist:
     one, several = ["not asked"], ["not asked"]
     designs = [found.space.design(live.changes, guest) for guest in found.space.guests]
     price = prices.dearest((each.at(*PRICED_AT) for each in designs), decider.report) if prices else None
@@ -70,7 +70,7 @@ def _finalist(found: Found, live: Live, decider: Decider, prices: Prices | None,
     return Finalist(live, _joined(found, one), _joined(found, several), price)
 
 
-def _joined(found: Found, said: Sequence[str]) -> str:
+def _joined(found: SearchResult, said: Sequence[str]) -> str:
     if len(set(said)) == 1:
         return said[0]
     return "; ".join(f"{guest}: {each}" for guest, each in zip(found.space.guests, said, strict=True))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from uncork.design.decider import Decider
 from uncork.design.price import PRICED_AT, Price, Prices, Unpriced
-from uncork.design.search import Found, Live, search
+from uncork.design.search import Live, SearchResult, search
 from uncork.design.space import Changes, Space
 from uncork.engines import Watch, unwatched
 
@@ -28,7 +28,7 @@ class Front:
     neither beaten nor among the best, and may beat them.
     """
 
-    found: Found
+    found: SearchResult
     points: tuple[Point, ...]
     open: tuple[tuple[Changes, Unpriced], ...]
 

@@ -30,7 +30,7 @@ class Live:
 
 
 @dataclass
-class Found:
+class SearchResult:
     """What a search has found so far. `refuted` has the decision that did it, for each design; so has `open`."""
 
     space: Space
@@ -70,13 +70,13 @@ def search(
     *,
     minimal: bool = True,
     at_live: Callable[[Live], None] = lambda _: None,
-) -> Found:
+) -> SearchResult:
     """The live designs of a space: the minimal ones, or all. On Ctrl-C those that were found so far.
 
     `at_live` is called with each as it is found, and is interrupted as the search is.
     """
     designs = list(space.designs())
-    found, number = Found(space, len(designs)), 0
+    found, number = SearchResult(space, len(designs)), 0
 
     def report(name: str, progress: Progress | None) -> None:
         watch(Tick(number, len(designs), name, progress))
@@ -100,7 +100,11 @@ def search(
 
 
 def _decided(
-    space: Space, decider: Decider, changes: Changes, found: Found, report: Callable[[str, Progress | None], None]
+    space: Space,
+    decider: Decider,
+    changes: Changes,
+    found: SearchResult,
+    report: Callable[[str, Progress | None], None],
 ) -> Live | None:
     """Decides a design, and gives it if it is live: what needs no search first, then the smallest shapes."""
     instances = [space.design(changes, guest).at(*shape) for guest, shape in space.places]

@@ -11,7 +11,7 @@ from uncork_nvme.choices import Choice
 from uncork.design.decider import Decision
 from uncork.design.finalists import Finalist, size
 from uncork.design.price import Priced, Unpriced
-from uncork.design.search import Found, Live
+from uncork.design.search import Live, SearchResult
 from uncork.design.space import Changes, ordered, said
 from uncork.render.terminal.text import Page, Table, table
 
@@ -30,7 +30,7 @@ def in_words(changes: Changes) -> str:
 
 
 # -- on a terminal -----------------------------------------------------------------------------------------------------
-def show(to: Page, found: Found, finals: Sequence[Finalist]) -> None:
+def show(to: Page, found: SearchResult, finals: Sequence[Finalist]) -> None:
     """Prints the minimal sets of changes, why each change is needed, and how much work it was."""
     if finals:
         to.show(_table(finals))
@@ -85,7 +85,7 @@ def reasons(prices: Iterable[Priced | None]) -> list[str]:
     return [f"Prices that are open: {count}; {reason}." for reason, count in open_.items()]
 
 
-def sums(found: Found) -> str:
+def sums(found: SearchResult) -> str:
     """How many designs there were, and how each was decided, in a sentence."""
     counts = ", ".join(f"{count:,} {how}" for how, count in found.counts.items() if count) or "none decided"
     end = "; interrupted, the rest was not looked at" if found.interrupted else ""
@@ -93,7 +93,7 @@ def sums(found: Found) -> str:
 
 
 # -- as data -----------------------------------------------------------------------------------------------------------
-def as_json(found: Found, finals: Sequence[Finalist]) -> dict[str, Any]:
+def as_json(found: SearchResult, finals: Sequence[Finalist]) -> dict[str, Any]:
     """What was found, with the steps of each run."""
     return {
         "device": found.space.device,

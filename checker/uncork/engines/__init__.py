@@ -1,4 +1,4 @@
-"""What an engine takes and gives. Engines are silent, deterministic, and know nothing of what a system stands for."""
+"""The interface of the engines. Engines print nothing, are deterministic, and do not know what a system models."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ REDUCTIONS = frozenset({"rotation", "permutation", "dead"})
 
 @frozen
 class Budget:
-    """How far an engine may go: states, bytes of memory, seconds. None is no limit."""
+    """The limits of a search: states, bytes of memory, seconds. None is no limit."""
 
     states: int | None = None
     memory: int | None = None
     seconds: float | None = None
 
     def out_of(self, what: str) -> str:
-        """That a part of it is spent, in words."""
+        """The message that a limit is reached; `what` is `states`, `memory` or `seconds`."""
         match what:
             case "states":
                 return f"the budget of {self.states:,} states is spent"
@@ -35,7 +35,7 @@ class Budget:
 
 @frozen
 class Progress:
-    """Where an engine is: states found, steps between them, depth, states not expanded yet, bytes, seconds."""
+    """The progress of an engine: states found, steps between them, depth, unexpanded states, bytes, seconds."""
 
     states: int
     transitions: int
@@ -46,15 +46,15 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-"""Called from time to time. It may raise `Stop`, and then the engine answers with what it knows."""
+"""A function that an engine calls from time to time. If it raises `Stop`, the engine returns what it knows."""
 
 
 class Stop(Exception):
-    """Raised by a `Report` to end a search early; the message becomes the reason of the open verdicts."""
+    """Raised by a `Report` to end a search early. The message becomes the reason of the open verdicts."""
 
 
 def quiet(_: Progress) -> None:
-    """Reports nothing."""
+    """A `Report` that does nothing."""
 
 
 @frozen
@@ -77,10 +77,10 @@ def unwatched(_: Tick) -> None:
 
 @frozen
 class Outcome:
-    """What an engine found out about one system: a verdict for each property and the size of the search.
+    """The result of an engine for one system: a verdict for every property, and the size of the search.
 
-    `unreached` names the covers that no run reaches; it is None where the search did not end. `stopped` is the message
-    of a `Stop`, if the search was ended by one.
+    `unreached` names the covers that no run reaches; it is None if the search did not end. `stopped` is the message of
+    the `Stop` that ended the search, if one did.
     """
 
     engine: str
@@ -104,5 +104,5 @@ class Engine(Protocol):
         budget: Budget = ...,
         report: Report = ...,
     ) -> Outcome:
-        """The verdict of every property, from one exploration."""
+        """Decides every property in one search."""
         ...

@@ -1,8 +1,8 @@
-"""Checks a certificate: that a set of states is all that can be reached, and that properties hold there.
+"""Checks a certificate: that a set of states contains every reachable state, and that properties hold on the set.
 
-What is relied on is this file, the meaning of expressions as Python source (`engines.python`), and numpy: nothing of
-the engine that wrote the certificate. The format is described there (`explicit.certificate`), and so is the argument
-that the levels make.
+The check relies on this file, on the meaning of expressions as Python source (`engines.python`) and on numpy. It uses
+no code of the engine that wrote the certificate. `explicit.certificate` describes the format, and why the levels prove
+a liveness property.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from uncork.engines.python import Plain, predicate, successors
 
 
 class Rejected(Exception):
-    """A certificate that does not show what it claims to; the message says where."""
+    """A certificate that does not prove what it claims. The message says where."""
 
 
 def check(path: Path, system: System, properties: Sequence[Property]) -> list[Property]:
-    """The properties that a certificate proves of a system, out of those that were asked; raises `Rejected`.
+    """The properties, out of those given, that a certificate proves of a system. Raises `Rejected`.
 
-    What it claims has to be all that it shows, and what is in it has to be needed for that.
+    A certificate must claim every property that it proves, and must contain nothing that its proofs do not use.
     """
     arrays, about = _read(path)
     if about["fingerprint"] != system.fingerprint(describe(prop) for prop in properties):
@@ -54,7 +54,7 @@ def check(path: Path, system: System, properties: Sequence[Property]) -> list[Pr
 
 
 def subject(path: Path) -> str:
-    """The name of the system that a certificate says it is about; raises `Rejected`."""
+    """The name of the system in a certificate, as claimed and not checked. Raises `Rejected`."""
     return str(_read(path)[1]["system"])
 
 
@@ -62,18 +62,18 @@ _Level = tuple[NDArray[Any], NDArray[Any]]
 
 FORMAT = 1
 _ABOUT = {"format": int, "system": str, "fingerprint": str, "proved": list}
-"""What `about` has, and of which type."""
+"""The fields of `about`, and their types."""
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arrays of a file by their names, but for `about`, and what that says."""
+    """The arrays of a file by name, without `about`; and the content of `about`."""
     try:
         if not zipfile.is_zipfile(path):
             raise ValueError("it is no archive of arrays, such as uncork check --certificate writes")
         with np.load(path, allow_pickle=False) as archive:
             names = list(archive.files)
             arrays = {name: archive[name] for name in names}
-    except Exception as error:  # zipfile, zlib and numpy each have their own for what is damaged, and for what is none
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds of errors for a damaged file
         raise Rejected(f"it cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from None
     if len(arrays) < len(names):
         raise Rejected("it has two arrays of one name")
@@ -94,7 +94,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _array(arrays: dict[str, Any], name: str, kinds: str, dimensions: int) -> NDArray[Any]:
-    """Takes an array out of those that are left; raises `Rejected` unless it is of one of these kinds."""
+    """Removes an array from `arrays` and returns it. Raises `Rejected` unless its type and dimensions fit."""
     found = arrays.pop(name, None)
     if found is None:
         raise Rejected(f"it has no {name!r}")
@@ -113,7 +113,7 @@ def _levels(arrays: dict[str, Any], number: int) -> Iterator[_Level]:
 
 
 class _Inquiry:
-    """The states, every step from them, and what holds there."""
+    """The states of a certificate, and every step from them."""
 
     def __init__(self, system: System, columns: NDArray[Any]) -> None:
         self.system = system
@@ -144,7 +144,7 @@ class _Inquiry:
         """Raises `Rejected` unless a property holds."""
         match prop:
             case InRange():
-                pass  # no step leads out of a sort
+                pass  # the constructor has checked that no step leads out of a sort
             case Always():
                 holds = predicate(self.system, prop.condition)
                 for place, state in enumerate(self.states):
@@ -163,7 +163,7 @@ class _Inquiry:
     def _after(
         self, where: str, without: frozenset[str], left: NDArray[np.bool_], parts: NDArray[Any], steps: NDArray[Any]
     ) -> NDArray[np.bool_]:
-        """The states that are left to the next level."""
+        """The states of the next level, out of the states `left` at this level. Raises `Rejected`."""
         if parts.shape != (left.sum(),):
             raise Rejected(f"{where}: {left.sum()} states are left, and {parts.size} have a part")
         if parts.size and (parts.min() < 0 or parts.max() >= len(steps)):

@@ -1,9 +1,9 @@
-"""Compiles the hot loops, and keeps their machine code between runs where that can be written.
+"""Compiles the hot loops, and caches their machine code in files between runs.
 
-Numba compiles them; to import it takes longer than to decide a small system. So what it made is kept, and what is kept
-is loaded through LLVM alone. The name of a kept file is a hash of all that its code depends on: the source of every
-module of hot loops, the versions of Python and of the compilers, the processor, and the types of the arguments. A file
-begins with a hash of the rest of it: one that is cut short or damaged is made anew.
+Numba compiles the loops, but importing numba takes longer than deciding a small system. So the machine code is cached,
+and a cached file is loaded by LLVM alone. The name of a file is a hash of everything that its code depends on: the
+source of every engine module, the versions of Python and of the compilers, the processor, and the types of the
+arguments. A file starts with a hash of its content, so a damaged file is detected and compiled again.
 """
 
 from __future__ import annotations
@@ -26,20 +26,23 @@ import llvmlite.binding as llvm
 import numpy as np
 
 _SAID = "UNCORK_KEEPS_NO_CODE"
-"""Set where it was said; processes that are begun inherit it, and do not say it again."""
+"""The variable that is set once the note is printed. Child processes inherit it, and do not print the note again."""
 
 _ROOM = 2**20
-"""Bytes that a place has to have room for."""
+"""Bytes of free space that a folder for code needs."""
 
 _DIGEST = hashlib.sha256().digest_size
 
 _Types = tuple[Any, ...]
-"""For each argument what decides its code: the type and dimensions of an array, `int`, or a tuple of such."""
+"""The type of each argument: the type and dimensions of an array, `int`, or a tuple of these."""
 
 
 @cache
 def kept() -> Path | None:
-    """The folder where code is kept; says so once if there is none. Ask before processes are begun that compile."""
+    """The folder where code is cached, or None if no folder is writable, which a note says once.
+
+    Call it before starting processes that compile, so that only one of them prints the note.
+    """
     found = next((place for place in _places() if _takes(place)), None)
     if found is None and _SAID not in os.environ:
         _say()
@@ -47,10 +50,10 @@ def kept() -> Path | None:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of arrays, whole numbers and tuples of them, that gives a whole number, in machine code.
+    """Decorates a function of arrays, whole numbers and tuples of them that returns a whole number: compiles it.
 
-    It allocates nothing, raises nothing and does not look for indices beyond the end of an array. It lets other threads
-    run. What it calls of its own module is `inlined`.
+    The function must not allocate or raise. Array indices are not checked. The compiled code runs without the GIL. The
+    function may call functions that are `inlined`.
     """
     made: dict[_Types, Callable[..., int]] = {}
 
@@ -69,7 +72,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A part of what is `compiled`: only compiled code calls it."""
+    """Marks a function that only `compiled` functions call; it is compiled with them."""
     function.__inlined__ = True  # type: ignore[attr-defined]
     return function
 
@@ -82,12 +85,12 @@ def call(address: int, state: int, out: int, labels: int) -> int:
 
 @inlined
 def prefetch(address: int) -> int:
-    """Asks for the memory at an address that will soon be read; gives the address."""
+    """Prefetches the memory at an address that will soon be read. Returns the address."""
     raise NotImplementedError
 
 
 def with_numba(function: Callable[..., Any]) -> Any:
-    """A loop that draws numba's random numbers, and so needs numba when it runs; numba keeps its code, if it can."""
+    """Compiles a loop that draws numba's random numbers, and so needs numba at run time. Numba caches its code."""
     place = kept()
     if place is not None:
         os.environ.setdefault("NUMBA_CACHE_DIR", str(place))
@@ -103,7 +106,7 @@ def with_numba(function: Callable[..., Any]) -> Any:
 
 
 def _or_nothing(do: Callable[..., Any], *args: Any) -> Any:
-    """What a cache gives, or nothing: it may be full, or damaged, and then its pickles may raise anything."""
+    """The result of a cache operation, or None if it fails. The pickles of a damaged cache may raise anything."""
     try:
         return do(*args)
     except Exception:
@@ -120,7 +123,7 @@ def _type(arg: Any) -> Any:
 
 
 def _flatten(arg: Any, flat: list[int]) -> None:
-    """As numba passes it: of an array its owner (nobody), size, bytes an element, address, shape and strides."""
+    """Appends an argument as numba passes it: an array is owner, size, bytes per element, address, shape, strides."""
     if isinstance(arg, np.ndarray):
         if not arg.flags.c_contiguous:
             raise TypeError("an array whose elements do not follow one another")
@@ -133,7 +136,7 @@ def _flatten(arg: Any, flat: list[int]) -> None:
 
 
 def _words(types: Any) -> int:
-    """How many words an argument is passed as."""
+    """The number of words in which an argument is passed."""
     if types == "int":
         return 1
     return 5 + 2 * types[1] if isinstance(types[0], str) and types[0] != "int" else sum(_words(each) for each in types)
@@ -159,7 +162,7 @@ def _made(function: Callable[..., Any], types: _Types) -> Callable[..., int]:
 
 
 def target(level: int) -> Any:
-    """LLVM's code generator for this processor; it optimises at a level of 1 to 3."""
+    """LLVM's code generator for this processor, at an optimisation level of 0 to 3."""
     _ready()
     name, features = _processor()
     return llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features, opt=level)
@@ -187,7 +190,7 @@ def _symbol(name: str, types: _Types) -> str:
 
 @cache
 def _depends() -> bytes:
-    """A hash of all that any code depends on, but for the types of its arguments."""
+    """A hash of everything that compiled code depends on, except the types of its arguments."""
     found = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         found.update(path.read_bytes())
@@ -197,13 +200,13 @@ def _depends() -> bytes:
 
 
 def _numba() -> bytes:
-    """What says which numba is installed, without importing it."""
+    """The source of numba's version, read without importing numba."""
     spec = importlib.util.find_spec("numba")
     return b"" if spec is None or spec.origin is None else Path(spec.origin).with_name("_version.py").read_bytes()
 
 
 def _object(function: Callable[..., Any], name: str, types: _Types) -> bytes:
-    """The object file of a function: the one that is kept, or a new one, which is then kept."""
+    """The object file of a function, from the cache or newly compiled and then cached."""
     folder = kept()
     file = None
     if folder is not None:
@@ -228,7 +231,7 @@ def _compile(function: Callable[..., Any], name: str, types: _Types) -> bytes:
     import numba
 
     options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": False}
-    # What it calls is compiled with it. A copy of its names keeps this out of sight of everybody else.
+    # The functions that it calls are compiled with it. A copy of its globals leaves the module itself unchanged.
     names = dict(function.__globals__)
     for other, value in names.items():
         if getattr(value, "__inlined__", False):
@@ -268,7 +271,7 @@ def _numba_type(numba: Any, types: Any) -> Any:
 
 # -- where it is kept --------------------------------------------------------------------------------------------------
 def _keep(file: Path, content: bytes) -> None:
-    """Writes a file as a whole, or not at all: another process may write the same one, or read it."""
+    """Writes a file atomically, since another process may write or read the same file."""
     try:
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as draft:
             draft.write(content)
@@ -281,11 +284,12 @@ def _keep(file: Path, content: bytes) -> None:
 
 
 def _places() -> Sequence[Path]:
-    """Where code may be kept."""
+    """The folders where code may be cached, in the order of preference."""
     given, home = os.environ.get("UNCORK_CODE"), os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     places = [Path(given)] if given else []
     places.append(Path(__file__).parent / "__pycache__")
-    return places + ([Path(home) / "uncork"] if os.path.isabs(home) else [])  # it is none for a user who has no home
+    # For a user without a home, `expanduser` leaves the ~.
+    return places + ([Path(home) / "uncork"] if os.path.isabs(home) else [])
 
 
 def _takes(place: Path) -> bool:

@@ -1,10 +1,10 @@
-"""Is what was seen a run of the system? Follows all the states that it may be in, event by event.
+"""Trace validation: decides whether observed events are a run of a system, by following all possible states.
 
-Between two events the system may take any of the actions that are not seen (trace validation, as for TLA+: Cirstea,
-Kuppe, Loillier, Merz, "Validating Traces of Distributed Programs Against TLA+ Specifications", 2024).
+Between two events the system may take any unseen actions (as for TLA+: Cirstea, Kuppe, Loillier, Merz, "Validating
+Traces of Distributed Programs Against TLA+ Specifications", 2024).
 
-A state that may be keeps the way that led to it, as a chain of actions that ends at the first state. What led to no
-state that still may be is forgotten, so that a long run needs memory for one or a few ways, and not for all of them.
+Every possible state keeps the actions that led to it, as a linked list back to the first state. Lists that lead to no
+possible state are garbage collected, so a long run needs memory for a few lists only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from uncork.core.trace import Trace
 from uncork.engines.python import Ahead, Aim, Aimed, Plain, Successors, aimed, successors, value
 
 _Way: TypeAlias = "tuple[_Way, int] | None"
-"""How a state was reached: the way to the one before it, and the action between."""
+"""How a state was reached: the way to the previous state, and the action from there. None is the first state."""
 
 _States: TypeAlias = dict[Plain, _Way]
 
@@ -30,20 +30,22 @@ _NOTHING: Ahead = {}
 
 
 _REMEMBERED = 100_000
-"""States whose unseen steps are remembered: one run comes by the states of another."""
+"""The number of states whose unseen steps are cached, since different runs visit the same states."""
 
 
-class Crowd(Exception):
-    """So many states fit what was seen that they cannot be followed."""
+class TooManyStates(Exception):
+    """More states fit the observations than can be followed."""
 
 
 class Follower:
     """The states that a system may be in after the events so far.
 
-    `unseen` are the names of the actions that no event shows; `shows` is what events may have seen. Those `at_once` are
-    unseen actions that may be taken as soon as they can be: whoever says so has to know that no other order is lost.
-    `aims` are of unseen actions that are taken only if they lead to what is seen next (see `aimed`). Where they have
-    aims, that no run fits means just this: there may be one that takes them elsewhere in between.
+    - `unseen` names the actions that no event shows. `shows` has the observable expressions, by name.
+    - `most` is the greatest number of states that are followed between two events.
+    - `at_once` names unseen actions that are taken as soon as they are enabled, instead of all other unseen actions.
+      The caller must know that this loses no run.
+    - `aims` restricts unseen actions to those that lead to the next observation (see `aimed`). With aims, the system
+      may have a run that fits even if the follower finds none: a run that moves an observable and moves it back.
     """
 
     def __init__(
@@ -71,24 +73,24 @@ class Follower:
         self.restart()
 
     def restart(self) -> None:
-        """To the first state, before any event."""
+        """Goes back to the first state, before any event."""
         self._now = {tuple(self.system.initial.values()): None}
         self._events = 0
 
     @property
     def events(self) -> int:
-        """How many events were accepted."""
+        """The number of events accepted."""
         return self._events
 
     @property
     def states(self) -> frozenset[Plain]:
-        """The states that it may be in just after the last event."""
+        """The states that the system may be in just after the last event."""
         return frozenset(self._now)
 
     def take(self, event: Event, ahead: Ahead = _NOTHING) -> bool:
-        """Whether the system may do this next; if not, nothing changes. Raises `Crowd`.
+        """Accepts the next event and returns True; or returns False and changes nothing, if no run fits the event.
 
-        `ahead` has what the events from this one on see, for `aims`.
+        `ahead` has the observations from this event on, for `aims`. Raises `TooManyStates`.
         """
         fits = self._fits(event)
         reached, after = self._closure(ahead), _States()
@@ -107,7 +109,7 @@ class Follower:
         return True
 
     def outcomes(self, event: Event, ahead: Ahead = _NOTHING) -> list[tuple[str, Plain]]:
-        """The actions of an event that the system may take next, and where each leads, whatever the event saw."""
+        """The actions of an event that the system may take next, with the states after them; `saw` is ignored."""
         step = self._taking(event.actions)
         return [
             (self._names[action], target)
@@ -117,16 +119,16 @@ class Follower:
         ]
 
     def shown(self, states: Iterable[Plain]) -> list[dict[str, Value]]:
-        """What may be seen in these states, each once."""
+        """The observable values in these states, without duplicates."""
         seen = {tuple(show(state) for show in self._shows.values()): None for state in states}
         return [dict(zip(self._shows, each, strict=True)) for each in seen]
 
     def reachable(self, ahead: Ahead = _NOTHING) -> frozenset[Plain]:
-        """The states that it may be in before the next event, unseen actions taken."""
+        """The states that the system may be in before the next event, after any number of unseen actions."""
         return frozenset(self._closure(ahead))
 
     def settle(self, quiet: frozenset[str] | None = None) -> frozenset[Plain]:
-        """Those in which none of some actions is enabled; no unseen one, if none are named."""
+        """The `reachable` states in which no action of `quiet` (default: no unseen action) is enabled."""
         may = self._taking(self._unseen if quiet is None else quiet)
         return frozenset(state for state in self._closure(_NOTHING) if not may(state))
 
@@ -135,7 +137,7 @@ class Follower:
         return self.run_to(next(iter(self._now)))
 
     def run_to(self, state: Plain) -> Trace:
-        """A run that fits all the events, and ends in one of the `states`."""
+        """A run that fits all the events and ends in `state`, which must be one of the `states`."""
         way = self._now[state]
         taken = []
         while way is not None:
@@ -180,11 +182,11 @@ class Follower:
                     known.add(target)
                     queue.append((target, (way, action)))
             if len(queue) > self.most:
-                raise Crowd(f"{len(queue):,} states fit what was seen: log more of what the device does")
+                raise TooManyStates(f"{len(queue):,} states fit what was seen: log more of what the device does")
         return reached
 
 
 def _remembered(steps: Successors) -> Aimed:
-    """The same as `aimed` with no aims. Large queues have aims, and states too large to remember so many."""
+    """The same as `aimed` without aims, with a cache. Large queues use aims: their states are too large to cache."""
     known = functools.lru_cache(maxsize=_REMEMBERED)(steps)
     return lambda state, _: known(state)

@@ -1,4 +1,4 @@
-"""What hot loops need and Python has no words for, as numba takes it; `compiling` has the names."""
+"""Instructions that hot loops need and Python cannot express, as numba intrinsics. `compiling` declares them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def call(_context: Any, address: Any, state: Any, out: Any, labels: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_context: Any, address: Any) -> Any:
-    """Asks for the memory at an address that will soon be read; gives the address."""
+    """Prefetches the memory at an address that will soon be read. Returns the address."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
         byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)

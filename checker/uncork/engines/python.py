@@ -1,7 +1,7 @@
-"""From expressions to Python source: a system's successor function, and its predicates, as plain Python functions.
+"""Translates expressions to Python source: the successor function and the predicates of a system.
 
-A state is the tuple of the variables' plain values, in the order of declaration. The source is text that can be read;
-Python runs it some twenty times faster than the interpreter walks the trees.
+A state is the tuple of the variables' plain values, in the order of declaration. The source is readable text. Python
+runs it some twenty times faster than `core.evaluate` interprets the expressions.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ Plain: TypeAlias = tuple[Value, ...]
 """A state: a value for each variable, in the order of declaration."""
 
 Successors: TypeAlias = Callable[[Plain], list[tuple[int, Plain | None]]]
-"""The steps from a state, in the order of the actions: the action's index, and where it leads.
+"""The steps from a state, in the order of the actions: the index of the action, and the state after it.
 
-None is a state in which some variable has left its sort.
+The state is None if a variable leaves its sort.
 """
 
 Ahead: TypeAlias = Mapping[str, "tuple[Value, Value | None]"]
-"""What comes next, by name: the next value, and the first one after it that differs, if there is one."""
+"""The coming observations, by name: the next value, and the first later value that differs from it, or None."""
 
 Aimed: TypeAlias = Callable[[Plain, Ahead], list[tuple[int, Plain | None]]]
-"""Successors of a state, and of what is ahead of it."""
+"""The steps from a state, given the coming observations."""
 
 
 def successors(system: System, chosen: Iterable[str] | None = None) -> Successors:
-    """The successor function of a system; of all its actions, or of those with the `chosen` names."""
+    """The successor function of a system: of all actions, or only of the actions named in `chosen`."""
     function: Successors = _function("successors", source(system, chosen))
     return function
 
 
 @dataclass(frozen=True)
 class Aim:
-    """An action moves something to a value, or prepares to; `name` is what that is called where it is ahead.
+    """The effect of an action on an observable: the action moves observable `name` to the value `to`.
 
-    `now` is where it is before the move, if the action only prepares it.
+    If the action only prepares the move, `now` is the present value of the observable.
     """
 
     name: str
@@ -50,23 +50,23 @@ class Aim:
 
 
 def aimed(system: System, chosen: Iterable[str], aims: Mapping[str, Aim]) -> Aimed:
-    """The successor function of some actions, of which those with an aim are taken only where that is ahead.
+    """The successor function of the `chosen` actions; an action with an aim is taken only if its value is ahead.
 
-    `ahead` has by name the next value and the one after it that differs. An action that moves there aims at the next
-    one; one that prepares a move at the one after it, where the next one is what there is already.
+    An action that moves an observable must move it to the next value ahead. An action that prepares a move must also
+    aim at the next value; or at the value after it, if the observable already has the next value.
     """
     function: Aimed = _function("successors", source(system, chosen, aims))
     return function
 
 
 def predicate(system: System, condition: Expr) -> Callable[[Plain], bool]:
-    """The function that tells whether a condition holds in a state."""
+    """The function from a state to whether `condition` holds there."""
     function: Callable[[Plain], bool] = value(system, condition)
     return function
 
 
 def value(system: System, expr: Expr) -> Callable[[Plain], Any]:
-    """The function that gives an expression's value in a state."""
+    """The function from a state to the value of `expr` there."""
     names = _names(system)
     lines = [_header("value", names), f"    return {_text(expr, names)}"]
     function: Callable[[Plain], Any] = _function("value", "\n".join(lines))
@@ -108,7 +108,7 @@ def _step(index: int, action: Action, system: System, names: Mapping[str, str]) 
 
 
 def _inside(value: str, sort: Sort) -> list[str]:
-    """Tests that a value is of a sort; what is no number cannot be of another."""
+    """Tests whether a value is inside its sort. A Bool or Enum needs no test, since it cannot be outside."""
     match sort:
         case Range(low, high):
             return [f"{low} <= {value} <= {high}"]
@@ -151,7 +151,7 @@ def _store(array: Plain, index: int, element: Value) -> Plain:
 
 
 def _names(system: System) -> dict[str, str]:
-    """A Python name for each variable: the number keeps `a.b_c` and `a_b.c` apart, and all from names of ours."""
+    """A Python name for each variable. The number keeps `a.b_c` and `a_b.c` apart, and both from other names."""
     return {v.name: f"v{k}_" + re.sub(r"\W", "_", v.name) for k, v in enumerate(system.variables)}
 
 

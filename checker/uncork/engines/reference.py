@@ -1,8 +1,9 @@
-"""The reference engine: a second opinion, as plain as can be, on systems of some hundred thousand states.
+"""The reference engine: an independent and simple check of the explicit engine, for some hundred thousand states.
 
-It walks the system as Python source, keeps states as tuples in a dictionary, and finds fair loops with the parts that
-networkx finds. It shares nothing with the explicit engine but the definitions in `core`, so that where the two agree,
-neither packing, nor machine code, nor the arithmetic on arrays is at fault. Memory is not measured and has no budget.
+The engine runs the system as Python source, keeps states as tuples in a dictionary, and finds fair loops in the
+strongly connected components of networkx. It shares only the definitions in `core` with the explicit engine. So if the
+two agree, the packing of states, the machine code and the algorithms on arrays are right. The engine does not measure
+memory, and ignores its budget.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ def check(
     budget: Budget | None = None,
     report: Report = quiet,
 ) -> Outcome:
-    """Decide every property by enumerating the reachable states; each counterexample has been replayed.
+    """Decides every property by enumerating the reachable states. Every counterexample has been replayed.
 
-    Raises `uncork.core.trace.ReplayError` if one does not replay: a defect of this engine, never of the system.
+    Raises `uncork.core.trace.ReplayError` if a counterexample does not replay, which is a defect of this engine.
     """
     run = _Run(system)
     run.explore(budget or Budget(), report)
@@ -56,7 +57,7 @@ def check(
 
 @dataclass
 class _Run:
-    """The states in the order of their discovery, breadth first; the steps from those that were expanded."""
+    """The states in breadth-first order of discovery, and the steps from the states that were expanded."""
 
     system: System
     states: list[Plain] = field(default_factory=list)
@@ -66,7 +67,7 @@ class _Run:
     expanded: int = 0
     depth: int = 0
     fault: tuple[int, Action] | None = None
-    """A state, and an action that leads out of some variable's sort there."""
+    """The number of a state, and an action that takes a variable out of its sort there."""
     reason: str = ""
     stopped: str | None = None
     started: float = field(default_factory=time.monotonic)
@@ -81,7 +82,7 @@ class _Run:
 
     # -- the states ------------------------------------------------------------------------------------------------
     def explore(self, budget: Budget, report: Report) -> None:
-        """Find all states, level by level; on an early end, say why in `reason`."""
+        """Finds all states, level by level. If the search ends early, `reason` says why."""
         self.states, self.origins = [tuple(self.system.initial.values())], [None]
         numbers = {self.states[0]: 0}
         ways = successors(self.system)
@@ -131,7 +132,7 @@ class _Run:
 
     # -- the verdicts ----------------------------------------------------------------------------------------------
     def verdict(self, prop: Property) -> Verdict:
-        """Judge one property by the states that were found."""
+        """The verdict of one property on the states found."""
         refuted: Refuted | None = None
         match prop:
             case InRange() if self.fault:
@@ -155,12 +156,12 @@ class _Run:
         return any(a.name in cover.steps and parts[n] == parts[target] for n in whole for a, target in self.steps[n])
 
     def first(self, condition: Expr) -> int | None:
-        """Find the first state, in the order of discovery, in which a condition holds."""
+        """The number of the first state, in the order of discovery, in which a condition holds."""
         holds = predicate(self.system, condition)
         return next((n for n, state in enumerate(self.states) if holds(state)), None)
 
     def reached(self, cover: Cover) -> bool:
-        """Whether some run shows a cover: a state, or a step that some round takes."""
+        """Whether some run shows a cover: a state, or a step that lies on a cycle."""
         if isinstance(cover, Sometimes):
             return self.first(cover.condition) is not None
         parts = nx.strongly_connected_components(self._digraph(set(range(self.expanded)), _NONE))
@@ -170,7 +171,7 @@ class _Run:
         return dict(zip(self.system.initial, self.states[number], strict=True))
 
     def _way(self, number: int, last: Action | None = None) -> Trace:
-        """Lead to a state by as few steps as possible, and with `last` one further."""
+        """A shortest run to a state; with `last`, followed by that action."""
         states = [self._state(number)]
         steps: list[str] = []
         while origin := self.origins[number]:
@@ -184,7 +185,7 @@ class _Run:
 
     # -- fair loops ------------------------------------------------------------------------------------------------
     def _lasso(self, prop: NotForever) -> Refuted | None:
-        """Go to the fair part that is found first, and round it."""
+        """A run to the fair component that is found first, and round a fair loop in it. None if there is none."""
         holds = predicate(self.system, prop.condition)
         allowed = {n for n in range(self.expanded) if holds(self.states[n])}
         parts = list(self._fair_parts(allowed, prop.without))
@@ -195,11 +196,11 @@ class _Run:
         stem = self._way(entry)
         states = [*stem.states, *(self._state(n) for _, n in tour[:-1])]
         steps = [*stem.steps, *(action.name for action, _ in tour)]
-        # Nothing is shorter than to stay, where no shallower loop is hidden in states that were not expanded.
+        # Staying is the shortest loop; but states that were not expanded may hide a loop at a smaller depth.
         return Refuted(Trace(tuple(states), tuple(steps), len(stem.steps)), shortest=not tour and self.complete)
 
     def _inside(self, number: int, part: set[int], without: frozenset[str]) -> list[Step]:
-        """List the steps from a state that stay in the part and are allowed."""
+        """The steps from a state that stay in the part, without the actions in `without`."""
         return [(a, target) for a, target in self.steps[number] if target in part and a.name not in without]
 
     def _digraph(self, part: set[int], without: frozenset[str]) -> nx.DiGraph:
@@ -209,10 +210,11 @@ class _Run:
         return digraph
 
     def _fair_parts(self, among: set[int], without: frozenset[str]) -> Iterator[set[int]]:
-        """Find the strongly connected sets of states that a fair run can visit for ever.
+        """The strongly connected sets of states that a fair run can visit for ever.
 
-        One that never takes a strongly fair action has to do without the states that enable it, and what remains of it
-        is looked at anew; one that never takes a weakly fair action enabled in all its states holds no fair loop.
+        If a component never takes a strongly fair action, a fair loop avoids the states that enable the action, so the
+        rest of the component is searched again. If a component never takes a weakly fair action that is enabled in all
+        its states, it has no fair loop.
         """
         unseen = [among]
         while unseen:
@@ -229,10 +231,10 @@ class _Run:
                     yield part
 
     def _tour(self, entry: int, part: set[int], without: frozenset[str]) -> list[Step]:
-        """Walk from the entry back to it, paying everything that any state of the part could be owed.
+        """A walk from the entry back to the entry that is fair to every action.
 
-        The walk takes each fair action that the part takes, and goes to where each other one is disabled. It has no
-        steps if nothing fair is enabled at the entry.
+        The walk takes every fair action that the part takes, and visits a state that disables every other fair action.
+        The walk is empty if no fair action is enabled at the entry.
         """
         if not any(action.fair for action, _ in self.steps[entry]):
             return []

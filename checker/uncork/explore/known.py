@@ -10,7 +10,7 @@ from uncork_nvme.instance import Instance, InstanceError
 from uncork_nvme.state.machine import Machine
 from uncork_properties.catalogue import properties
 
-from uncork.core.system import Saying, say
+from uncork.core.system import Sentence, say
 from uncork.core.trace import Trace, replay
 from uncork.trace.runs import Stored, stored
 
@@ -55,7 +55,7 @@ def counterexamples(of: Instance, folders: tuple[Path, ...] = _FOLDERS) -> Itera
             yield _known(of, path.name, found)
 
 
-def facts(machine: Machine) -> list[Saying]:
+def facts(machine: Machine) -> list[Sentence]:
     """What there is to know of each SQ: whether it is corked, has entries, and sleeps."""
     return [
         say(f"{q.label}: corked {{}}, {{}} to take, asleep {{}}", q.corked, q.pending, q.asleep) for q in machine.sqs

@@ -1,7 +1,7 @@
-"""Exporters: a system in the languages of other tools, one module a format. They refuse what they cannot express."""
+"""Exporters: a system in the language of another tool, one module for each. They reject what they cannot express."""
 
 from __future__ import annotations
 
 
 class Inexpressible(Exception):
-    """The target cannot express something. The message says what; nothing that is almost right is emitted instead."""
+    """The target language cannot express something, which the message names. Nothing approximate is written instead."""

@@ -1,4 +1,4 @@
-"""The command that writes other tools' languages: `uncork export`."""
+"""The command `uncork export`, which writes an instance in the language of another tool."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""JSON: a whole system as data, for whatever reads JSON. An expression is its text and its tree.
+"""JSON: a whole system as data. An expression is given as text and as a tree.
 
-A node of a tree is `{"op": ..., "args": [...]}`, and a leaf `{"op": "const" or "var", "value": ...}`. The operators are
-those of `uncork.core.expr.Expr`; `wrap` is its argument modulo `value`, which is never negative.
+A node of a tree is `{"op": ..., "args": [...]}`, and a leaf is `{"op": "const" or "var", "value": ...}`. The operators
+are those of `uncork.core.expr.Expr`. A `wrap` is its argument modulo `value`, and its result is never negative.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from uncork.core.expr import Expr, text
 from uncork.core.property import Always, Cover, InRange, NotForever, Property, Sometimes
 from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Sort
-from uncork.core.system import Action, RingPicture, Saying, System, Variable
+from uncork.core.system import Action, RingPicture, Sentence, System, Variable
 
 FORMAT = "uncork-system-1"
-"""The first field. Another number is another layout."""
+"""The first field. The number changes with the layout."""
 
 
 def dumps(system: System, properties: Sequence[Property] = (), covers: Sequence[Cover] = ()) -> str:
-    """The system, its properties and its covers as text."""
+    """The system, its properties and its covers as JSON text."""
     whole = {
         "format": FORMAT,
         "name": system.name,
@@ -62,7 +62,7 @@ def _action(a: Action) -> dict[str, Any]:
         "fairness": a.fairness.value,
         "guard": _expression(a.guard),
         "updates": {name: _expression(value) for name, value in a.updates.items()},
-        "told": _saying(a.told),
+        "told": _sentence(a.told),
     }
 
 
@@ -72,7 +72,7 @@ def _property(prop: Property) -> dict[str, Any]:
         case InRange():
             return {"kind": "in range", **common}
         case Always(condition=condition, blame=blame):
-            return {"kind": "always", **common, "condition": _expression(condition), "blame": _saying(blame)}
+            return {"kind": "always", **common, "condition": _expression(condition), "blame": _sentence(blame)}
         case NotForever(condition=condition, blame=blame, without=without, wakers=wakers):
             ends = {"without": sorted(without), "wakers": list(wakers)}
             return {
@@ -80,7 +80,7 @@ def _property(prop: Property) -> dict[str, Any]:
                 **common,
                 "condition": _expression(condition),
                 **ends,
-                "blame": _saying(blame),
+                "blame": _sentence(blame),
             }
 
 
@@ -91,10 +91,10 @@ def _cover(cover: Cover) -> dict[str, Any]:
     return {"kind": "repeatedly", **common, "steps": sorted(cover.steps)}
 
 
-def _saying(saying: Saying) -> dict[str, Any]:
-    told: dict[str, Any] = {"template": saying.template, "blanks": [_expression(blank) for blank in saying.blanks]}
-    if saying.instead:
-        told["instead"] = [{"where": _expression(where), **_saying(other)} for where, other in saying.instead]
+def _sentence(sentence: Sentence) -> dict[str, Any]:
+    told: dict[str, Any] = {"template": sentence.template, "blanks": [_expression(blank) for blank in sentence.blanks]}
+    if sentence.instead:
+        told["instead"] = [{"where": _expression(where), **_sentence(other)} for where, other in sentence.instead]
     return told
 
 

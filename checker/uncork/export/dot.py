@@ -1,4 +1,4 @@
-"""Graphviz DOT: the states that a small system reaches, and the actions between them."""
+"""Graphviz DOT: the reachable states of a small system, and the actions between them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from uncork.core.system import System
 from uncork.export import Inexpressible
 
 LIMIT = 2000
-"""Graphviz lays out no more states than this in a time that anyone waits for."""
+"""The most states that Graphviz lays out in an acceptable time."""
 
 
 def graph(system: System, limit: int = LIMIT) -> str:
-    """The graph, states numbered as a breadth-first search finds them; each one's values are its tooltip (in SVG).
+    """The graph as DOT text. States are numbered breadth first, and have their values as a tooltip (in SVG).
 
-    The first state has a double border. Dashed is a state in which a variable left its sort; a run ends there. Dashed
-    is a step that fairness does not owe. Raises `Inexpressible` if there are more than `limit` states.
+    The initial state has a double border. A dashed state is out of range, and runs end there. A dashed step is not owed
+    fairness. Raises `Inexpressible` if there are more than `limit` states.
     """
     found: list[State] = [system.initial]
     numbers = {tuple(system.initial.values()): 0}
     lines = []
-    for number, state in enumerate(found):  # which grows
+    for number, state in enumerate(found):  # `found` grows in the loop
         strays = system.strays(state)
         style = ", style=dashed" if strays else ", peripheries=2" if number == 0 else ""
         lines.append(f"    {number} [tooltip={_quoted(_told(system, state))}{style}]")
@@ -41,5 +41,5 @@ def _told(system: System, state: State) -> str:
 
 
 def _quoted(words: str) -> str:
-    """A DOT string in which every letter stands for itself."""
+    """A DOT string literal for `words`."""
     return '"' + words.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

@@ -1,7 +1,7 @@
-"""Promela, for SPIN: each step is a guarded `d_step`, and the property an assertion or a never claim.
+"""Promela, for SPIN: every step is a guarded `d_step`, and the property is an assertion or a never claim.
 
-SPIN's states are the system's, one for one, unless a claim is checked: no process has a local variable or a second
-control state. Its weak fairness is owed to processes, so each step that fairness is owed to becomes one.
+Without a claim, SPIN's states correspond one to one to the system's states, since no process has a local variable or a
+second control state. SPIN's weak fairness is about processes, so every fair step becomes a process.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _MOST_NAMES, _MOST_PROCESSES = 255, 254
 
 
 def program(system: System, prop: Property | None = None) -> tuple[str, list[str]]:
-    """The system and one property as Promela (without one: for exploring), and what was left out or weakened.
+    """The Promela text of a system and a property, and notes on what was left out or weakened.
 
-    Raises `Inexpressible`.
+    Without a property, the text is for exploring the states. Raises `Inexpressible`.
     """
     return _Program(system, prop).text()
 
 
 @dataclass(frozen=True)
 class _Assignment:
-    """A next value, for all of a variable or the element at `index`, and the variables that both read."""
+    """The assignment of `value` to a variable or its element at `index`; `reads` are the variables that both read."""
 
     variable: str
     index: str
@@ -67,7 +67,7 @@ class _Program:
         self.saved: list[str] = []
 
     def _name(self, words: str) -> str:
-        """An identifier like `words` that nothing else has."""
+        """An unused identifier made from `words`."""
         base = re.sub(r"[^A-Za-z0-9]+", "_", words).strip("_")
         if not base[:1].isalpha():
             base = f"v{base}"
@@ -105,10 +105,10 @@ class _Program:
         ]
 
     def _how(self, processes: int) -> str:
-        # Without -o2 SPIN leaves variables that are only written out of its states, and counts fewer.
+        # Without -o2, SPIN leaves write-only variables out of its states, and so counts fewer states.
         if not self.lasting:
             return "Run: spin -o2 -a FILE && gcc -O2 -DSAFETY -DNOREDUCE -o pan pan.c && ./pan -m1000000"
-        # pan counts processes, its claim among them, in half as many bits as it is compiled with bytes for.
+        # With -DNFAIR=n, pan can count about 4 n processes, its claim included.
         enough = max(2, (processes + 2) // 4 + 1)
         return f"Run: spin -o2 -a FILE && gcc -O2 -DNOREDUCE -DNFAIR={enough} -o pan pan.c && ./pan -a -f -m1000000"
 
@@ -137,7 +137,7 @@ class _Program:
 
     # -- steps -----------------------------------------------------------------------------------------------------
     def _processes(self) -> Iterator[str]:
-        """What has steps: each actor; for liveness, each step that is owed fairness, and what may rest for ever."""
+        """The processes: one for each actor; for liveness, one for each fair step and one for all other steps."""
         key: Callable[[Action], str] = (lambda a: a.duty) if self.lasting else (lambda a: a.actor)
         groups: dict[str, list[str]] = {}
         for action in self.system.actions:
@@ -146,7 +146,7 @@ class _Program:
         for name, steps in groups.items():
             yield self._process(name, steps)
         if self.lasting:
-            # To rest is a step too, so weak fairness never forces another; it leads back to the same state.
+            # A resting step keeps the process enabled, so weak fairness never forces its other steps.
             rest = _step("Nothing happens.", "true", [f"{self.ender} = false" if self.ender else "skip"])
             unfair = [self._step(action) for action in self.system.actions if not action.fair]
             yield self._process("at will", [*unfair, rest])
@@ -155,7 +155,7 @@ class _Program:
             yield self._process("monitor", [_step(self.prop.name, wrong, ["assert(false)"])])
 
     def _process(self, name: str, steps: list[str]) -> str:
-        # With an end label: it is no error that nothing can happen any more.
+        # The end label makes SPIN accept a state in which no step is enabled.
         return f"active proctype {self._name(name)}() {{\nend:\n    do\n{''.join(steps)}    od\n}}"
 
     def _step(self, action: Action) -> str:
@@ -171,7 +171,7 @@ class _Program:
         return " &&\n        ".join(self._expr(part, _BINDS["&"]) for part in conjuncts(guard))
 
     def _asserts(self, action: Action) -> Iterator[str]:
-        """That the values are in range that might not be: narrow types would cut them in silence."""
+        """Assertions that values stay in range where their sort allows more; narrow types would truncate silently."""
         for name, value in action.updates.items():
             sort = self.sorts[name]
             if isinstance(sort, Array):
@@ -185,9 +185,9 @@ class _Program:
                     yield f"assert({self._expr(value, _BINDS['<='])} >= {sort.low})"
 
     def _assignments(self, updates: Mapping[str, Expr]) -> Iterator[str]:
-        """All at once means from old values: nothing is assigned before the last that reads it.
+        """The assignments of a step in an order in which each reads old values: a variable is assigned after its reads.
 
-        What reads each other in a circle is saved first, in variables that are no part of a state.
+        If assignments read each other in a cycle, new values are saved first, in hidden variables outside the state.
         """
         waiting = [each for name, value in updates.items() for each in self._next(name, value)]
         last: list[str] = []
@@ -218,7 +218,7 @@ class _Program:
         yield from last
 
     def _next(self, name: str, value: Expr) -> Iterator[_Assignment]:
-        """One assignment where one will do; arrays that are not just stored into change element by element."""
+        """The assignments for a next value: a single one if possible, otherwise one for each element of an array."""
         sort, variable = self.sorts[name], self.vars[name]
         if not isinstance(sort, Array):
             yield _Assignment(variable, "", self._expr(value), self._reads(value))
@@ -259,7 +259,7 @@ class _Program:
         return f"({inner})" if outer > binds else inner
 
     def _wrapped(self, node: Expr, outer: int) -> str:
-        """Modulo, of what is not negative: in C, what is negative stays so."""
+        """A `wrap`. Laps are added to a negative argument, since C's % of a negative number is negative."""
         size, inner = node.value, node.args[0]
         assert isinstance(size, int) and isinstance(inner.sort, Range)
         if inner.sort.low >= 0 and inner.sort.high < size:
@@ -283,7 +283,7 @@ class _Program:
 
     # -- the property ----------------------------------------------------------------------------------------------
     def _claim(self) -> Iterator[str]:
-        """What must not be: from some point on, the condition for ever and none of the steps that end it."""
+        """The never claim: from some point on, the condition holds for ever and no step in `without` is taken."""
         if self.lasting:
             stays = self._expr(self.lasting.condition, _BINDS["&"]) + (f" && !{self.ender}" if self.ender else "")
             yield (

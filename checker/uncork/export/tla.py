@@ -1,8 +1,8 @@
-"""A system as a TLA+ module, and the configuration with which TLC checks it.
+"""TLA+: a system as a module, and the configuration with which TLC checks it.
 
-TLA+ knows a step by what it changes and not by its name. Two things would be told apart here and not there, and are
-refused unless a look at the few variables concerned shows that they cannot happen: a fair action that changes nothing,
-and an action that a property excepts and one that it does not, where both change just the same.
+TLA+ identifies a step by its states and not by its action. So TLA+ cannot express two things: a fair action that
+changes nothing, and a property that names an action if another action can lead to the same state. Both are rejected,
+unless trying all values of the few variables concerned shows that they cannot happen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from uncork.export import Inexpressible
 
 _WIDTH = 110
 _FEW = 1 << 14
-"""As many valuations are tried to show that something cannot happen."""
+"""The most valuations that are tried to show that something cannot happen."""
 
 _RESERVED = (
     "ACTION ASSUME ASSUMPTION AXIOM BOOLEAN BY CASE CHOOSE CONSTANT CONSTANTS COROLLARY DEF DEFINE DEFS DOMAIN ELSE "
@@ -42,17 +42,17 @@ _LOOSE, _ATOM = 1, 16
 
 
 def module_name(system: System) -> str:
-    """The name of the module, and so of the files that it and its configuration have to stand in."""
+    """The name of the module, which TLC requires as the name of its file and of its configuration's file."""
     return _identifier(system.name)
 
 
 def module(
     system: System, properties: Sequence[Property], covers: Sequence[Cover] = (), *, weak: bool = False
 ) -> tuple[str, str]:
-    """The module, and a configuration that checks every property; and types in any case: beyond, nothing has a meaning.
+    """The text of the module, and of a configuration that checks every property and always the types.
 
-    TLC's time is exponential in the number of strongly fair steps that others can disable. With `weak` these are weakly
-    fair too: what TLC then proves is proved, and what it refutes may be refuted by an unfair run. Raises
+    TLC's time is exponential in the number of strongly fair steps that other steps can disable. With `weak`, these
+    steps are weakly fair: what TLC then proves is proved, but a refutation may be an unfair run. Raises
     `Inexpressible`.
     """
     writer = _Writer(system, weak)
@@ -99,7 +99,7 @@ class _Writer:
                 self.must_change(action)
 
     def name(self, wanted: str) -> str:
-        """An identifier that nothing else has."""
+        """An unused identifier, `wanted` if possible."""
         name, number = wanted, 1
         while name in self.taken:
             number += 1
@@ -108,7 +108,7 @@ class _Writer:
         return name
 
     def grouped(self) -> dict[str, list[str]]:
-        """The variables by record, so that what a step leaves alone is soon said; a variable alone is by itself."""
+        """The variables by record, which keeps UNCHANGED lists short. A variable without a record is its own group."""
         records: dict[str, list[str]] = {}
         for variable, name in self.vars.items():
             records.setdefault(variable.rpartition(".")[0], []).append(name)
@@ -119,7 +119,7 @@ class _Writer:
         }
 
     def extends(self) -> str:
-        """The standard modules; TLC's only where an array's elements are listed."""
+        """The standard modules to extend. The module TLC is needed only if the elements of an array are listed."""
         return "Integers, TLC" if self.pairs else "Integers"
 
     # -- the machine -----------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ class _Writer:
         return f"{head}~{self.repeatedly(cover.steps)}"
 
     def repeatedly(self, names: frozenset[str]) -> str:
-        """That one of these actions is taken again and again."""
+        """The formula that one of these actions is taken infinitely often."""
         chosen = [action for action in self.system.actions if action.name in names]
         for action in chosen:
             self.must_change(action)
@@ -199,7 +199,7 @@ class _Writer:
 
     # -- what a step changes ---------------------------------------------------------------------------------------
     def surely_changed(self, action: Action) -> set[str]:
-        """The variables that are never the same after an action, as far as is easily seen."""
+        """The variables that an action always changes, as far as `_never` can show."""
         guard = conjuncts(action.guard)
         return {name for name, value in action.updates.items() if _never(guard, self.reads[name] == value)}
 
@@ -208,7 +208,7 @@ class _Writer:
             raise Inexpressible(f"{action.name} may change nothing, and TLA+ does not take that for a step")
 
     def distinct(self, one: Action, other: Action) -> bool:
-        """Whether the two actions never lead from a state to the same state, as far as is easily seen."""
+        """Whether the two actions never lead from one state to the same state, as far as `_never` can show."""
         if self.changed[one.name] - other.updates.keys() or self.changed[other.name] - one.updates.keys():
             return True
         guards = [*conjuncts(one.guard), *conjuncts(other.guard)]
@@ -218,7 +218,7 @@ class _Writer:
         )
 
     def lasts(self, actions: Sequence[Action]) -> bool:
-        """Whether a step that can be taken can be until it is, as far as is easily seen."""
+        """Whether no other step disables a step, as far as `_never` can show."""
         enabled = any_of(action.guard for action in actions)
         read = {v.value for v in variables(enabled)}
         return all(
@@ -229,7 +229,7 @@ class _Writer:
 
     # -- expressions -----------------------------------------------------------------------------------------------
     def block(self, node: Expr, column: int, outer: int = 0) -> str:
-        """A condition that starts at a column: on one line, or as a list of its parts if that is too long."""
+        """A condition that starts at a column: on one line, or as a bulleted list if the line is too long."""
         line = self.text(node, outer)
         if len(line) <= _WIDTH - column:
             return line
@@ -243,7 +243,7 @@ class _Writer:
         return f"\n{' ' * column}".join(f"{_SPELT[node.op]} {part}" for part in parts)
 
     def text(self, node: Expr, outer: int = 0) -> str:
-        """An expression that may stand within an operator that binds as tightly as `outer`."""
+        """An expression, in parentheses if the surrounding operator binds more tightly (`outer`)."""
         op, args = node.op, node.args
         if op == "const":
             assert node.value is not None
@@ -266,7 +266,7 @@ class _Writer:
             binds, inner = _BINDS["=="], self.relation(_DENIED[_SPELT[args[0].op]], *args[0].args)
         elif op == "~":
             inner = f"~{self.text(args[0], binds + 1)}"
-        elif op in ("&", "|"):  # the two do not mix in TLA+
+        elif op in ("&", "|"):  # TLA+ does not let the two mix without parentheses
             inner = f" {_SPELT[op]} ".join(self.text(arg, binds + (arg.op != op)) for arg in args)
         elif op in ("+", "-"):
             inner = f"{self.text(args[0], binds)} {op} {self.text(args[1], binds + (op == '-'))}"
@@ -275,7 +275,7 @@ class _Writer:
         return f"({inner})" if outer > binds else inner
 
     def relation(self, sign: str, left: Expr, right: Expr) -> str:
-        """A comparison, of something with a constant and not the other way round."""
+        """A comparison, with a constant on the right."""
         if left.op == "const":
             left, right, sign = right, left, _TURNED[sign]
         return f"{self.text(left, _BINDS['=='] + 1)} {sign} {self.text(right, _BINDS['=='] + 1)}"
@@ -294,20 +294,20 @@ class _Writer:
         return str(value) if value >= 0 else f"({value})"
 
     def listed(self, elements: Sequence[str]) -> str:
-        """An array by its elements."""
+        """An array as the list of its elements."""
         self.pairs = True
         return f"({' @@ '.join(f'{k} :> {element}' for k, element in enumerate(elements))})"
 
 
 def _after(condition: Expr, action: Action) -> Expr:
-    """What held before an action exactly if `condition` holds after it."""
+    """The condition that holds before an action exactly if `condition` holds after it."""
     return mapped(condition, lambda leaf: action.updates.get(str(leaf.value), leaf) if leaf.op == "var" else leaf)
 
 
 def _never(guard: Iterable[Expr], claim: Expr) -> bool:
-    """Whether a claim is false wherever a guard's conditions hold, seen by trying all values of what the claim reads.
+    """Whether a claim is false wherever the conditions of a guard hold, by trying all values that the claim reads.
 
-    False too if they are too many, or if it takes a condition on other variables to see it.
+    The answer is False if there are too many values, or if the reason is a condition on other variables.
     """
     read = {str(v.value): list(islice(v.sort.values(), _FEW + 1)) for v in variables(claim)}
     if any(len(values) > _FEW for values in read.values()):
@@ -377,12 +377,12 @@ def _quoted(words: str) -> str:
 
 
 def _line(words: str) -> str:
-    """Words for a comment."""
+    """Words on one line, for a comment."""
     return " ".join(words.split())
 
 
 def _identifier(words: str) -> str:
-    """Words as an identifier: one that starts with a letter, and not as fairness does."""
+    """Words as a TLA+ identifier, which starts with a letter and not with WF_ or SF_."""
     name = re.sub(r"[^A-Za-z0-9]+", "_", words).strip("_")
     return name if re.match(r"(?!WF_|SF_)[A-Za-z]", name) else f"v_{name}"
 

@@ -60,7 +60,7 @@ def measure(
         raise click.UsageError(f"--spread is 0, or 0.01 and more, not {spread:g}")
     drawable(plot)
     writable([json_, plot], [own_file(each.policy) for each in asked])
-    from uncork.engines.events.simulate import Stray  # numba: a second
+    from uncork.engines.events.simulate import OutOfRange  # numba: a second
     from uncork.measure import show, simulate
     from uncork.render.terminal.text import Page  # rich
 
@@ -71,7 +71,7 @@ def measure(
                 watch(Tick(number, len(asked) * len(loads), f"{instance.name}, {name}"))
                 under, time = LOADS[name], milliseconds * 1e3
                 found.append(simulate.measure(instance, under, time=time, runs=runs, seed=seed, spread=spread))
-    except Stray as why:
+    except OutOfRange as why:
         click.echo(f"{why}; uncork check shows how", err=True)
         code = Exit.SAFETY
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uncork.engines.events.statistics import Mean
-from uncork.measure.simulate import Flow, Found
+from uncork.measure.simulate import Flow, Measurement
 from uncork.render.terminal import text
 
 HEADS = ("CQ rings", "elided %", "SQ rings", "elided %", "corked %", "resume p50", "p99", "max", "kIOPS")
@@ -21,7 +21,7 @@ RUNS = 5
 """Runs of each that is on file."""
 
 
-def cells(found: Found) -> list[str]:
+def cells(found: Measurement) -> list[str]:
     """What was found as text, in the order of `HEADS`; where nothing can be said of the flow, why."""
     flow = found.flow
     if flow is None:
@@ -38,7 +38,7 @@ def _share(each: Mean | None) -> str:
     return Mean(each.value * 100, each.half * 100).text(1) if each else "-"
 
 
-def _resume(found: Found, flow: Flow) -> list[str]:
+def _resume(found: Measurement, flow: Flow) -> list[str]:
     resume, waits = flow.resume, f"one waits at the end, for {found.waiting:,.0f} us"
     if resume is None:
         return [waits if found.waiting else "none" if flow.corked.value else "never corked", "-", "-"]
@@ -46,14 +46,14 @@ def _resume(found: Found, flow: Flow) -> list[str]:
     return [resume.p50.text(1), resume.p99.text(1), f"{most}; {waits}" if found.waiting > resume.most else most]
 
 
-def table(found: Sequence[Found]) -> text.Table:
+def table(found: Sequence[Measurement]) -> text.Table:
     """A row for each instance and load."""
     common, short = text.shortened([f"{each.instance.name}/{each.load}" for each in found])
     rows = [[name, *cells(each)] for name, each in zip(short, found, strict=True)]
     return text.table(common, ["", *HEADS], rows, whole=[0] if max(map(len, "\n".join(short).split("\n"))) < 24 else [])
 
 
-def chart(found: Sequence[Found]) -> text.Table:
+def chart(found: Sequence[Measurement]) -> text.Table:
     """Bars: CQ doorbells per completion, and the 99th percentile of the time to resume."""
     flows = [each.flow for each in found]
     _, short = text.shortened([f"{each.instance.name}/{each.load}" for each in found])
@@ -62,7 +62,7 @@ def chart(found: Sequence[Found]) -> text.Table:
     return text.bars(short, {"CQ rings": (bells, "{:.3f}"), "resume p99": (waits, "{:.1f}")})
 
 
-def plot(path: Path, found: Sequence[Found]) -> None:
+def plot(path: Path, found: Sequence[Measurement]) -> None:
     """Draws the same to a file, with the half widths of the intervals, and all percentiles."""
     from matplotlib.figure import Figure  # which need not be there
     from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
@@ -90,7 +90,7 @@ def plot(path: Path, found: Sequence[Found]) -> None:
     figure.savefig(path)
 
 
-def as_json(found: Found) -> dict[str, Any]:
+def as_json(found: Measurement) -> dict[str, Any]:
     """What was found as plain data."""
 
     def data(each: Mean | None) -> dict[str, float | None] | None:

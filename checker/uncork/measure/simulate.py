@@ -50,7 +50,7 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Found:
+class Measurement:
     """What the runs of one instance under a load showed.
 
     `stuck`: the microsecond from which nothing moved any more, of each run that came to that; if there is one there is
@@ -67,16 +67,16 @@ class Found:
 
 def measure(
     instance: Instance, under: load.Load, *, time: float, runs: int, seed: int, spread: float = load.SPREAD
-) -> Found:
+) -> Measurement:
     """Simulates an instance for `time` microseconds, so many times, independently of what other seeds give.
 
-    Raises `engines.events.simulate.Stray` if it is not safe.
+    Raises `engines.events.simulate.OutOfRange` if it is not safe.
     """
     simulator = Simulator(load.timed(instance.machine, instance.system, under, spread))
     found = [simulator.run(each, time * WARM, time) for each in seeds(seed, runs)]
     stuck = tuple(each.stuck for each in found if each.stuck is not None)
     waiting = max((value for each in found for value in each.waiting.values()), default=0.0)
-    return Found(instance, under.name, runs, stuck, waiting, None if stuck else _flow(found, time * (1 - WARM)))
+    return Measurement(instance, under.name, runs, stuck, waiting, None if stuck else _flow(found, time * (1 - WARM)))
 
 
 def _flow(found: Sequence[Measured], time: float) -> Flow:

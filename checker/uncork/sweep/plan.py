@@ -11,7 +11,7 @@ from uncork_nvme.instance import Instance
 from uncork import __version__
 from uncork.decide import many
 from uncork.engines import Budget
-from uncork.sweep.store import Found, Store, best, contradictions
+from uncork.sweep.store import Store, StoredVerdict, best, contradictions
 from uncork.sweep.workers import Died, Results, Task
 
 
@@ -31,7 +31,7 @@ class Known:
 
     instance: Instance
     fingerprint: str
-    verdicts: dict[str, Found]
+    verdicts: dict[str, StoredVerdict]
 
 
 class Sweep:
@@ -77,10 +77,10 @@ class Sweep:
         return [(i.name, each) for mark, i in self.systems.items() for each in contradictions(self.store.known(mark))]
 
 
-def to_ask(known: Sequence[Found], asked: Asked) -> tuple[str, ...]:
+def to_ask(known: Sequence[StoredVerdict], asked: Asked) -> tuple[str, ...]:
     """The properties that are worth a search: those not decided, unless the same search with as much left them open."""
 
-    def same(found: Found) -> bool:
+    def same(found: StoredVerdict) -> bool:
         return (found.engine, found.version) == (asked.engine, __version__)
 
     def worth(row: str) -> bool:

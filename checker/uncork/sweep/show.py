@@ -11,7 +11,7 @@ from uncork_properties.expected import cell, word
 
 from uncork.render.terminal import text
 from uncork.sweep.plan import Known, Sweep
-from uncork.sweep.store import Found
+from uncork.sweep.store import StoredVerdict
 
 _LEGEND = (
     "An instance is live if all that was asked is proved, for all runs at its sizes; it HANGS if an SQ can stay "
@@ -31,7 +31,7 @@ def kind(known: Known, rows: Sequence[str]) -> str:
     return word(cells).split(" ")[0]
 
 
-def _cell(found: Found) -> str:
+def _cell(found: StoredVerdict) -> str:
     return cell(found.verdict, found.steps, found.loop)
 
 

@@ -84,7 +84,7 @@ CREATE VIEW IF NOT EXISTS results AS
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredVerdict:
     """A verdict as it stands in the file, with the run that it comes from."""
 
     run: int
@@ -178,7 +178,7 @@ class Store:
         with self._told():
             self._base.execute(f"PRAGMA busy_timeout = {_COMMITS * 1000}")
 
-    def known(self, fingerprint: str) -> list[Found]:
+    def known(self, fingerprint: str) -> list[StoredVerdict]:
         """All verdicts on a system, the newest run last."""
         with self._told():
             lines = self._base.execute(
@@ -229,7 +229,7 @@ class Store:
                 "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [(number, *line) for line in lines]
             )
 
-    def trace(self, found: Found) -> Trace:
+    def trace(self, found: StoredVerdict) -> Trace:
         """The counterexample of a verdict; whether it is one is for `replay` to say."""
         with self._told():
             (blob,) = self._base.execute(
@@ -252,7 +252,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 """What SQLite may give of each: it takes any value in any column."""
 
 
-def _found(line: dict[str, Any]) -> Found:
+def _found(line: dict[str, Any]) -> StoredVerdict:
     """A line of the file; raises `ValueError` for a value of another kind."""
     for name, kinds in _KINDS.items():
         if type(line[name]) not in kinds:
@@ -262,23 +262,23 @@ def _found(line: dict[str, Any]) -> Found:
     if line["verdict"] == "refuted" and line["steps"] is None:
         raise ValueError(f"{line['row']} of run {line['run']} is refuted in no number of steps")
     unreached, contradictions = (_list(line, name) for name in ("unreached", "contradictions"))
-    return Found(**{**line, "unreached": unreached, "contradictions": contradictions or (),
+    return StoredVerdict(**{**line, "unreached": unreached, "contradictions": contradictions or (),
                     "shortest": bool(line["shortest"])})  # fmt: skip
 
 
-def best(known: Sequence[Found]) -> dict[str, Found]:
+def best(known: Sequence[StoredVerdict]) -> dict[str, StoredVerdict]:
     """Of each property the verdict that counts: the shortest counterexample, before a proof, before what is open.
 
     Of several alike, the newest.
     """
 
-    def rank(found: Found) -> tuple[int, int, int]:
+    def rank(found: StoredVerdict) -> tuple[int, int, int]:
         return _VERDICTS.index(found.verdict), -(found.steps or 0), found.run
 
     return {each.row: each for each in sorted(known, key=rank)}
 
 
-def contradictions(known: Sequence[Found]) -> Iterator[str]:
+def contradictions(known: Sequence[StoredVerdict]) -> Iterator[str]:
     """What cannot be true at once of all that was found out about a system, each as a sentence."""
     for each in {each.run: each for each in known}.values():
         yield from each.contradictions
@@ -290,11 +290,11 @@ def contradictions(known: Sequence[Found]) -> Iterator[str]:
                 yield f"{one.row}: {_told(one)}, {_told(other)}"
 
 
-def _stem(found: Found) -> int:
+def _stem(found: StoredVerdict) -> int:
     return (found.steps or 0) - (found.loop or 0)
 
 
-def _told(found: Found) -> str:
+def _told(found: StoredVerdict) -> str:
     length = f" {_stem(found)}+{found.loop}" if found.verdict == "refuted" else ""
     return f"{found.engine} of uncork {found.version} says {found.verdict}{length} (run {found.run})"
 
@@ -338,7 +338,7 @@ def _ran_out(checked: Checked, engine: str, budget: Budget) -> tuple[str | None,
     return "memory", budget.memory
 
 
-def kept(db: str, instance: Instance, row: str | None) -> tuple[Found, Trace] | str:
+def kept(db: str, instance: Instance, row: str | None) -> tuple[StoredVerdict, Trace] | str:
     """A counterexample of an instance as the file of a sweep has it; or, in a sentence, that it has none."""
     with Store(db, create=False) as store:
         found = best(store.known(fingerprint(instance)))

@@ -18,7 +18,7 @@ from uncork_properties.catalogue import properties
 from uncork.command.options import Command, own_file, told, writable, write
 from uncork.core.trace import ReplayError, Trace, replay
 from uncork.decide.exits import Exit
-from uncork.engines.follow import Crowd
+from uncork.engines.follow import TooManyStates
 from uncork.logs import Header, Log, LogError, dtrace, propolis, qemu
 from uncork.logs import lines as native
 from uncork.render import itf
@@ -119,7 +119,7 @@ def validate(
     assert followed.failed is not None
     try:
         may = follow.allowed(followed)
-    except Crowd:
+    except TooManyStates:
         may = None
     show.rejected(to, followed, may, _line(log, lines, followed.failed.line))
     if nearest:

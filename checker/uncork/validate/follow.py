@@ -15,7 +15,7 @@ from uncork.core.observed import Event
 from uncork.core.sorts import Value, contains, did_you_mean
 from uncork.core.trace import Trace
 from uncork.engines import Tick, Watch, unwatched
-from uncork.engines.follow import Crowd, Follower
+from uncork.engines.follow import Follower, TooManyStates
 from uncork.engines.python import Ahead, Aim, Plain, predicate, successors
 from uncork.logs import Log, LogError, Seen, parts
 
@@ -122,7 +122,7 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
                 failed = seen
                 break
             accepted += 1
-    except Crowd as why:
+    except TooManyStates as why:
         crowd = str(why)
     return Followed(instance, reader, follower, log, accepted, failed, crowd, bool(moves))
 
@@ -170,7 +170,7 @@ class Allowed:
 
 
 def allowed(followed: Followed) -> Allowed:
-    """What the model would have allowed where the log stopped to fit; raises `Crowd` if that are too many states."""
+    """What the model allows at the event where the log stops fitting. Raises `TooManyStates`."""
     assert followed.failed is not None
     follower, reader = followed.follower, followed.reader
     event = reader.event(followed.failed)

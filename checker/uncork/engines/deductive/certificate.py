@@ -1,7 +1,7 @@
-"""A proof as files that other solvers check: its obligations in SMT-LIB 2, a file a family.
+"""A proof as files for other solvers: its obligations in SMT-LIB 2, one file for each family.
 
-What a certificate says of itself is not believed: whoever checks it makes the obligations anew from the model at hand,
-compares them with the files, and asks the solvers.
+A checker does not trust the files. It generates the obligations again from its own model, compares them with the files,
+and asks the solvers.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from uncork.engines.deductive.obligations import Obligation, everything, ranges
 from uncork.engines.deductive.smtlib import script
 
 SOLVERS = ("z3", "cvc5")
-"""The solvers that check a certificate, by the names of their Python packages."""
+"""The solvers that can check a certificate, by the names of their Python packages."""
 
 
 def files(argument: Argument, kept: Sequence[str], without: frozenset[str] = frozenset()) -> Mapping[str, str]:
-    """The files of a proof with some lemmas, by name; what is only `of` a property in `without` is left out.
+    """The files of a proof from the lemmas in `kept`: text by file name.
 
-    Raises `LookupError` for a lemma that the argument does not have, or a property that no obligation is of.
+    Obligations `of` a property in `without` are left out. Raises `LookupError` for a lemma that the argument does not
+    have, or for a property without obligations.
     """
     known = {lemma.name: lemma for lemma in [*argument.lemmas, *ranges(argument)]}
     for name in kept:
@@ -40,14 +41,14 @@ def files(argument: Argument, kept: Sequence[str], without: frozenset[str] = fro
 
 @dataclass(frozen=True)
 class Answer:
-    """What a solver said to an obligation: `unsat` if it is proved."""
+    """The answer of a solver to an obligation: `unsat` if the obligation is proved."""
 
     obligation: str
     said: str
 
 
 def ask(solver: str, text: str) -> list[Answer]:
-    """The answers of a solver to a file; raises `ImportError` if it is not installed."""
+    """The answers of a solver to the text of a file. Raises `ImportError` if the solver is not installed."""
     lines = [line.strip().strip('"') for line in (_z3(text) if solver == "z3" else _cvc5(text))]
     lines = [line for line in lines if line]
     return [Answer(name, said) for name, said in zip(lines[::2], [*lines[1::2], "nothing"], strict=False)]
@@ -72,7 +73,7 @@ def version(solver: str) -> str:
 def _z3(text: str) -> list[str]:
     import z3
 
-    context = z3.Context()  # kept until the answer is read
+    context = z3.Context()  # must live until the answer is read
     return str(z3.Z3_eval_smtlib2_string(context.ref(), text)).splitlines()
 
 

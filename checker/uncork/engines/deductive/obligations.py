@@ -1,4 +1,4 @@
-"""From an argument to obligations: each an implication in the language, small, and with a name."""
+"""Generates the proof obligations of an argument: small implications with names, in the modelling language."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from uncork.engines.deductive.unwind import in_range, laps
 
 @dataclass(frozen=True)
 class Obligation:
-    """Where all of `given` holds, so does the `goal`.
+    """The implication from all of `given` to the `goal`.
 
-    `about` is the lemma, claim or property that it is for, `step` the action it is about, if to one. `of` is the name
-    of the property that needs it, if not all do.
+    `about` names the lemma, claim or property of the obligation. `step` names its action, if it is about one. `of`
+    names the only property that needs the obligation; it is empty if every property does.
     """
 
     family: str
@@ -31,16 +31,16 @@ class Obligation:
 
     @property
     def name(self) -> str:
-        """`family: about, after step`."""
+        """The name in the form `family: about, after step`."""
         return f"{self.family}: {self.about}" + (f", after {self.step}" if self.step else "")
 
 
 IN_RANGE = " in range"
-"""How the names of lemmas end that say that a number keeps to its range."""
+"""The end of the name of every lemma that a number stays in its range."""
 
 
 def ranges(argument: Argument) -> list[Lemma]:
-    """For each number, that it keeps to its range."""
+    """The lemmas that the numbers of the system stay in their ranges."""
     return [
         Lemma(v.name + IN_RANGE, f"{v.doc}: {v.sort}", all_of(in_range(v)), needed=True)
         for v in argument.system.variables
@@ -49,19 +49,19 @@ def ranges(argument: Argument) -> list[Lemma]:
 
 
 def initiation(system: System, lemmas: Iterable[Lemma]) -> Iterator[Obligation]:
-    """Each lemma holds in the first state."""
+    """The obligations that every lemma holds in the initial state."""
     first = {v.name: Expr("const", (), v.sort, v.initial) for v in system.variables}
     for lemma in lemmas:
         yield Obligation("initiation", lemma.name, "", (), substituted(lemma.condition, first))
 
 
 def touched(action: Action, node: Expr) -> bool:
-    """Whether a step changes something that an expression reads."""
+    """Whether an action changes a variable that an expression reads."""
     return any(str(v.value) in action.updates for v in variables(node))
 
 
 def consecution(action: Action, lemmas: Sequence[Lemma]) -> Iterator[Obligation]:
-    """Each lemma that a step may touch is kept by it."""
+    """The obligations that an action keeps every lemma that reads a variable it changes."""
     given = (*(lemma.condition for lemma in lemmas), action.guard)
     for lemma in lemmas:
         if touched(action, lemma.condition):
@@ -71,7 +71,7 @@ def consecution(action: Action, lemmas: Sequence[Lemma]) -> Iterator[Obligation]
 
 
 def everything(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligation]:
-    """All that is to be shown if these are the lemmas."""
+    """All obligations of a proof from these lemmas."""
     yield from initiation(argument.system, lemmas)
     for action in argument.system.actions:
         yield from consecution(action, lemmas)
@@ -79,7 +79,7 @@ def everything(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligati
 
 
 def conclusions(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligation]:
-    """What is to be shown from lemmas that are kept: exactness, safety, moves, frames, and the descents."""
+    """The obligations that follow from inductive lemmas: exactness, safety, frames, descents and responses."""
     given = tuple(lemma.condition for lemma in lemmas)
     for action in argument.system.actions:
         near = laps(action.guard) & (~action.guard | all_of(laps(value) for value in action.updates.values()))
@@ -122,7 +122,7 @@ def _descent(system: System, descent: Descent, given: tuple[Expr, ...]) -> Itera
 
 
 def _ranked(prop: NotForever, rank: Sequence[tuple[str, Expr]], given: tuple[Expr, ...]) -> Iterator[Obligation]:
-    """Where a property waits is said exactly, and no part of the rank is below 0 there."""
+    """The obligations that the waiting condition is exact, and that no part of the rank is below 0 while waiting."""
     yield Obligation("exactness", prop.name, "", given, laps(prop.condition), prop.name)
     for what, part in rank:
         about = f"{prop.name}: {what} is not below 0"
@@ -132,7 +132,7 @@ def _ranked(prop: NotForever, rank: Sequence[tuple[str, Expr]], given: tuple[Exp
 def _somewhere(
     family: str, about: str, given: tuple[Expr, ...], may: Sequence[Expr], elsewhere: Sequence[Elsewhere]
 ) -> Iterator[Obligation]:
-    """Something may happen, here or elsewhere; and what is said of elsewhere is so."""
+    """The obligations that some step is enabled, here or elsewhere, and that the claims about elsewhere hold."""
     others = [each.condition for each in elsewhere]
     yield Obligation(family, about, "", given, _some([*may, *others]), about)
     for number, each in enumerate(elsewhere):
@@ -141,7 +141,7 @@ def _somewhere(
 
 
 def lowered(rank: Sequence[tuple[str, Expr]], action: Action, *, otherwise: bool) -> Expr:
-    """Whether a step lowers a rank; and if it leaves all of it as it is, `otherwise`."""
+    """The condition that an action lowers a rank; `otherwise` where the action changes no part of the rank."""
     lower = boolean(otherwise)
     for _, part in reversed(rank):
         then = substituted(part, action.updates)
@@ -185,7 +185,7 @@ def _helped(system: System, response: Response, duty: str, may: Expr, here: tupl
 def _left_alone(
     system: System, response: Response, helper: Help, duty: str, given: tuple[Expr, ...]
 ) -> Iterator[Obligation]:
-    """No step of others keeps one that stands for any from helping, whatever they are to each other."""
+    """The obligations that no step of another replica disables a helping step, whether or not that replica waits."""
     may = _may(system.duties[duty], response.lock)
     for action in system.actions:
         if action.name in helper.others and touched(action, may):
@@ -195,7 +195,7 @@ def _left_alone(
 
 
 def _stays(system: System, response: Response, helper: Help, here: tuple[Expr, ...]) -> Iterator[Obligation]:
-    """What makes a step of one that stands for any a help lasts until the rank falls, whoever takes a step."""
+    """The obligations that `while_` of a helper holds until the rank falls, whichever replica takes a step."""
     prop = response.prop
     for action in system.actions:
         if helper.others and touched(action, helper.while_):
@@ -207,13 +207,13 @@ def _stays(system: System, response: Response, helper: Help, here: tuple[Expr, .
 
 
 def _may(outcomes: Sequence[Action], lock: str | None) -> Expr:
-    """Whether a step may happen, if the lock is free."""
+    """The condition that some outcome of a step is enabled if the lock is free."""
     free = {} if lock is None else {lock: boolean(False)}
     return any_of(substituted(action.guard, free) for action in outcomes)
 
 
 def _some(conditions: Sequence[Expr]) -> Expr:
-    """Whether one of many conditions holds, as a tree that is no deeper than it must be."""
+    """The disjunction of many conditions, as a balanced tree."""
     if len(conditions) < 3:
         return any_of(conditions)
     half = len(conditions) // 2

@@ -1,7 +1,8 @@
-"""Decides an argument: which lemmas are kept, and whether what is claimed follows from them.
+"""Checks an argument: which lemmas are inductive, and whether the claims follow from them.
 
-Lemmas are pruned to the greatest set that every step keeps (Flanagan and Leino, Houdini, FME 2001), assuming those that
-are needed, which may not be dropped. What Z3 does not know within its budget counts as not proved.
+Lemmas are pruned to the greatest inductive subset (Flanagan and Leino, Houdini, FME 2001). A needed lemma is assumed
+until all other lemmas are inductive; if a step breaks it then, the failure is recorded and the lemma is dropped. An
+obligation that Z3 does not decide within its limit counts as not proved.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ from uncork.engines.deductive.obligations import Obligation
 from uncork.engines.deductive.unwind import Unwound, sizes, symbols, typing
 
 RLIMIT = 20_000_000
-"""Z3's own count of its work for one obligation; a thousand times what those here take."""
+"""Z3's limit of work (rlimit) for one query: a thousand times what the obligations of the project take."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An obligation that is not proved, and a state of which all that is given holds and the goal does not.
+    """An obligation that is not proved, and a state in which everything given holds and the goal does not.
 
-    `state` is None where Z3 did not know. Positions in it do not wrap, and sizes are in it under their symbols.
+    `state` is None if Z3 did not decide the obligation. The positions in `state` do not wrap. `state` also has the
+    sizes, by the names of their symbols.
     """
 
     obligation: Obligation
@@ -38,10 +40,9 @@ class Failure:
 
 @dataclass
 class Judgement:
-    """What came of an argument: lemmas that are kept and those that are not, obligations proved, and what failed.
+    """The result of checking an argument: lemmas kept and dropped, the number of proved obligations, and the failures.
 
-    `broken` is what broke the lemmas that are needed. They are dropped then like others: what is proved is proved from
-    lemmas that every step keeps.
+    `broken` has the failures of needed lemmas. These lemmas are dropped too, so every proof uses only inductive lemmas.
     """
 
     argument: Argument
@@ -57,14 +58,14 @@ class Judgement:
         return shown(self.argument, prop, unproved, [lemma.name for lemma in self.kept])
 
     def against(self, prop: Property) -> list[Failure]:
-        """What stands against a property that is not proved, first of all what broke a lemma."""
+        """The failures that prevent the proof of a property: failures of needed lemmas first. Empty if it is proved."""
         if self.proves(prop):
             return []
         return [*self.broken, *(f for f in self.failures if f.obligation.of in _needed(self.argument, prop))]
 
 
 def shown(argument: Argument, prop: Property, unproved: Collection[str], kept: Collection[str]) -> bool:
-    """Whether a property follows from the lemmas that are kept, if all is proved but what is of some properties."""
+    """Whether a property is proved, given the lemmas `kept` and the names of the properties with failed obligations."""
     if isinstance(prop, InRange):
         spoken = all(lemma.name in kept for lemma in ob.ranges(argument))
     else:
@@ -78,12 +79,12 @@ def _lasting(argument: Argument) -> list[Descent | Response]:
 
 
 def _needed(argument: Argument, prop: Property) -> set[str]:
-    """The properties whose obligations a property rests on; properties are known by name, and made anew at will."""
+    """The names of the properties whose obligations the proof of a property uses; empty is for every property's."""
     return {"", prop.name, *(each.released for each in argument.responses if each.prop.name == prop.name)}
 
 
 def judge(argument: Argument, watch: Callable[[str], None] = lambda _: None) -> Judgement:
-    """Prunes the lemmas and proves what is claimed; `watch` is told what is looked at."""
+    """Prunes the lemmas and checks all obligations. `watch` is called with the name of each action in turn."""
     solver = Solver(argument)
     found = Judgement(argument)
     lemmas = [*argument.lemmas, *ob.ranges(argument)]
@@ -117,7 +118,7 @@ def _begun(solver: Solver, system: System, lemmas: Sequence[Lemma]) -> tuple[lis
 
 
 def _pruned(solver: Solver, system: System, kept: list[Lemma], watch: Callable[[str], None]) -> list[Failure]:
-    """Takes lemmas out of `kept` until the rest are kept by every step; gives the failures of those needed."""
+    """Removes lemmas from `kept` until every action keeps the rest. Returns the failures of needed lemmas."""
     while True:
         failures: list[Failure] = []
         before = len(kept)
@@ -136,7 +137,7 @@ def _pruned(solver: Solver, system: System, kept: list[Lemma], watch: Callable[[
 
 
 class Solver:
-    """Z3, for the obligations of one argument."""
+    """Checks the obligations of one argument with Z3."""
 
     def __init__(self, argument: Argument) -> None:
         self.system = argument.system
@@ -145,7 +146,7 @@ class Solver:
         self.unknowns = [Expr("var", (), v.sort, v.name) for v in self.system.variables]
 
     def broken(self, wanted: Sequence[Obligation]) -> list[Failure]:
-        """Those of some obligations that do not hold. They are asked together first, and best share what is given."""
+        """The failures among the obligations. One query asks all of them first; they should share what is given."""
         if not wanted:
             return []
         shared = set.intersection(*({id(given) for given in each.given} for each in wanted))
@@ -154,7 +155,7 @@ class Solver:
         solver = z3.Solver()
         solver.set("rlimit", RLIMIT)
         solver.set("random_seed", 0)
-        solver.set("ctrl_c", False)  # or Z3 takes it for itself, and what it was asked counts as not proved
+        solver.set("ctrl_c", False)  # otherwise Z3 handles Ctrl-C itself, and the query counts as not proved
         solver.add(*sizes(symbols([*nodes, *self.unknowns])), *self.typing, *map(self.term, common))
         against = [
             z3.And(*(self.term(given) for given in each.given if id(given) not in shared), z3.Not(self.term(each.goal)))
@@ -181,7 +182,7 @@ class Solver:
 
         state: dict[str, Value] = {}
         first = dict.fromkeys((v.sort for v in self.system.variables if isinstance(v.sort, Ring)), 0)
-        for ring in first:  # positions count from the least
+        for ring in first:  # shows positions relative to the least position of the ring
             first[ring] = min(number(v.name) for v in self.system.variables if v.sort == ring)
         for v in self.system.variables:
             if isinstance(v.sort, Bool):

@@ -1,7 +1,7 @@
-"""Obligations as text, in SMT-LIB 2: a second reading of the language, for other solvers and for people.
+"""Translates obligations to SMT-LIB 2, for other solvers and for people.
 
-Every obligation stands between a push and a pop, is named by an echo, and has to be answered by `unsat`. Positions are
-unwound as in `unwind`; an enumeration is the number of its name, and a comment beside it lists the names.
+Every obligation is between a push and a pop, and an echo gives its name. The expected answer is `unsat`. Positions are
+unwound as in `unwind`. A value of an enumeration is the index of its name, and a comment lists the names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _REMAINDER = """\
 
 
 def script(argument: Argument, lemmas: Sequence[Lemma], wanted: Sequence[Obligation]) -> str:
-    """All of some obligations, with everything that they need: declarations, and the lemmas by name."""
+    """A complete SMT-LIB script for the obligations `wanted`: declarations, lemmas as functions, and queries."""
     variables = argument.system.variables
     nodes = [Expr("var", (), v.sort, v.name) for v in variables]
     sizes = symbols([*nodes, *(node for each in wanted for node in (*each.given, each.goal))])
@@ -75,7 +75,7 @@ def _number(value: object) -> str:
 
 
 def _text(root: Expr) -> str:
-    """An expression; what it says more than once is said once and named."""
+    """An expression as an SMT-LIB term. Subterms that occur more than once are bound by `let`."""
     uses: Counter[int] = Counter()
     order: list[Expr] = []
 

@@ -1,8 +1,9 @@
-"""Rings unwound: an expression as Z3 reads it when sizes are symbols, in linear arithmetic.
+"""Translates expressions with symbolic sizes to Z3 terms in linear arithmetic, by unwinding rings.
 
-A position on a ring becomes a whole number that counts for ever, of which the ring shows the remainder. To add to one
-or subtract from one is then plain arithmetic. A distance or an equality of two positions is that of their remainders;
-it is exact if the two are less than two rings apart, which is for the proof to show wherever one is formed (`laps`).
+A position on a ring becomes a whole number that counts without bound; its remainder is the position on the ring. Adding
+to a position or subtracting from it is then plain arithmetic. A distance or equality of two positions compares their
+remainders. The translation of a remainder is exact if the two positions are less than two rings apart, which the proof
+must show for every distance and equality (`laps`).
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from uncork.core.sorts import Bool, Enum, Range, Ring
 from uncork.core.system import Variable
 
 LARGEST = 65536
-"""The most entries that a queue has, and the most SQs that a controller has."""
+"""The greatest size: the most entries of a queue and the most SQs of a controller in NVMe."""
 
 
 class Unwound:
-    """Translates expressions; the same node is translated once."""
+    """Translates expressions to Z3 terms. A shared node is translated once."""
 
     def __init__(self) -> None:
         self._known: dict[int, Any] = {}
-        self._kept: list[Expr] = []  # known by identity, which must not be reused
+        self._kept: list[Expr] = []  # keeps the nodes in `_known` alive, so that their ids are not reused
 
     def __call__(self, node: Expr) -> Any:
         """The Z3 term of an expression."""
@@ -71,13 +72,13 @@ class Unwound:
 
 
 def variable(node: Expr) -> Any:
-    """The unknown that stands for a variable."""
+    """The Z3 constant of a variable."""
     name = str(node.value)
     return z3.Bool(name) if isinstance(node.sort, Bool) else z3.Int(name)
 
 
 def size(of: Size | int) -> Any:
-    """A size as a term."""
+    """A size as a Z3 term."""
     if isinstance(of, Size):
         return z3.Sum([z3.IntVal(of.number), *(times * z3.Int(symbol.name) for symbol, times in of.terms)])
     return z3.IntVal(of)
@@ -92,7 +93,7 @@ def _constant(node: Expr) -> Any:
 
 
 def _remainder(difference: Any, of: int) -> Any:
-    """The remainder of a difference that is less than two rings either way."""
+    """The remainder of a difference that is less than two rings in either direction."""
     ring = size(of)
     return z3.If(
         difference < 0,
@@ -102,9 +103,10 @@ def _remainder(difference: Any, of: int) -> Any:
 
 
 def laps(node: Expr) -> Expr:
-    """Whether each remainder that decides the value of an expression is of less than two rings either way.
+    """The condition that the translation of an expression is exact: all differences are less than two rings.
 
-    The right of an `&` or `|` counts where the left does not decide, and of an `ite` the branch that is taken.
+    Only remainders that decide the value count: the right operand of `&` or `|` where the left operand does not decide,
+    and the branch of an `ite` that is taken.
     """
     op, args = node.op, node.args
     if op in ("const", "var", "gap"):
@@ -132,7 +134,7 @@ def _near(one: Expr, other: Expr, of: int) -> Expr:
 
 
 def typing(variables: Iterable[Variable], inputs: frozenset[str]) -> list[Any]:
-    """What is known of variables by their sort alone: names are numbered, and an input is any value of its sort."""
+    """The constraints on variables from their sorts: enumerations have an index, and inputs are in their ranges."""
     known = []
     for each in variables:
         if isinstance(each.sort, Enum):
@@ -143,7 +145,7 @@ def typing(variables: Iterable[Variable], inputs: frozenset[str]) -> list[Any]:
 
 
 def in_range(variable: Variable) -> list[Expr]:
-    """That a number keeps to its range, bound by bound; no bound is asked where there is none."""
+    """The conditions that a number is in its range: one for each bound. An infinite upper bound gives no condition."""
     sort = variable.sort
     assert isinstance(sort, Range)
     node = Expr("var", (), sort, variable.name)
@@ -154,12 +156,12 @@ def in_range(variable: Variable) -> list[Expr]:
 
 
 def sizes(symbols: Iterable[Symbol]) -> list[Any]:
-    """The bounds of the symbols."""
+    """The bounds of size symbols, as Z3 terms."""
     return [z3.And(z3.Int(s.name) >= s.least, z3.Int(s.name) <= LARGEST) for s in symbols]
 
 
 def symbols(nodes: Iterable[Expr]) -> list[Symbol]:
-    """The size symbols in some expressions, constants and sorts alike, in the order of their names."""
+    """The size symbols in the constants and sorts of the expressions, in the order of their names."""
     found: set[Symbol] = set()
     seen: set[int] = set()
     stack = list(nodes)

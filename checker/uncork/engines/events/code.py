@@ -1,7 +1,7 @@
-"""The machine code of a timed system: a state is a vector of words, one for each variable or element of an array.
+"""The machine code of a timed system: a state is a vector of words, one for each variable or array element.
 
-Expressions are translated as for the explicit engine, but that an array stays in memory: one element of it is read or
-written, however long it is.
+Expressions are translated as for the explicit engine, except that arrays stay in memory. A `select` reads one element
+and a `store` writes one, so their cost does not depend on the length of the array.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from uncork.engines.explicit.native import Writer, compile_text, strays
 
 @dataclass(frozen=True)
 class Clock:
-    """What is waited for: one duty in one of its cases. `outcomes` are indices of actions."""
+    """A clock for one duty in one of its cases. It runs while `enabled` holds.
+
+    `outcomes` are the indices of the duty's actions. One of the enabled actions is taken when the clock runs out.
+    """
 
     outcomes: tuple[int, ...]
     enabled: Expr
@@ -44,10 +47,10 @@ def clocks(timed: Timed) -> list[Clock]:
 class Code:
     """Addresses of the compiled functions of a timed system.
 
-    `look` is `i64 f(const u64 *state, i64 *seen)`: writes masks of the clocks that run, 64 in a word, masks of the
-    actions that are enabled, then the averages' values, then whether each span would open.
-    `steps[k]` is `i64 f(u64 *state)`: takes an action; or gives 1, and does nothing, where a variable would leave its
-    sort.
+    `look` is `i64 f(const u64 *state, i64 *seen)`. It writes to `seen`, in this order: bit masks of the running clocks
+    (64 to a word), bit masks of the enabled actions, the values of the averages, and for each span whether it opens.
+    `steps[k]` is `i64 f(u64 *state)`. It takes action k and returns 0; or it returns 1 and changes nothing, if a
+    variable would leave its range.
     """
 
     def __init__(self, timed: Timed, waiting: Sequence[Clock]) -> None:
@@ -63,7 +66,7 @@ class Code:
 
 
 class _Vector(Writer):
-    """Writes instructions over a state vector. Arrays are read in place, so all is read before anything is written."""
+    """Writes instructions over a state vector. Arrays are read in place, so every read must precede every write."""
 
     def _compute(self, node: Expr) -> list[str]:
         if node.op == "select":
@@ -88,12 +91,12 @@ class _Vector(Writer):
         return self.emit(f"add i64 {code}, {low(sort)}") if low(sort) else code
 
     def at(self, array: Expr, index: str) -> str:
-        """A pointer to an element of a variable."""
+        """A pointer to an element of an array variable."""
         offset = self.emit(f"add i64 {index}, {self.layout.fields[str(array.value)][0].word}")
         return self.emit(f"getelementptr i64, ptr %state, i64 {offset}")
 
     def stores(self, array: Expr) -> list[tuple[Expr, str, str]]:
-        """The variable, index and code of each element that an array's next value has of its own, first to last."""
+        """The elements that an array's next value replaces, in the order of the stores: (variable, index, code)."""
         if array.op == "var":
             return []
         if array.op != "store":

@@ -1,4 +1,4 @@
-"""The hot loop: whose clock runs out first takes its step, and all clocks are looked at again."""
+"""The hot loop of a simulation: the clock that runs out first takes its step, then every clock is checked again."""
 
 from __future__ import annotations
 
@@ -39,15 +39,19 @@ def run(
     end: float,
     most: int,
 ) -> int:
-    """Takes up to `most` steps; gives how many it took, or -1 - k where action k would leave a variable's sort.
+    """Takes at most `most` steps and returns how many; or -1 - k if action k would take a variable out of its range.
 
-    `clock[0]` is the time; `clock[1]` that from which no clock ran, if so. `due` is when each clock runs out: after a
-    time of gamma distribution with a mean and a shape, 0 for one that is always the mean; not before `arrival`, if it
-    has arrivals: `left` more of the same moment, then `burst` more after a time that is `apart` on average. Clocks that
-    run out at once do so in random order. From `warm` on `taken` counts the actions and `sums` adds up the averages by
-    time. `ended` counts the spans that ended; `latencies` (spans x room) is a fair sample of theirs, `worst` the
-    longest. `begun` of a span is -2 outside it, -1 inside it before it opens, else when it opened. Randomness is
-    numba's own, seeded by `seed`.
+    - `clock[0]` is the time now. `clock[1]` is the first time at which no clock ran, or infinite.
+    - `due` is the time at which each clock runs out. The duration of a clock has a gamma distribution with its mean and
+      shape; shape 0 makes the duration constant. Clocks that run out at the same time do so in random order.
+    - A clock with arrivals (`burst` > 0) starts no earlier than its `arrival`. `left` occasions remain at that moment;
+      after them, `burst` more arrive after an exponential time with the mean `apart`.
+    - `taken` counts the actions and `sums` integrates the averages over time, both from `warm` on.
+    - `begun` of a span is -2 outside the span, -1 inside it before it opens, and otherwise the time when it opened.
+      `ended` counts the spans that ended, `latencies` (spans x room) is a uniform sample of their latencies, and
+      `worst` is the longest.
+
+    The random numbers are numba's, seeded by `seed`.
     """
     clocks, actions, spans = means.size, steps.size, begun.size
     clock_words, action_words = (clocks + 63) // 64, (actions + 63) // 64
@@ -128,5 +132,5 @@ def _add(sums: Any, seen: Any, place: int, averages: int, since: float, to: floa
 
 @with_numba
 def seed(value: int) -> None:
-    """Seeds the random numbers of `run`."""
+    """Seeds the random numbers that `run` draws."""
     np.random.seed(value)

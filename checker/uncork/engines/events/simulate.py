@@ -16,17 +16,21 @@ _CHUNK = 1 << 18  # steps between two looks at the time, and for Ctrl-C: a fract
 _ROOM = 1 << 17  # latencies of a span that are kept
 
 
-class Stray(Exception):
-    """There is nothing to measure: an action leaves a sort (the system is not safe), or time stands still."""
+class OutOfRange(Exception):
+    """The run cannot be measured: an action takes a variable out of its range (the system is unsafe), or time stops."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one run showed, from the time `warm` to `end`.
+    """The measurements of one run, from the time `warm` to `end`, in the time unit of the system.
 
-    `taken`: how often each action was taken, by name. `averages` over time. `latencies` of each span that ended (of
-    more than 131,072 a fair sample), and the `worst`. `waiting`: how long each span has been open that did not end.
-    `stuck`: the time from which no clock ran, if so. `steps`: how many were taken in all.
+    - `taken`: how often each action was taken, by name.
+    - `averages`: the averages over time, by name.
+    - `latencies`: the latencies of the spans that ended, by span; a random sample if there are more than 131,072.
+    - `worst`: the longest latency of each span.
+    - `waiting`: for each span still open at the end, how long it has been open.
+    - `stuck`: the time from which no clock ran; None if some clock always ran.
+    - `steps`: the number of all steps, those before `warm` included.
     """
 
     taken: Mapping[str, int]
@@ -39,7 +43,7 @@ class Measured:
 
 
 class Simulator:
-    """A timed system in machine code, to be run from several seeds."""
+    """A timed system in machine code, which can be run from several seeds."""
 
     def __init__(self, timed: Timed) -> None:
         self.timed, self.clocks = timed, clocks(timed)
@@ -60,21 +64,23 @@ class Simulator:
         self._seen = np.zeros(words, np.int64)
 
     def start(self, seed: int) -> Run:
-        """A run that has not begun; the same seed gives the same run."""
+        """A run before its first step. The same seed gives the same run."""
         return Run(self, seed)
 
     def run(self, seed: int, warm: float, end: float) -> Measured:
-        """One run; raises `Stray`."""
+        """Runs from time 0 to `end` and measures from `warm` on. Raises `OutOfRange`."""
         started = self.start(seed)
         while started.clock[0] < end:
             before = started.clock[0]
             if started.go(_CHUNK, warm, end) == _CHUNK and started.clock[0] == before:
-                raise Stray(f"{self.timed.system.name}: {_CHUNK:,} steps at the time {before:g}, which does not pass")
+                raise OutOfRange(
+                    f"{self.timed.system.name}: {_CHUNK:,} steps at the time {before:g}, which does not pass"
+                )
         return started.measured(warm, end)
 
 
 class Run:
-    """A run under way: all that the loop changes."""
+    """A run in progress: everything that the hot loop changes."""
 
     def __init__(self, of: Simulator, seed: int) -> None:
         clocks, spans = len(of.clocks), len(of.timed.spans)
@@ -89,7 +95,7 @@ class Run:
         loops.seed(seed)
 
     def go(self, steps: int, warm: float, end: float) -> int:
-        """Takes up to so many steps, and gives how many it took: fewer at the `end`. Raises `Stray`."""
+        """Takes at most `steps` steps and returns how many: fewer if it reaches `end`. Raises `OutOfRange`."""
         of, system = self.of, self.of.timed.system
         since, until = (each.reshape(len(self._begun), len(system.actions)) for each in (of._since, of._until))
         done = loops.run(
@@ -98,12 +104,12 @@ class Run:
             self._ended, self._worst, self.taken, self._sums, self.clock, warm, end, steps,
         )  # fmt: skip
         if done < 0:
-            raise Stray(f"{system.name}: {system.actions[-1 - done].name} takes a variable out of its range")
+            raise OutOfRange(f"{system.name}: {system.actions[-1 - done].name} takes a variable out of its range")
         self.total += done
         return int(done)
 
     def measured(self, warm: float, end: float) -> Measured:
-        """What it showed."""
+        """The measurements of the run so far."""
         timed = self.of.timed
         names = [span.name for span in timed.spans]
         return Measured(
@@ -118,5 +124,5 @@ class Run:
 
 
 def seeds(seed: int, runs: int) -> list[int]:
-    """A seed for each of several runs, as good as independent of those that another seed gives."""
+    """One seed for each of `runs` runs, statistically independent of the seeds derived from another `seed`."""
     return [int(each) for each in np.random.SeedSequence(seed).generate_state(runs)]

@@ -1,4 +1,4 @@
-"""What several runs say together."""
+"""Statistics over several runs: means with confidence intervals, and percentiles."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Mean:
     half: float
 
     def text(self, digits: int = 3) -> str:
-        """Rounded; the ± is left out where it would round to 0, or is not known."""
+        """The mean, rounded, with its ±. The ± is left out if it rounds to 0 or is infinite."""
         half = f"{self.half:.{digits}f}"
         known = self.half < float("inf") and float(half) > 0
         return f"{self.value:.{digits}f} ±{half}" if known else f"{self.value:.{digits}f}"
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """The mean of one value a run."""
+    """The mean of `values`, one for each run."""
     if len(values) < 2:
         return Mean(values[0], float("inf"))
     spread = float(np.std(values, ddof=1)) / len(values) ** 0.5
@@ -33,9 +33,9 @@ def mean(values: Sequence[float]) -> Mean:
 
 
 def percentiles(runs: Sequence[Sequence[NDArray[np.float64]]], *asked: float) -> list[Mean] | None:
-    """The mean over the runs of each percentile of all their values; None if there are no values.
+    """For each percentile in `asked`, its mean over the runs. None if no run has a value.
 
-    A run that has none counts for nothing.
+    Each run gives several arrays of values, which are pooled. A run without values is skipped.
     """
     together = (np.concatenate([*values, np.zeros(0)]) for values in runs)
     found = [np.percentile(values, asked) for values in together if values.size]

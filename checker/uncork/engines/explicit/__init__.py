@@ -1,4 +1,4 @@
-"""The explicit engine: breadth-first, exact, deterministic; explores once and asks every property of the same graph."""
+"""The explicit engine: a breadth-first, exact and deterministic search, which decides all properties on one graph."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
 from uncork.engines import Budget, Outcome, Report, quiet
 from uncork.engines.explicit.explore import Graph, code, explore
-from uncork.engines.explicit.liveness import Meadow
+from uncork.engines.explicit.liveness import Unfolded
 from uncork.engines.explicit.reduction import partner, reduce
 from uncork.engines.explicit.witness import finite, lasso, renamed
 
 _FEW = 50_000
-"""States for which it is not worth while to begin threads."""
+"""The number of states up to which threads take more time than they save."""
 
 
 def check(
@@ -33,11 +33,11 @@ def check(
     reductions: frozenset[str] = frozenset(),
     threads: int = 1,
 ) -> Outcome:
-    """Decides every property by enumerating the reachable states; each counterexample has been replayed.
+    """Decides every property by enumerating the reachable states. Every counterexample has been replayed.
 
-    `reductions` are some of `engines.REDUCTIONS`; those that are unsound for this system are not used. Traces are of
-    the system itself in any case, and the same whatever the number of threads. Raises `uncork.core.trace.ReplayError`
-    if one does not replay: a defect of this engine, never of the system.
+    `reductions` is a subset of `engines.REDUCTIONS`; a reduction that is unsound for this system is not used. Traces
+    are always runs of the unreduced system, and do not depend on the number of threads. Raises
+    `uncork.core.trace.ReplayError` if a counterexample does not replay, which is a defect of this engine.
     """
     started = time.monotonic()
     reduction = reduce(system, properties, covers, reductions)
@@ -61,25 +61,28 @@ def check(
 
 
 class _Judge:
-    """Asks properties of a graph."""
+    """Decides properties on a graph."""
 
     def __init__(self, graph: Graph, asked: Sequence[Property | Cover], numbers: dict[int, int]) -> None:
         self.graph, self.asked, self.numbers = graph, asked, numbers
-        self.meadow = Meadow(graph)
+        self.unfolded = Unfolded(graph)
         self.known: dict[int, Verdict] = {}
-        self._found: dict[int, NDArray[np.int32] | None] = {}  # the fair parts of a property, if it has any
+        self._found: dict[int, NDArray[np.int32] | None] = {}  # by id of the property; None: no fair part
         self._seen: dict[int, list[Property | Cover]] = {}
 
     def find_loops(self, properties: Sequence[Property]) -> None:
-        """Finds the fair parts of each property that needs its own, of several at a time where there are threads."""
+        """Finds the fair parts for every `NotForever` property, except for those that a permutation maps to another.
+
+        With several threads, several properties are searched at the same time.
+        """
         asked = list[tuple[NotForever, list[NotForever]]]()
         for prop in properties:
             if isinstance(prop, NotForever):
                 images = [each for each in self._images(prop) if isinstance(each, NotForever)]
                 if not any(image is one for image in images for one, _ in asked):
                     asked.append((prop, images))
-        asked.sort(key=lambda each: not each[0].without)  # those without steps may settle others: see `Meadow`
-        crew, _ = self.graph.crew, self.graph.answers  # which the crew makes, and is not to make twice
+        asked.sort(key=lambda each: not each[0].without)  # those with `without` often cover others: `Unfolded.covers`
+        crew, _ = self.graph.crew, self.graph.answers  # the crew computes the answers, so a task must not start that
         many = crew.threads if self.graph.count > _FEW else 1
         for first in range(0, len(asked), many):
             together = asked[first : first + many]
@@ -89,19 +92,19 @@ class _Judge:
     def _parts(
         self, prop: NotForever, images: Sequence[NotForever], before: Sequence[tuple[NotForever, list[NotForever]]]
     ) -> NDArray[np.int32] | None:
-        region = self.meadow.region([self._where(each) for each in images])
+        region = self.unfolded.region([self._where(each) for each in images])
         for other, its in before:
-            wider = self.meadow.region([self._where(each) for each in its])
-            if self.meadow.covers(wider, other.without, region, prop.without):
+            wider = self.unfolded.region([self._where(each) for each in its])
+            if self.unfolded.covers(wider, other.without, region, prop.without):
                 parts = self._found[id(other)]
                 if parts is None:
                     return None
                 region &= parts > 0
-        found = self.meadow.fair_parts(region, prop.without)
+        found = self.unfolded.fair_parts(region, prop.without)
         return found if found.any() else None
 
     def verdict(self, prop: Property) -> Verdict:
-        """The verdict of a property; that of one with which it changes places under a permutation is renamed."""
+        """The verdict of a property. If a permutation maps it to a decided property, that verdict is renamed."""
         graph, reduction = self.graph, self.graph.reduction
         images = self._images(prop)
         for order, image in enumerate(images):
@@ -120,7 +123,7 @@ class _Judge:
         return found
 
     def _images(self, of: Property | Cover) -> list[Property | Cover]:
-        """What a property or cover becomes under each permutation."""
+        """The images of a property or cover under the permutations of the replicas."""
         if id(of) in self._seen:
             return self._seen[id(of)]
         system, reduction = self.graph.system, self.graph.reduction
@@ -146,16 +149,16 @@ class _Judge:
             case NotForever():
                 parts = self._found[id(prop)]
                 if parts is not None:
-                    trace, shortest = lasso(self.meadow, parts, prop.without)
+                    trace, shortest = lasso(self.unfolded, parts, prop.without)
                     return Refuted(trace, shortest and graph.complete)
         if not graph.complete:
             return Open(graph.stopped or "the search ended early", graph.depth)
         return Proved(f"all {graph.count:,} reachable states" + ("" if graph.reduction.trivial else ", reduced"))
 
     def reached(self, cover: Cover) -> bool:
-        """Whether some run shows a cover: in one of the orders that its states were put in."""
+        """Whether some run shows a cover, in some order of the replicas."""
         images = self._images(cover)
         if any(self._where(each).any() for each in images if isinstance(each, Sometimes)):
             return True
         steps = {name for each in images if isinstance(each, Repeatedly) for name in each.steps}
-        return bool(steps) and self.meadow.taken_again(frozenset(steps))
+        return bool(steps) and self.unfolded.taken_again(frozenset(steps))

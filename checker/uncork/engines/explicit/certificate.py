@@ -1,23 +1,23 @@
-"""Writes down why properties hold, so that another program can check it: see `uncork.engines.certify`.
+"""Writes certificates: why properties hold, in a form that another program checks (`uncork.engines.certify`).
 
 A certificate is a compressed archive of arrays (numpy's npz, a zip):
 
-- `about`: JSON: `format` (1), `system` (its name), `fingerprint` (of the system and the properties that were asked, in
-  their order), `proved` (the numbers of the properties that are certified).
-- `states`: a row for each reachable state, the first state in row 0; a column for each variable in the order of
-  declaration, or for each element of an array; a number is a place in the order of the sort's values.
-- for each certified property that something does not last for ever, number p, and for each level l from 0 up,
-  `parts p l` and `steps p l`.
+- `about` is JSON: `format` (1), `system` (its name), `fingerprint` (of the system and the given properties, in their
+  order) and `proved` (the numbers of the certified properties).
+- `states` has a row for each reachable state, with the initial state in row 0. It has a column for each variable in the
+  order of declaration, or for each element of an array. A number is the index of a value among the values of the sort.
+- `parts p l` and `steps p l` exist for every certified `NotForever` property, number p, and every level l from 0 up.
 
-The reachable states speak for an invariant by themselves. The levels are a rank. Let the region of a property be the
-states where its condition holds, and its ways the steps inside, but for those of the actions that it is `without`. At
-level 0 are all states of the region, and `parts` gives each its part, in the order of their rows. No way leads to a
-part with a greater number, so a run that stays in the region for ever ends up in one part. `steps` gives each part a
-step that is fair (as its place among the system's duties), and which no way inside the part is an outcome of. So a fair
-run ends up in those states of its part that do not enable that step, and these states are the next level; under weak
-fairness it does not even do that, if all states of the part enable it. The last level leaves none.
+An invariant needs no more than the reachable states. The levels are a ranking. The region of a property is the set of
+states where its condition holds. Its edges are the steps inside the region, without the actions in `without`. Level 0
+has all states of the region, and `parts` gives each of them the number of its part, in the order of the rows. No edge
+leads to a part with a greater number, so a run that stays in the region for ever stays in one part in the end. `steps`
+gives each part a fair step (as an index into the system's duties) that no edge inside the part takes. A strongly fair
+run therefore stays, in the end, in the states of its part that do not enable the step; these states form the next
+level. If the step is only weakly fair, all states of the part must enable it, so that no fair run stays in the part.
+After the last level, no state is left.
 
-These are the parts of the recursion of Emerson and Lei (1987), each with the step that it starves; see `liveness`.
+The parts are those of the recursion of Emerson and Lei (1987), each with the step that it starves; see `liveness`.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from uncork.core.property import Always, InRange, NotForever, Property, describe
 from uncork.core.system import Fairness, System
 from uncork.engines import Budget, Report, quiet
 from uncork.engines.explicit.explore import Graph, code, explore
-from uncork.engines.explicit.liveness import Meadow
+from uncork.engines.explicit.liveness import Unfolded
 
 STATES = 2_000_000
-"""The most states that are written down; to check them takes minutes."""
+"""The most states in a certificate. Checking so many takes minutes."""
 
 _Level = tuple[NDArray[np.int32], NDArray[np.uint16]]
-"""The part of each state that is left, and the step that each part starves."""
+"""A level: the part of each remaining state, and the step that each part starves."""
 
 
 class NoCertificate(Exception):
-    """There is nothing to write down: a search that did not end; the message says why."""
+    """No certificate can be written, because the search did not end. The message says why."""
 
 
 def write(path: Path, system: System, properties: Sequence[Property], report: Report = quiet) -> list[Property]:
-    """Explores a system, all of it, and writes the certificate of those properties that hold; gives them.
+    """Explores a system, writes the certificate of the properties that hold, and returns these properties.
 
-    Raises `NoCertificate`, in particular where there are more than `STATES` states.
+    Raises `NoCertificate`, in particular if the system has more than `STATES` states.
     """
     conditions = [p.condition for p in properties if not isinstance(p, InRange)]
     graph = explore(system, code(system, conditions), Budget(states=STATES), report)
@@ -68,7 +68,7 @@ def write(path: Path, system: System, properties: Sequence[Property], report: Re
                 if next(where).all():
                     proved.append(number)
             case NotForever():
-                levels = _levels(Meadow(graph), next(where), prop.without)
+                levels = _levels(Unfolded(graph), next(where), prop.without)
                 if levels is None:
                     continue
                 proved.append(number)
@@ -91,19 +91,19 @@ def _columns(graph: Graph) -> NDArray[np.unsignedinteger[Any]]:
     return columns
 
 
-def _levels(meadow: Meadow, alive: NDArray[np.bool_], without: frozenset[str]) -> list[_Level] | None:
-    """The levels that show that no fair run stays where `alive` is, or None if one does."""
-    graph, system = meadow.graph, meadow.graph.system
+def _levels(unfolded: Unfolded, alive: NDArray[np.bool_], without: frozenset[str]) -> list[_Level] | None:
+    """The levels that prove that no fair run stays in the states of `alive`; None if some fair run does."""
+    graph, system = unfolded.graph, unfolded.graph.system
     duties = list(system.duties)
     duty = np.array([duties.index(action.duty) for action in system.actions], np.int64)[graph.labels]
     source = np.repeat(np.arange(graph.count), np.diff(graph.offsets))
-    target, allowed = graph.targets, ~meadow.marked(without)[graph.labels]
+    target, allowed = graph.targets, ~unfolded.marked(without)[graph.labels]
     levels: list[_Level] = []
     while alive.any():
         left = alive[source]
         source, target, duty, allowed = source[left], target[left], duty[left], allowed[left]
-        connected = meadow.parts(alive, without)[alive]
-        _, dense = np.unique(-connected, return_inverse=True)  # numbers grow along the steps, and are to fall
+        connected = unfolded.parts(alive, without)[alive]
+        _, dense = np.unique(-connected, return_inverse=True)  # negated, since numbers must fall along the steps
         part = np.full(graph.count, -1, np.int32)
         part[alive] = dense
         inside = allowed & alive[target] & (part[source] == part[target])

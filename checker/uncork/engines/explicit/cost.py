@@ -1,21 +1,21 @@
-"""What runs cost, exactly, on the complete graph: the extremes of a rate over fair runs, and the longest wait.
+"""Exact costs of runs, on the complete graph: the extremes of a rate over fair runs, and the longest wait.
 
-*A rate.* The states and steps that a fair run comes back to lie in one fair part (see `liveness`), so its rate is not
-beyond those of the part's simple cycles. Conversely, a fair run may go round the most extreme cycle of a part ever
-longer, and in between do what fairness asks, which takes a bounded number of steps: in the limit it has that rate. So
-the extreme over fair runs is the extreme over the cycles of fair parts in which the steps `per` are taken. It is the
-rate of a fair *loop* exactly if such a loop is made of steps with no slack; that is asked of the graph of those steps,
-under the same fairness.
+*A rate.* The states and steps that a fair run visits infinitely often lie in one fair part (see `liveness`), so the
+rate of the run lies between the ratios of the part's simple cycles. Conversely, a fair run can go round the most
+extreme cycle of a part ever longer, and take its fair steps in between, which needs a bounded number of steps; in the
+limit, the run has the ratio of the cycle. So the extreme over fair runs is the extreme over the cycles of the fair
+parts in which `per` steps are taken. A fair *loop* attains the extreme exactly if it consists of edges without slack.
+So a fair loop is searched for in the graph of these edges, under the same fairness.
 
-The least cycle ratio (Lawler, 1966) is found by whole numbers only: with weights q counted - p per, some cycle is
-negative exactly if its ratio is less than p/q; each negative cycle found gives a lesser p/q, and when there is none,
-the distances are a certificate, which is checked over all edges. The greatest is the least of the negated.
+The least cycle ratio (Lawler, 1966) is computed in whole numbers. With the weights q counted - p per, a cycle is
+negative exactly if its ratio is less than p/q. Every negative cycle found gives a smaller p/q. When there is none, the
+distances are a certificate, which is checked on all edges. The greatest ratio is the least ratio of negated counts.
 
-*A wait.* The longest way through the states where the condition holds, over its strongly connected parts; infinite if
-one of them takes a counted step. The numbers by state are a certificate too.
+*A wait.* The longest path through the states where the condition holds, over their strongly connected components. The
+wait is infinite if a component takes a counted step. The numbers of the states are a certificate too.
 
-Turned rings and dead variables are reduced (`reduction`): both keep every step, by name, so runs correspond with
-their counts and what is enabled. Replicas are told apart, since a wait is one replica's.
+The rotation of rings and dead variables are reduced (`reduction`). Both reductions keep every step by name, so
+corresponding runs have the same counts and enabled steps. Replicas are not permuted, since a wait is about one replica.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from uncork.core.trace import Trace
 from uncork.engines import Budget, Report, quiet
 from uncork.engines.explicit import relax
 from uncork.engines.explicit.explore import code, explore
-from uncork.engines.explicit.liveness import Meadow, fair
+from uncork.engines.explicit.liveness import Unfolded, fair
 from uncork.engines.explicit.reduction import reduce
 from uncork.engines.explicit.witness import Loops, closed, lasso, stem, take
 
@@ -48,13 +48,13 @@ _Steps = list[tuple[int, int]]
 
 
 class Unfinished(Exception):
-    """The graph is not complete, so nothing is known; the message says why."""
+    """The graph is not complete, so no cost is known. The message says why."""
 
 
 class Ledger:
-    """The complete graph of a system, to ask for costs; raises `Unfinished`.
+    """The complete graph of a system, which answers questions about costs. The constructor raises `Unfinished`.
 
-    Every answer has been rechecked on the system itself.
+    The run of every answer has been rechecked on the system itself.
     """
 
     def __init__(
@@ -69,22 +69,22 @@ class Ledger:
         self.graph = explore(system, native, budget or Budget(), report, reduction, started)
         if not self.graph.complete:
             raise Unfinished(self.graph.stopped or "the search ended early")
-        self.meadow = Meadow(self.graph)
+        self.unfolded = Unfolded(self.graph)
         self.conditions = {id(wait): number for number, wait in enumerate(waits)}
         everywhere = np.ones(self.graph.count, np.bool_)
-        self.fair = self.meadow.fair_parts(self.meadow.region([everywhere]), frozenset())
+        self.fair = self.unfolded.fair_parts(self.unfolded.region([everywhere]), frozenset())
         self.sources = np.repeat(np.arange(self.graph.count, dtype=np.int32), np.diff(self.graph.offsets))
 
     # -- rates ---------------------------------------------------------------------------------------------------------
     def rate(self, rate: Rate) -> Range | None:
-        """The extremes of a rate; None if no fair run takes the steps `per` again and again."""
-        per = self.meadow.marked(rate.per)
+        """The extremes of a rate; None if no fair run takes the steps `per` infinitely often."""
+        per = self.unfolded.marked(rate.per)
         inside = self._inside(self.fair)
         taken = np.unique(self.fair[self.sources[inside & per[self.graph.labels]]])
         part = np.where(np.isin(self.fair, taken), self.fair, 0).astype(np.int32)
         if not part.any():
             return None
-        counted = self.meadow.marked(rate.counted)
+        counted = self.unfolded.marked(rate.counted)
         least = self._least(part, counted, per, 1)
         greatest = self._endless(part, counted, per) or self._least(part, counted, per, -1)
         for extreme in (least, greatest):
@@ -92,12 +92,12 @@ class Ledger:
         return Range(least, greatest)
 
     def _inside(self, part: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """For each edge, whether it stays in a part."""
+        """For each edge, whether both its ends lie in the same part."""
         result: NDArray[np.bool_] = (part[self.sources] == part[self.graph.targets]) & (part[self.sources] > 0)
         return result
 
     def _least(self, part: NDArray[np.int32], counted: NDArray[np.bool_], per: NDArray[np.bool_], sign: int) -> Extreme:
-        """The least ratio of the signed count, with a loop that has it: a fair one if there is any."""
+        """The least ratio of the signed count, with a loop that has this ratio: a fair loop if there is one."""
         graph, ring = self.graph, list[int]()
         by = np.zeros(graph.count, graph.labels.dtype)
         seen, room = np.empty(graph.count, np.int32), np.empty(graph.count, np.int64)
@@ -128,7 +128,7 @@ class Ledger:
         return Extreme(value, False, self._round(ring[0], steps))
 
     def _endless(self, part: NDArray[np.int32], counted: NDArray[np.bool_], per: NDArray[np.bool_]) -> Extreme | None:
-        """A loop that takes a counted step and none of `per`, in a part where those are taken too."""
+        """A loop that takes a counted step and no `per` step, in a part with `per` steps; None if there is none."""
         keep = self._inside(part) & ~per[self.graph.labels]
         apart = self._parts(keep, part > 0, owed=False)
         edges = np.flatnonzero(keep & self._inside(apart) & counted[self.graph.labels])
@@ -136,15 +136,15 @@ class Ledger:
 
     # -- waits ---------------------------------------------------------------------------------------------------------
     def wait(self, wait: Wait) -> Longest:
-        """The longest wait; `wait` is one of those that the ledger was made for."""
-        graph, counted = self.graph, self.meadow.marked(wait.counted)
+        """The longest wait. `wait` must be one of the waits given to the constructor."""
+        graph, counted = self.graph, self.unfolded.marked(wait.counted)
         waiting = graph.where(self.conditions[id(wait)])
-        fair = self.meadow.fair_parts(self.meadow.region([waiting]), frozenset())
+        fair = self.unfolded.fair_parts(self.unfolded.region([waiting]), frozenset())
         unending = bool(fair.any())
-        hang = lasso(self.meadow, fair, frozenset())[0] if unending else None
+        hang = lasso(self.unfolded, fair, frozenset())[0] if unending else None
         if not waiting.any():
             return Longest(0, False, False, None)
-        part = self.meadow.parts(waiting.copy(), frozenset())
+        part = self.unfolded.parts(waiting.copy(), frozenset())
         nodes = np.flatnonzero(part)
         order = nodes[np.argsort(-part[nodes], kind="stable")]
         most = np.zeros(graph.count, np.int64)
@@ -162,7 +162,7 @@ class Ledger:
         return found
 
     def _spent(self, waiting: NDArray[np.bool_], most: NDArray[np.int64], onward: NDArray[np.int64]) -> Trace:
-        """A run to the first state from which most is counted, and on until all of it is."""
+        """A run to the first state with the greatest number, and on until all its steps are counted."""
         graph, start = self.graph, int(np.argmax(np.where(waiting, most, -1)))
         names, states = stem(graph, start, 0)
         came: dict[int, tuple[int, int] | None] = {start: None}
@@ -188,7 +188,7 @@ class Ledger:
 
     # -- parts of the graph, and loops in them -------------------------------------------------------------------------
     def _parts(self, keep: NDArray[np.bool_], alive: NDArray[np.bool_], *, owed: bool) -> NDArray[np.int32]:
-        """The parts (fair ones, if fairness is `owed`) over some of the edges; what is enabled is as before."""
+        """The parts (fair parts, if fairness is `owed`) over the edges in `keep`. All edges still count as enabled."""
         graph, system = self.graph, self.system
         actions = len(system.actions)
         labels = np.where(keep, graph.labels, graph.labels.astype(np.uint16) + np.uint16(actions)).astype(np.uint16)
@@ -200,18 +200,18 @@ class Ledger:
         return fair(arrays, forbidden, duties, weak, alive.copy())
 
     def _fair_loop(self, keep: NDArray[np.bool_], among: NDArray[np.int32], wanted: NDArray[np.bool_]) -> Trace | None:
-        """A run with a fair loop over some of the edges that takes a wanted step; the first to be entered."""
+        """A run into the first fair loop over the edges in `keep` that takes a wanted step; None if there is none."""
         parts = self._parts(keep, among > 0, owed=True)
         edges = keep & self._inside(parts) & wanted[self.graph.labels]
         good = np.unique(parts[self.sources[edges]])
         if not good.size:
             return None
         entry = int(np.argmax(np.isin(parts, good)))
-        loop, _ = _Wanted(self.meadow, parts, entry, keep, wanted).find()
+        loop, _ = _Wanted(self.unfolded, parts, entry, keep, wanted).find()
         return self._round(entry, loop)
 
     def _through(self, edge: int, keep: NDArray[np.bool_]) -> Trace:
-        """A run with a shortest loop through an edge, over some of the edges."""
+        """A run with a shortest loop through an edge, over the edges in `keep`."""
         graph, home = self.graph, int(self.sources[edge])
         start = int(graph.targets[edge])
         came: dict[int, tuple[int, int] | None] = {start: None}
@@ -234,19 +234,19 @@ class Ledger:
 
 
 class _Wanted(Loops):
-    """Fair loops over some of the edges, which take one of the wanted steps: it is owed in every state."""
+    """Fair loops over the edges in `keep` that take a wanted step, which counts as a step owed in every state."""
 
     def __init__(
-        self, meadow: Meadow, parts: NDArray[np.int32], entry: int, keep: NDArray[np.bool_], wanted: Any
+        self, unfolded: Unfolded, parts: NDArray[np.int32], entry: int, keep: NDArray[np.bool_], wanted: Any
     ) -> None:
-        super().__init__(meadow, parts, frozenset(), entry)
-        self.keep, self.bit = keep, 1 << len(meadow.graph.system.duties)
+        super().__init__(unfolded, parts, frozenset(), entry)
+        self.keep, self.bit = keep, 1 << len(unfolded.graph.system.duties)
         self.strong |= self.bit
         self.pays = [pays | self.bit if wanted[action] else pays for action, pays in enumerate(self.pays)]
 
     def _look(self, state: int) -> _Steps:
         if state not in self.edges:
-            steps, first = self.meadow.edges(state), int(self.meadow.graph.offsets[state])
+            steps, first = self.unfolded.edges(state), int(self.unfolded.graph.offsets[state])
             self.enabled[state] = fold(or_, (self.duty[action] for action, _ in steps), self.bit)
             self.edges[state] = [
                 (action, target)
@@ -257,7 +257,7 @@ class _Wanted(Loops):
 
 
 def _ring(came: NDArray[np.int32], node: int) -> list[int]:
-    """The cycle that a node came by, in the order of its steps; each node was reached by the label at it."""
+    """The cycle of predecessors through a node, in the order of its steps."""
     ring, here = [node], int(came[node])
     while here != node:
         ring.append(here)

@@ -1,4 +1,4 @@
-"""Threads that share the work of one search; the compiled code that they run lets each other run."""
+"""Threads that share the work of one search. Compiled code releases the GIL, so the threads run in parallel."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _Answer = TypeVar("_Answer")
 
 
 class Crew:
-    """So many threads, the present one among them."""
+    """A pool of `threads` threads, which include the calling thread."""
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = max(threads, 1)
 
     def all(self, tasks: Sequence[Callable[[], _Answer]]) -> list[_Answer]:
-        """What the tasks give, in their order. No task asks the crew."""
+        """The results of the tasks, in their order. A task must not call the crew itself."""
         if self.threads == 1 or len(tasks) < 2:
             return [task() for task in tasks]
         begun = [self._others.submit(task) for task in tasks[1:]]
@@ -24,6 +24,6 @@ class Crew:
 
     @cached_property
     def _others(self) -> Any:
-        from concurrent.futures import ThreadPoolExecutor  # which a small search never needs, and takes time to import
+        from concurrent.futures import ThreadPoolExecutor  # slow to import, and not needed by a small search
 
         return ThreadPoolExecutor(self.threads - 1)

@@ -1,4 +1,4 @@
-"""Breadth-first exploration of all reachable states into one graph on arrays."""
+"""Breadth-first exploration of the reachable states, into a graph on arrays."""
 
 from __future__ import annotations
 
@@ -21,23 +21,26 @@ from uncork.engines.explicit.native import ASKED, Native
 from uncork.engines.explicit.reduction import Reduction, none, permuted
 
 _PART = 1 << 13
-"""States that a thread looks at together; what it finds of them stays near the processor."""
+"""The number of states that a thread expands at a time, so few that their successors stay in the cache."""
 _CHUNK = 1 << 16
-"""States expanded between two looks at the clock and the budget: a few hundredths of a second."""
+"""The number of states expanded between two checks of the budget, which takes a few hundredths of a second."""
 _LOAD = 0.7
-"""The part of the table that may be taken."""
+"""The greatest load factor of the hash table."""
 
 
 @dataclass
 class Graph:
     """The states found, numbered in breadth-first order, and the steps between them.
 
-    `states` are packed (a row each, see `Layout`). The edges of state i are `targets` (i32) and `codes` (action * ways
-    + turn, see `Native`) from `bases[i // NEAR] + nears[i]` to where those of state i + 1 begin. `turned` is the
-    permutation that made the first state canonical. The first `expanded` states have all their edges; `levels[d]` is
-    the number of states at depth d or less (all of them: later levels may be unfinished). Those states that the edges
-    of state `rounds[k][0]` and on led to first are numbered from `rounds[k][1]`. `fault` is a state and an action that
-    leads out of a variable's sort; `stopped` is why the search ended early.
+    - `states` are packed, one row for each (see `Layout`).
+    - `targets` and `codes` (action * ways + turn, see `Native`) are the edges. The edges of state i start at
+      `bases[i // NEAR] + nears[i]`, and end where the edges of state i + 1 start.
+    - `turned` is the permutation that made the first state canonical.
+    - `expanded`: the first so many states have all their edges.
+    - `levels[d]` is the number of states at depth d or less. Only complete levels are listed.
+    - `rounds[k]` is (first, number): the states from `number` on were discovered by the edges of state `first` and on.
+    - `fault` is a state, and an action that takes a variable out of its sort there.
+    - `stopped` says why the search ended early. `interrupted`: a `Stop` ended the search.
     """
 
     system: System
@@ -64,17 +67,17 @@ class Graph:
 
     @property
     def complete(self) -> bool:
-        """Whether every reachable state is here with all its steps."""
+        """Whether the graph has every reachable state with all its edges."""
         return self.expanded == self.count and self.fault is None
 
     @property
     def depth(self) -> int:
-        """The greatest depth whose states were all found."""
+        """The greatest depth at which all states were found."""
         return len(self.levels) - 1
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
-        """Where the edges of each expanded state begin, and at last where they end: eight bytes a state."""
+        """The index of the first edge of each expanded state, and at last the number of edges; 8 bytes per state."""
         found: NDArray[np.int64] = np.repeat(self.bases, kernel.NEAR)[: len(self.nears)] + self.nears
         return found
 
@@ -85,13 +88,13 @@ class Graph:
         return self.codes if ways == 1 else (self.codes // ways).astype(self.codes.dtype)
 
     def edges(self, state: int) -> list[tuple[int, int, int]]:
-        """The edges of a state: (action, permutation of the target, target)."""
+        """The edges of a state: (action, permutation that made the target canonical, target)."""
         first, last = (int(self.bases[i // kernel.NEAR]) + int(self.nears[i]) for i in (state, state + 1))
         pairs = zip(self.codes[first:last].tolist(), self.targets[first:last].tolist(), strict=True)
         return [(*divmod(code, self.native.ways), target) for code, target in pairs]
 
     def path(self, index: int) -> list[tuple[int, int]]:
-        """A shortest way from the first state to a state: (action, permutation of the target) for each step."""
+        """A shortest path from the first state to a state: (action, permutation of the target) for each step."""
         steps: list[tuple[int, int]] = []
         numbered = [first for _, first in self.rounds]
         while index > 0:
@@ -103,7 +106,7 @@ class Graph:
 
     @cached_property
     def answers(self) -> list[NDArray[np.unsignedinteger[Any]]]:
-        """What the native code says of each state, a bit for each predicate: see `Native`."""
+        """The values of the predicates in each state, a bit for each predicate; see `Native`."""
         found, native = list[NDArray[np.unsignedinteger[Any]]](), self.native
         for first, address in enumerate(native.asks):
             asked = min(native.predicates - first * ASKED, ASKED)
@@ -120,7 +123,7 @@ class Graph:
         return found
 
     def where(self, predicate: int) -> NDArray[np.bool_]:
-        """For each state, whether a predicate of the native code holds."""
+        """For each state, whether a predicate holds; `predicate` is its index in the native code."""
         answers = self.answers[predicate // ASKED]
         found: NDArray[np.bool_] = (answers & answers.dtype.type(1 << predicate % ASKED)) != 0
         return found
@@ -135,10 +138,10 @@ def explore(
     started: float | None = None,
     threads: int = 1,
 ) -> Graph:
-    """All states reachable in `system` that a reduction tells apart, or as many as the budget allows; deterministic.
+    """The graph of the reachable states of `system`, reduced if a reduction is given; as far as the budget allows.
 
-    The code has to be of that reduction: see `code`. The budget's time counts from when it `started`
-    (`time.monotonic`), or from now.
+    The result is deterministic. `native` must be made for the same reduction (see `code`). The time of the budget
+    counts from `started` (as given by `time.monotonic`; default: now).
     """
     search = _Search(system, native, budget, report, reduction or none(system), threads)
     search.started = search.started if started is None else started
@@ -146,7 +149,7 @@ def explore(
 
 
 def code(system: System, predicates: list[Expr], reduction: Reduction | None = None) -> Native:
-    """The machine code of a system whose states a reduction makes canonical."""
+    """The machine code of a system, which makes states canonical by the reduction."""
     if reduction is None or reduction.trivial:
         return Native(system, predicates)
     changes = [permuted(system, change) for change in reduction.renamings[1:]]
@@ -198,7 +201,7 @@ class _Search:
         except Stop as stop:
             stopped, interrupted = str(stop), True
         found = (int(fault[0]), int(fault[1])) if fault[0] >= 0 else None
-        expanded = first if found is None else found[0]  # the state at fault lacks a step
+        expanded = first if found is None else found[0]  # the faulty state lacks an edge
         edges = int(self.bases.array[first // kernel.NEAR]) + int(self.nears.array[first])
         return Graph(
             self.system, self.native, self.states.array[:count], self.bases.array[: first // kernel.NEAR + 1],
@@ -207,7 +210,7 @@ class _Search:
         )  # fmt: skip
 
     def _expand(self, first: int, last: int, count: int, edges: int, fault: NDArray[np.int64]) -> tuple[int, int]:
-        """Expands some states; gives the numbers of states and edges then known."""
+        """Expands the states `first .. last - 1`. Returns the new numbers of states and edges."""
         parts = [(start, min(start + _PART, last)) for start in range(first, last, _PART)]
         for start in range(0, len(parts), self.crew.threads):
             together = parts[start : start + self.crew.threads]
@@ -234,7 +237,7 @@ class _Search:
         return count, edges
 
     def _room(self, states: int) -> tuple[NDArray[Any], ...]:
-        """Room for what `look` finds of so many states."""
+        """Arrays for the results of `look` on `states` states."""
         kind, parts = self.native.layout.row
         most = self.actions * states
         return (
@@ -258,7 +261,7 @@ class _Search:
         return None
 
     def _grow(self, count: int, new: int, expanded: int, edges: int) -> None:
-        """Makes room for up to so many new states, so many that are expanded, and so many edges."""
+        """Makes room for `new` more states, for `expanded` expanded states, and for `edges` edges."""
         self.states.grow(count + new)
         self.nears.grow(expanded + 1)
         self.bases.grow(expanded // kernel.NEAR + 1)
@@ -266,7 +269,7 @@ class _Search:
         self.codes.grow(edges)
         if count + new > _LOAD * self.table.size:
             size = max(int((count + new) / _LOAD) + 1, self.table.size * 2)
-            self.table = np.empty(0, np.uint32)  # there is not to be both
+            self.table = np.empty(0, np.uint32)  # frees the old table before the new one is allocated
             self.table = np.full(size, kernel.EMPTY, np.uint32)
             self._enter_again(count)
 

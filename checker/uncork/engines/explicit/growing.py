@@ -1,4 +1,4 @@
-"""Arrays that grow where they are: what is not yet used takes no memory, and to grow is not to copy."""
+"""Arrays that grow in place: unused rows take no memory, and growing copies nothing."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 _HUGE = 1 << 22
-"""Bytes from which an array is put on large pages, which the processor finds sooner."""
+"""Bytes from which an array uses large pages, which need fewer address translations."""
 
 _NORESERVE = 0x4000
-"""Linux's MAP_NORESERVE, which Python has no name for: address space is asked for, and no memory."""
+"""Linux's MAP_NORESERVE, which Python does not name: reserves address space without memory."""
 
 
 class Growing:
-    """An array of `parts` columns (none: of one dimension) that can get more rows; `array` is it.
+    """An array that can get more rows, with `parts` columns (None: one dimension). `array` is the present array.
 
-    On Linux it has address space for as much as the machine has memory. Elsewhere, or where so much is not given, it
-    is copied as it grows. What is not written has no value.
+    On Linux, the array reserves as much address space as the machine has memory. On other systems, or if the limit of
+    address space is too low, growing copies the array. New elements are undefined.
     """
 
     def __init__(self, kind: Any, rows: int, parts: int | None = None) -> None:
@@ -34,11 +34,11 @@ class Growing:
 
     @property
     def bytes(self) -> int:
-        """The memory it takes."""
+        """The memory that the rows take, in bytes."""
         return self.rows * (self.parts or 1) * int(self.kind.itemsize)
 
     def grow(self, rows: int) -> None:
-        """Makes room for so many rows."""
+        """Makes room for `rows` rows in all."""
         self.rows = max(rows, self.rows)
         if rows > len(self.array):
             self.rows = max(rows, 3 * len(self.array) // 2)
@@ -59,5 +59,5 @@ def _space() -> mmap.mmap | None:
     size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
-    except (OSError, ValueError):  # a limit of address space
+    except (OSError, ValueError):  # the limit of address space is too low
         return None

@@ -1,12 +1,12 @@
-"""The hot loops of the search, in machine code: expand states breadth first into a hash table, and ask predicates.
+"""The hot loops of the search, in machine code: breadth-first expansion with a hash table, and predicates.
 
-Nothing here depends on the system, which is called through the address of its compiled functions, so that this file is
-compiled once and kept between runs; see `compiling`.
+These loops do not depend on the system, whose compiled functions they call by their addresses. So this file is compiled
+once and cached between runs; see `compiling`.
 
-The search goes in rounds. In a round `look` finds the successors of some states, and which of them are known: it
-changes nothing that is shared, so several threads may look at states of their own. Then `enter` goes over what they
-found, in order, gives numbers to new states and writes down the edges. So the graph is the same however many threads
-there are and however long a round is.
+The search goes in rounds. In a round, `look` finds the successors of some states, and looks them up in the table. It
+changes no shared memory, so several threads can look at different states. Then `enter` goes over the successors in
+order, numbers the new states and stores the edges. So the graph does not depend on the number of threads or on the
+length of a round.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from uncork.engines.compiling import call, compiled, inlined, prefetch
 from uncork.engines.explicit.native import FAULT
 
 EMPTY = 0xFFFFFFFF
-"""What stands in a slot of the table that no state has. Else the state's number is in its lower bits, as many as the
-size of the table needs, and the lower bits of its hash in the others: most states that are not the one that is looked
-for are told by them, without a look at the states."""
+"""The content of an empty slot of the hash table. In a used slot, the lower bits are the number of a state (as many
+bits as the size of the table needs), and the upper bits are the lower bits of its hash. The hash bits reject most other
+states without reading the states themselves."""
 UNKNOWN = -1
-"""For the number of a successor that was not known when it was looked up."""
+"""The target of a successor that was not in the table when it was looked up."""
 TOGETHER = 16
-"""States whose successors are looked up together."""
+"""The number of states whose successors are looked up together, so that their memory accesses overlap."""
 NEAR = 64
-"""States whose edges are counted from the same place; see `enter`."""
+"""The number of consecutive states that share a base of their edge indices; see `enter`."""
 _AHEAD = 16
-"""Successors between the one that is entered and the one whose slot is asked for."""
+"""How many successors ahead of the current successor the slot is prefetched."""
 
 
 @inlined
@@ -44,7 +44,7 @@ def _hash(row: Any) -> Any:
 
 @inlined
 def _bits(table: Any) -> Any:
-    """How many bits of a slot are the number of a state."""
+    """The number of bits of a slot that hold the number of a state."""
     bits = np.uint64(0)
     while np.uint64(table.size) >> bits:
         bits += np.uint64(1)
@@ -53,19 +53,19 @@ def _bits(table: Any) -> Any:
 
 @inlined
 def _home(table: Any, hashed: Any) -> Any:
-    """The slot of the table where a state goes if that is free: its hash as a fraction of the table."""
+    """The preferred slot of a state: its hash, scaled to the size of the table."""
     return np.int64((np.uint64(hashed) * np.uint64(table.size)) >> np.uint64(32))
 
 
 @inlined
 def _entry(bits: Any, hashed: Any, index: Any) -> Any:
-    """What stands in the slot of a state."""
+    """The content of the slot of a state."""
     return np.uint32(np.uint64(hashed) << bits | np.uint64(index))
 
 
 @inlined
 def _alike(table: Any, bits: Any, hashed: Any, slot: Any) -> Any:
-    """The first slot, from `slot` on, that is free or has a state whose hash may be the same."""
+    """The first slot from `slot` on that is empty or whose hash bits match."""
     tag = np.uint32(np.uint64(hashed) << bits)
     while table[slot] != EMPTY and (np.uint64(table[slot] ^ tag) & np.uint64(0xFFFFFFFF)) >> bits:
         slot += 1
@@ -82,7 +82,7 @@ def _number(bits: Any, entry: Any) -> Any:
 
 @inlined
 def _slot(table: Any, bits: Any, states: Any, row: Any, hashed: Any) -> Any:
-    """The slot of the table where a state is, or where it would go."""
+    """The slot of a state in the table, or the empty slot where it belongs."""
     slot = _alike(table, bits, hashed, _home(table, hashed))
     while table[slot] != EMPTY:
         index = _number(bits, table[slot])
@@ -100,7 +100,7 @@ def _slot(table: Any, bits: Any, states: Any, row: Any, hashed: Any) -> Any:
 
 @compiled
 def fill(table: Any, states: Any, hashes: Any, count: int) -> Any:
-    """Enters the first `count` states into an empty table. `hashes` has room for some, which are entered together."""
+    """Enters the first `count` states into an empty table. `hashes` is a buffer for the states entered together."""
     bits = _bits(table)
     for first in range(0, count, hashes.size):
         last = min(first + hashes.size, count)
@@ -120,13 +120,14 @@ def fill(table: Any, states: Any, hashes: Any, count: int) -> Any:
 
 @compiled
 def look(successors: int, states: Any, table: Any, found: Any, first: int, last: int) -> Any:
-    """Finds the successors of states `first .. last - 1`, and gives how many.
+    """Finds the successors of the states `first .. last - 1`, and returns their number.
 
-    `found` is (rows, codes, hashes, targets, ends): of each successor its row, its code (see `Native`), its hash, and
-    its number, or `UNKNOWN`; and for each of the states where its successors end, and last of all how many are unknown.
+    `found` is (rows, codes, hashes, targets, ends). For each successor: its row, its code (see `Native`), its hash, and
+    its number or `UNKNOWN`. `ends` has, for each of the states, the end of its successors, and as its last element the
+    number of unknown successors.
 
-    The table and the states are far from the processor, and to wait for one successor at a time would take most of the
-    time. What will be needed of them is asked for here, for all successors of some states together.
+    The table and the states are too large for the cache, and waiting for one successor at a time would take most of the
+    time. So the memory needed for all successors of several states is prefetched together.
     """
     rows, codes, hashes, targets, ends = found
     width, bits = states.shape[1] * states.itemsize, _bits(table)
@@ -170,11 +171,11 @@ def look(successors: int, states: Any, table: Any, found: Any, first: int, last:
 
 @compiled
 def enter(states: Any, table: Any, edges: Any, found: Any, fault: Any, first: int, last: int, count: int) -> Any:
-    """Writes down what `look` found of states `first .. last - 1`; gives the number of states then known.
+    """Stores what `look` found for the states `first .. last - 1`. Returns the new number of states.
 
-    `edges` is (bases, nears, targets, codes): the edges of state i begin at `bases[i // NEAR] + nears[i]`. A successor
-    outside its variables' sorts is left out; `fault`, at first (-1, -1), becomes the first state that has one, and its
-    action.
+    `edges` is (bases, nears, targets, codes): the edges of state i start at `bases[i // NEAR] + nears[i]`. A successor
+    in which a variable leaves its sort is left out, and `fault`, at first (-1, -1), becomes the first state with such a
+    successor, and its action.
     """
     rows, found_codes, hashes, found_targets, ends = found
     bases, nears, targets, codes = edges
@@ -212,7 +213,7 @@ def enter(states: Any, table: Any, edges: Any, found: Any, fault: Any, first: in
 
 @compiled
 def ask(predicates: int, states: Any, answers: Any, first: int, last: int) -> Any:
-    """Asks compiled predicates of states `first .. last - 1`: a bit each in their `answers`."""
+    """Evaluates compiled predicates in the states `first .. last - 1`: one bit for each predicate in `answers`."""
     width = states.shape[1] * states.itemsize
     for index in range(first, last):
         answers[index] = call(predicates, states.ctypes.data + index * width, 0, 0)
@@ -221,7 +222,7 @@ def ask(predicates: int, states: Any, answers: Any, first: int, last: int) -> An
 
 @compiled
 def edge_to(bases: Any, nears: Any, targets: Any, first: int, wanted: int) -> Any:
-    """The first edge, of those of state `first` and on, that leads to a state: it is there."""
+    """The first edge from state `first` on that leads to the state `wanted`. Such an edge must exist."""
     edge = bases[first // NEAR] + nears[first]
     while targets[edge] != wanted:
         edge += 1
@@ -230,8 +231,8 @@ def edge_to(bases: Any, nears: Any, targets: Any, first: int, wanted: int) -> An
 
 @compiled
 def source(bases: Any, nears: Any, edge: int) -> Any:
-    """The state that an edge begins at."""
-    low, high = np.int64(0), np.int64(nears.size - 1)  # the edges of low begin at it or before, those of high after it
+    """The state at which an edge starts."""
+    low, high = np.int64(0), np.int64(nears.size - 1)  # `edge` is at or after the start of low, before that of high
     while high - low > 1:
         middle = (low + high) // 2
         if bases[middle // NEAR] + nears[middle] <= edge:

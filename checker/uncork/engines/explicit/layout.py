@@ -1,4 +1,4 @@
-"""Where each variable lies in a packed state: a bit field in one of its 64-bit words."""
+"""The layout of a packed state: every variable is a bit field in a 64-bit word."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uncork.core.system import System
 
 @dataclass(frozen=True)
 class Field:
-    """Bits `shift .. shift + width - 1` of word `word` hold the value's code: value - low, or the index of a name."""
+    """The bits `shift .. shift + width - 1` of a word. They hold a value's code: value - low, or a name's index."""
 
     word: int
     shift: int
@@ -24,12 +24,12 @@ class Field:
 
     @property
     def mask(self) -> int:
-        """As many ones as the field has bits, at the right."""
+        """The field's bits, all set, shifted down to bit 0."""
         return (1 << self.width) - 1
 
 
 def cardinality(sort: Scalar) -> int:
-    """How many values a scalar sort has."""
+    """The number of values of a scalar sort."""
     match sort:
         case Bool():
             return 2
@@ -42,12 +42,12 @@ def cardinality(sort: Scalar) -> int:
 
 
 def low(sort: Scalar) -> int:
-    """What is subtracted from a number to get its code."""
+    """The least number of a sort, which has the code 0."""
     return sort.low if isinstance(sort, Range) else 0
 
 
 def encode(sort: Scalar, value: Value) -> int:
-    """The code of a value."""
+    """The code of a value of a sort."""
     if isinstance(sort, Enum):
         assert isinstance(value, str)
         return sort.names.index(value)
@@ -56,7 +56,7 @@ def encode(sort: Scalar, value: Value) -> int:
 
 
 def decode(sort: Scalar, code: int) -> Value:
-    """The value of a code."""
+    """The value of a sort that has a code."""
     match sort:
         case Bool():
             return bool(code)
@@ -67,10 +67,10 @@ def decode(sort: Scalar, code: int) -> Value:
 
 
 class Layout:
-    """The fields of a system's variables (one a scalar, one for each element of an array) and the number of words.
+    """The fields of a system's variables (one for a scalar, one for each element of an array), and the number of words.
 
-    Fields are placed in the order of declaration; one that does not fit in the rest of a word starts the next. Or each
-    has a word of its own (`apart`), and then the elements of an array follow one another in memory.
+    Fields are placed in the order of declaration. A field that does not fit in the rest of a word starts the next word.
+    With `apart`, every field has a word of its own, so the elements of an array are consecutive in memory.
     """
 
     def __init__(self, system: System, *, apart: bool = False) -> None:
@@ -91,27 +91,27 @@ class Layout:
                     word += 1
                     continue
                 width = (cardinality(part) - 1).bit_length()
-                if shift + max(width, 1) > 64:  # a field of no bits cannot start beyond the last bit either
+                if shift + max(width, 1) > 64:  # even a field of no bits must start inside a word
                     word, shift = word + 1, 0
                 placed.append(Field(word, shift, width, part))
                 shift += width
             self.fields[variable.name] = tuple(placed)
         self.words = word if apart else word + 1
         self.halved = not apart and shift <= 32
-        """Whether half of the last word is enough."""
+        """Whether the last word uses at most half its bits, so that a packed state leaves out the other half."""
 
     @property
     def bytes(self) -> int:
-        """The length of a packed state."""
+        """The length of a packed state in bytes."""
         return 8 * self.words - 4 * self.halved
 
     @property
     def row(self) -> tuple[type[np.unsignedinteger[Any]], int]:
-        """A packed state as numpy has it: the type of its parts, and how many there are."""
+        """The type and number of the numpy elements of a packed state."""
         return (np.uint32, 2 * self.words - 1) if self.halved else (np.uint64, self.words)
 
     def pack(self, state: Mapping[str, Value]) -> list[int]:
-        """The words of a state."""
+        """The words of a state, as Python numbers."""
         words = [0] * self.words
         for name, fields in self.fields.items():
             value = state[name]
@@ -121,19 +121,19 @@ class Layout:
         return words
 
     def packed(self, state: Mapping[str, Value]) -> NDArray[np.unsignedinteger[Any]]:
-        """The row of a state."""
+        """A packed state as a numpy row."""
         words = np.array(self.pack(state), np.uint64)
         kind, parts = self.row
         return words.view(kind)[:parts]
 
     def words_of(self, rows: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint64]:
-        """The words of packed states: of each a row."""
+        """The words of packed states: one row for each state."""
         words = np.zeros((len(rows), self.words), np.uint64)
         words.view(rows.dtype)[:, : rows.shape[1]] = rows
         return words
 
     def unpack(self, words: Sequence[int]) -> dict[str, Value]:
-        """The state of some words."""
+        """The state with these words."""
         state: dict[str, Value] = {}
         for name, fields in self.fields.items():
             elements = tuple(decode(f.sort, (int(words[f.word]) >> f.shift) & f.mask) for f in fields)

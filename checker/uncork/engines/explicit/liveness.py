@@ -1,9 +1,10 @@
 """Fair loops, decided exactly on the graph.
 
-A set of states holds a fair loop exactly if some strongly connected part of it takes, or never enables, each strongly
-fair step, and takes, or somewhere disables, each weakly fair one. States that stand against that are removed and the
-parts are formed anew until nothing changes: the recursion of Emerson and Lei (1987) and of Lichtenstein and Pnueli
-(1985) for strong fairness, where a part is looked at as soon as it is formed.
+A set of states contains a fair loop exactly if it has a strongly connected subset with two properties: every strongly
+fair step is taken in the subset or enabled nowhere in it, and every weakly fair step is taken in the subset or disabled
+somewhere in it. If a component starves a step, the states that enable the step are removed and the rest is split into
+components again. This is the recursion of Emerson and Lei (1987) and of Lichtenstein and Pnueli (1985) for strong
+fairness.
 """
 
 from __future__ import annotations
@@ -18,16 +19,15 @@ from uncork.core.system import Fairness
 from uncork.engines.explicit import loops
 from uncork.engines.explicit.explore import Graph
 
-_STROLL = 1_000_000
-"""Steps of a walk that looks for a loop, before all loops are looked at."""
+_WALK = 1_000_000
+"""The steps of a walk that looks for a loop quickly, before an exhaustive search."""
 
 
-class Meadow:
-    """The graph with permutations undone: where loops are sought.
+class Unfolded:
+    """The graph without the symmetry reduction, for the search of loops.
 
-    A node is a state of the graph as seen after a permutation of the replicas: node = state * ways + order. What
-    happens there to the replica at place orders[order][i] happens to replica i of the run. Nodes are in breadth-first
-    order.
+    A node is a state of the reduced graph and a permutation of the replicas: node = state * ways + order. A step of the
+    replica at place orders[order][i] in the state is a step of replica i in the run. Nodes are in breadth-first order.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -36,17 +36,17 @@ class Meadow:
         every = range(self.ways)
         self.undone = np.array([reduction.partners[reduction.inverse(order)] for order in every], np.intp)
         self.after = [[reduction.after(order, turn) for turn in every] for order in every]
-        turned = np.tile(np.array(self.after, np.int64), len(graph.system.actions))  # by order, and code
+        turned = np.tile(np.array(self.after, np.int64), len(graph.system.actions))  # indexed by order and code
         self.arrays = (graph.bases, graph.nears, graph.targets, graph.codes, turned)
 
     def edges(self, node: int) -> list[tuple[int, int]]:
-        """The steps from a node, as (the run's action, target)."""
+        """The steps from a node: (index of the run's action, target node)."""
         state, order = divmod(node, self.ways)
         undone, after = self.undone[order], self.after[order]
         return [(int(undone[a]), target * self.ways + after[turn]) for a, turn, target in self.graph.edges(state)]
 
     def region(self, allowed: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-        """The nodes where state s is allowed after permutation k if `allowed[k][s]`, of those that were expanded."""
+        """The expanded nodes that are allowed: `allowed[k][s]` says whether state s is allowed in order k."""
         regions = np.stack(allowed, axis=1)
         regions[self.graph.expanded :] = False
         return regions.reshape(-1)
@@ -58,10 +58,11 @@ class Meadow:
         region: NDArray[np.bool_],
         without: frozenset[str],
     ) -> bool:
-        """Whether each fair part of `region` lies in one of the `wider` region.
+        """Whether every fair part of `region` surely lies in a fair part of the `wider` region.
 
-        It does if the nodes do, and what is forbidden in the wider one is forbidden here, or not enabled here at all:
-        then it is a strongly connected set of the wider region too, and what is enabled and taken in it is the same.
+        This holds if all nodes of `region` are in the wider region, and every step forbidden in the wider region is
+        forbidden in `region` or enabled nowhere in it. Then a fair part is strongly connected in the wider region too,
+        with the same enabled and taken steps.
         """
         if (region & ~wider).any():
             return False
@@ -69,11 +70,11 @@ class Meadow:
         return not loops.enables(self.arrays, forbidden, region)
 
     def fair_parts(self, alive: NDArray[np.bool_], without: frozenset[str]) -> NDArray[np.int32]:
-        """For each node, the fair part it belongs to, or 0; changes `alive`, the nodes that are looked at.
+        """For each node in `alive`, the number of its fair part, or 0. Changes `alive`.
 
-        A fair part is a strongly connected set of nodes all of which a fair run can visit for ever, by steps that are
-        not `without`: a node in which nothing fair is enabled is one by itself. Only expanded states count, so a part
-        found in an unfinished graph is real.
+        A fair part is a strongly connected set of nodes all of which a fair run can visit for ever, without the steps
+        in `without`. A node in which no fair step is enabled is a fair part by itself. Only expanded states count, so
+        the fair parts of an unfinished graph are real.
         """
         system = self.graph.system
         numbers = {duty: n for n, duty in enumerate(d for d, actions in system.duties.items() if actions[0].fair)}
@@ -84,24 +85,24 @@ class Meadow:
         return fair(self.arrays, forbidden, duties, weak, alive)
 
     def _by_code(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """What is said of the run's actions, for each order and each code of an edge."""
+        """Values for the run's actions, rearranged by order and by code of an edge."""
         return np.repeat(actions[self.undone], self.ways, axis=1)
 
     def marked(self, steps: frozenset[str]) -> NDArray[np.bool_]:
-        """For each action, whether it is one of these."""
+        """For each action, whether its name is in `steps`."""
         return np.array([action.name in steps for action in self.graph.system.actions], np.bool_)
 
     def taken_again(self, steps: frozenset[str]) -> bool:
-        """Whether some run takes one of these steps again and again."""
+        """Whether some run takes one of these steps infinitely often."""
         wanted = self._by_code(self.marked(steps))
         seen = np.full(self.graph.count * self.ways, -1, np.int32)
-        if loops.stroll(self.arrays, wanted, seen, _STROLL):
+        if loops.walk(self.arrays, wanted, seen, _WALK):
             return True
         everywhere = np.ones(self.graph.count * self.ways, np.bool_)
         return bool(loops.recurs(self.arrays, wanted, self.parts(everywhere, frozenset())))
 
     def parts(self, alive: NDArray[np.bool_], without: frozenset[str]) -> NDArray[np.int32]:
-        """For each living node, its strongly connected part; no step leads to a part with a lesser number."""
+        """For each node in `alive`, the number of its strongly connected component. Numbers never fall along steps."""
         forbidden = self._by_code(self.marked(without))
         return fair(self.arrays, forbidden, np.full(forbidden.shape, -1), np.zeros(0, np.bool_), alive)
 
@@ -113,7 +114,7 @@ def fair(
     weak: NDArray[np.bool_],
     alive: NDArray[np.bool_],
 ) -> NDArray[np.int32]:
-    """The fair part of each node; see `loops.fair`."""
+    """The number of the fair part of each node, or 0; see `loops.fair`, for which this allocates the memory."""
     index, stacks, edges = (
         np.zeros(alive.size, np.int32),
         np.empty((3, alive.size), np.int32),

@@ -1,7 +1,7 @@
 """The hot loops on a finished graph, in machine code: its strongly connected parts, and which of them are fair.
 
-A graph is the arrays of a `Meadow`; what is said of actions has a row for each order of the replicas, and a column for
-each code of an edge.
+`graph` is the `arrays` of an `Unfolded`. Arrays about actions have a row for each order of the replicas, and a column
+for each code of an edge.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ MANY = 255
 
 @inlined
 def _place(graph: Any, node: int) -> Any:
-    """The state and the permutation that a node stands for; see `Meadow`. To divide short numbers takes less time."""
+    """The state and the order of the replicas of a node; see `Unfolded`."""
     ways = graph[4].shape[0]
     if ways == 1:
         return node, 0
-    state = np.int64(np.uint32(node) // np.uint32(ways))
+    state = np.int64(np.uint32(node) // np.uint32(ways))  # 32-bit division takes less time than 64-bit
     return state, node - state * ways
 
 
 @inlined
 def _first(graph: Any, state: int) -> Any:
-    """Where the edges of a state begin, and so where those of the state before end."""
+    """The index of the first edge of a state, which is also the end of the previous state's edges."""
     return graph[0][state // NEAR] + graph[1][state]
 
 
 @inlined
 def _follow(graph: Any, edge: int, order: int) -> Any:
-    """The node that an edge leads to, after a permutation."""
+    """The node that an edge leads to from a node of this order."""
     _, _, targets, codes, turned = graph
     ways = turned.shape[0]
     return np.uintp(targets[edge]) if ways == 1 else np.uintp(targets[edge] * ways + turned[order, codes[edge]])
@@ -42,11 +42,12 @@ def _follow(graph: Any, edge: int, order: int) -> Any:
 
 @compiled
 def trim(graph: Any, forbidden: Any, duties: Any, alive: Any, leading: Any) -> Any:
-    """Takes from `alive` most nodes that no step leads back to and where something is owed; see `fair`.
+    """Drops most nodes that lie on no cycle and still owe a fair step; returns how many the last sweep dropped.
 
-    Nodes that nothing leads to go, and then those that only these led to. Steps mostly lead on in the order of nodes,
-    so a sweep in that order goes far, and it reads memory in order, which a search for parts does not. It is repeated
-    while it takes more than a few. `leading`, at first 0, is how many steps lead to a node; MANY stays MANY.
+    A node without predecessors lies on no cycle; once the node is dropped, its successors may be without predecessors
+    too. Most steps lead to nodes of greater numbers, so one sweep in the order of the nodes drops long chains. The
+    sweep also reads memory in order, which the search for components in `fair` does not. The sweep is repeated while
+    it removes more than one node in 64. `leading`, at first 0, counts the predecessors of a node; MANY stays MANY.
     """
     labels, ways = graph[3], graph[4].shape[0]
     states = alive.size // ways
@@ -71,7 +72,7 @@ def trim(graph: Any, forbidden: Any, duties: Any, alive: Any, leading: Any) -> A
                         target = _follow(graph, edge, order)
                         leading[target] -= leading[target] != MANY
                 alive[node] = not owed
-                leading[node] = MANY  # it is done with, if it stays
+                leading[node] = MANY  # a node that stays is not looked at again
                 removed += 1
     return removed
 
@@ -80,22 +81,22 @@ def trim(graph: Any, forbidden: Any, duties: Any, alive: Any, leading: Any) -> A
 def fair(
     graph: Any, forbidden: Any, duties: Any, weak: Any, alive: Any, index: Any, stacks: Any, edges: Any, kinds: Any
 ) -> Any:
-    """The fair part, 1 or more, of each node, over steps that are not `forbidden`; 0 of those that no fair loop visits.
+    """Writes the fair part of each node to `index`: a number from 1 up, or 0 if no fair loop visits the node.
 
-    They are in `index`, which is 0 at first; `stacks` and `edges` have room for each node, and `kinds`, at first 0, for
-    five sets of duties.
+    Only steps that are not `forbidden` and nodes that are `alive` count. `duties` gives each action the number of its
+    step, or -1 if fairness owes the action nothing. `weak` says of each step whether its fairness is weak. `liveness`
+    states the rule. `index` and `kinds` (room for five sets of duties) are 0 at first; `stacks` and `edges` have room
+    for every node.
 
-    `duties` is the number of the step that each action is an outcome of, -1 if nothing is owed to it; `weak` is whether
-    it is owed to each such step only while it lasts. See `liveness` for the rule.
-
-    Tarjan's algorithm (1972) in the form of Pearce (2016), which keeps one number a node, with stacks of its own. A
-    part is judged as soon as it is found: if it starves a step, the nodes that enable that step die, and the others
-    have not been seen yet. So each part is decided while it is at hand, and no part is looked at twice in vain.
+    The search is Tarjan's algorithm (1972) in the form of Pearce (2016), with one number for each node and with stacks
+    instead of recursion. A strongly connected component is judged as soon as it is complete. If it starves a step, the
+    nodes that enable the step die, and the others count as unseen again. So a component is decided while its nodes are
+    in the cache, and a component that is fair is not searched again.
     """
     labels, size = graph[3], alive.size
     dead, part, following = np.int32(size + 1), np.int32(size), np.int32(1)
     path, waiting, numbers = stacks[0], stacks[1], stacks[2]
-    # index: 0: not seen; then the least number reached; at last the part, from the top
+    # index is 0 for an unseen node, then the least number reached, and at last the part, numbered from the top down
     for duty in range(weak.size):
         if weak[duty]:
             kinds[0, duty >> 6] |= np.uint64(1) << np.uint64(duty & 63)
@@ -121,8 +122,8 @@ def fair(
                         target = _follow(graph, edge, order)
                         if index[target] == 0:
                             found = np.int64(target)
-                            break  # the same edge is looked at again when the target is done
-                        least = min(least, index[target])  # parts and the dead have greater numbers
+                            break  # this edge is followed again once the target is done
+                        least = min(least, index[target])  # parts and dead nodes have greater numbers
                     edge += 1
                 index[node] = least
                 if found >= 0:
@@ -155,7 +156,10 @@ def fair(
 
 @inlined
 def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> Any:
-    """Whether no fair run stays at a node: something is owed there, and no step leads back to it. Most parts are so."""
+    """Whether no fair run stays at a node: a fair step is enabled there, and no step leads from the node to itself.
+
+    This is tested first because most components are such single nodes.
+    """
     labels, owed = graph[3], False
     state, order = _place(graph, node)
     for edge in range(_first(graph, state), _first(graph, state + 1)):
@@ -167,7 +171,10 @@ def _passed(graph: Any, forbidden: Any, duties: Any, node: int) -> Any:
 
 @inlined
 def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nodes: Any, part: int, dead: int) -> Any:
-    """Whether a strongly connected part is fair, or dies as a whole; if not, what remains of it is not seen yet."""
+    """Whether a strongly connected part is fair; then its nodes have the number `part`.
+
+    Otherwise the nodes that enable a starved step are dead, and the others count as unseen again.
+    """
     labels = graph[3]
     weak, enabled, somewhere, throughout, taken = kinds[0], kinds[1], kinds[2], kinds[3], kinds[4]
     somewhere[:], throughout[:], taken[:] = 0, ~np.uint64(0), 0
@@ -205,11 +212,11 @@ def _judged(graph: Any, forbidden: Any, duties: Any, kinds: Any, index: Any, nod
 
 
 @compiled
-def stroll(graph: Any, wanted: Any, at: Any, steps: int) -> Any:
-    """Whether a walk of so many steps from the first node returns to a node and took a wanted step in between.
+def walk(graph: Any, wanted: Any, at: Any, steps: int) -> Any:
+    """Whether a walk of at most `steps` steps from the first node takes a wanted step on a cycle.
 
-    The walk is random and always the same. Where it finds nothing, nothing is known. `at`, at first -1, is when it came
-    to a node.
+    The walk is pseudo-random, and the same on every call. If the walk finds no such cycle, there may still be one.
+    `at`, at first -1, holds the time at which the walk last came to each node.
     """
     labels = graph[3]
     node, last, chance = np.int64(0), -1, np.uint64(0x9E3779B97F4A7C15)
@@ -219,7 +226,7 @@ def stroll(graph: Any, wanted: Any, at: Any, steps: int) -> Any:
         at[node] = now
         state, order = _place(graph, node)
         if state + 1 >= graph[1].size:
-            return False  # it was not expanded
+            return False  # the state was not expanded
         choices = _first(graph, state + 1) - _first(graph, state)
         if choices == 0:
             return False
@@ -235,7 +242,7 @@ def stroll(graph: Any, wanted: Any, at: Any, steps: int) -> Any:
 
 @compiled
 def enables(graph: Any, wanted: Any, among: Any) -> Any:
-    """Whether a wanted step is enabled at one of some nodes."""
+    """Whether a wanted step is enabled at a node in `among`."""
     labels, ways = graph[3], graph[4].shape[0]
     for state in range(among.size // ways):
         for order in range(ways):
@@ -248,7 +255,7 @@ def enables(graph: Any, wanted: Any, among: Any) -> Any:
 
 @compiled
 def recurs(graph: Any, wanted: Any, parts: Any) -> Any:
-    """Whether some step that is wanted joins two nodes of the same part."""
+    """Whether a wanted step joins two nodes of the same part."""
     labels = graph[3]
     for node in range(parts.size):
         state, order = _place(graph, node)

@@ -1,7 +1,7 @@
-"""From expressions to machine code: a system's successor function, and its predicates, through LLVM.
+"""Translates expressions to machine code by LLVM: the successor function and the predicates of a system.
 
-The text of the code is made anew for each system and compiled in memory, so there is no cache that could go stale. The
-search itself (`kernel`) is the same for all systems and calls this code through its address.
+The code is generated for each system and compiled in memory, so no cache can go stale. The search itself (`kernel`) is
+the same for all systems, and calls this code by its address.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from uncork.engines.compiling import target
 from uncork.engines.explicit.layout import Field, Layout, encode, low
 
 FAULT = 1 << 15
-"""Set in a successor's code when the action takes a variable out of its sort; there is then no successor."""
+"""The bit of a successor's code that is set if the action takes a variable out of its sort, so has no successor."""
 
 ASKED = 64
-"""Predicates that are asked together, and answered in one word."""
+"""The number of predicates that are evaluated together, with their answers in one word."""
 
 _MOST, _LONGEST = 100_000, 2**24
-"""Elements of arrays that all actions write, and characters of code, that are compiled in a minute or two."""
+"""The most array elements written by all actions, and characters of code: LLVM compiles them in a minute or two."""
 _LARGE = "its code is too large for the explicit engine: uncork measure and prove take such sizes"
 
 _COMPARE = {"<": "slt", "<=": "sle"}
@@ -38,11 +38,12 @@ _OPERATE = {"+": "add", "-": "sub"}
 class Native:
     """The machine code of a system: addresses of functions that the kernel calls. A row is a packed state.
 
-    `successors` is `i64 f(const row *state, row *out, u16 *codes)`: writes each successor, made canonical, and its
-    code, in the order of the actions, and returns how many. A code is action * ways + turn, where `turn` is the
-    permutation that made the successor canonical; or, with no successor, the action with `FAULT` set.
-    `canonical` is `i64 f(const row *state, row *out)`: writes a state made canonical, and returns the turn.
-    `asks[k]` is `i64 f(const row *state)`: a bit for each of the predicates 64 k and on.
+    `successors` is `i64 f(const row *state, row *out, u16 *codes)`. It writes the canonical form of every successor
+    and its code, in the order of the actions, and returns their number. A code is action * ways + turn, where `turn` is
+    the permutation that made the successor canonical. If a variable leaves its sort, the code is the action with
+    `FAULT` set.
+    `canonical` is `i64 f(const row *state, row *out)`. It writes the canonical form of a state and returns the turn.
+    `asks[k]` is `i64 f(const row *state)`. It returns one bit for each of the predicates from 64 k on.
     """
 
     def __init__(
@@ -66,19 +67,19 @@ class Native:
         )
         if len(source) > _LONGEST:
             raise Stop(_LARGE)
-        self._engine = engine = compile_text(source)  # which has the code for as long as it is kept
+        self._engine = engine = compile_text(source)  # owns the code, and so must be kept
         self.successors: int = engine.get_function_address("successors")
         self.canonical: int = engine.get_function_address("canonical")
         self.asks: list[int] = [engine.get_function_address(f"ask{k}") for k in range(len(asked))]
 
     def made_canonical(self, row: NDArray[np.unsignedinteger[Any]]) -> int:
-        """Makes a state canonical in its place; gives the turn."""
+        """Makes a state canonical in place. Returns the turn, the number of the permutation used."""
         function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(self.canonical)
         return int(function(row.ctypes.data, row.ctypes.data))
 
 
 class Writer:
-    """Writes instructions of one function; values computed in a block that dominates the present one are reused."""
+    """Writes the instructions of one function. Values from blocks that dominate the present block are reused."""
 
     def __init__(self, layout: Layout, words: Sequence[str] = (), prefix: str = "v") -> None:
         self.layout, self.prefix = layout, prefix
@@ -88,16 +89,16 @@ class Writer:
         self.seen: dict[int, list[str]] = {}
         self.made: dict[str, str] = {}
         self.loaded: dict[Field, str] = {}
-        self._kept: list[Expr] = []  # nodes in `seen` must outlive it: it goes by identity
+        self._kept: list[Expr] = []  # keeps the nodes in `seen` alive, so that their ids are not reused
         self._count = 0
 
     def name(self) -> str:
-        """A new name for a value."""
+        """A fresh name for a value."""
         self._count += 1
         return f"%{self.prefix}{self._count}"
 
     def emit(self, instruction: str) -> str:
-        """Writes an instruction, unless it was written before; gives the name of its value."""
+        """Writes an instruction unless it was written before. Returns the name of its value."""
         result = self.made.get(instruction)
         if result is None:
             result = self.made[instruction] = self.name()
@@ -105,7 +106,7 @@ class Writer:
         return result
 
     def load(self, place: Field) -> str:
-        """The code in a field as an i64 (an i1 for a Bool), extracted once, at the start of the function."""
+        """The value in a field as an i64 (an i1 for a Bool). It is extracted once, at the start of the function."""
         if place not in self.loaded:
             shifted, masked = self.name(), self.name()
             self.entry.append(f"  {shifted} = lshr i64 {self.words[place.word]}, {place.shift}")
@@ -120,11 +121,11 @@ class Writer:
         return self.loaded[place]
 
     def scalar(self, node: Expr) -> str:
-        """The operand of an expression that is no array."""
+        """The operand that holds the value of an expression other than an array."""
         return self.value(node)[0]
 
     def value(self, node: Expr) -> list[str]:
-        """The operand that holds a scalar, or those of an array's elements."""
+        """The operands that hold the value of an expression: one for a scalar, one for each element of an array."""
         known = self.seen.get(id(node))
         if known is None:
             known = self.seen[id(node)] = self._compute(node)
@@ -179,7 +180,7 @@ class Writer:
 
     def _wrap(self, operand: str, sort: Sort, size: object) -> str:
         assert isinstance(sort, Range) and isinstance(size, int)
-        if sort.low >= -size and sort.high < 2 * size:  # once around at most: no division
+        if sort.low >= -size and sort.high < 2 * size:  # at most one lap either way needs no division
             if sort.low < 0:
                 negative = self.emit(f"icmp slt i64 {operand}, 0")
                 raised = self.emit(f"add i64 {operand}, {size}")
@@ -281,7 +282,7 @@ def _write_successor(writer: Writer, index: int, updates: list[tuple[str, Expr]]
 
 
 def _each_canonical(layout: Layout, ways: int) -> list[str]:
-    """The end of `successors`: makes each of %total successors canonical in its place, and completes its code."""
+    """The end of `successors`: makes all %total successors canonical in place, and completes their codes."""
     return [
         "  store i64 0, ptr %count",
         "  br label %next",
@@ -310,7 +311,7 @@ def _each_canonical(layout: Layout, ways: int) -> list[str]:
 
 
 def _canonical(normalise: Mapping[str, Expr], permutations: Sequence[Mapping[str, Expr]], layout: Layout) -> str:
-    """The normal form of a state, and of its permutations the least (the first of them)."""
+    """The function `canonical`: normalises a state and picks the least of its permutations (the first of equals)."""
     lines = _words(layout)
     writer = Writer(layout, prefix="n")
     normal, _ = _after(writer, normalise.items())
@@ -395,14 +396,14 @@ def _after(writer: Writer, updates: Iterable[tuple[str, Expr]]) -> tuple[list[st
 
 
 def _clears(value: Expr, name: str, place: Field) -> bool:
-    """Whether the next value of a variable is the one whose code is 0 under a condition, and else what it was."""
+    """Whether the next value of a variable has the code 0 under a condition, and is unchanged otherwise."""
     if value.op != "ite" or isinstance(value.sort, Array) or value.args[1].op != "const" or value.args[2].op != "var":
         return False
     return value.args[2].value == name and encode(place.sort, _scalar(value.args[1])) == 0
 
 
 def strays(writer: Writer, place: Field, sort: Sort, operand: str) -> list[str]:
-    """Tests of whether a value leaves its variable's range; none where its own range rules that out."""
+    """The operands of tests whether a value leaves its variable's range. None are needed if its sort rules that out."""
     sort = sort.element if isinstance(sort, Array) else sort
     if not isinstance(place.sort, Range) or not isinstance(sort, Range):
         assert not isinstance(place.sort, Ring) or not isinstance(sort, Range)
@@ -416,11 +417,10 @@ def strays(writer: Writer, place: Field, sort: Sort, operand: str) -> list[str]:
 
 
 def compile_text(source: str) -> Any:
-    """The compiled module of some LLVM text; addresses of its functions are good for as long as it is kept.
+    """Compiles LLVM text. The addresses of its functions are valid as long as the returned engine is kept.
 
-    LLVM translates line by line and does not optimise, which takes a tenth of the time. Its better code was no faster,
-    in searches and in simulations: what could be shared was shared when the text was written (see `Writer.emit`), and
-    the time goes to memory.
+    LLVM does not optimise here, which takes a tenth of the time. Optimised code was no faster, in searches and in
+    simulations: `Writer.emit` already shares common values, and most of the time is spent waiting for memory.
     """
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(source), target(0))
     engine.finalize_object()

@@ -1,6 +1,6 @@
-"""The hot loops of costs, in machine code: shortest distances with negative cycles, and longest ways without cycles.
+"""The hot loops of costs, in machine code: shortest distances with negative cycles, and longest paths without cycles.
 
-A graph is the `offsets`, `targets` and `labels` of `explore.Graph`; weights are whole numbers, by label.
+A graph is the `offsets`, `targets` and `labels` of `explore.Graph`. Weights are whole numbers, by label.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from uncork.engines.compiling import compiled
 def sweep(
     offsets: Any, targets: Any, labels: Any, part: Any, weight: Any, distance: Any, came: Any, by: Any, active: Any
 ) -> Any:
-    """Relaxes the edges inside each part, from every node whose distance has changed; whether any distance changes.
+    """Relaxes the edges inside each part, from every active node. Returns whether any distance changed.
 
-    `came` is the node that a distance comes from, -1 for none, and `by` the label of the edge.
+    `came` is the predecessor that a node's distance comes from, or -1; `by` is the label of the edge from it.
     """
     changed = False
     for node in range(part.size):
@@ -38,9 +38,9 @@ def sweep(
 
 @compiled
 def rings(came: Any, seen: Any, found: Any) -> Any:
-    """Finds a node of each cycle of nodes that came from each other, and gives how many.
+    """Writes a node of each cycle of predecessors to `found`, and returns the number of cycles.
 
-    Each cycle has a negative weight (Tarjan, 1981).
+    Every such cycle has a negative weight (Tarjan, 1981).
     """
     seen[:] = 0
     number, mark = np.int64(0), np.int32(0)
@@ -60,10 +60,10 @@ def rings(came: Any, seen: Any, found: Any) -> Any:
 
 @compiled
 def longest(offsets: Any, targets: Any, labels: Any, part: Any, order: Any, counted: Any, most: Any) -> Any:
-    """Fills `most`: the most counted edges on a way that starts at a node with a part, and leaves from such nodes only.
+    """Fills `most`: the greatest number of counted edges on a path from each node; only nodes with a part have edges.
 
-    `order` has the nodes with a part, those of later parts first, and no edge leads to an earlier part. Gives an edge
-    inside a part that is counted, or -1: with such an edge there is no most.
+    `order` has the nodes with a part, later parts first; no edge leads to an earlier part. Returns -1, or a counted
+    edge inside a part if there is one, since then the number is unbounded.
     """
     first = 0
     while first < order.size:

@@ -1,8 +1,8 @@
-"""From the graph to a trace: a shortest way to the earliest fair part, and a fair loop from there.
+"""Traces from the graph: a shortest run to the earliest fair part, and a fair loop from there.
 
-The loop is a shortest one wherever an exact search ends within a bound. To find a shortest walk that takes every
-action it meets is hard in general (it contains the travelling salesman's problem); beyond the bound the loop is short,
-and the verdict says so.
+The loop is a shortest loop if an exact search ends within a bound. Finding a shortest walk that takes every action that
+it meets is NP-hard (it contains the travelling salesman problem). Beyond the bound, the loop is short but perhaps not a
+shortest loop, and the verdict says so.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from uncork.core.evaluate import State
 from uncork.core.system import Fairness, System
 from uncork.core.trace import Trace
 from uncork.engines.explicit.explore import Graph
-from uncork.engines.explicit.liveness import Meadow
+from uncork.engines.explicit.liveness import Unfolded
 
 _NODES = 50_000
-"""Nodes of the exact search for a shortest loop; a tenth of a second."""
+"""The most nodes of the exact search for a shortest loop, which take a tenth of a second."""
 _ENTRIES = 16
-"""Entries of equal depth that are tried."""
+"""The most entries of equal depth from which a loop is searched."""
 
 _Steps = list[tuple[int, int]]
-"""A walk: the action and the state reached, for each step."""
+"""A walk: (action, node reached) for each step."""
 
 
 def finite(graph: Graph, index: int, order: int, last: int | None = None) -> Trace:
-    """The run to a state as seen after a permutation; with `last`, one more of the state's actions from there."""
+    """A shortest run to a state in an order of the replicas; with `last`, followed by that action of the state."""
     names, states = stem(graph, index, order)
     if last is not None:
         undone = graph.reduction.partners[graph.reduction.inverse(order)]
@@ -40,26 +40,26 @@ def finite(graph: Graph, index: int, order: int, last: int | None = None) -> Tra
     return Trace(tuple(states), tuple(names))
 
 
-def lasso(meadow: Meadow, parts: NDArray[np.int32], without: frozenset[str]) -> tuple[Trace, bool]:
-    """The run into the fair part that is reached first and round a fair loop, and whether that loop is a shortest.
+def lasso(unfolded: Unfolded, parts: NDArray[np.int32], without: frozenset[str]) -> tuple[Trace, bool]:
+    """A run to the fair part that is reached first and round a fair loop, and whether the loop is surely a shortest.
 
-    Of several entries at the same least depth, the one with the shortest loop (of those, the first found). Where states
-    were not told apart, a loop of the graph may have to be gone round several times, and once before the run is in it,
-    until the run itself returns; it is then not known to be a shortest.
+    Of several entries at the least depth, the entry with the shortest loop is used (of equal loops, the first found).
+    If the graph is reduced, the run may have to go round a loop of the graph several times before its own state
+    returns, and once before it enters its own loop. Such a loop is not known to be a shortest.
     """
-    graph, fair = meadow.graph, np.flatnonzero(parts)
-    depth = next(last for last in [*graph.levels, graph.count] if last * meadow.ways > fair[0])
-    entries = fair[fair < depth * meadow.ways].tolist()
-    loops = [Loops(meadow, parts, without, entry).find() for entry in entries[:_ENTRIES]]
+    graph, fair = unfolded.graph, np.flatnonzero(parts)
+    depth = next(last for last in [*graph.levels, graph.count] if last * unfolded.ways > fair[0])
+    entries = fair[fair < depth * unfolded.ways].tolist()
+    loops = [Loops(unfolded, parts, without, entry).find() for entry in entries[:_ENTRIES]]
     chosen = min(range(len(loops)), key=lambda k: len(loops[k][0]))
     entry, (loop, _) = entries[chosen], loops[chosen]
     shortest = not loop or (graph.reduction.trivial and len(entries) <= _ENTRIES and all(exact for _, exact in loops))
-    names, states = stem(graph, *divmod(entry, meadow.ways))
+    names, states = stem(graph, *divmod(entry, unfolded.ways))
     return closed(graph, names, states, loop), shortest
 
 
 def closed(graph: Graph, names: list[str], states: list[State], loop: _Steps) -> Trace:
-    """The run that goes on round a loop of the graph until the run itself returns; it stays where the loop is empty."""
+    """The run that goes on round a loop of the graph until its own state returns. If the loop is empty, it is stuck."""
     if not loop:
         return Trace(tuple(states), tuple(names), len(names))
     rounds = [len(names)]
@@ -73,7 +73,7 @@ def closed(graph: Graph, names: list[str], states: list[State], loop: _Steps) ->
 
 
 def stem(graph: Graph, index: int, order: int) -> tuple[list[str], list[State]]:
-    """A shortest run to a state as seen after a permutation: the actions and states of the system itself."""
+    """A shortest run to a state in an order of the replicas: the names of its actions, and its unreduced states."""
     system, reduction = graph.system, graph.reduction
     names: list[str] = []
     states: list[State] = [system.initial]
@@ -88,7 +88,7 @@ def stem(graph: Graph, index: int, order: int) -> tuple[list[str], list[State]]:
 
 
 def renamed(graph: Graph, change: int, names: Sequence[str], states: Sequence[State]) -> tuple[list[str], list[State]]:
-    """A run with its replicas permuted: as good a run as before."""
+    """A run with its replicas permuted by `change`, which is a run of the system too."""
     numbers = {action.name: number for number, action in enumerate(graph.system.actions)}
     partners, renaming = graph.reduction.partners[change], graph.reduction.renamings[change]
     actions = [graph.system.actions[partners[numbers[name]]].name for name in names]
@@ -96,14 +96,18 @@ def renamed(graph: Graph, change: int, names: Sequence[str], states: Sequence[St
 
 
 def take(system: System, names: list[str], states: list[State], action: int) -> None:
-    """Adds a step to a run."""
+    """Appends a step to a run in place."""
     taken = system.actions[action]
     names.append(taken.name)
     states.append(system.after(states[-1], taken))
 
 
 class _Debt(NamedTuple):
-    """What a walk has met: steps enabled somewhere, enabled in every state, and taken (as sets of bits)."""
+    """What fairness owes to a walk so far, as bit sets of steps.
+
+    `seen`: strongly fair steps enabled somewhere. `throughout`: weakly fair steps enabled in every state. `taken`:
+    steps taken.
+    """
 
     seen: int
     throughout: int
@@ -113,10 +117,10 @@ class _Debt(NamedTuple):
 class Loops:
     """Fair loops through one node of a fair part."""
 
-    def __init__(self, meadow: Meadow, parts: NDArray[np.int32], without: frozenset[str], entry: int) -> None:
-        self.meadow, self.parts, self.entry = meadow, parts, entry
-        self.part, self.forbidden = int(parts[entry]), meadow.marked(without).tolist()
-        system = meadow.graph.system
+    def __init__(self, unfolded: Unfolded, parts: NDArray[np.int32], without: frozenset[str], entry: int) -> None:
+        self.unfolded, self.parts, self.entry = unfolded, parts, entry
+        self.part, self.forbidden = int(parts[entry]), unfolded.marked(without).tolist()
+        system = unfolded.graph.system
         duties = list(system.duties.values())
         self.strong = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.STRONG)
         self.weak = sum(1 << k for k, each in enumerate(duties) if each[0].fairness is Fairness.WEAK)
@@ -127,7 +131,7 @@ class Loops:
         self.enabled: dict[int, int] = {}
 
     def find(self) -> tuple[_Steps, bool]:
-        """A fair loop, and whether it is a shortest; empty where nothing fair is enabled, so that to stay is a loop."""
+        """A fair loop, and whether it is surely a shortest. It is empty if no fair step is enabled at the entry."""
         self._look(self.entry)
         start = _Debt(self.enabled[self.entry] & self.strong, self.enabled[self.entry] & self.weak, 0)
         if not self._owed(start):
@@ -138,7 +142,7 @@ class Loops:
     def _look(self, state: int) -> _Steps:
         known = self.edges.get(state)
         if known is None:
-            steps = self.meadow.edges(state)
+            steps = self.unfolded.edges(state)
             self.enabled[state] = reduce(or_, [self.duty[a] for a, _ in steps], 0)
             parts, part, forbidden = self.parts, self.part, self.forbidden
             known = self.edges[state] = [(a, t) for a, t in steps if parts[t] == part and not forbidden[a]]
@@ -153,7 +157,7 @@ class Loops:
         return _Debt(debt.seen | enabled & self.strong, debt.throughout & enabled, debt.taken | self.pays[action])
 
     def _search(self, start: _Debt) -> _Steps | None:
-        """A shortest fair loop, breadth first over (state, debt); None beyond the bound."""
+        """A shortest fair loop, by a breadth-first search over (state, debt); None if the bound is reached first."""
         first = (self.entry, *start)
         came: dict[tuple[int, int, int, int], tuple[tuple[int, int, int, int], int] | None] = {first: None}
         queue = deque([first])
@@ -180,7 +184,10 @@ class Loops:
         return None
 
     def _greedy(self, debt: _Debt) -> _Steps:
-        """Always to the nearest step that pays a debt; home when nothing is owed, and on if the way home met more."""
+        """A fair loop that goes to the nearest step that pays a debt, and back to the entry once nothing is owed.
+
+        If the way back incurs new debts, these are paid next.
+        """
         walk: _Steps = []
         here = self.entry
         while self._owed(debt) or here != self.entry:
@@ -196,7 +203,7 @@ class Loops:
         return target == self.entry
 
     def _pays(self, debt: _Debt, action: int, target: int) -> bool:
-        """Whether a step takes an action that is owed, or leads to where one owed for lasting is disabled."""
+        """Whether a step takes an owed action, or leads to a state that disables an owed weakly fair action."""
         return bool(self._owed(debt) & ~self._owed(self._pay(debt, action, target)))
 
     def _way(self, here: int, wanted: Callable[[int, int], bool]) -> _Steps:
@@ -217,7 +224,7 @@ class Loops:
         raise AssertionError("a strongly connected part that is not connected")
 
     def _shortened(self, walk: _Steps) -> _Steps:
-        """The walk without the detours (from a state back to itself) that fairness does not need, longest first."""
+        """The walk without detours (from a state back to itself) that fairness does not need; longest detours first."""
         at = 0
         while at < len(walk):
             here = walk[at - 1][1] if at else self.entry

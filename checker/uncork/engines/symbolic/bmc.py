@@ -1,8 +1,8 @@
-"""Bounded model checking: Z3 looks for a run of so many steps that violates a property. It never proves one.
+"""Bounded model checking: Z3 searches for a run of bounded length that violates a property. It proves nothing.
 
-What is found is a stuck state, a state that must not be, or a lasso: a stem and a loop that is fair (Biere, Cimatti,
-Clarke, Zhu: Symbolic Model Checking without BDDs, TACAS 1999; fairness as in `uncork.core.trace`). A step is a sweep
-(see `unroll`), which finds fast; or one action, which finds runs to states that are as short as any.
+A violation is a bad state, a stuck state, or a lasso: a stem and a fair loop (Biere, Cimatti, Clarke, Zhu: Symbolic
+Model Checking without BDDs, TACAS 1999; fairness as in `uncork.core.trace`). A step of the unrolling is a sweep (see
+`unroll`), which finds violations fast, or a single action, which finds shortest runs to bad states.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Refuted, Verdict
 from uncork.engines import Budget, Outcome, Report, Stop, quiet
 from uncork.engines.symbolic.lasso import Lasso
-from uncork.engines.symbolic.solver import Purse, Solver, Spent
+from uncork.engines.symbolic.solver import Effort, Solver, Spent
 from uncork.engines.symbolic.unroll import Unrolling, interleaving, sweep
 
 EFFORT = 200_000_000
-"""Enough for half a minute."""
+"""The default effort, in units of Z3's rlimit: about half a minute."""
 
 
 def check(
@@ -36,15 +36,14 @@ def check(
     shortest: bool = False,
     effort: int = EFFORT,
 ) -> Outcome:
-    """Looks for violations; each has been replayed.
+    """Searches for violations. Every counterexample has been replayed.
 
-    Sweeps are doubled in number until the effort is spent. If `shortest`, steps are single actions, one more each time:
-    a run to a state that must not be is then a shortest one, and one to a stuck state is shortest among those that end
-    in a stuck state. An open property holds of every run of `depth` steps, and of every lasso of so many.
-    Covers are not looked at.
+    The number of sweeps doubles until the effort is spent. If `shortest`, steps are single actions, and their number
+    grows by one: a run to a bad state is then a shortest run, and a run to a stuck state is shortest among the runs to
+    stuck states. An open property holds of every run and lasso of `depth` steps. Covers are ignored.
     """
-    purse = Purse(budget, effort, report)
-    search = _Search(system, Solver(purse), properties, shortest)
+    shared = Effort(budget, effort, report)
+    search = _Search(system, Solver(shared), properties, shortest)
     reason = search.run()
     return Outcome(
         engine="bmc",
@@ -55,26 +54,26 @@ def check(
         states=0,
         transitions=0,
         depth=search.depth,
-        seconds=purse.seconds,
+        seconds=shared.seconds,
         stopped=search.stopped,
     )
 
 
 @dataclass
 class _Search:
-    """Deepens one unrolling and asks every property that is still open of it."""
+    """Extends one unrolling step by step, and checks every property that is still open on it."""
 
     system: System
     solver: Solver
     properties: Sequence[Property]
     shortest: bool
     found: dict[int, Verdict] = field(default_factory=dict)
-    """The refuted properties, by their place."""
+    """The verdicts of the refuted properties, by their index."""
     depth: int = 0
     stopped: str | None = None
 
     def run(self) -> str:
-        """Go on until all is refuted or something is spent; gives the reason why the rest is open."""
+        """Searches until every property is refuted or a limit is reached. Returns why the rest are open."""
         step = (interleaving if self.shortest else sweep)(self.system)
         run = Unrolling(self.system, self.solver, step, lazy=not self.shortest)
         steps = 0
@@ -84,7 +83,7 @@ class _Search:
                     run.extend()
                 self._states(run)
                 self._loops(run)
-                self.depth = self.solver.purse.depth = steps
+                self.depth = self.solver.effort.depth = steps
                 steps = steps + 1 if self.shortest else max(2 * steps, 1)
         except Spent as spent:
             return str(spent)
@@ -97,7 +96,7 @@ class _Search:
         return [(k, prop) for k, prop in enumerate(self.properties) if k not in self.found]
 
     def _states(self, run: Unrolling) -> None:
-        """Ask whether the last state may be one that violates a property, or in which a run is stuck that does."""
+        """Checks whether the last state can violate a property, or can be a stuck state of a run that does."""
         end = run.ends[-1]
         stuck = ~any_of(action.guard for action in self.system.actions if action.fair)
         for number, prop in self._open():
@@ -117,14 +116,14 @@ class _Search:
             self._show(number, trace, shortest=self.shortest and not isinstance(prop, NotForever))
 
     def _further(self, trace: Trace) -> Trace:
-        """The run with one step more, which leads out of some variable's sort."""
+        """The run extended by a step that takes a variable out of its sort."""
         last = trace.states[-1]
         after = ((action, self.system.after(last, action)) for action in self.system.enabled(last))
         action, outside = next((action, state) for action, state in after if self.system.strays(state))
         return Trace((*trace.states, outside), (*trace.steps, action.name))
 
     def _loops(self, run: Unrolling) -> None:
-        """Ask for fair loops that end with the last state."""
+        """Checks whether a fair loop that ends with the last state violates a property."""
         open_ = [(number, prop) for number, prop in self._open() if isinstance(prop, NotForever)]
         if len(run.ends) == 1 or not open_:
             return

@@ -1,7 +1,7 @@
-"""Expressions as terms of Z3: a truth is a Bool, any other scalar a bit-vector, an array a tuple of scalars.
+"""Expressions as Z3 terms: a Bool is a Bool, any other scalar is a bit-vector, and an array is a tuple of scalars.
 
-A number is in two's complement, in as few bits as its sort needs. The sort of a sum or difference holds every result,
-so arithmetic in the result's bits is exact; a position is brought back onto its ring by comparisons, without division.
+A number is in two's complement, with as few bits as its sort needs. The sort of a sum or difference contains every
+result, so arithmetic in the bits of the result is exact. `wrap` is translated to comparisons, without division.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from uncork.core.expr import Expr, scalar
 from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Scalar, Sort, Value
 
 Term: TypeAlias = Any
-"""A term of Z3 (which has no types for mypy), or a tuple of them for an array.
+"""A Z3 term (Z3 has no types for mypy), or a tuple of terms for an array.
 
-Each belongs to a context: what Z3 finds depends on what was made in a context before, so each search has its own.
+Every term belongs to a context. The models that Z3 finds depend on the terms created earlier in the context, so every
+search has a context of its own.
 """
 
 
 # -- constants and plain values ----------------------------------------------------------------------------------------
 def declare(name: str, sort: Sort, context: z3.Context | None = None) -> Term:
-    """A new constant of Z3; those of an array are numbered."""
+    """A new Z3 constant. The constants of an array's elements are numbered."""
     match sort:
         case Array(size, element):
             return tuple(declare(f"{name}[{k}]", element, context) for k in range(size))
@@ -34,12 +35,12 @@ def declare(name: str, sort: Sort, context: z3.Context | None = None) -> Term:
 
 
 def atoms(term: Term) -> tuple[Any, ...]:
-    """The scalars that a term is made of."""
+    """The scalar terms of a term: its elements for an array."""
     return term if isinstance(term, tuple) else (term,)
 
 
 def literal(value: Value, sort: Sort, context: z3.Context | None = None) -> Term:
-    """A plain value as a term."""
+    """A plain value as a Z3 term."""
     match sort:
         case Array(_, element):
             return tuple(literal(each, element, context) for each in cast(tuple[Value, ...], value))
@@ -51,7 +52,7 @@ def literal(value: Value, sort: Sort, context: z3.Context | None = None) -> Term
 
 
 def plain(term: Term, sort: Sort) -> Value:
-    """The value of a literal."""
+    """The plain value of a literal term."""
     match sort:
         case Array(_, element):
             return tuple(plain(each, element) for each in term)
@@ -63,7 +64,7 @@ def plain(term: Term, sort: Sort) -> Value:
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
 def bounds(sort: Scalar) -> tuple[int, int]:
-    """The least and greatest code of a sort; the codes of names are their places."""
+    """The least and the greatest code of a sort. The code of a name is its index."""
     match sort:
         case Range(low, high):
             return low, high
@@ -75,12 +76,12 @@ def bounds(sort: Scalar) -> tuple[int, int]:
 
 
 def _width(low: int, high: int) -> int:
-    """The bits that the numbers from low to high need: at least one, and one more for a sign where there is one."""
+    """The number of bits for the numbers from low to high: at least one, and one more for a sign if low < 0."""
     return max(high.bit_length(), (~low).bit_length()) + 1 if low < 0 else max(high.bit_length(), 1)
 
 
 def _resized(term: Term, sort: Scalar, width: int) -> Term:
-    """The number in more bits, or modulo a power of two in fewer."""
+    """The number in `width` bits; modulo a power of two if `width` is smaller."""
     if width <= term.size():
         return term if width == term.size() else z3.Extract(width - 1, 0, term)
     extend = z3.SignExt if bounds(sort)[0] < 0 else z3.ZeroExt
@@ -100,7 +101,7 @@ def _compared(op: str, left: Term, one: Scalar, right: Term, other: Scalar) -> T
 
 
 def _wrapped(term: Term, sort: Range, size: int) -> Term:
-    """The number modulo the size, by as many subtractions as the range of the sort has laps, less one."""
+    """The number modulo the size, by one comparison and subtraction for each lap in the range but the first."""
     width = _width(0, size - 1)
     laps = [lap * size for lap in range(sort.low // size, sort.high // size + 1)]
     result = _resized(term, sort, width) - laps[0]
@@ -111,7 +112,7 @@ def _wrapped(term: Term, sort: Range, size: int) -> Term:
 
 
 def fit(term: Term, sort: Sort, into: Sort) -> tuple[Term, list[Any]]:
-    """A term of one sort as one of another, and what has to hold for its value to be of that sort."""
+    """A term of one sort as a term of another sort, and the tests whether its value fits the other sort."""
     if isinstance(sort, Array):
         assert isinstance(into, Array)
         parts = [fit(each, sort.element, into.element) for each in term]
@@ -128,7 +129,7 @@ def fit(term: Term, sort: Sort, into: Sort) -> tuple[Term, list[Any]]:
 
 
 def inside(term: Term, sort: Sort) -> list[Any]:
-    """What has to hold for a constant to be of its sort, where its bits can hold more."""
+    """The tests whether a constant is in its sort, if its bits can represent other values too."""
     match sort:
         case Array(_, element):
             return [test for each in term for test in inside(each, element)]
@@ -140,7 +141,7 @@ def inside(term: Term, sort: Sort) -> list[Any]:
 
 
 def choose(condition: Any, then: Term, otherwise: Term) -> Term:
-    """One of two terms of one sort."""
+    """`then` if the condition holds, else `otherwise`; the two terms have the same sort."""
     if isinstance(then, tuple):
         return tuple(choose(condition, one, other) for one, other in zip(then, otherwise, strict=True))
     return then if then is otherwise else z3.If(condition, then, otherwise)
@@ -158,7 +159,7 @@ def equal(left: Term, one: Sort, right: Term, other: Sort) -> Any:
 
 # -- expressions -------------------------------------------------------------------------------------------------------
 class Reading:
-    """Expressions over one state, given as a term for each variable. Each node is read once."""
+    """Translates expressions over one state, which is given as a term for each variable. A shared node is read once."""
 
     def __init__(self, state: Mapping[str, Term], context: z3.Context | None = None) -> None:
         self.state, self.context = state, context
@@ -167,7 +168,7 @@ class Reading:
     def __call__(self, node: Expr) -> Term:
         """The expression as a term of its sort."""
         if id(node) not in self._known:
-            self._known[id(node)] = node, self._read(node)  # the node is kept, and so is its id
+            self._known[id(node)] = node, self._read(node)  # keeping the node keeps its id from being reused
         return self._known[id(node)][1]
 
     def _read(self, node: Expr) -> Term:

@@ -1,8 +1,8 @@
-"""Induction: Z3 proves that what holds at first, and is kept by every step, holds always. It never refutes.
+"""Induction: Z3 proves that a condition holds initially and is kept by every step. The engine never refutes.
 
-What is kept is looked for in this order: facts that are given as data, and the properties themselves; a property that
-is kept by k steps in a row (Sheeran, Singh, Stalmarck: Checking Safety Properties Using Induction and a SAT-Solver,
-FMCAD 2000); and what Spacer suggests. None of it is trusted. Liveness is made safety first.
+An inductive invariant is searched for in this order: the given facts and the properties themselves; k-induction
+(Sheeran, Singh, Stalmarck: Checking Safety Properties Using Induction and a SAT-Solver, FMCAD 2000); and a suggestion
+of Spacer. None of these is trusted without a check. Liveness is reduced to safety first.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from uncork.core.system import System
 from uncork.core.verdict import Open, Proved, Verdict
 from uncork.engines import Budget, Outcome, Report, Stop, quiet
 from uncork.engines.symbolic.liveness_to_safety import remembered, safe
-from uncork.engines.symbolic.solver import Purse, Solver, Spent
+from uncork.engines.symbolic.solver import Effort, Solver, Spent
 from uncork.engines.symbolic.spacer import suggest
 from uncork.engines.symbolic.unroll import Unrolling, interleaving
 
 EFFORT = 200_000_000
-"""Enough for about a minute."""
+"""The default effort, in units of Z3's rlimit: about a minute."""
 _STEPS = 4
-"""The most steps in a row by which a property may be kept."""
+"""The greatest k of k-induction."""
 
 
 def check(
@@ -40,17 +40,17 @@ def check(
     facts: Sequence[Expr] = (),
     effort: int = EFFORT,
 ) -> Outcome:
-    """Proves properties, each for all runs; what it cannot prove is open.
+    """Proves properties for all runs. A property that is not proved is open.
 
-    `facts` are conditions that may help: those that hold at first, and are kept by every step as long as all of them
-    hold, are used. Covers are not looked at.
+    `facts` are conditions that may help. The greatest subset that holds initially and is inductive is used. Covers are
+    ignored.
     """
-    purse = Purse(budget, effort, report)
-    prover, verdicts, stopped = _Prover(system, purse), list[Verdict](), None
+    shared = Effort(budget, effort, report)
+    prover, verdicts, stopped = _Prover(system, shared), list[Verdict](), None
     try:
         prover.learn([*facts, *(p.condition for p in properties if isinstance(p, Always))])
         for number, prop in enumerate(properties):
-            with purse.share(len(properties) - number):
+            with shared.share(len(properties) - number):
                 verdicts.append(prover.verdict(prop))
         reason = ""
     except Spent as spent:
@@ -58,19 +58,19 @@ def check(
     except Stop as stop:
         reason = stopped = str(stop)
     verdicts += [Open(reason, 0)] * (len(properties) - len(verdicts))
-    return Outcome("induction", tuple(zip(properties, verdicts, strict=True)), None, 0, 0, 0, purse.seconds, stopped)
+    return Outcome("induction", tuple(zip(properties, verdicts, strict=True)), None, 0, 0, 0, shared.seconds, stopped)
 
 
 class _Prover:
-    """Knows facts about the runs of a system that stay in range, and proves more from them."""
+    """Proves conditions from facts about the runs of a system that stay in range."""
 
-    def __init__(self, system: System, purse: Purse) -> None:
-        self.system, self.purse = system, purse
+    def __init__(self, system: System, effort: Effort) -> None:
+        self.system, self.effort = system, effort
         self.facts: list[Expr] = []
         self.in_range: str | None = None
 
     def learn(self, candidates: Sequence[Expr]) -> None:
-        """Takes the greatest set of the candidates that holds at first and is kept by each action.
+        """Sets `facts` to the greatest subset of the candidates that holds initially and is kept by every action.
 
         Flanagan, Leino: Houdini, an Annotation Assistant for ESC/Java, FME 2001.
         """
@@ -80,9 +80,9 @@ class _Prover:
         self.facts = facts
 
     def _lost(self, facts: Sequence[Expr]) -> list[bool] | None:
-        """Which of some facts an action can make false where all of them hold; None if there is no such action."""
-        for action in self.system.actions:  # a small question each, which is faster than a large one
-            solver = Solver(self.purse)
+        """For the first action that can make a fact false where all hold, which facts it makes false; None if none."""
+        for action in self.system.actions:  # one small query for each action is faster than a large query
+            solver = Solver(self.effort)
             step = Unrolling(self.system, solver, [[action]], anywhere=True)
             step.extend()
             solver.add(*(step.holds(fact, 0) for fact in facts))
@@ -92,7 +92,7 @@ class _Prover:
         return None
 
     def verdict(self, prop: Property) -> Verdict:
-        """Proved or open; nothing else is proved where a variable may leave its sort."""
+        """The verdict of a property: proved or open. No property is proved if a variable may leave its sort."""
         try:
             if self.in_range is None:
                 self.in_range = self.how(None)
@@ -109,16 +109,17 @@ class _Prover:
         )
 
     def _lasting(self, prop: NotForever) -> str:
-        """How it is known that no run violates a property: there is no bad loop, and no bad stuck state."""
+        """How it is proved that a property has no violating loop and no violating stuck state; empty if it is not."""
         system, told = safe(self.system, prop)
-        prover = _Prover(system, self.purse)
-        # What every step keeps is kept by these, which do no more to what it reads; and so it is of the saved state.
+        prover = _Prover(system, self.effort)
+        # The actions of the new system change the old variables as before, so they keep the facts. The saved state is
+        # a state that was reached, so the facts hold of it too.
         prover.facts = [*self.facts, *(remembered(fact) for fact in self.facts)]
         how = prover.how(~told.condition)
         return how and f"no bad loop: {how}"
 
     def how(self, bad: Expr | None) -> str:
-        """How it is known that no run reaches a bad state (None: that no action leads out of range); or nothing."""
+        """How it is proved that no run reaches a bad state (None: leaves a range); empty if it is not proved."""
         known = f"{len(self.facts)} facts that every step keeps"
         if self._follows(bad):
             return known if self.facts else "no state is bad"
@@ -130,8 +131,8 @@ class _Prover:
         return run.faults(index) if bad is None else run.holds(bad, index)
 
     def _anywhere(self) -> tuple[Solver, Unrolling]:
-        """A run from any state in which the facts hold."""
-        solver = Solver(self.purse)
+        """A solver and a run from an arbitrary state in which the facts hold."""
+        solver = Solver(self.effort)
         run = Unrolling(self.system, solver, interleaving(self.system), anywhere=True)
         solver.add(*(run.holds(fact, 0) for fact in self.facts))
         return solver, run
@@ -141,19 +142,19 @@ class _Prover:
         return self._anywhere()
 
     def _follows(self, bad: Expr | None) -> bool:
-        """Whether the facts alone exclude a bad state.
+        """Whether the facts alone exclude bad states.
 
-        It is asked of a state with no step after it: that one follows would hide the states in which none can.
+        The query is about a state without a step after it; requiring a step would hide states in which none is enabled.
         """
         solver, run = self._here
         return solver.find(self._bad(run, bad, 0)) is None
 
     def _by_steps(self, bad: Expr | None) -> int:
-        """The number of steps in a row that, not being bad, lead to none that is, if runs do not begin with one; or 0.
+        """The least k, at most `_STEPS`, for which k-induction proves that no bad state is reachable; 0 if none does.
 
-        Here too, no step follows the state that is asked about.
+        As in `_follows`, the run ends with the state that the query is about.
         """
-        first, (solver, run) = Solver(self.purse), self._anywhere()
+        first, (solver, run) = Solver(self.effort), self._anywhere()
         start = Unrolling(self.system, first, interleaving(self.system))
         for steps in range(1, _STEPS + 1):
             if first.find(self._bad(start, bad, steps - 1)) is not None:
@@ -167,8 +168,8 @@ class _Prover:
         return 0
 
     def _by_spacer(self, bad: Expr | None) -> bool:
-        """Whether Spacer suggests an invariant, and it is one: true at first, kept by every step, and never bad."""
-        found = suggest(self.system, self.facts, bad, self.purse)
+        """Whether Spacer suggests a condition that Z3 confirms as an inductive invariant without bad states."""
+        found = suggest(self.system, self.facts, bad, self.effort)
         if found is None:
             return False
         solver, run = self._anywhere()

@@ -1,4 +1,4 @@
-"""A fair loop in an unrolled run: which step it starts with, and what it owes to fairness."""
+"""Constraints for a fair loop in an unrolled run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from uncork.engines.symbolic.unroll import Unrolling
 
 
 class Lasso:
-    """That the end of a run is equal to the end of an earlier step, and the loop between them fair.
+    """The constraint that the last state of a run equals the state before some step, with a fair loop between them.
 
-    It holds where `exists` is assumed. A step that fairness is owed to is taken in the loop, or enabled in none of its
-    states; weak fairness is content if it is disabled in one of them.
+    The constraint applies if `exists` is assumed. A strongly fair step is taken in the loop or enabled in none of its
+    states. A weakly fair step is taken in the loop or disabled in one of its states.
     """
 
     def __init__(self, run: Unrolling) -> None:
@@ -43,12 +43,12 @@ class Lasso:
         return z3.Or(*paid, *(z3.And(within, disabled) for within, disabled in idle))
 
     def stays(self, prop: NotForever) -> Any:
-        """That the loop violates a property."""
+        """The condition that the loop violates a property."""
         kept = [z3.Implies(within, holds) for within, holds in self._holds(prop.condition)]
         return z3.And(*kept, *(z3.Not(z3.And(within, taken)) for within, taken in self._taken(prop.without)))
 
     def _steps(self) -> Iterator[tuple[Any, int, int]]:
-        """For each step, whether it is in the loop, and its first and last slot (and states before them)."""
+        """For each step, whether it is in the loop, and the range of its slots: (within, first, end)."""
         yield from zip(self.within, self.run.ends[:-1], self.run.ends[1:], strict=True)
 
     def _taken(self, names: frozenset[str] | set[str]) -> Iterator[tuple[Any, Any]]:
@@ -61,7 +61,7 @@ class Lasso:
             yield from ((within, holds) for holds in self.run.all_holds(condition, range(first, last)))
 
     def trace(self, model: Any) -> Trace:
-        """The run of a model; one whose loop takes no action is a stuck one."""
+        """The run of a model. If its loop takes no action, the run is stuck."""
         states, steps, where = self.run.run(model)
         start = next(k for k, starts in enumerate(self.starts) if z3.is_true(model.eval(starts)))
         loop = where[self.run.ends[start]]

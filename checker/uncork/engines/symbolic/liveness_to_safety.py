@@ -1,8 +1,8 @@
-"""Liveness to safety: a system whose bad states are the ends of the bad loops of another, in the same language.
+"""Reduces liveness to safety: builds a system whose bad states are the ends of the violating loops of another system.
 
-Armin Biere, Cyrille Artho, Viktor Schuppan: Liveness Checking as Safety Checking, FMICS 2002. At some moment a run may
-save its state; from then on it keeps to what the property forbids to last, and remembers what fairness is owed and has
-been given. Where the state is again the saved one and nothing is owed, the loop is closed.
+Armin Biere, Cyrille Artho, Viktor Schuppan: Liveness Checking as Safety Checking, FMICS 2002. A run may save its state
+once. From then on, the run stays in the condition that the property forbids for ever, and records which fair steps were
+enabled and taken. If the saved state returns and no fair step is owed, the run has closed a violating loop.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uncork.core.transform import mapped
 
 
 def safe(system: System, prop: NotForever) -> tuple[System, Always]:
-    """A system, and what always holds of it exactly if `prop` holds of `system`."""
+    """A system and an invariant, which holds in the new system exactly if `prop` holds in `system`."""
     own = [_read(v.name, v.sort) for v in system.variables]
     saved, moved = _read("saved", Bool()), _read("moved since", Bool())
     copies = [_saved(variable) for variable in own]
@@ -52,12 +52,12 @@ def safe(system: System, prop: NotForever) -> tuple[System, Always]:
 
 
 def remembered(fact: Expr) -> Expr:
-    """What always holds of the state, said of the saved one."""
+    """An invariant of `system`, as an invariant about the saved state."""
     return ~_read("saved", Bool()) | mapped(fact, lambda leaf: _saved(leaf) if leaf.op == "var" else leaf)
 
 
 class _Debt:
-    """What the loop so far owes to a step: bits that are false until something is saved."""
+    """Bits that record what the loop so far owes to a step. They are false until a state is saved."""
 
     def __init__(self, outcomes: Sequence[Action]) -> None:
         self.names, self.strong = {action.name for action in outcomes}, outcomes[0].fairness is Fairness.STRONG
@@ -68,7 +68,7 @@ class _Debt:
         self.bits = [self.paid, self.seen] if self.strong else [self.paid]
 
     def updates(self, action: Action, saved: Expr) -> Mapping[str, Expr]:
-        """What changes by an action, in the state before it."""
+        """The next values of the bits after an action."""
         pays = boolean(action.name in self.names)
         if not self.strong:
             return {str(self.paid.value): self.paid | saved & (pays | ~self.enabled)}
@@ -76,7 +76,7 @@ class _Debt:
 
     @property
     def settled(self) -> Expr:
-        """Whether fairness has nothing against the loop for this step."""
+        """The condition that the loop is fair to this step."""
         return self.paid | ~self.seen if self.strong else self.paid
 
 

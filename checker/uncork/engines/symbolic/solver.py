@@ -1,4 +1,4 @@
-"""Questions to Z3 that can be given up: by effort (which does not depend on the machine), by time, or by a `Report`."""
+"""Queries to Z3 that stop at a limit of effort (which does not depend on the machine), of time, or by a `Report`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _EFFORT_SPENT = "the effort is spent"
 
 
 class Spent(Exception):
-    """Z3 did not come to an answer; the message says what was spent, or what Z3 says."""
+    """Z3 gave no answer. The message names the limit that was reached, or gives Z3's reason."""
 
 
-class Purse:
-    """The effort that all questions of one search may cost together, in units of Z3's `rlimit`: millions a second.
+class Effort:
+    """The effort that all queries of one search may take together, in units of Z3's `rlimit` (millions per second).
 
-    A limit of time takes the place of the limit of effort, which is there for those who set none.
+    If the budget limits the time, the effort is not limited.
     """
 
     def __init__(self, budget: Budget | None, effort: int, report: Report) -> None:
@@ -39,7 +39,7 @@ class Purse:
 
     @contextlib.contextmanager
     def share(self, ways: int) -> Iterator[None]:
-        """No more than one of so many equal shares of what is left may be spent meanwhile."""
+        """Limits the effort inside the `with` block to the remaining effort divided by `ways`."""
         kept = self.left - self.left // ways
         self.left -= kept
         try:
@@ -48,16 +48,17 @@ class Purse:
             self.left = max(self.left, 0) + kept
 
     def ask(self, context: z3.Context, question: Callable[[], Any], meter: Any) -> Any:
-        """The answer to a question in a context, with what it cost taken off, by the statistics of `meter`.
+        """The answer to a question. Its cost, according to the statistics of `meter`, is subtracted from the effort.
 
-        It is worked out in a thread, so that Ctrl-C and reports have one. Raises `Spent`, or the `Stop` of a report.
+        The question runs in a thread, so that the main thread can handle Ctrl-C and reports. Raises `Spent`, or the
+        `Stop` of a report.
         """
         if self.left <= 0:
             raise Spent(_EFFORT_SPENT)
         before, answers = _effort(meter), list[Any]()
 
         def work() -> None:
-            with contextlib.suppress(z3.Z3Exception):  # what Spacer raises where a solver answers `unknown`
+            with contextlib.suppress(z3.Z3Exception):  # raised by Spacer where a solver answers `unknown`
                 answers.append(question())
 
         thread = Thread(target=work)
@@ -79,11 +80,11 @@ class Purse:
 
 
 class Solver:
-    """Assertions and questions, in a context of their own: what Z3 finds depends on what was made there before."""
+    """A Z3 solver in a context of its own, since its models depend on terms created earlier in the context."""
 
-    def __init__(self, purse: Purse) -> None:
-        self.purse, self.context = purse, z3.Context()
-        # Of Z3's solvers for finite domains, those for QF_FD and QF_BV are alike and the default is 5 times as slow.
+    def __init__(self, effort: Effort) -> None:
+        self.effort, self.context = effort, z3.Context()
+        # Z3's solvers for QF_FD and QF_BV take the same time here; the default solver takes 5 times as long.
         self._solver = z3.SolverFor("QF_FD", ctx=self.context)
         self._solver.set("ctrl_c", False)
 
@@ -92,11 +93,11 @@ class Solver:
         self._solver.add(*conditions)
 
     def find(self, goal: Any, *assumptions: Any) -> Any | None:
-        """A model of a goal and the assertions, or None if there is none; the goal is put away afterwards."""
+        """A model of the assertions and a goal, or None if there is none. The goal is retracted afterwards."""
         asked = z3.FreshBool(ctx=self.context)
         self.add(z3.Implies(asked, goal))
-        self._solver.set("rlimit", self.purse.left)
-        answer = self.purse.ask(self.context, lambda: self._solver.check(asked, *assumptions), self._solver)
+        self._solver.set("rlimit", self.effort.left)
+        answer = self.effort.ask(self.context, lambda: self._solver.check(asked, *assumptions), self._solver)
         if answer == z3.unknown:
             raise Spent(f"Z3 gives up: {self._solver.reason_unknown()}")
         model = self._solver.model() if answer == z3.sat else None
@@ -109,6 +110,6 @@ class Solver:
 
 
 def _effort(solver: Any) -> int:
-    """What was spent in the context of a solver so far."""
+    """The effort spent so far in the context of a solver."""
     found = solver.statistics()
     return int(found.get_key_value("rlimit count")) if "rlimit count" in found.keys() else 0  # noqa: SIM118

@@ -1,7 +1,7 @@
 """Z3's Spacer (Komuravelli, Gurfinkel, Chaki: SMT-Based Model Checking for Recursive Programs, CAV 2014) as an oracle.
 
-It is asked for an invariant, and what it answers is a suggestion: `induction` checks it. It is asked bit by bit, as it
-is slow on bit-vectors; Z3's own option for that (`xform.bit_blast`) gives answers that mix up the bits.
+Spacer suggests an invariant, which `induction` checks. Spacer is slow on bit-vectors, so the query uses a Bool for each
+bit. Z3's own option for this (`xform.bit_blast`) returns answers with mixed-up bits.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import z3
 from uncork.core.expr import Expr
 from uncork.core.system import System
 from uncork.engines.symbolic.encode import atoms
-from uncork.engines.symbolic.solver import Purse, Spent
+from uncork.engines.symbolic.solver import Effort, Spent
 from uncork.engines.symbolic.terms import State, Terms
 
 
-def suggest(system: System, given: Sequence[Expr], bad: Expr | None, purse: Purse) -> Any | None:
-    """A truth about the generic state of `Terms`, in a context of its own; or None if a bad state is reached.
+def suggest(system: System, given: Sequence[Expr], bad: Expr | None, effort: Effort) -> Any | None:
+    """A suggested invariant, as a Z3 term over the generic state of `Terms`; None if a bad state is reachable.
 
-    `given` are known to hold always. Without a bad condition, it is bad that a variable leaves its sort.
-    Raises `Spent` or `Stop`.
+    `given` are invariants. If `bad` is None, a state is bad if a variable can leave its sort there. The term has a
+    context of its own. Raises `Spent` or `Stop`.
     """
     bits = _Bits(Terms(system, z3.Context()))
     terms, context = bits.terms, bits.terms.context
@@ -42,15 +42,15 @@ def suggest(system: System, given: Sequence[Expr], bad: Expr | None, purse: Purs
         head = [after.get(str(bit), now) for bit, now in zip(_split(terms.now), bits.now, strict=True)]
         spacer.rule(reached(*head), [*here, *bits.blasted([terms.read(action.guard), fit, *equations])])
     spacer.rule(wrong(), [*here, *bits.blasted([terms.faults if bad is None else terms.read(bad)])])
-    spacer.set(rlimit=purse.left)
-    answer = purse.ask(context, lambda: spacer.query(wrong()), spacer)
+    spacer.set(rlimit=effort.left)
+    answer = effort.ask(context, lambda: spacer.query(wrong()), spacer)
     if answer == z3.unknown:
         raise Spent(f"Spacer gives up: {spacer.reason_unknown()}")
     return None if answer == z3.sat else bits.put_back(_meaning(spacer.get_answer(), reached, bits.now))
 
 
 class _Bits:
-    """A Bool for each bit of the generic state."""
+    """The generic state with a Bool for each bit."""
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
@@ -70,19 +70,19 @@ class _Bits:
                 self._whole.append((constant, z3.Concat(*found) if len(found) > 1 else found[0]))
 
     def blasted(self, truths: Sequence[Any]) -> list[Any]:
-        """Truths about the state, as truths about its bits."""
+        """Conditions on the state, as conditions on its bits."""
         goal = z3.Goal(ctx=self.terms.context)
         goal.add(*(z3.substitute(truth, *self._whole) for truth in truths))
         (only,) = self._blast(goal)
         return list(only)
 
     def put_back(self, truth: Any | None) -> Any | None:
-        """A truth about bits, as one about the state."""
+        """A condition on the bits, as a condition on the state; None stays None."""
         return None if truth is None else z3.substitute(truth, *((bit, meaning) for meaning, bit in self.of.items()))
 
 
 def _meaning(answer: Any, reached: Any, constants: Sequence[Any]) -> Any | None:
-    """What the answer says that `reached` is: it has a part `forall x. reached(x) = truth about x`."""
+    """The meaning of `reached` in Spacer's answer, from its part `forall x. reached(x) = condition on x`."""
     for part in answer.children() if z3.is_and(answer) else [answer]:
         if z3.is_quantifier(part) and z3.is_eq(part.body()):
             head, meaning = part.body().children()
@@ -101,5 +101,5 @@ def _split(state: State) -> list[Any]:
 
 
 def _bits(atom: Any) -> list[Any]:
-    """The bits of a scalar, the lowest first; a truth is one."""
+    """The bits of a scalar as Z3 Bools, lowest first. A Bool is a single bit."""
     return [atom] if z3.is_bool(atom) else [z3.Extract(k, k, atom) == 1 for k in range(atom.size())]

@@ -1,4 +1,4 @@
-"""Runs of a system, unrolled step by step: new constants for the variables that a step may change."""
+"""Unrolls runs of a system step by step, with new constants for the variables that a step may change."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from uncork.engines.symbolic.solver import Solver
 from uncork.engines.symbolic.terms import State, Terms, pairs
 
 Step = Sequence[Sequence[Action]]
-"""What may happen in a step: for each slot in turn, the actions that may be taken in it."""
+"""The slots of a step, in order: for each slot, the actions that may be taken in it."""
 
 
 def interleaving(system: System) -> Step:
-    """A step is one action."""
+    """The step with one slot for all actions: a step takes one action."""
     return [system.actions]
 
 
 def sweep(system: System) -> Step:
-    """A step gives each action in turn, in the order of declaration, one chance: it is taken or not.
+    """The step with a slot for each action, in the order of declaration: each action is taken or not.
 
-    An unrolled sweep is hardly larger than an unrolled action, as it has each action once; and a run of k actions that
-    follows a protocol, as the declarations do, takes far fewer than k sweeps, and never more.
+    An unrolled sweep is hardly larger than an unrolled single action, since both contain every action once. A run of k
+    actions takes at most k sweeps, and far fewer if its actions follow the order of declaration.
     """
     return [[action] for action in system.actions]
 
 
 @dataclass(frozen=True)
 class _Template:
-    """One slot over generic constants: what is taken, the constants after it, and how all hang together."""
+    """One slot over generic constants: which action is taken, the constants after the slot, and their relation."""
 
     taken: tuple[Any, ...]
     after: State
@@ -43,11 +43,13 @@ class _Template:
 
 
 class Unrolling:
-    """A run as constraints of a solver. It starts in the first state of the system; or, if `anywhere`, in any state.
+    """A run as constraints of a solver, from the initial state of the system, or from any state if `anywhere`.
 
-    `states` has a state before each slot and one at the end, `ends` the places in it of the ends of steps, of which
-    the start is the first. `taken` has, for each slot, the truths that an action is taken in it, by name. A slot may
-    be left empty if the run is `lazy`; if it is not, a step has one slot.
+    - `states` has the state before each slot and the last state.
+    - `ends` has the indices in `states` of the start of the run and of the end of each step.
+    - `taken` has, for each slot, a Bool for each action (by name) that says whether the action is taken.
+
+    If the run is `lazy`, a slot may be empty. If it is not, every step must have exactly one slot.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class Unrolling:
         self.taken: list[dict[str, Any]] = []
         self.ends = [0]
         self.canonical = z3.Bool("canonical", solver.context)
-        """That of runs which differ in the order of independent actions, this is the first: see `_order`."""
+        """The Bool that restricts the order of independent actions, if it is assumed; see `_order`."""
 
     def _template(self, actions: Sequence[Action]) -> _Template:
         terms, taken = self.terms, tuple(z3.Bool(f"take {action.name}", self.solver.context) for action in actions)
@@ -95,21 +97,21 @@ class Unrolling:
         self.ends.append(len(self.taken))
 
     def _order(self, before: Sequence[Any], taken: Sequence[Any]) -> None:
-        """An action does not follow one that is declared later and touches nothing that it touches.
+        """If `canonical`, forbids an action directly after an independent action that is declared later.
 
-        The two could change places, and reach the same state in as many steps (Wang, Yang, Kahlon, Gupta: Peephole
-        Partial Order Reduction, TACAS 2008). States between them do change, so this says nothing about loops.
+        The two actions could be swapped and reach the same state in as many steps (Wang, Yang, Kahlon, Gupta: Peephole
+        Partial Order Reduction, TACAS 2008). The state between them differs, so this is not used for loops.
         """
         for late, early in self._independent.items():
             forbidden = z3.Or(*(taken[other] for other in early))
             self.solver.add(z3.Implies(z3.And(self.canonical, before[late]), z3.Not(forbidden)))
 
     def holds(self, condition: Expr, index: int) -> Any:
-        """Whether a condition is true in a state."""
+        """A condition as a term over the state with this index."""
         return self.terms.holds(condition, self.states[index])
 
     def all_holds(self, condition: Expr, indices: Iterable[int]) -> Iterator[Any]:
-        """Whether it is true in each of some states; once for those that agree in all that it reads."""
+        """A condition as terms over several states. States with the same terms for all its variables give one term."""
         names, known = [str(v.value) for v in variables(condition)], set()
         for index in indices:
             read = tuple(id(self.states[index][name]) for name in names)
@@ -118,17 +120,17 @@ class Unrolling:
                 yield self.holds(condition, index)
 
     def faults(self, index: int) -> Any:
-        """Whether an action may happen in a state that leads a variable out of its sort."""
+        """The condition that an action enabled in a state takes a variable out of its sort."""
         return self.terms.put(self.terms.faults, self.states[index])
 
     def same(self, one: int, other: int) -> Any:
-        """Whether two states are equal."""
+        """The condition that two states are equal."""
         a, b = self.states[one], self.states[other]
         changed = [(name, sort) for name, sort in self.terms.sorts.items() if a[name] is not b[name]]
         return self.terms.all([equal(a[name], sort, b[name], sort) for name, sort in changed])
 
     def run(self, model: Any) -> tuple[list[dict[str, Value]], list[str], list[int]]:
-        """The states and actions of a model, empty slots left out; and for each of `self.states`, which one it is."""
+        """The states and actions of a model without empty slots; and the index there of each of `self.states`."""
         states, steps, places = [self._plain(model, 0)], list[str](), [0]
         for slot, truths in enumerate(self.taken):
             for name, taken in truths.items():
@@ -147,7 +149,7 @@ class Unrolling:
 
 
 def _independent(actions: Sequence[Action]) -> dict[int, list[int]]:
-    """For each action, the earlier ones that change nothing it reads or changes, and read nothing it changes."""
+    """For each action index, the earlier independent actions: neither changes a variable that the other touches."""
     changes = [set(action.updates) for action in actions]
     touches = [
         {str(v.value) for part in (a.guard, *a.updates.values()) for v in variables(part)} | set(a.updates)
