@@ -1,4 +1,4 @@
-"""What varies between devices and guests: each a named choice with its values and meaning."""
+"""The choices in which devices and guests differ, each with a name, values and a meaning."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Choice: TypeAlias = str | int
 
 
 class InstanceError(ValueError):
-    """Something that was asked for does not exist or does not work; the message says what to write instead."""
+    """A request for something that does not exist or does not work; the message says what to write instead."""
 
 
 class ChoiceError(ValueError):
-    """A choice or value that does not exist; the message lists what does."""
+    """A choice or value that does not exist; the message lists the known ones."""
 
 
 MAX_SIZE = 65536
-"""The largest queue that NVMe knows, in entries: no more can be submitted, consumed or under way at once."""
+"""The entries of the largest queue that NVMe allows, and so the most entries in any one move."""
 MAX_WORKERS = 128
-"""Each worker is steps of its own: with more of them a machine takes minutes to build, and no search of it ends."""
+"""The most workers. Each worker adds steps; with more workers a machine takes minutes to build, and no search ends."""
 
 
 def _choice(meaning: str, *values: str, most: int = 0, joined: bool = False) -> Any:
-    """A choice, its default first. It may be a number up to `most`, or several values but the default `joined` by +."""
+    """A choice; its default is the first value. `most` allows numbers up to it, `joined` allows values joined by +."""
     default: Choice = values[0] if values else 1
     return field(default=default, metadata={"meaning": meaning, "values": values, "most": most, "joined": joined})
 
@@ -53,12 +53,12 @@ _UNDER_TSO = {
     "pool": ("none",),
     "events": ("none",),
 }
-"""What the order of a thread's stores (`memory.Buffer`) is known for; other values are refused with memory=tso."""
+"""The values for which `memory.Buffer` knows the order of a thread's stores; memory=tso refuses other values."""
 
 
 @frozen
 class Choices:
-    """One value for every choice. A device or guest names those that differ from the defaults.
+    """A value for every choice; a device or guest names only the values that differ from the defaults.
 
     Numbers are 1 or more.
     """
@@ -68,95 +68,106 @@ class Choices:
         "read-then-arm", "arm-then-read",
     )  # fmt: skip
     cork: str = _choice(
-        "an SQ that finds no permit is parked at once; or EventIdx is written as the policy says at a cork, then a "
-        "full fence, then the CQ shadow head is read again, and the SQ is parked only if there is still no room (if "
-        "there is some, whether it counts as corked stays what it was; or it does, until it is kicked; or does not); "
-        "or its worker notifies itself as it parks it, and so looks again and again",
+        "an SQ that finds no permit is parked at once; or the worker writes EventIdx as the policy says at a cork, "
+        "fences, reads the CQ shadow head again, and parks the SQ only if there is still no room (if there is room: "
+        "whether the SQ counts as corked does not change; or it counts as corked until it is kicked; or it does not); "
+        "or the worker notifies itself when it parks the SQ, and so looks again and again",
         "park", "arm-recheck", "arm-recheck-corked", "arm-recheck-uncorked", "self-kick",
     )  # fmt: skip
     cq_full: str = _choice(
-        "what keeps the CQ from overflowing: a command is taken with a permit, a free CQ slot that no other command "
-        "counts on; or if the CQ has a free slot, whatever is in flight; or always, and completions queue until there "
-        "is room",
+        "what keeps the CQ from overflowing: the device takes a command only with a permit, a free CQ slot that no "
+        "other command counts on; or only if the CQ has a free slot, whatever is in flight; or always, and "
+        "completions queue until there is room",
         "permits", "ignore-in-flight", "queue",
     )  # fmt: skip
     sq_read: str = _choice(
-        "when the SQ shadow tail is read, but for after arming: before each entry is taken; or as a worker wakes up, "
-        "and then it takes the entries that it knows of",
+        "when the device reads the SQ shadow tail, besides after arming: before it takes each entry; or when a worker "
+        "wakes up, which then takes the entries that it knows of",
         "each", "wake",
     )  # fmt: skip
     sq_arm: str = _choice(
-        "when SQ EventIdx is written: after each entry taken; or when nothing is left to take; or never",
+        "when the device writes SQ EventIdx: after each entry taken; or when no entry is left to take; or never",
         "each", "idle", "never",
     )  # fmt: skip
     sq_event: str = _choice(
-        "what is written there: the SQ head; the tail as last read; or one behind that", "head", "tail", "tail-1"
+        "what the device writes to SQ EventIdx: the SQ head; the tail as last read; or one behind that tail",
+        "head",
+        "tail",
+        "tail-1",
     )
     event_outside: str = _choice(
-        "which EventIdx the device keeps at a value that no index has, such as 0xFFFFFFFF, which a guest passes as its "
-        "index wraps: none; that of the CQ, if the policy writes none; and those of the SQs, with sq_arm=never",
+        "which EventIdx the device keeps at a value that no index has, such as 0xFFFFFFFF, which a guest passes when "
+        "its index wraps: none; CQ EventIdx, if the policy never writes it; or also SQ EventIdx, with sq_arm=never",
         "none", "cq", "both",
     )  # fmt: skip
-    sq_reread: str = _choice("the SQ shadow tail is read again after SQ EventIdx is written", YES, NO)
-    poll: str = _choice("workers look at their SQ by themselves, again and again, and need no notification", NO, YES)
+    sq_reread: str = _choice("the device reads the SQ shadow tail again after it writes SQ EventIdx", YES, NO)
+    poll: str = _choice("workers look at their SQ again and again, without a notification", NO, YES)
     kick_on_doorbell: str = _choice(
-        "the CQ doorbell wakes the corked SQs; where completions queue, it has every SQ looked at if the CQ was full",
+        "the CQ doorbell wakes the corked SQs; with cq_full=queue it causes a look at every SQ if the CQ was full",
         YES, NO,
     )  # fmt: skip
-    kick_on_post: str = _choice("so does a read of the CQ shadow head after a post that frees room", NO, YES)
-    kick_on_reserve: str = _choice("so does one before a permit is taken (its re-check included)", NO, YES)
-    kick_on_remit: str = _choice("so does a permit given back by a worker that found its SQ empty", NO, YES)
+    kick_on_post: str = _choice(
+        "a read of the CQ shadow head after a post wakes the corked SQs if it frees room", NO, YES
+    )
+    kick_on_reserve: str = _choice(
+        "a read of the CQ shadow head before a permit is taken, the re-check included, wakes them too", NO, YES
+    )
+    kick_on_remit: str = _choice("a permit that a worker gives back because its SQ is empty wakes them too", NO, YES)
     kick_size: str = _choice(
-        "a kick wakes every corked SQ; or as many as there are permits available (perhaps none), whichever they are, "
-        "and leaves the others corked; or as many, those that were corked first, and hands each of them its permit",
+        "a kick wakes every corked SQ; or any as many as there are available permits (perhaps none), and leaves the "
+        "others corked; or as many, the longest corked first, and hands each its permit",
         "all", "room", "hand-over",
     )  # fmt: skip
     backend: str = _choice(
         "a worker runs the command it took, posts its completion and looks at its SQ again; or completions come from "
-        "elsewhere in any order and nobody looks again; or from elsewhere, and the SQ's worker is notified after each",
+        "a backend in any order, and no worker looks again; or from a backend, and the SQ's worker is notified after "
+        "each completion",
         "in-worker", "detached", "detached-repoll",
     )  # fmt: skip
-    workers: int = _choice("workers of each SQ; one pops at a time, to the end of its remit", most=MAX_WORKERS)
+    workers: int = _choice("workers of each SQ; one worker pops at a time, to the end of its remit", most=MAX_WORKERS)
     serve: str = _choice(
-        "whom a worker serves: the SQ that it is assigned to; or every SQ of the CQ, one after the other, first the "
-        "one it was notified of, or the one after its last command, and it sleeps when all had nothing for it: "
-        "`workers` is then how many there are in all",
+        "which SQs a worker serves: its own SQ; or every SQ of the CQ in turn, beginning with the notified SQ or with "
+        "the SQ after its last command, until a whole round finds no entry: `workers` is then the number of all "
+        "workers",
         "own", "all",
     )  # fmt: skip
     notify: str = _choice(
-        "what becomes of a notification that finds no worker asleep: one looks once more before it sleeps; or it is "
-        "spent, as it finds workers by a bit that each sets in a look that finds nothing, waits for a look under way, "
-        "and wakes as many of those with a bit as the device knows entries, or all if it knows none; or so, and the "
-        "bits of those that it does not wake are lost, and a worker that looks while a bit is set is turned away",
+        "what happens to a notification that finds no worker asleep: a worker looks once more before it sleeps; or "
+        "the notification is spent (each worker sets a bit when its look finds nothing; a notification waits for a "
+        "look under way, then wakes as many workers with a bit as the device knows entries, or all if it knows none); "
+        "or spent, and the bits of workers that it does not wake are lost, and a worker that looks while another's "
+        "bit is set is refused",
         "kept", "spent", "lost-bits",
     )  # fmt: skip
     kick_delivery: str = _choice(
-        "a kick notifies an SQ in the step that finds room; or later, in a step of its own while no worker looks at "
-        "that SQ, since to notify takes the lock that a look holds",
+        "a kick notifies an SQ in the step that finds room; or in a later step, while no worker looks at that SQ, "
+        "because a notification takes the lock that a look holds",
         "at-once", "deferred",
     )  # fmt: skip
     threads: str = _choice(
-        "workers of different SQs run side by side; or one thread serves all SQs of the CQ, one look after the other",
+        "workers of different SQs run concurrently; or one thread serves all SQs of the CQ, one look after the other",
         "many", "one",
     )  # fmt: skip
     pool: Choice = _choice(
-        "requests of each SQ: a command has one from when it is taken until its completion is posted. Enough of them; "
-        "or so many, and the device stops looking where none is left",
+        "requests of each SQ; a command holds a request from when it is taken until its completion is posted. Always "
+        "enough; or this number, and the device stops looking at an SQ without a free request",
         "none", most=MAX_SIZE,
     )  # fmt: skip
     on_request: str = _choice(
-        "with a pool: a request that comes back to an empty one has the device look at the SQ, if it knows of entries; "
-        "or only a CQ doorbell does, that finds the CQ full",
+        "with a pool: a request that comes back to an empty pool makes the device look at the SQ, if it knows of "
+        "entries; or only a CQ doorbell that finds the CQ full causes this look",
         "look", "nothing",
     )  # fmt: skip
-    doorbell_buffer: str = _choice("off: every move of an index rings its doorbell register", "on", "off")
+    doorbell_buffer: str = _choice(
+        "whether there is a doorbell buffer; off: every move of an index rings its doorbell register", "on", "off"
+    )
     early_free: str = _choice(
-        "guest: a consumed CQE's command slot is reusable before the CQ head is published; or after that, and after "
-        "the doorbell if one is due",
+        "guest: a consumed CQE's command slot is reusable before the CQ head is published; or only after the publish, "
+        "and after the doorbell if one is due",
         YES, NO,
     )  # fmt: skip
     drain: Choice = _choice(
-        "guest: CQEs consumed before the CQ head is published: to the end, any number, at most so many",
+        "guest: CQEs consumed before the CQ head is published: all; any number; or at most this number",
         "all", "any", most=MAX_SIZE,
     )  # fmt: skip
     need_event: str = _choice(
@@ -165,48 +176,57 @@ class Choices:
     )  # fmt: skip
     submit_batch: int = _choice("guest: most SQEs in one move of the SQ shadow tail", most=MAX_SIZE)
     events: str = _choice(
-        "what happens to queues besides their use, each at most as often as it is named, as in delete+create+create: "
-        "an SQ is created on a live CQ (as many are missing at first as are created and not deleted), or deleted with "
-        "commands in flight; the doorbell buffer is configured while queues are in use; the controller is reset and "
-        "used without a doorbell buffer; or restarted, with it; the device is paused and resumed",
+        "events in the life of the queues, each at most as often as it is named, as in delete+create+create. create: "
+        "an SQ on a live CQ (at first as many SQs are missing as are created and not deleted); delete: an SQ, with "
+        "commands in flight; config: the doorbell buffer, while queues are in use; reset: the controller, used "
+        "without a doorbell buffer afterwards; restart: the controller, used with it; pause: the device is paused and "
+        "resumed",
         "none", "create", "delete", "config", "reset", "restart", "pause", joined=True,
     )  # fmt: skip
-    look_on_change: str = _choice("an SQ that is created or deleted has the workers look at every SQ", NO, YES)
+    look_on_change: str = _choice("the workers look at every SQ after an SQ is created or deleted", NO, YES)
     words: str = _choice(
-        "guest: clears the shadow and EventIdx of a queue before it is created again; or they stay what they were",
+        "guest: clears the shadow and EventIdx of a queue before it is created again; or both words keep their old "
+        "values",
         "clear", "keep",
     )  # fmt: skip
     on_create: str = _choice(
-        "what the device writes for a new SQ: 0 to its shadow tail; and to its EventIdx; or to neither",
+        "what the device writes for a new SQ: 0 to its shadow tail; 0 to its shadow tail and EventIdx; or neither",
         "shadow", "both", "neither",
     )  # fmt: skip
     on_config: str = _choice(
-        "what the device writes as the doorbell buffer is configured: the indices to the shadows; and to EventIdx",
+        "what the device writes when the doorbell buffer is configured: the indices to the shadows; or to the shadows "
+        "and EventIdx",
         "shadow", "both",
     )  # fmt: skip
     on_delete: str = _choice(
-        "a command whose SQ is gone gives its permit back when it completes; or the permit is lost; or an SQ goes only "
-        "when its commands in flight have posted, or found the CQ full and are dropped",
+        "a command whose SQ was deleted gives its permit back when it completes; or its permit is lost; or an SQ is "
+        "deleted only after its commands in flight have posted, or found the CQ full and were dropped",
         "return", "abandon", "post",
     )  # fmt: skip
-    kick_on_release: str = _choice("a permit given back like this wakes the corked SQs", NO, YES)
+    kick_on_release: str = _choice("a permit that such a command gives back wakes the corked SQs", NO, YES)
     on_reset: str = _choice(
-        "a reset device forgets the doorbell buffer; or goes on reading the pages that it had", "forget", "keep"
+        "a reset device forgets the doorbell buffer; or still reads the old pages", "forget", "keep"
     )
     on_resume: str = _choice(
-        "a resumed device looks at every SQ; or goes on as it was; or has forgotten what was corked; or what was "
-        "notified and not looked at; or which looks were due as it was paused: they found nothing then, and only a "
-        "notification that comes later has a worker look",
+        "a resumed device looks at every SQ; or goes on as before; or has forgotten which SQs were corked; or which "
+        "notifications no look had followed; or which looks were due during the pause: these looks found nothing, and "
+        "only a later notification makes a worker look",
         "look", "keep", "forget-corked", "forget-notified", "forget-looks",
     )  # fmt: skip
     sq_event_cache: str = _choice(
-        "SQ EventIdx is written each time; or only if it differs from what the device last wrote, as it remembers",
+        "the device writes SQ EventIdx each time; or only if the value differs from what it remembers to have written "
+        "last",
         NO, YES,
     )  # fmt: skip
-    cq_event_cache: str = _choice("the same of CQ EventIdx", NO, YES)
+    cq_event_cache: str = _choice(
+        "the device writes CQ EventIdx each time; or only if the value differs from what it remembers to have written "
+        "last",
+        NO,
+        YES,
+    )
     memory: str = _choice(
-        "sequentially consistent; or x86-TSO: a store waits in its thread's buffer until it drains by itself, or at a "
-        "fence, a lock or a trap (the fences matter only there)",
+        "sequentially consistent; or x86-TSO: a store waits in its thread's buffer, and leaves it some time later, or "
+        "at a fence, a lock or a trap (the fences matter under x86-TSO only)",
         "sc", "tso",
     )  # fmt: skip
     guest_fence: str = _choice(
@@ -216,7 +236,7 @@ class Choices:
         "a full fence stands between the store of SQ EventIdx and the second read of the SQ shadow tail", YES, NO
     )
     device_fence_cq: str = _choice(
-        "a full fence stands between a store of CQ EventIdx, where one comes first, and the read of the CQ shadow head",
+        "a full fence stands between a store of CQ EventIdx and a following read of the CQ shadow head",
         YES, NO,
     )  # fmt: skip
 
@@ -247,18 +267,18 @@ class Choices:
             self._only_with(f"cork={self.cork}", "cork=arm-recheck", {"kick_size": "all", "threads": "many"})
 
     def _check_hand_over(self) -> None:
-        """Raises `ChoiceError` for what a permit that is handed to an SQ is not described together with."""
+        """Raises `ChoiceError` for choices that the model does not combine with kick_size=hand-over."""
         known = {"cork": "park", "poll": NO, "cq_full": "permits", "events": "none"}
         self._only_with("kick_size=hand-over", "kick_size=all", known | {"serve": "own", "threads": "many"})
 
     def _only_with(self, what: str, instead: str, known: Mapping[str, Choice]) -> None:
-        """Raises `ChoiceError` where something is not described together with what else is chosen."""
+        """Raises `ChoiceError` unless the other choices have the `known` values."""
         for name, value in known.items():
             if self.items()[name] != value:
                 raise ChoiceError(f"{what} is described with {name}={value} only: set that, or {instead}")
 
     def _check_workers(self) -> None:
-        """Raises `ChoiceError` for workers that are not described together with what else is chosen."""
+        """Raises `ChoiceError` for choices that the model does not combine with serve=all or the chosen notify."""
         for name, value, instead in _NOT_SHARED:
             if self.serve == "all" and self.items()[name] == value:
                 raise ChoiceError(f"serve=all does not go with {name}={value}: set {name}={instead}, or serve=own")
@@ -273,7 +293,7 @@ class Choices:
 
     @property
     def happening(self) -> Counter[str]:
-        """The events that may happen, each with the most times that it does."""
+        """The events that may happen, each with the most times that it may happen."""
         return Counter() if self.events == "none" else Counter(self.events.split("+"))
 
     @property
@@ -282,7 +302,7 @@ class Choices:
         return self.memory == "tso"
 
     def replace(self, values: Mapping[str, Choice]) -> Choices:
-        """These choices but for some; raises `ChoiceError` for a name or value that does not exist."""
+        """These choices with some values replaced; raises `ChoiceError` for an unknown name or value."""
         for name in values:
             _named(name)
         return dataclasses.replace(self, **values)  # type: ignore[arg-type]  # checked by __post_init__
@@ -304,7 +324,7 @@ ABOUT_EVENTS = (
     "sq_event_cache",
     "cq_event_cache",
 )
-"""The choices that make no difference where there are no events."""
+"""The choices that make no difference with events=none."""
 
 
 _NOT_SHARED = (
@@ -312,11 +332,11 @@ _NOT_SHARED = (
     ("poll", YES, NO),
     ("sq_read", "wake", "each"),
 )
-"""What does not go with workers that serve every SQ, and what does. One thread is one worker: workers=1."""
+"""The values that serve=all excludes, each with the value to set instead. For one thread set workers=1."""
 
 
 def parse(assignment: str) -> tuple[str, Choice]:
-    """`name=value` as a choice and its value; raises `ChoiceError`."""
+    """Parses `name=value` into a choice and its value; raises `ChoiceError`."""
     name, equals, value = assignment.partition("=")
     if not equals:
         raise ChoiceError(f"{assignment!r} is not of the form name=value")
@@ -331,7 +351,7 @@ def parse(assignment: str) -> tuple[str, Choice]:
 
 
 def parse_all(assignments: Iterable[str]) -> dict[str, Choice]:
-    """The choices of any number of `name=value`; raises `ChoiceError`, also where one is given two values."""
+    """Parses any number of `name=value`; raises `ChoiceError`, also if a name has two values."""
     chosen: dict[str, Choice] = {}
     for name, value in map(parse, assignments):
         if chosen.setdefault(name, value) != value:
@@ -340,7 +360,7 @@ def parse_all(assignments: Iterable[str]) -> dict[str, Choice]:
 
 
 def describe() -> list[tuple[str, list[str], str]]:
-    """Every choice: its name, its values (the default first) and its meaning."""
+    """Every choice as name, values (the default first) and meaning."""
     return [(name, _values(f), f.metadata["meaning"]) for name, f in _fields().items()]
 
 
