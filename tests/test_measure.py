@@ -206,7 +206,7 @@ def test_the_command() -> None:
     (found,) = json.loads(done.stdout)
     assert found["load"] == "full" and found["cq_doorbells"]["mean"] > 0.1
     shown = run(MMIO, "--time", "10", "--runs", "2")
-    assert shown.returncode == 0 and "the SQ is kept full" in shown.stdout
+    assert shown.returncode == 0 and "the guest keeps the SQ full" in shown.stdout
     wrong = run(MMIO, "--load", "ful")
     assert wrong.returncode == 2 and "there is no load 'ful'" in wrong.stderr and "Traceback" not in wrong.stderr
 

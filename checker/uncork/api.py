@@ -25,7 +25,7 @@ from uncork.decide import many
 from uncork.decide.one import Checked
 from uncork.design.search import SearchResult as Repairs
 from uncork.engines import Budget
-from uncork.measure.simulate import Measurement as Measurement
+from uncork.measure.simulate import Measurement
 from uncork.prove.proof import Part as Proof
 
 Named = Instance | str

@@ -1,13 +1,13 @@
 """The machine for queues of every size and any number of SQs: the same steps, on symbols.
 
-Sizes are symbols (C of the CQ, S of an SQ, T of another). Of the SQs one is followed, SQ0, and one more, SQ1, is any of
-the others; what the rest of them do to what is shared is summed up in a few numbers, which only their own steps change.
-Every step of every SQ is then a step of SQ0 or of SQ1, seen by SQ0, by itself, or by a third: that is enough for
-statements about one SQ, what is shared, and sums over all SQs. With one SQ there is only SQ0.
+Sizes are symbols (C of the CQ, S of SQ0, T of SQ1). The model follows SQ0, and SQ1, which is an arbitrary other SQ. A
+few numbers (`Rest`) sum up what all further SQs do to shared state; only those SQs' own steps change the numbers. Every
+step of every SQ is then a step of SQ0 or of SQ1. That is enough for statements about one SQ, about shared state, and
+about sums over all SQs. With one SQ there is only SQ0.
 
-CQ entries are counted, not stored: the guest finds one of an SQ at its cursor only if that SQ has unread ones. That
-allows more orders than the ring does, and whatever holds in all of them holds in the right one. Entries stand between
-the cursor and the tail and nowhere else, so one is visible exactly if the two differ.
+CQ entries are counted, not stored: the guest may find an entry of an SQ at its cursor if that SQ has unread entries.
+That allows more orders than the ring does, so a property of all these orders holds in the real order. All entries are
+between the cursor and the tail, so an entry is visible exactly if the two differ.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import CQ, SQ
 
 IN_CORK = ("cork arm", "cork recheck")
-"""Where a worker stands while it corks its SQ and holds the CQ lock."""
+"""The positions of a worker that corks its SQ and holds the CQ lock."""
 _ANY_NUMBER = cast(int, inf)
 _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     **dict.fromkeys(("post_order", "backend", "workers", "doorbell_buffer"), ()),
@@ -43,11 +43,11 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq"), ()),  # with memory=sc they change nothing
     "cork": ("park", "arm-recheck"),
 }
-"""The choices that the lemmas speak of, with the values that they speak of; () is all. Of any other, its default."""
+"""The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""
 
 
 class AnySQ(SQ):
-    """An SQ that also knows how many of its CQEs the guest has not taken."""
+    """An SQ that also counts its CQEs that the guest has not taken."""
 
     def __init__(self, number: int, size: int, cq_size: int, life: Life) -> None:
         super().__init__(number, size, cq_size, life)
@@ -55,16 +55,16 @@ class AnySQ(SQ):
 
     @property
     def records(self) -> list[Record]:
-        """This SQ's variables and its actors'."""
+        """The records of this SQ and its actors."""
         return [*super().records, self.ledger]
 
     @property
     def actors(self) -> Sequence[Serving | Completer]:
-        """Its workers, and its backend where that is another."""
+        """The SQ's workers, and its backend if that is separate."""
         return [*self.workers, *(p for p in self.posters if isinstance(p, Completer))]
 
     def at(self, *places: str) -> Expr:
-        """How many of its actors stand at one of these places."""
+        """The number of this SQ's actors at one of these positions."""
         return total(ite(any_of(actor.at == place for place in places if _knows(actor, place)), 1, 0)
                      for actor in self.actors)  # fmt: skip
 
@@ -90,14 +90,14 @@ class AnyCQ(CQ):
         return self.tail - self.cursor > 0
 
     def take(self, q: SQ) -> Updates:
-        """The guest takes the entry at its cursor, which is one of this SQ's."""
+        """The guest takes the entry at its cursor, a completion of this SQ."""
         ledger = cast(AnySQ, q).ledger
         return _joined(self(cursor=self.cursor + 1), ledger(unread=ledger.unread - 1))
 
     def put(self, q: SQ) -> Updates:
         """The device writes an entry of this SQ at the tail.
 
-        EventIdx stays where it is on the ring; so that it never is a lap behind, its position is then said a lap later.
+        EventIdx does not move on the ring. Its number grows by a lap when needed, so that it is never a lap behind.
         """
         ledger = cast(AnySQ, q).ledger
         event = ite(gap(self.tail, self.event) >= self.capacity, self.event + self.size, self.event)
@@ -105,7 +105,7 @@ class AnyCQ(CQ):
 
     @property
     def overwrites(self) -> Expr:
-        """Whether the next entry would be written over one that the guest has not taken."""
+        """Whether the next entry would overwrite an entry that the guest has not taken."""
         return gap(self.tail, self.cursor) >= self.size
 
 
@@ -117,16 +117,18 @@ def _joined(*parts: Updates) -> Updates:
 
 
 class Rest(Record):
-    """What all SQs but SQ0 and SQ1 amount to. Their own steps change it; of the others' only a kick does."""
+    """The sums over all SQs except SQ0 and SQ1. Steps of SQ0 and SQ1 change them only by a kick."""
 
     def __init__(self) -> None:
         super().__init__(
             "rest",
-            held=var(Nat(_ANY_NUMBER), "permits held by the commands and workers of the others"),
-            unread=var(Nat(_ANY_NUMBER), "their CQEs that the guest has not taken"),
-            corked=var(Bool(), "whether one of them is corked"),
-            at=var(Enum(("elsewhere", *IN_CORK, *IN_POST)), "where the one of them stands that holds the CQ lock"),
-            way=var(Nat(_ANY_NUMBER), "how far their workers are from sleep or from a pop"),
+            held=var(Nat(_ANY_NUMBER), "permits held by commands and workers of the other SQs"),
+            unread=var(Nat(_ANY_NUMBER), "CQEs of the other SQs that the guest has not taken"),
+            corked=var(Bool(), "whether another SQ is corked"),
+            at=var(
+                Enum(("elsewhere", *IN_CORK, *IN_POST)), "the position of the other SQs' actor that holds the CQ lock"
+            ),
+            way=var(Nat(_ANY_NUMBER), "how far the workers of the other SQs are from sleep or from a pop"),
         )
 
 
@@ -135,27 +137,27 @@ class _AnyKick(Kick):
     """A kick of every corked SQ."""
 
     others: Updates = field(default_factory=Updates)
-    """What changes for those that are not followed."""
+    """The updates of the SQs that are not followed."""
 
     def updates(self, also: SQ | None = None, joins: SQ | None = None) -> list[Updates]:
-        """What changes for each SQ and for the rest."""
+        """The updates of each SQ and of the rest."""
         changed = super().updates(also, joins)
         return [*changed, self.others] if self.site and self.others else changed
 
 
 def anywhere(cq: CQView) -> Expr:
-    """Some position from the head up to, and not including, the tail: a policy that leaves open which.
+    """A policy that writes an arbitrary position from the head up to, but not including, the tail.
 
-    What is proved of it is proved of every policy that keeps to these, whatever it looks at. It has no other reading.
+    A proof for this policy is a proof for every policy that writes such positions. The policy exists for proofs only.
     """
     behind = Expr("var", (), Range(1, cq.capacity), "anything.behind")
     return cq.tail - minimum(behind, cq.occupied)
 
 
 class AnySize(Machine):
-    """One CQ and its SQs, under some choices and a policy, whatever their sizes: one SQ, or any number from two up.
+    """One CQ and its SQs of any sizes, under given choices and a policy: one SQ, or any number from two up.
 
-    `least` is the least size of the CQ that is spoken of. Raises `SlipError` for choices that this cannot say.
+    `least` is the least size of the CQ. Raises `SlipError` for choices that the lemmas do not cover.
     """
 
     def __init__(self, choices: Choices, policy: Policy, *, several: bool, least: int = 2) -> None:
@@ -183,10 +185,8 @@ class AnySize(Machine):
         self.crew = []
         self.anything = Record(
             "anything",
-            way=var(Nat(_ANY_NUMBER), "any number, chosen anew in each step"),
-            behind=var(
-                Range(1, cq_size - 1), "how far behind the tail a policy that leaves that open writes EventIdx", 1
-            ),
+            way=var(Nat(_ANY_NUMBER), "any number, chosen again in each step"),
+            behind=var(Range(1, cq_size - 1), "how far behind the tail the policy `anywhere` writes EventIdx", 1),
             **{
                 f"entries{number}": var(Range(1, size - 1), "how many entries a submit publishes", 1)
                 for number, size in enumerate(sizes)
@@ -204,14 +204,14 @@ class AnySize(Machine):
         return symbol("n", 2) if self.rest else 1
 
     def batches(self, q: SQ) -> Iterable[int | Expr]:
-        """How many entries one move of the SQ shadow tail may publish: any number, or one."""
+        """The numbers of entries that one move of the SQ shadow tail may publish: a free variable, or one."""
         if self.choices.submit_batch == 1:
             return [1]
         return [getattr(self.anything, f"entries{self.sqs.index(q)}")]
 
     @property
     def records(self) -> list[Record]:
-        """All variables: the CQ's, each SQ's, the rest's, and what a step may choose."""
+        """All records: the CQ's, each SQ's, the rest's, and the inputs that a step may choose."""
         return [*super().records, *([self.rest] if self.rest else []), self.anything]
 
     @property
@@ -221,22 +221,22 @@ class AnySize(Machine):
 
     @property
     def held(self) -> Expr:
-        """Permits held by commands in flight and by workers."""
+        """The number of permits held by commands in flight and by workers."""
         return super().held + self.rest.held if self.rest else super().held
 
     @property
     def unread(self) -> Expr:
-        """CQEs that the guest has not taken."""
+        """The number of CQEs that the guest has not taken."""
         own = total(q.ledger.unread for q in self.every)
         return own + self.rest.unread if self.rest else own
 
     def at(self, *places: str) -> Expr:
-        """How many actors of all SQs stand at one of these places, all of them under the CQ lock."""
+        """The number of actors of all SQs at one of these positions, all of which are under the CQ lock."""
         own = total(q.at(*places) for q in self.every)
         return own + ite(self.rest.at.among(*places), 1, 0) if self.rest else own
 
     def kicks(self, site: str) -> Iterator[Kick]:
-        """The kick that happens at a site (the name of a choice), or one that kicks nobody."""
+        """The kick that happens at a site, which is the name of a choice; an empty kick if the site does not kick."""
         kicks = self.choices.items()[site] == YES
         others = self.rest(corked=False, way=self.anything.way) if self.rest else Updates()
         yield _AnyKick(tuple(self.sqs), None if kicks else (), kicks, others)

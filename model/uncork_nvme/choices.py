@@ -88,81 +88,87 @@ class Choices:
         "the two steps after a CQE is written: read the CQ shadow head, and arm (write CQ EventIdx)",
     )
     cork: Literal["park", "arm-recheck", "arm-recheck-corked", "arm-recheck-uncorked", "self-kick"] = _choice(
-        "an SQ that finds no permit is parked at once; or EventIdx is written as the policy says at a cork, then a "
-        "full fence, then the CQ shadow head is read again, and the SQ is parked only if there is still no room (if "
-        "there is some, whether it counts as corked stays what it was; or it does, until it is kicked; or does not); "
-        "or its worker notifies itself as it parks it, and so looks again and again",
+        "an SQ that finds no permit is parked at once; or the worker writes EventIdx as the policy says at a cork, "
+        "fences, reads the CQ shadow head again, and parks the SQ only if there is still no room (if there is room: "
+        "whether the SQ counts as corked does not change; or it counts as corked until it is kicked; or it does not);"
+        " or the worker notifies itself when it parks the SQ, and so looks again and again",
     )
     cq_full: Literal["permits", "ignore-in-flight", "queue"] = _choice(
-        "what keeps the CQ from overflowing: a command is taken with a permit, a free CQ slot that no other command "
-        "counts on; or if the CQ has a free slot, whatever is in flight; or always, and completions queue until there "
-        "is room",
+        "what keeps the CQ from overflowing: the device takes a command only with a permit, a free CQ slot that no "
+        "other command counts on; or only if the CQ has a free slot, whatever is in flight; or always, and "
+        "completions queue until there is room",
     )
     sq_read: Literal["each", "wake"] = _choice(
-        "when the SQ shadow tail is read, but for after arming: before each entry is taken; or as a worker wakes up, "
-        "and then it takes the entries that it knows of",
+        "when the device reads the SQ shadow tail, besides after arming: before it takes each entry; or when a worker"
+        " wakes up, which then takes the entries that it knows of",
     )
     sq_arm: Literal["each", "idle", "never"] = _choice(
-        "when SQ EventIdx is written: after each entry taken; or when nothing is left to take; or never",
+        "when the device writes SQ EventIdx: after each entry taken; or when no entry is left to take; or never",
     )
     sq_event: Literal["head", "tail", "tail-1"] = _choice(
-        "what is written there: the SQ head; the tail as last read; or one behind that"
+        "what the device writes to SQ EventIdx: the SQ head; the tail as last read; or one behind that tail"
     )
     event_outside: Literal["none", "cq", "both"] = _choice(
-        "which EventIdx the device keeps at a value that no index has, such as 0xFFFFFFFF, which a guest passes as its "
-        "index wraps: none; that of the CQ, if the policy writes none; and those of the SQs, with sq_arm=never",
+        "which EventIdx the device keeps at a value that no index has, such as 0xFFFFFFFF, which a guest passes when "
+        "its index wraps: none; CQ EventIdx, if the policy never writes it; or also SQ EventIdx, with sq_arm=never",
     )
-    sq_reread: Yes = _choice("the SQ shadow tail is read again after SQ EventIdx is written")
-    poll: No = _choice("workers look at their SQ by themselves, again and again, and need no notification")
+    sq_reread: Yes = _choice("the device reads the SQ shadow tail again after it writes SQ EventIdx")
+    poll: No = _choice("workers look at their SQ again and again, without a notification")
     kick_on_doorbell: Yes = _choice(
-        "the CQ doorbell wakes the corked SQs; where completions queue, it has every SQ looked at if the CQ was full",
+        "the CQ doorbell wakes the corked SQs; with cq_full=queue it causes a look at every SQ if the CQ was full",
     )
-    kick_on_post: No = _choice("so does a read of the CQ shadow head after a post that frees room")
-    kick_on_reserve: No = _choice("so does one before a permit is taken (its re-check included)")
-    kick_on_remit: No = _choice("so does a permit given back by a worker that found its SQ empty")
+    kick_on_post: No = _choice("a read of the CQ shadow head after a post wakes the corked SQs if it frees room")
+    kick_on_reserve: No = _choice(
+        "a read of the CQ shadow head before a permit is taken, the re-check included, wakes them too"
+    )
+    kick_on_remit: No = _choice("a permit that a worker gives back because its SQ is empty wakes them too")
     kick_size: Literal["all", "room", "hand-over"] = _choice(
-        "a kick wakes every corked SQ; or as many as there are permits available (perhaps none), whichever they are, "
-        "and leaves the others corked; or as many, those that were corked first, and hands each of them its permit",
+        "a kick wakes every corked SQ; or any as many as there are available permits (perhaps none), and leaves the "
+        "others corked; or as many, the longest corked first, and hands each its permit",
     )
     backend: Literal["in-worker", "detached", "detached-repoll"] = _choice(
         "a worker runs the command it took, posts its completion and looks at its SQ again; or completions come from "
-        "elsewhere in any order and nobody looks again; or from elsewhere, and the SQ's worker is notified after each",
+        "a backend in any order, and no worker looks again; or from a backend, and the SQ's worker is notified after "
+        "each completion",
     )
-    workers: int = _choice("workers of each SQ; one pops at a time, to the end of its remit", most=MAX_WORKERS)
+    workers: int = _choice("workers of each SQ; one worker pops at a time, to the end of its remit", most=MAX_WORKERS)
     serve: Literal["own", "all"] = _choice(
-        "whom a worker serves: the SQ that it is assigned to; or every SQ of the CQ, one after the other, first the "
-        "one it was notified of, or the one after its last command, and it sleeps when all had nothing for it: "
-        "`workers` is then how many there are in all",
+        "which SQs a worker serves: its own SQ; or every SQ of the CQ in turn, beginning with the notified SQ or with"
+        " the SQ after its last command, until a whole round finds no entry: `workers` is then the number of all "
+        "workers",
     )
     notify: Literal["kept", "spent", "lost-bits"] = _choice(
-        "what becomes of a notification that finds no worker asleep: one looks once more before it sleeps; or it is "
-        "spent, as it finds workers by a bit that each sets in a look that finds nothing, waits for a look under way, "
-        "and wakes as many of those with a bit as the device knows entries, or all if it knows none; or so, and the "
-        "bits of those that it does not wake are lost, and a worker that looks while a bit is set is turned away",
+        "what happens to a notification that finds no worker asleep: a worker looks once more before it sleeps; or "
+        "the notification is spent (each worker sets a bit when its look finds nothing; a notification waits for a "
+        "look under way, then wakes as many workers with a bit as the device knows entries, or all if it knows none);"
+        " or spent, and the bits of workers that it does not wake are lost, and a worker that looks while another's "
+        "bit is set is refused",
     )
     kick_delivery: Literal["at-once", "deferred"] = _choice(
-        "a kick notifies an SQ in the step that finds room; or later, in a step of its own while no worker looks at "
-        "that SQ, since to notify takes the lock that a look holds",
+        "a kick notifies an SQ in the step that finds room; or in a later step, while no worker looks at that SQ, "
+        "because a notification takes the lock that a look holds",
     )
     threads: Literal["many", "one"] = _choice(
-        "workers of different SQs run side by side; or one thread serves all SQs of the CQ, one look after the other",
+        "workers of different SQs run concurrently; or one thread serves all SQs of the CQ, one look after the other",
     )
     pool: Literal["none"] | int = _choice(
-        "requests of each SQ: a command has one from when it is taken until its completion is posted. Enough of them; "
-        "or so many, and the device stops looking where none is left",
+        "requests of each SQ; a command holds a request from when it is taken until its completion is posted. Always "
+        "enough; or this number, and the device stops looking at an SQ without a free request",
         most=MAX_SIZE,
     )
     on_request: Literal["look", "nothing"] = _choice(
-        "with a pool: a request that comes back to an empty one has the device look at the SQ, if it knows of entries; "
-        "or only a CQ doorbell does, that finds the CQ full",
+        "with a pool: a request that comes back to an empty pool makes the device look at the SQ, if it knows of "
+        "entries; or only a CQ doorbell that finds the CQ full causes this look",
     )
-    doorbell_buffer: Literal["on", "off"] = _choice("off: every move of an index rings its doorbell register")
+    doorbell_buffer: Literal["on", "off"] = _choice(
+        "whether there is a doorbell buffer; off: every move of an index rings its doorbell register"
+    )
     early_free: Yes = _choice(
-        "guest: a consumed CQE's command slot is reusable before the CQ head is published; or after that, and after "
-        "the doorbell if one is due",
+        "guest: a consumed CQE's command slot is reusable before the CQ head is published; or only after the publish,"
+        " and after the doorbell if one is due",
     )
     drain: Literal["all", "any"] | int = _choice(
-        "guest: CQEs consumed before the CQ head is published: to the end, any number, at most so many",
+        "guest: CQEs consumed before the CQ head is published: all; any number; or at most this number",
         most=MAX_SIZE,
     )
     need_event: Literal["strict", "closed"] = _choice(
@@ -170,42 +176,49 @@ class Choices:
     )
     submit_batch: int = _choice("guest: most SQEs in one move of the SQ shadow tail", most=MAX_SIZE)
     events: str = _choice(
-        "what happens to queues besides their use, each at most as often as it is named, as in delete+create+create: "
-        "an SQ is created on a live CQ (as many are missing at first as are created and not deleted), or deleted with "
-        "commands in flight; the doorbell buffer is configured while queues are in use; the controller is reset and "
-        "used without a doorbell buffer; or restarted, with it; the device is paused and resumed",
+        "events in the life of the queues, each at most as often as it is named, as in delete+create+create. create: "
+        "an SQ on a live CQ (at first as many SQs are missing as are created and not deleted); delete: an SQ, with "
+        "commands in flight; config: the doorbell buffer, while queues are in use; reset: the controller, used "
+        "without a doorbell buffer afterwards; restart: the controller, used with it; pause: the device is paused and"
+        " resumed",
         "none", "create", "delete", "config", "reset", "restart", "pause",
     )  # fmt: skip
-    look_on_change: No = _choice("an SQ that is created or deleted has the workers look at every SQ")
+    look_on_change: No = _choice("the workers look at every SQ after an SQ is created or deleted")
     words: Literal["clear", "keep"] = _choice(
-        "guest: clears the shadow and EventIdx of a queue before it is created again; or they stay what they were",
+        "guest: clears the shadow and EventIdx of a queue before it is created again; or both words keep their old "
+        "values",
     )
     on_create: Literal["shadow", "both", "neither"] = _choice(
-        "what the device writes for a new SQ: 0 to its shadow tail; and to its EventIdx; or to neither",
+        "what the device writes for a new SQ: 0 to its shadow tail; 0 to its shadow tail and EventIdx; or neither",
     )
     on_config: Literal["shadow", "both"] = _choice(
-        "what the device writes as the doorbell buffer is configured: the indices to the shadows; and to EventIdx",
+        "what the device writes when the doorbell buffer is configured: the indices to the shadows; or to the shadows"
+        " and EventIdx",
     )
     on_delete: Literal["return", "abandon", "post"] = _choice(
-        "a command whose SQ is gone gives its permit back when it completes; or the permit is lost; or an SQ goes only "
-        "when its commands in flight have posted, or found the CQ full and are dropped",
+        "a command whose SQ was deleted gives its permit back when it completes; or its permit is lost; or an SQ is "
+        "deleted only after its commands in flight have posted, or found the CQ full and were dropped",
     )
-    kick_on_release: No = _choice("a permit given back like this wakes the corked SQs")
+    kick_on_release: No = _choice("a permit that such a command gives back wakes the corked SQs")
     on_reset: Literal["forget", "keep"] = _choice(
-        "a reset device forgets the doorbell buffer; or goes on reading the pages that it had"
+        "a reset device forgets the doorbell buffer; or still reads the old pages"
     )
     on_resume: Literal["look", "keep", "forget-corked", "forget-notified", "forget-looks"] = _choice(
-        "a resumed device looks at every SQ; or goes on as it was; or has forgotten what was corked; or what was "
-        "notified and not looked at; or which looks were due as it was paused: they found nothing then, and only a "
-        "notification that comes later has a worker look",
+        "a resumed device looks at every SQ; or goes on as before; or has forgotten which SQs were corked; or which "
+        "notifications no look had followed; or which looks were due during the pause: these looks found nothing, and"
+        " only a later notification makes a worker look",
     )
     sq_event_cache: No = _choice(
-        "SQ EventIdx is written each time; or only if it differs from what the device last wrote, as it remembers",
+        "the device writes SQ EventIdx each time; or only if the value differs from what it remembers to have written"
+        " last",
     )
-    cq_event_cache: No = _choice("the same of CQ EventIdx")
+    cq_event_cache: No = _choice(
+        "the device writes CQ EventIdx each time; or only if the value differs from what it remembers to have written"
+        " last"
+    )
     memory: Literal["sc", "tso"] = _choice(
-        "sequentially consistent; or x86-TSO: a store waits in its thread's buffer until it drains by itself, or at a "
-        "fence, a lock or a trap (the fences matter only there)",
+        "sequentially consistent; or x86-TSO: a store waits in its thread's buffer, and leaves it some time later, or"
+        " at a fence, a lock or a trap (the fences matter under x86-TSO only)",
     )
     guest_fence: Yes = _choice(
         "guest: a full fence stands between the store of a shadow index and the look at EventIdx"
@@ -214,7 +227,7 @@ class Choices:
         "a full fence stands between the store of SQ EventIdx and the second read of the SQ shadow tail"
     )
     device_fence_cq: Yes = _choice(
-        "a full fence stands between a store of CQ EventIdx, where one comes first, and the read of the CQ shadow head",
+        "a full fence stands between a store of CQ EventIdx and a following read of the CQ shadow head",
     )
 
     def __post_init__(self) -> None:

@@ -6,8 +6,8 @@
     sum       := TERM, then + TERM or - TERM any number of times; a difference is never less than 0
     term      := a whole number, occupied, permits, n, capacity, size, min(SUM,SUM), max(SUM,SUM)
 
-`n` is the number of SQs, `capacity` is size-1. `corked` is whether any SQ is corked, `corking` whether one is about to
-be and nothing was posted. A policy that looks at either is asked at a cork as well.
+`n` is the number of SQs, `capacity` is size-1. `corked` is whether any SQ is corked or about to be, `corking` whether
+the policy is asked at a cork. A policy that uses either is asked at a cork, too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _POSITIONS: dict[str, _Position] = {"head": lambda cq: cq.head, "tail": lambda c
 _TOKEN = re.compile(r"\s*([a-z]+|[0-9]+|<=|>=|[-+(),])")
 _NUMBER = re.compile("0|[1-9][0-9]{0,4}")
 _MOST = 200
-"""Words and signs of a formula: each bracket is a call of the reader."""
+"""The most words and signs of a formula, because each bracket is a recursive call."""
 
 FORMULAS = (
     *("tail-2", "head+1", "head+min(occupied,1)", "tail-min(occupied,1)", "tail-min(occupied,n)"),
@@ -44,15 +44,15 @@ FORMULAS = (
     *("leave if occupied<=1 else head", "leave if occupied<=2 else tail-1", "leave if occupied<=n else tail-n"),
     *("leave if permits>=n else head", "leave if permits>=n else tail-1", "leave if permits>=1 else head"),
 )
-"""Formulas that are tried besides the policies that have names of their own."""
+"""Formulas that a search tries besides the named policies."""
 
 
 class FormulaError(ValueError):
-    """A formula that cannot be read; the message says what is expected instead."""
+    """A formula that cannot be parsed; the message says what is expected instead."""
 
 
 def formula(text: str) -> Policy:
-    """The policy of a formula, named in one way however the formula is spaced; raises `FormulaError`."""
+    """The policy of a formula; its name is the formula without spare spaces. Raises `FormulaError`."""
     reader = _Reader(text)
     name, made = reader.policy()
     reader.ends()
@@ -60,7 +60,7 @@ def formula(text: str) -> Policy:
 
 
 def is_formula(text: str) -> bool:
-    """Whether a text can be read as a formula."""
+    """Whether a text is a formula."""
     try:
         formula(text)
     except FormulaError:
@@ -69,12 +69,12 @@ def is_formula(text: str) -> bool:
 
 
 def space() -> list[str]:
-    """The names of the policies that a search for a design tries: those of the catalogue, and some formulas."""
+    """The names of the policies that a search for a design tries: all named policies and `FORMULAS`."""
     return [*POLICIES, *FORMULAS]
 
 
 class _Reader:
-    """Reads a formula from left to right; each part gives its text in one spelling, and what it means."""
+    """Parses a formula from left to right; each method returns the part's normal spelling and its meaning."""
 
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
@@ -94,7 +94,7 @@ class _Reader:
         return self.tokens[self.at] if self.at < len(self.tokens) else ""
 
     def take(self, *wanted: str) -> str:
-        """The next token, which has to be one of these."""
+        """Consumes and returns the next token, which has to be one of `wanted`."""
         if self.next not in wanted:
             raise FormulaError(f"{self.next or 'the end'!r} stands where {' or '.join(wanted)} is expected")
         self.at += 1
@@ -148,7 +148,7 @@ class _Reader:
         return name + said, lambda cq: _summed(cq, first(cq), moves)
 
     def moves(self) -> tuple[str, list[tuple[str, _Number]]]:
-        """What is added and taken away after the first of a position or sum."""
+        """The terms added and subtracted after the first term of a position or sum."""
         name, moves = "", list[tuple[str, _Number]]()
         while self.next in ("+", "-"):
             sign = self.take("+", "-")
@@ -176,7 +176,7 @@ class _Reader:
 
 
 def _either(condition: Expr, position: Expr, other: Expr | EventIdx) -> Expr | EventIdx:
-    """A position where the condition holds; what else there is, a position or perhaps none, where it does not."""
+    """`position` if the condition holds, otherwise `other`, which may write nothing."""
     if condition.op == "const":
         return position if condition.value else other
     if isinstance(other, Expr):

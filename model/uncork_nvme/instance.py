@@ -1,4 +1,4 @@
-"""An instance: device x guest x policy x number of SQs x sizes, with a name from which it can be made again."""
+"""An instance: device, guest, policy, number of SQs and sizes, with a name that identifies all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uncork.core.system import RingPicture, System
 
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, YES, Choice, ChoiceError, Choices, parse_all
-from uncork_nvme.choices import InstanceError as InstanceError  # which everybody knows by this module
+from uncork_nvme.choices import InstanceError as InstanceError  # re-exported: callers import it from here
 from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.policies import POLICIES, Policy
 from uncork_nvme.shape import Shape
@@ -23,12 +23,12 @@ from uncork_nvme.state.machine import Machine
 from uncork_nvme.steps import device, guest, lifecycle
 
 MAX_STEPS = 100_000
-"""The steps of the largest machine that can be written down, in half a minute."""
+"""The most steps of a machine; one with that many takes half a minute to build."""
 
 
 @frozen
 class Instance:
-    """One machine to check. `overrides` are choices that differ from the device's and the guest's."""
+    """One machine to check. `overrides` replace choices of the device and the guest."""
 
     device: str
     guest: str
@@ -59,7 +59,7 @@ class Instance:
 
     @property
     def parts(self) -> dict[str, Any]:
-        """What it is made of, as plain data."""
+        """The parts of the instance as plain data."""
         return {
             "policy": self.policy,
             "device": self.device,
@@ -72,7 +72,7 @@ class Instance:
 
     @property
     def choices(self) -> Choices:
-        """What is chosen: the device's, the guest's, and the overrides over them; raises `ChoiceError`."""
+        """The device's choices, replaced by the guest's and then by the overrides; raises `ChoiceError`."""
         chosen = _chosen(self.device, self.guest, tuple(self.overrides.items()))
         if self.sqs * chosen.workers > MAX_WORKERS:
             raise ChoiceError(
@@ -82,7 +82,7 @@ class Instance:
 
     @property
     def steps(self) -> int:
-        """About how many steps its machine has; raises `InstanceError` for one that is too large to be written down."""
+        """About how many steps the machine has; raises `InstanceError` if there are too many to build."""
         chosen = self.choices
         workers = self.sqs * chosen.workers
         kicks = 1 if chosen.kick_size == "all" else 4 * 2**self.sqs
@@ -94,7 +94,7 @@ class Instance:
         ]
         steps = 13 * workers + self.sqs * min(chosen.submit_batch, self.sq_size - 1)
         steps += sum(times * kicks for kicked, times in sites if kicked == YES)
-        if chosen.tso and chosen.guest_fence != YES:  # each store that waits is a variable, and each step looks at all
+        if chosen.tso and chosen.guest_fence != YES:  # each waiting store is a variable, and every step reads all
             steps += self.sqs * self.sq_size**2 + self.cq_size**2
         if steps > MAX_STEPS:
             raise InstanceError(
@@ -105,14 +105,14 @@ class Instance:
 
     @cached_property
     def machine(self) -> Machine:
-        """The state and choices that the actions and properties are built from; raises `InstanceError`, as `steps`."""
+        """The state and choices from which actions and properties are built; raises `InstanceError`, like `steps`."""
         _ = self.steps
         return Machine(self.choices, find_policy(self.policy), *self.shape)
 
     def shares(self, known: dict[object, Machine]) -> None:
-        """Makes its machine from one that differs in the policy alone, if there is one among those known.
+        """Makes the machine from a known machine that differs in the policy only, if there is one.
 
-        Of nine policies most steps are the same: this is for who makes the systems of many instances.
+        Most steps do not depend on the policy, so this saves time when many instances are built.
         """
         _ = self.steps
         key = self.device, self.guest, self.shape, tuple(self.overrides.items())
@@ -125,7 +125,7 @@ class Instance:
 
     @cached_property
     def system(self) -> System:
-        """The machine as an engine reads it; raises `InstanceError` for a mistake in a policy of the user's own."""
+        """The machine in the form that engines read; raises `InstanceError` for a mistake in a user's own policy."""
         machine = self.machine
         replicas = tuple((q.name, q.label) for q in machine.sqs)
         return system(self.name, machine, machine.pictures(), replicas)
@@ -133,7 +133,7 @@ class Instance:
 
 @frozen
 class Design:
-    """A device, a guest and a policy, of whatever sizes; `overrides` are choices that differ from theirs."""
+    """A device, a guest and a policy, without sizes; `overrides` replace choices of the device and the guest."""
 
     device: str
     guest: str
@@ -146,27 +146,27 @@ class Design:
         return "/".join([self.device, self.guest, self.policy, *_said(self.overrides)])
 
     def at(self, sqs: int, sq_size: int, cq_size: int) -> Instance:
-        """The same at some sizes."""
+        """The instance of this design with the given sizes."""
         return Instance(self.device, self.guest, self.policy, sqs, sq_size, cq_size, self.overrides)
 
 
 @cache
 def _chosen(device: str, guest: str, overrides: tuple[tuple[str, Choice], ...]) -> Choices:
-    """The choices of a device and a guest, with others over them."""
+    """The choices of a device and a guest, with overrides."""
     return Choices().replace({**DEVICES[device].choices, **GUESTS[guest].choices, **dict(overrides)})
 
 
 def system(
     name: str, machine: Machine, pictures: tuple[RingPicture, ...] = (), replicas: tuple[tuple[str, str], ...] = ()
 ) -> System:
-    """The variables and steps of a machine; raises `InstanceError` for a mistake in a policy of the user's own."""
+    """The system of a machine: its variables and steps; raises `InstanceError` for a mistake in a user's own policy."""
     try:
         drains = (flush for buffer in machine.buffers for flush in buffer.flushes)
         actions = (*guest.actions(machine), *device.actions(machine), *lifecycle.actions(machine), *drains)
     except InstanceError:
         raise
     except Exception as error:
-        if ":" in machine.policy.name:  # what it gives does not fit where it is used
+        if ":" in machine.policy.name:  # the policy's result does not fit where it is used
             raise InstanceError(f"{machine.policy.name}: {error}") from error
         raise
     variables = tuple(v for record in machine.records for v in record.variables)
@@ -195,7 +195,7 @@ def from_name(name: str) -> Instance:
 
 
 def _said(overrides: Mapping[str, Choice]) -> list[str]:
-    """The overrides as the last part of a name; nothing if there are none."""
+    """The overrides as the last part of a name; an empty list if there are none."""
     changed = ",".join(f"{name}={value}" for name, value in sorted(overrides.items()))
     return [changed] if changed else []
 
@@ -204,14 +204,14 @@ _Named = TypeVar("_Named")
 
 
 def look_up(known: Mapping[str, _Named], name: str, kind: str) -> _Named:
-    """What has a name, such as a device or guest; raises `InstanceError` with the nearest name."""
+    """The device, guest or the like of a name; raises `InstanceError` with the nearest name."""
     if name not in known:
         raise InstanceError(f"there is no {kind} {name!r}{did_you_mean(name, known)}")
     return known[name]
 
 
 def find_policy(name: str) -> Policy:
-    """The policy of a name, of a formula, or of `path/to/file.py:function`; raises `InstanceError`."""
+    """The policy with a name, a formula, or `path/to/file.py:function`; raises `InstanceError`."""
     if ":" in name:
         return _load(name)
     if name in POLICIES:
@@ -230,16 +230,16 @@ _LOADED: dict[str, Policy] = {}
 
 
 def forget() -> None:
-    """Has policies of the user's own read from their files again; instances that were made keep what they have."""
+    """Makes the next look-up of a user's own policy read its file again; existing instances keep their policy."""
     _LOADED.clear()
     own = sys.modules.get("uncork_nvme.own")
-    if own is not None:  # a file was looked at, even if nothing came of it
+    if own is not None:  # a file was loaded, perhaps without success
         own.forget()
 
 
 def _load(name: str) -> Policy:
     if name not in _LOADED:
-        from uncork_nvme import own  # a tenth of what is imported otherwise, for starting and asking a process
+        from uncork_nvme import own  # imported late: this adds a tenth to the time of all imports
 
         _LOADED[name] = own.load(name)
     return _LOADED[name]

@@ -1,6 +1,6 @@
-"""What can be observed of a machine: events, the values of words and of what the device keeps, and what may go unseen.
+"""What can be observed of a machine: events, values of shared words and of the device's state, and unseen steps.
 
-Logs (`uncork validate`, `uncork record`) and schedules (`uncork trace --format schedule`) speak in these names.
+Logs (`uncork validate`, `uncork record`) and schedules (`uncork trace --format schedule`) use these names.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
 EVENTS = {
-    "check_sq": (("need_sq", "elide_sq"), "the guest looks at SQ EventIdx, whatever it finds"),
-    "check_cq": (("need_cq", "elide_cq"), "the guest looks at CQ EventIdx, whatever it finds"),
+    "check_sq": (("need_sq", "elide_sq"), "the guest reads SQ EventIdx, whatever it finds"),
+    "check_cq": (("need_cq", "elide_cq"), "the guest reads CQ EventIdx, whatever it finds"),
     "read_sq": (
         ("fetch", "find_empty", "find_no_request", "reread_sq", "find_more"),
-        "the device reads an SQ shadow tail, whatever it finds (one that reads it as a worker wakes: wake)",
+        "the device reads an SQ shadow tail, whatever it finds (with sq_read=wake the event is wake)",
     ),
     "write_sq": (("arm_sq",), "the device writes SQ EventIdx"),
     "read_cq": (
@@ -37,18 +37,20 @@ EVENTS = {
     ),
     "write_cq": (("post_arm", "cork_arm"), "the device writes CQ EventIdx"),
     "cqe": (("post", "post_queued"), "the device writes a CQE"),
-    "credit": (("post_read", "post_credit"), "the device reads the CQ shadow head as it posts, whatever it finds"),
+    "credit": (("post_read", "post_credit"), "the device reads the CQ shadow head during a post, whatever it finds"),
     "take_sq": (
         ("fetch", "find_empty", "find_no_request"),
         "the device looks for an entry in an SQ, whatever it finds",
     ),
     "recheck_sq": (("reread_sq", "find_more"), "the device reads an SQ shadow tail again after it wrote SQ EventIdx"),
-    "head_told": (("notify_head", "reject_head"), "the device takes the CQ head that a doorbell carries"),
+    "head_told": (("notify_head", "reject_head"), "the device takes the CQ head from a doorbell"),
 }
-"""Events that are one of several steps, by name: their families, and what was seen. Any family is an event as well."""
+"""Events that stand for one of several steps, by name: the families of the steps, and the meaning. Any family is an
+event, too.
+"""
 
 LOOK = "look"
-"""The event that is no step: values that were read some time between the events around it."""
+"""The event that is no step: values that were read some time between the previous event and the next."""
 
 FAMILIES = (
     *("submit", "need_sq", "elide_sq", "ring_sq", "consume", "leave_loop", "publish", "need_cq", "elide_cq", "ring_cq"),
@@ -69,11 +71,11 @@ FAMILIES = (
     ),
     *("create_sq", "delete_sq", "find_gone", "release", "configure", "reset", "restart", "pause", "resume", "flush"),
 )
-"""The families of steps of any machine: `uncork show` tells what each does."""
+"""The families of steps of any machine; `uncork show` explains each."""
 
 
 def families(event: str) -> tuple[str, ...]:
-    """The families of steps of which an event is one; raises `KeyError` for one that nobody knows."""
+    """The families of the steps that an event may be; raises `KeyError` for an unknown event."""
     if event in EVENTS:
         return EVENTS[event][0]
     if event not in FAMILIES:
@@ -82,13 +84,13 @@ def families(event: str) -> tuple[str, ...]:
 
 
 def shows(m: Machine) -> dict[str, Expr]:
-    """What may be seen of the machine, by name. Positions are 0 to size - 1, as in the device's registers.
+    """The observable values of the machine, by name. Positions are 0 to size - 1, as in the device's registers.
 
-    Of the CQ: `cq.shadow` and `cq.eventidx` as they stand in memory; `cq.head`, `cq.tail` and `cq.permits` (permits
-    that are available; free slots, where none are set aside) as the device has them; `cq.corked`, the number of corked
-    SQs; `cq.cursor`, the next entry that the guest looks at. Of each SQ, as `sq0`: `shadow`, `eventidx`, `head`,
-    `tail`, `permits` (held for it), `corked`, `in_flight` (taken and not posted), `outstanding` (slots in use), `awake`
-    (workers that look at it, or were notified and will) and `called` (a kick of it has not reached its workers).
+    Of the CQ: `cq.shadow` and `cq.eventidx` as in memory; `cq.head`, `cq.tail` and `cq.permits` (available permits;
+    without permits, free slots) as in the device; `cq.corked`, the number of corked SQs; `cq.cursor`, the next entry
+    that the guest looks at. Of each SQ, such as `sq0`: `shadow`, `eventidx`, `head`, `tail`, `permits` (held for the
+    SQ), `corked`, `in_flight` (taken and not posted), `outstanding` (slots in use), `awake` (workers that look at the
+    SQ, or were notified and will) and `called` (a kick of the SQ has not reached its workers).
     """
     cq = m.cq
     shown = {"cq.shadow": cq.word, "cq.eventidx": cq.event, "cq.head": cq.head, "cq.tail": cq.tail}
@@ -102,17 +104,17 @@ def shows(m: Machine) -> dict[str, Expr]:
 
 
 def awake(q: SQ) -> Expr:
-    """How many of an SQ's workers look at it, or were notified and will; not those that run a command, or post."""
+    """The number of an SQ's workers that look at it, or were notified and will; not those that run or post."""
     looking = [worker.at.among("reserve", *IN_POP) for worker in q.workers]
     return count([*looking, *(worker.woken for worker in q.registered)]) + q.wakeups
 
 
 def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr | None]]:
-    """The guest's steps that decide how far a shadow index moves: which, by the name it is seen by, and where to.
+    """The guest's steps that decide a move of a shadow index, each with observable name, new index and old index.
 
-    And where the index is, for a step that decides it and leaves the move itself to another.
+    The old index is given only if another step makes the move.
 
-    Under x86-TSO, and for an SQ whose shadow word was stale, what is seen follows later, and no step is here.
+    Under x86-TSO, and for an SQ whose shadow word was stale, the visible move comes later, so the result has no step.
     """
     moves: dict[str, tuple[str, Expr, Expr | None]] = {}
     for q in m.sqs:
@@ -125,17 +127,17 @@ def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr |
 
 
 def at_once(m: Machine, system: System, *, cursor: bool = False, worker: bool = False) -> frozenset[str]:
-    """Steps that, unseen, may as well be taken as soon as they can be: every run is one such run, in another order.
+    """Unseen steps that may be taken as soon as possible: every run equals, up to the order of steps, such a run.
 
-    `cursor`, `worker`: whether values were seen that tell the orders apart, or which worker took a step.
+    `cursor`, `worker`: whether the log has values that distinguish the orders, or the worker of a step.
 
-    A guest that drains the CQ to its end, or so many CQEs, can do nothing else with its CQ while it sees one that it
-    may take. That it takes it changes no value that another actor reads, but that a command slot becomes free, which
-    only allows more. `cq.cursor` and `outstanding` tell the orders apart.
+    A guest that drains the CQ to its end, or a fixed number of CQEs, can do nothing else with its CQ while it sees a
+    CQE that it may take. Taking the CQE changes no value that another actor reads, except that a command slot becomes
+    free, which only allows more. `cq.cursor` and `outstanding` distinguish the orders.
 
-    A worker of one SQ that was notified can do nothing but wake up, and one that comes meanwhile, and would be spent on
-    it if it were up, is spent on it as it is: each wakes as many as sleep and were not notified. Which of them wakes up
-    makes no difference, as they are alike.
+    A notified worker of one SQ can do nothing but wake up. A notification that comes before it wakes up is spent, just
+    as if the worker were awake: a notification wakes only sleeping workers that were not notified. The workers are
+    alike, so it makes no difference which of them wakes up.
     """
     chosen = m.choices
     taken = set[str]()
@@ -148,9 +150,9 @@ def at_once(m: Machine, system: System, *, cursor: bool = False, worker: bool = 
 
 
 TELLS_ORDER = ("cq.cursor", "outstanding")
-"""Endings of the names whose values tell when a CQE was taken."""
+"""Endings of the names of values that show when a CQE was taken."""
 
 
 def unserved(q: SQ) -> Expr:
-    """Whether the guest waits for something of this SQ: entries that nobody took, or commands that nobody posted."""
+    """Whether the guest waits for this SQ: for published entries to be taken, or for commands to be posted."""
     return any_of([q.pending > 0, q.in_flight > 0])

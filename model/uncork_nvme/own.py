@@ -1,7 +1,7 @@
-"""Policies of the user's own. Their files are Python, so they run in a process apart, and what comes back is data.
+"""Runs policies of the user's own. Their files are Python, so each runs in a separate process that returns data only.
 
-Whatever a file does there (it ends the process, never returns, takes all memory) is an error that is told, and never an
-exit code. It is asked with what a policy may look at, and answers with an expression.
+Whatever a file does there (ends the process, never returns, takes all memory) becomes an error message, and never an
+exit code. The process gets a `CQView`, and answers with an expression.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from uncork_nvme.choices import InstanceError
 from uncork_nvme.policies import CQView, EventIdx, Policy, policy
 
 _START = 60.0
-"""Seconds for a process to start, before it has read a line of the user's."""
+"""Seconds for a process to start, before it reads the user's file."""
 _MEMORY = 2 * 2**30
-"""Bytes that it may take."""
+"""The most bytes of memory for the process."""
 _patience = 10.0
 
 
 def patience(seconds: float) -> None:
-    """Sets how long a file may take to be loaded, and a policy to answer; otherwise that is ten seconds."""
+    """Sets the seconds for a file to load and for a policy to answer (default: ten)."""
     global _patience
     _patience = seconds
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """What is told of a policy when its file was loaded: where it is defined, and its source if it is a function."""
+    """The answer when a file was loaded: the policy's place in the file, and its source if it is a function."""
 
     doc: str
     at_cork: bool
@@ -58,7 +58,7 @@ class _Loaded:
 
 # -- here --------------------------------------------------------------------------------------------------------------
 class Own:
-    """The formula of a policy of the user's own, and what was told of it."""
+    """The formula of a user's own policy, and the data about it."""
 
     def __init__(self, name: str, process: _Process) -> None:
         self.name, self._process = name, process
@@ -66,7 +66,7 @@ class Own:
         self.told: _Loaded = process.ask(name, None)
 
     def __call__(self, view: CQView) -> EventIdx:
-        """What the policy gives; raises `InstanceError`."""
+        """The EventIdx that the policy gives; raises `InstanceError`."""
         key = pickle.dumps(view)
         if key not in self._given:
             self._given[key] = self._process.ask(self.name, key)
@@ -90,19 +90,19 @@ def load(name: str) -> Policy:
 
 
 def forget() -> None:
-    """Ends the processes: files are loaded again."""
+    """Ends the processes, so that files are loaded again."""
     for process in _processes.values():
         process.end()
     _processes.clear()
 
 
 class _Process:
-    """A process that has loaded one file. It ends with this one."""
+    """A process that has loaded one file; it ends when this process ends."""
 
     def __init__(self, path: str) -> None:
         self.path, self._lock = path, threading.Lock()
         self._link, theirs = Pipe()
-        life, self._life = os.pipe()  # closed by whatever ends this process
+        life, self._life = os.pipe()  # closes when this process ends, however it ends
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
             f"from uncork_nvme.own import serve; serve({theirs.fileno()}, {life})"
@@ -115,7 +115,7 @@ class _Process:
         self._ready = False
 
     def ask(self, name: str, view: bytes | None) -> Any:
-        """The answer about a function of the file: what it is, or what it gives on a view. Raises `InstanceError`."""
+        """The answer about a function of the file: its data, or its value on a view. Raises `InstanceError`."""
         with self._lock:
             try:
                 self._await(f"policy {name}: no process could be started for {self.path}", _START, ready=True)
@@ -152,7 +152,7 @@ class _Process:
         return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
     def end(self) -> None:
-        """Ends it, whatever it does."""
+        """Ends the process, whatever it does."""
         self._running.kill()
         self._running.wait()
         self._link.close()
@@ -161,7 +161,7 @@ class _Process:
 
 
 class _Data(pickle.Unpickler):
-    """Reads expressions and nothing else: a file cannot have this process run something."""
+    """Reads expressions only, so that a file cannot make this process run code."""
 
     _KNOWN = (
         ("uncork.core.expr", "Expr"),
@@ -172,7 +172,7 @@ class _Data(pickle.Unpickler):
     )
 
     def find_class(self, module: str, name: str) -> Any:
-        """A class that expressions are made of."""
+        """The class of that name, if expressions are made of it."""
         if (module, name) not in self._KNOWN:
             raise pickle.UnpicklingError(f"{module}.{name}")
         return super().find_class(module, name)
@@ -180,7 +180,7 @@ class _Data(pickle.Unpickler):
 
 # -- in the process of a file ------------------------------------------------------------------------------------------
 def serve(link: int, life: int) -> None:
-    """Answers questions until the parent ends. What a file prints is printed on standard error."""
+    """Answers questions until the parent ends; the file's output goes to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     threading.Thread(target=_outlived, args=(life,), daemon=True).start()
     with contextlib.suppress(ValueError, OSError):  # macOS has no such limit
@@ -198,7 +198,7 @@ def serve(link: int, life: int) -> None:
                 answer = pickle.dumps(_in_file(name, error))
             asked.send_bytes(answer)
     finally:
-        os._exit(1)  # whatever the file wants to do at its end
+        os._exit(1)  # without the handlers that the file may have registered
 
 
 def _outlived(life: int) -> None:
@@ -207,9 +207,9 @@ def _outlived(life: int) -> None:
 
 
 class _AsWritten(importlib.machinery.SourceFileLoader):
-    """Runs a file as it stands now, and leaves nothing beside it.
+    """Loads the current text of a file, and writes no byte code.
 
-    Byte code on disk is taken for that of a file that was saved again in the same second with the same length.
+    Python would use old byte code for a file that was saved again in the same second with the same length.
     """
 
     def get_code(self, fullname: str) -> CodeType:
@@ -243,7 +243,7 @@ def _answer(modules: dict[str, ModuleType], name: str, view: bytes | None) -> _L
 def _place(formula: Callable[..., Any]) -> tuple[str, int, str] | None:
     formula = inspect.unwrap(formula)
     code = getattr(formula, "__code__", None)
-    if code is None:  # not a function of Python's, but something that can be called
+    if code is None:  # a callable that is no Python function
         return None
     try:
         return code.co_filename, code.co_firstlineno, inspect.getsource(formula)
@@ -252,7 +252,7 @@ def _place(formula: Callable[..., Any]) -> tuple[str, int, str] | None:
 
 
 def _module(path: str) -> ModuleType:
-    # As Python does for a script: it imports what stands beside it, and leaves no byte code there.
+    # As Python does for a script: the file may import its neighbours, and no byte code is written there.
     sys.path.insert(0, str(Path(path).resolve().parent))
     sys.dont_write_bytecode = True
     stem = Path(path).stem
@@ -264,7 +264,7 @@ def _module(path: str) -> ModuleType:
 
 
 def _in_file(name: str, error: BaseException) -> str:
-    """What went wrong, with the line of the user's file that it comes from, if it comes from there."""
+    """The message for an error, with the line of the user's file if the error comes from there."""
     path = name.rpartition(":")[0]
 
     def here(filename: str | None) -> bool:

@@ -1,6 +1,6 @@
-"""EventIdx policies: what the device writes to CQ EventIdx after it has posted, and where it arms before it corks.
+"""EventIdx policies: what the device writes to CQ EventIdx after a post, and at a cork if it arms there.
 
-A policy is one function from what the device knows of the CQ to a position on it, or `LEAVE`.
+A policy is a function from the device's knowledge of the CQ to a position on the CQ, or `LEAVE`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from uncork.core.sorts import Bool, Nat, Ring, SlipError, did_you_mean
 
 @frozen
 class CQView:
-    """What a policy may look at: the device's own knowledge, with the post in progress counted.
+    """The device's knowledge of the CQ that a policy may use, with the post in progress counted.
 
-    `head`, `tail`: positions. `occupied`, `permits`: numbers (entries not known to be consumed; permits available, that
-    is capacity - occupied - permits held). `corked`: whether any SQ is corked (true where an SQ is about to be).
-    `corking`: whether an SQ is about to be and nothing was posted, as plain True or False. `size` and `capacity`
-    (size - 1) are plain integers. So is `sqs`, the number of SQs, unless they come and go.
+    `head`, `tail`: positions. `occupied`: the number of entries not known to be consumed. `permits`: the number of
+    available permits, that is capacity - occupied - permits held. `corked`: whether any SQ is corked or about to be
+    corked. `corking`: plain True if the policy is asked at a cork, plain False after a post. `size` and `capacity`
+    (size - 1) are plain integers. `sqs`, the number of SQs, is a plain integer unless SQs come and go.
     """
 
     head: Expr
@@ -39,24 +39,24 @@ class CQView:
 
     @property
     def capacity(self) -> int:
-        """How many entries the CQ can hold."""
+        """The number of entries that the CQ can hold."""
         return self.size - 1
 
 
 @frozen
 class EventIdx:
-    """A value for EventIdx and the condition under which it is written at all."""
+    """A value for EventIdx, and the condition under which the device writes it."""
 
     value: Expr | None
     written: Expr
 
 
 LEAVE = EventIdx(None, boolean(False))
-"""EventIdx is left as it is."""
+"""The device does not write EventIdx."""
 
 
 def leave_if(condition: Expr, value: Expr) -> EventIdx:
-    """EventIdx is left as it is where the condition holds, else becomes `value`."""
+    """Writes `value` to EventIdx unless the condition holds."""
     return EventIdx(value, ~lift(condition, Bool()))
 
 
@@ -65,7 +65,7 @@ Formula = Callable[[CQView], Expr | EventIdx]
 
 @frozen
 class Policy:
-    """A named policy: `formula` is used after a post; at a cork too if `at_cork`, else EventIdx is left there."""
+    """A named policy: `formula` gives EventIdx after a post, and with `at_cork` at a cork, too."""
 
     name: str
     doc: str
@@ -74,13 +74,13 @@ class Policy:
     at_cork: bool = False
 
     def writes(self, size: int) -> bool:
-        """Whether it ever writes CQ EventIdx."""
+        """Whether this policy ever writes CQ EventIdx."""
         head, tail = (Expr("var", (), Ring(size), name) for name in ("head", "tail"))
         occupied, permits = (Expr("var", (), Nat(size - 1), name) for name in ("occupied", "permits"))
         return self.event_idx(CQView(head, tail, occupied, permits, boolean(False), size, 1)).value is not None
 
     def event_idx(self, view: CQView, *, corking: bool = False) -> EventIdx:
-        """What this policy writes; raises `SlipError` if the formula does not give a position on the CQ."""
+        """The EventIdx that this policy gives; raises `SlipError` if the formula gives no position on the CQ."""
         if corking and not self.at_cork:
             return LEAVE
         result = self.formula(replace(view, corking=corking))
@@ -112,7 +112,7 @@ def policy(*, source: str = "", at_cork: bool = False) -> Callable[[Formula], Po
 def policy(
     formula: Formula | None = None, *, source: str = "", at_cork: bool = False
 ) -> Policy | Callable[[Formula], Policy]:
-    """Makes a `Policy` of a function: named after it, explained by its docstring."""
+    """Makes a `Policy` of a function; the function's name and docstring become the policy's."""
 
     def make(function: Formula) -> Policy:
         name = function.__name__.replace("_", "-")
@@ -132,13 +132,13 @@ def _known(*, source: str, at_cork: bool = False) -> Callable[[Formula], Policy]
 
 @_known(source="Oxide Propolis before PR #1026 (6dae4dc3)")
 def tail(cq: CQView) -> Expr:
-    """The tail: the guest never rings for entries that it consumes up to there."""
+    """The tail: the guest never rings for entries that it consumes up to the tail."""
     return cq.tail
 
 
 @_known(source="Oxide Propolis since PR #1026 (e25e56ee)")
 def tail_lag(cq: CQView) -> EventIdx:
-    """One behind the tail, left alone while at most one entry is unread."""
+    """One behind the tail; not written while at most one entry is unread."""
     return leave_if(cq.occupied <= 1, cq.tail - 1)
 
 
@@ -156,19 +156,19 @@ def head(cq: CQView) -> Expr:
 
 @_known(source='the "more careful treatment" of Oxide Propolis PR #1026 and issue #1043, counting capacity')
 def reserve_slots(cq: CQView) -> Expr:
-    """As far as the tail, but never so far that less than one entry per SQ is left: head + (capacity - n) at most."""
+    """The tail, but at most head + (capacity - n), so that at least one entry per SQ is left."""
     return cq.head + minimum(cq.occupied, maximum(cq.capacity - cq.sqs, 0))
 
 
 @_known(source="Oxide Propolis issue #1043, in its own words: head + (size - n)")
 def reserve_slots_size(cq: CQView) -> Expr:
-    """The same counting the ring's size: head + (size - n) at most. For one SQ this is the tail."""
+    """The tail, but at most head + (size - n). For one SQ this is the tail."""
     return cq.head + minimum(cq.occupied, maximum(cq.size - cq.sqs, 0))
 
 
 @_known(source="Oxide Propolis issue #1043, counting permits")
 def reserve_permits(cq: CQView) -> Expr:
-    """The tail while there is a permit for every SQ, else the head."""
+    """The tail while a permit is left for every SQ, else the head."""
     return ite(cq.permits >= cq.sqs, cq.tail, cq.head)
 
 
@@ -183,13 +183,13 @@ def arm_on_cork(cq: CQView) -> Expr:
 
 @_known(source="QEMU 7.1 (3f7fe8de3d49), fixed by fa5db2aa168b")
 def never(_: CQView) -> EventIdx:
-    """EventIdx is never written: it keeps the value that the guest's page came with."""
+    """Never written: EventIdx keeps the value in the guest's page."""
     return LEAVE
 
 
 @_known(source="OpenVMM vm/devices/storage/nvme/src/queue.rs since #1582: CompletionQueue::poll_ready")
 def head_when_full(cq: CQView) -> EventIdx:
-    """The head of a full CQ, as a completion waits for room; left where it is as long as there is some."""
+    """The head if the CQ is full and a completion waits for room; not written while there is room."""
     return leave_if(cq.occupied < cq.capacity, cq.head)
 
 
@@ -201,7 +201,7 @@ def half(cq: CQView) -> Expr:
 
 @_known(source="FEMU hw/femu/nvme-io.c: nvme_process_cq_cpl")
 def head_1(cq: CQView) -> Expr:
-    """One behind the head: a guest never passes it, but once a lap."""
+    """One behind the head: a guest passes EventIdx only once a lap."""
     return cq.head - 1
 
 

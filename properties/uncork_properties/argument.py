@@ -1,4 +1,4 @@
-"""The proof for all sizes: lemmas, what follows, and why it ends. Whether it holds is for an engine to say."""
+"""The proof for all sizes: lemmas, claims and termination arguments. An engine decides whether the proof holds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from uncork_properties.lemmas import of_sq, shared
 from uncork_properties.ranks import descents, frames, responses
 
 COUNTED = ("the CQ never overflows", "no CQE is overwritten unread")
-"""Without these, CQEs that are only counted are not those of the ring."""
+"""The claims on which the counting of CQEs rests: without them the counted CQEs are not the CQEs of the ring."""
 
 
 def argument(m: AnySize, system: System) -> Argument:
-    """The proof for a machine, with one SQ or any number."""
+    """The proof for a machine with one SQ, or with any number."""
     stated = properties(m, system)
     livenesses = [p for p in stated if isinstance(p, NotForever) and p.name.endswith(m.sqs[0].label)]
     return Argument(

@@ -1,4 +1,4 @@
-"""The properties of a machine: safety, the three livenesses for each SQ, and covers that show that it moves."""
+"""The properties of a machine: safety, three livenesses for each SQ, and covers that show that the machine moves."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ROWS = {
     "safety": "Indices in range, permits conserved, the CQ never overflows, no CQE is overwritten unread, and "
     "no doorbell "
     "of a conforming guest carries a bad index.",
-    "uncorked": "An SQ with published entries whose workers sleep does not stay so for ever.",
+    "uncorked": "An SQ with published entries and sleeping workers is always woken at some time.",
     "drains": "If the guest stops submitting, every published command completes and its CQE is consumed.",
     "progress": "A published entry is eventually fetched, even while other SQs keep submitting.",
 }
-"""The properties that have a verdict each, over all SQs, by name."""
+"""The properties with a verdict each, over all SQs, by name."""
 
 _WAKERS = (
     "need_sq",
@@ -40,12 +40,12 @@ _WAKERS = (
 
 
 def properties(machine: Machine, system: System) -> list[Property]:
-    """Everything that must hold, in the order of `ROWS`."""
+    """All properties that must hold, in the order of `ROWS`."""
     return [*_safety(machine, system), *(prop for row in _LIVENESS for prop in row(machine, system))]
 
 
 def _where(system: System, *families: str) -> Expr:
-    """Whether an action of these families may happen."""
+    """Whether an action of these families is enabled."""
     return any_of(action.guard for action in system.actions if action.family in families)
 
 
@@ -177,18 +177,18 @@ COVERS = (
     *("corks an SQ", "uncorks an SQ", "leaves a completion queued", "wraps the CQ", "wraps an SQ", "fills the CQ"),
     *("rings a doorbell", "remits a permit", "elides a doorbell", "delays a store"),
 )
-"""The names of all covers; which of them a machine has depends on what it does."""
+"""The names of all covers; a machine has those that apply to its choices."""
 
 
 def covers(m: Machine, system: System) -> list[Cover]:
-    """What some run of the machine must show, or a proof about it is empty."""
+    """The covers of a machine: some run must reach each; otherwise a proof about the machine says nothing."""
     cq = m.cq
 
     def some(name: str, condition: Expr) -> Sometimes:
         return Sometimes(name, condition, name)
 
     def again(name: str, *families: str) -> Repeatedly:
-        """An index that moves one way wraps exactly if it moves again and again."""
+        """A cover for an index that moves one way: it wraps exactly if it moves infinitely often."""
         return Repeatedly(name, frozenset(a.name for a in system.actions if a.family in families), name)
 
     corks = [
@@ -211,7 +211,7 @@ def covers(m: Machine, system: System) -> list[Cover]:
 
 
 def _uncorking(m: Machine, system: System) -> Expr:
-    """Whether a step that takes an SQ out of the corked set may happen."""
+    """Whether a step that uncorks an SQ is enabled."""
     return any_of(
         action.guard & q.corked for action in system.actions for q in m.sqs if f"{q.name}.corked" in action.updates
         and action.family not in ("cork", "cork_park")
@@ -219,7 +219,7 @@ def _uncorking(m: Machine, system: System) -> Expr:
 
 
 def named(stated: Sequence[Property], name: str) -> Property:
-    """The property of a name, or the first of a row; raises `InstanceError` if there is none."""
+    """The property of that name, or the first property of that row; raises `InstanceError` if there is none."""
     for prop in stated:
         if name in (prop.name, prop.row):
             return prop

@@ -1,4 +1,4 @@
-"""What a policy costs: a line a cost."""
+"""The costs of a policy: doorbell rates and waits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _POST = ("post", "post_queued")
 
 
 def rates(_: Machine, system: System) -> list[Rate]:
-    """Doorbells for each completion that is posted; a doorbell is a write that traps to the device."""
+    """The doorbells per posted completion; a doorbell is a write that traps to the device."""
     return [
         Rate("CQ doorbells", "CQ doorbells per completion posted", _of(system, "ring_cq"), _of(system, *_POST)),
         Rate("SQ doorbells", "SQ doorbells per completion posted", _of(system, "ring_sq"), _of(system, *_POST)),
@@ -20,12 +20,12 @@ def rates(_: Machine, system: System) -> list[Rate]:
 
 
 def waits(m: Machine, system: System) -> Iterator[Wait]:
-    """How long a corked SQ waits while the CQ has room, in CQEs consumed and in completions posted; for each SQ.
+    """The waits of each corked SQ while the CQ has room, in CQEs consumed and in completions posted.
 
-    There is room where permits are available, or the shadow head is past the head that the device knows. *Until woken*:
-    until the SQ is taken out of the corked set. A device that finds a permit for a corked SQ may leave it there, and
-    serve it; so also *idle*: only while it has published entries, and its workers sleep. A wait ends too when others
-    have taken the room.
+    There is room if permits are available, or if the shadow head is past the head that the device knows. A wait ends
+    when the SQ is no longer corked, or when other SQs have taken the room. A device that finds a permit for a corked SQ
+    may serve the SQ and leave it corked, so *idle* waits count only while the SQ has published entries and its workers
+    sleep.
     """
     consumes, posts = _of(system, "consume"), _of(system, *_POST)
     for q in m.sqs:

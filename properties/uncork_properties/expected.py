@@ -1,8 +1,8 @@
 """The expected verdicts as data: one line an instance, in a CSV file that people and `uncork check` read.
 
-A property's cell is `proved`, `refuted` or `refuted STEM+LOOP` (the steps before the loop and in it); or `open` beside
-a safety that is refuted, at which the search ends. What is empty is not compared, nor are `states` and `depth`.
-`unreached` names the covers that no run reaches, joined by `;`: all others have to be reached.
+A property's cell is `proved`, `refuted` or `refuted STEM+LOOP` (the steps before and in the loop). A cell is `open` if
+safety is refuted, because the search ends there. Empty cells are not compared; of `states` and `depth` the same holds.
+`unreached` names the covers that no run reaches, joined by `;`: all other covers have to be reached.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ COLUMNS = [
 _HERE = Path(__file__).parent / "recorded"
 _INSTANCE = 7
 _MADE_OF = COLUMNS[: _INSTANCE - 1]
-"""What an instance is made of, but for its overrides."""
+"""The columns of an instance, without its overrides."""
 OPEN = "open"
 _VERDICT = re.compile(rf"proved|{OPEN}|refuted( (0|[1-9][0-9]*)\+(0|[1-9][0-9]*))?")
 
 
 @frozen
 class Expected:
-    """What one instance is expected to give, by property where something is; `where` is the file and line of it."""
+    """The expected verdicts of an instance, by property; `where` is the file and line."""
 
     verdicts: Mapping[str, str]
     states: int | None
@@ -48,35 +48,35 @@ class Expected:
 
     @property
     def by_verdict(self) -> Expected:
-        """The same without what depends on which states are told apart: counts, and the lengths of loops."""
+        """The same without counts and lengths of loops, which depend on how states are merged."""
         verdicts = {row: each.split(" ")[0] for row, each in self.verdicts.items()}
         return replace(self, verdicts=verdicts, states=None, depth=None)
 
 
 class ExpectationError(ValueError):
-    """A file of expectations cannot be read; the message names the file and the line."""
+    """An unreadable file of expectations; the message names the file and the line."""
 
 
 def default(name: str = "expected.csv", of: Collection[Instance] | None = None) -> dict[str, tuple[Instance, Expected]]:
-    """The default matrix with its expectations, by instance name; or the deep one, `deep.csv`.
+    """The expectations of a recorded file (default: of the default matrix), by instance name.
 
-    `of` some instances: lines that do not begin with what one of them is made of are passed over.
+    If `of` is given, lines for other instances are skipped.
     """
     only = None if of is None else {tuple(str(getattr(each, name)) for name in _MADE_OF) for each in of}
     return _read((_HERE / name).read_text(encoding="utf-8"), name, only)
 
 
 RECORDED = ("field.csv", "lifecycle.csv", "second-sq.csv", "memory.csv", "hand-over.csv", "expected.csv")
-"""The files of verdicts that are looked up by name; where an instance stands in several, the last one counts."""
+"""The files in which an instance's verdicts are looked up; if several have the instance, the last file counts."""
 
 
 def recorded(of: Collection[Instance] | None = None) -> dict[str, tuple[Instance, Expected]]:
-    """All that is expected of any instance, or `of` some, by its name."""
+    """The expectations of all recorded instances, or only `of` some, by name."""
     return {name: each for file in RECORDED for name, each in default(file, of).items()}
 
 
 def load(path: str) -> dict[str, tuple[Instance, Expected]]:
-    """A file of expectations, by instance name; raises `ExpectationError`. Spreadsheets put a mark before UTF-8."""
+    """Reads expectations, by instance name; raises `ExpectationError`. Skips the byte-order mark of spreadsheets."""
     try:
         content = Path(path).read_bytes()
         found = _read(content.decode("utf-8-sig"), path)
@@ -182,17 +182,17 @@ def _parts(line: Mapping[str, str], name: str) -> list[str]:
 
 
 def cell(verdict: str, trace_steps: int | None, loop_steps: int | None) -> str:
-    """How a verdict stands in the file."""
+    """The cell of a verdict in the file."""
     if verdict != "refuted" or trace_steps is None or loop_steps is None:
         return verdict
     return f"refuted {trace_steps - loop_steps}+{loop_steps}"
 
 
 def word(cells: Mapping[str, str]) -> str:
-    """One word for an instance's verdicts, and the number of steps that show it.
+    """One word for an instance's verdicts, and the number of steps of the refuting run.
 
-    `UNSAFE`; `HANGS` if an SQ can stay corked or the queues do not drain; `starves` if only progress fails; `live` if
-    all is proved; `open` if that is not known.
+    `UNSAFE`; `HANGS` if an SQ can stay corked or the queues never drain; `starves` if only progress fails; `live` if
+    everything is proved; `open` otherwise.
     """
     for rows, name in ((("safety",), "UNSAFE"), (("drains", "uncorked"), "HANGS"), (("progress",), "starves")):
         refuted = [cells[row] for row in rows if cells.get(row, "").startswith("refuted")]
@@ -203,9 +203,9 @@ def word(cells: Mapping[str, str]) -> str:
 
 
 def lines(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The lines that record what `uncork check --json` printed as expected.
+    """The lines that record the rows of `uncork check --json` as expectations.
 
-    Nothing is expected of rows that are open, unless safety is refuted; nor of the counts of a search that did not end.
+    Open rows are left out unless safety is refuted, and so are the counts of a search that did not end.
     """
     found: dict[str, dict[str, str]] = {}
     for row in rows:
@@ -223,7 +223,7 @@ def lines(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def dumps(recorded: Iterable[Mapping[str, str]]) -> str:
-    """Lines as the file has them."""
+    """The text of the file with these lines."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -1,8 +1,8 @@
-"""Why no wake-up is lost, for a reader and for induction: facts that hold in every state, none of them trusted.
+"""Facts that hold in every state, for a proof by induction that no wake-up is lost; the engine trusts none of them.
 
-The heart is the last one: *an SQ with published entries whose worker sleeps has a wake-up on its way*. The others say
-where things are, so that a solver can see that each step keeps it. They are meant for one SQ with one worker; a fact
-that is not kept by some machine is dropped by the engine, with all that needs it.
+The heart is the last one: *an SQ with published entries whose worker sleeps has a wake-up on its way*. The other facts
+say where indices and actors are, so that a solver can show that each step preserves the last fact. They are meant for
+one SQ with one worker. If a machine does not preserve a fact, the engine drops the fact and everything that needs it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from uncork_nvme.state.queues import CQ, SQ
 from uncork_nvme.steps.guest import crossed
 
 _POPPING = ("cork arm", "cork recheck", "fetch", "arm", "reread")
-"""Where a worker holds the lock of its SQ."""
+"""The positions of a worker that holds the lock of its SQ."""
 
 
 def facts(m: Machine) -> list[Expr]:
-    """What holds in every state, as far as the machine is one that they are meant for."""
+    """The candidate facts of a machine, which hold in every state of a machine that they are meant for."""
     found = [*_ring(m), *_locks(m), *(fact for q in m.sqs for fact in _queue(m, q))]
     if len(m.sqs) == 1:
         found += [fact for w in m.sqs[0].workers for fact in (*_armed(m, w), *_wake_up(m, m.sqs[0], w))]
@@ -32,14 +32,14 @@ def facts(m: Machine) -> list[Expr]:
 
 
 def never_lost(m: Machine, system: System) -> list[Always]:
-    """Lost-wake-up freedom: no state is stuck, with an SQ that has published entries and sleeps."""
+    """Lost-wake-up freedom: no state is stuck while an SQ has published entries and sleeping workers."""
     going = any_of(action.guard for action in system.actions if action.fair)
     return [always(f"no wake-up of {q.label} is lost", "uncorked", ~(q.pending > 0) | ~q.asleep | going) for q in m.sqs]
 
 
 # -- where things are --------------------------------------------------------------------------------------------------
 def _ring(m: Machine) -> Iterator[Expr]:
-    """On the CQ: head, shadow, cursor and tail stand in this order, and new entries from the cursor to the tail."""
+    """Facts of the CQ: head, shadow, cursor and tail are in this order; new entries are from the cursor to the tail."""
     cq = m.cq
     yield cq.shadow - cq.head <= cq.cursor - cq.head
     yield cq.cursor - cq.head <= cq.occupied
@@ -57,7 +57,7 @@ def _ring(m: Machine) -> Iterator[Expr]:
 
 
 def _locks(m: Machine) -> Iterator[Expr]:
-    """A lock is held by the one who stands where it is held."""
+    """Facts of locks: a lock is held exactly if an actor is at a position that holds it."""
     workers = [w for q in m.sqs for w in q.workers]
     holders = [
         *(w.at.among("cork arm", "cork recheck") for w in workers),
@@ -72,7 +72,7 @@ def _locks(m: Machine) -> Iterator[Expr]:
 
 
 def _queue(m: Machine, q: SQ) -> Iterator[Expr]:
-    """On an SQ: head, known tail and shadow tail in this order; each slot in use is somewhere; EventIdx is the head."""
+    """Facts of an SQ: head, known tail and shadow tail in order; each slot in use counted; EventIdx is the head."""
     yield q.tail - q.head <= q.pending
     unread = m.cq.tail - m.cq.cursor
     if len(m.sqs) > 1:
@@ -103,7 +103,7 @@ def _to_cross(m: Machine, cq: CQ, start: Expr) -> Expr:
 
 
 def _armed(m: Machine, w: Serving) -> Iterator[Expr]:
-    """Where a worker may come to park its SQ, EventIdx lies on an entry that the guest has still to pass."""
+    """If a worker may park its SQ, EventIdx is on an entry that the guest has not passed yet."""
     cq = m.cq
     armed = (cq.available > 0) | _to_cross(m, cq, cq.head)
     yield ~w.at.among("cork arm", "cork recheck") | (cq.available == 0)
@@ -114,7 +114,7 @@ def _armed(m: Machine, w: Serving) -> Iterator[Expr]:
 
 
 def _wake_up(m: Machine, q: SQ, w: Serving) -> Iterator[Expr]:
-    """A wake-up is on its way."""
+    """The last fact: an SQ with published entries whose worker sleeps has a wake-up on its way."""
     cq, idle = m.cq, (q.pending > 0) & (q.wakeups == 0)
     if q.has("called"):
         idle = idle & ~q.called

@@ -1,10 +1,10 @@
-"""What is always so in a good design, whatever the sizes: the lemmas, for a device engineer to read.
+"""The lemmas: what holds in every state of a good design, at all sizes.
 
-The heart is one sentence: *a corked SQ with published entries has a wake-up on its way*. A doorbell is being handled;
-or the guest is about to look at EventIdx and will find it passed; or EventIdx lies ahead, among entries that the guest
-has not said it consumed, and will be passed; or a permit is held, and what becomes of it will wake the SQ; or somebody
-has posted and is about to move EventIdx. What else is here says where indices lie, who holds which lock and how many
-permits there are, and is needed to get from one such sentence to the next.
+The heart is one sentence: *a corked SQ with published entries has a wake-up on its way*. The device handles a doorbell;
+or the guest is about to read EventIdx and will find it passed; or EventIdx is ahead, among entries whose consumption
+the guest has not published, and will be passed; or a permit is held, and its later use wakes the SQ; or an actor has
+posted and is about to move EventIdx. The other lemmas say where indices are, which actor holds which lock, and how many
+permits there are. The proof of the heart needs them.
 """
 
 from __future__ import annotations
@@ -25,23 +25,26 @@ HEART = "wake-up on its way"
 
 
 def implies(condition: Expr, then: Expr) -> Expr:
-    """Whether the condition fails or the other holds."""
+    """The implication: `condition` fails, or `then` holds."""
     return ~condition | then
 
 
 def shared(m: AnySize) -> Iterator[Lemma]:
-    """Lemmas about the CQ and what all SQs have together."""
+    """Lemmas about the CQ and about sums over all SQs."""
     cq = m.cq
     yield Lemma(
         "CQ order",
-        "head, shadow, cursor and tail of the CQ lie in this order, less than a ring apart",
+        "head, shadow, cursor and tail of the CQ are in this order, less than a ring apart",
         (gap(cq.shadow, cq.head) >= 0)
         & (gap(cq.cursor, cq.shadow) >= 0)
         & (gap(cq.tail, cq.cursor) >= 0)
         & (gap(cq.tail, cq.head) <= cq.capacity),
     )
     yield Lemma(
-        "CQ ledger", "every entry between cursor and tail is some SQ's", gap(cq.tail, cq.cursor) == m.unread, basis=True
+        "CQ ledger",
+        "every entry between cursor and tail belongs to an SQ",
+        gap(cq.tail, cq.cursor) == m.unread,
+        basis=True,
     )
     yield Lemma(
         "permits",
@@ -49,14 +52,16 @@ def shared(m: AnySize) -> Iterator[Lemma]:
         cq.available + gap(cq.tail, cq.head) + m.held == cq.capacity,
         basis=True,
     )
-    yield Lemma("CQ lock", "who holds the CQ lock is one", m.at(*UNDER_CQ_LOCK) == ite(cq.locked, 1, 0), basis=True)
+    yield Lemma(
+        "CQ lock", "at most one actor holds the CQ lock", m.at(*UNDER_CQ_LOCK) == ite(cq.locked, 1, 0), basis=True
+    )
     yield from _unused("the consumer", cq.consumer)
     for place in UNDER_CQ_LOCK:
         yield Lemma(f"nobody at {place}", f"no step leads to {place}", m.at(place) == 0)
     told = cq.consumer.among("check", "ring", "notify head", "kick")
     yield Lemma(
         "consumer",
-        "the guest has something to publish before it publishes, and nothing until it polls again",
+        "the guest has something to publish before it publishes, and nothing from then until it polls again",
         implies(cq.consumer == "publish", gap(cq.cursor, cq.shadow) > 0)
         & implies(told, gap(cq.cursor, cq.shadow) == 0)
         & ite(cq.consumer == "check", cq.moved >= 1, cq.moved == 0),
@@ -71,7 +76,7 @@ def shared(m: AnySize) -> Iterator[Lemma]:
     for place in IN_POST:
         yield Lemma(
             f"posted at {place}",
-            "what was posted is occupied, as long as the shadow head was not read",
+            "a posted entry counts as occupied until the shadow head is read",
             implies(m.at(place) > 0, gap(cq.tail, cq.head) >= 1),
         )
     yield Lemma(
@@ -82,7 +87,7 @@ def shared(m: AnySize) -> Iterator[Lemma]:
     arming = m.at(*_before_armed(m)) > 0
     yield Lemma(
         "a full CQ is armed",
-        "when the CQ is full, CQ EventIdx is not the tail, the one position that asks for no doorbell",
+        "when the CQ is full, CQ EventIdx is not the tail, the only position for which the guest never rings",
         implies((gap(cq.tail, cq.head) == cq.capacity) & ~arming, gap(cq.tail, cq.event) >= 1),
     )
     yield Lemma(
@@ -92,12 +97,12 @@ def shared(m: AnySize) -> Iterator[Lemma]:
     )
     yield Lemma(
         "armed when read",
-        "CQ EventIdx is written, and not the tail, before the shadow head is read",
+        "before the shadow head is read, CQ EventIdx is written, and is not the tail",
         implies(m.at("post read") > 0, gap(cq.tail, cq.event) >= 1),
     )
     yield Lemma(
         "armed at a cork",
-        "whoever re-reads before it corks has CQ EventIdx at the head",
+        "when a worker re-reads the shadow head before it corks, CQ EventIdx is the head",
         implies(m.at("cork recheck") > 0, gap(cq.event, cq.head) == 0),
     )
     yield Lemma(
@@ -108,14 +113,14 @@ def shared(m: AnySize) -> Iterator[Lemma]:
 
 
 def _unused(who: str, at: Expr) -> Iterator[Lemma]:
-    """For each place, that it is not used: dropped for all but those to which no step leads."""
+    """A lemma for each position that no actor is there; the engine drops the lemmas of reachable positions."""
     assert isinstance(at.sort, Enum)
     for place in at.sort.names:
         yield Lemma(f"{who} never at {place}", f"no step leads to {place}", at != place)
 
 
 def _before_armed(m: AnySize) -> tuple[str, ...]:
-    """Where a poster stands that has written its CQE, and not CQ EventIdx."""
+    """The positions of a poster that has written its CQE, but not yet CQ EventIdx."""
     sequence = post_sequence(m)
     return tuple(sequence[: sequence.index("post arm") + 1]) if "post arm" in sequence else ()
 
@@ -126,7 +131,7 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
     unfreed = q.unfreed if m.choices.early_free != YES else 0
     yield Lemma(
         f"order of {name}",
-        "head, tail (as the device knows it) and shadow lie in this order, less than a ring apart",
+        "head, tail (as the device knows it) and shadow are in this order, less than a ring apart",
         (gap(q.tail, q.head) >= 0) & (gap(q.shadow, q.tail) >= 0) & (pending <= q.capacity),
     )
     yield Lemma(
@@ -137,17 +142,17 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
     if m.choices.early_free != YES:
         yield Lemma(
             f"slots not freed of {name}",
-            "a slot that waits before the publish is one of an entry consumed",
+            "a slot that waits before the publish belongs to a consumed entry",
             implies(m.cq.consumer.among("poll", "publish"), q.unfreed <= gap(m.cq.cursor, m.cq.shadow)),
         )
     for who in q.actors:
         yield from _unused(who.name, who.at)
     yield from _unused(f"the submitter of {name}", q.submitter)
-    yield Lemma(f"lock of {name}", "who holds the SQ lock is one", q.at(*UNDER_SQ_LOCK) == ite(q.locked, 1, 0))
+    yield Lemma(f"lock of {name}", "at most one worker holds the SQ lock", q.at(*UNDER_SQ_LOCK) == ite(q.locked, 1, 0))
     if len(q.workers) > 1:
         yield Lemma(
             f"one pop at a time of {name}",
-            "who pops is one, to the end of its remit",
+            "at most one worker pops, to the end of its remit",
             q.at(*UNDER_SQ_LOCK, "remit") == ite(q.popping, 1, 0),
         )
     if m.choices.backend == "in-worker":
@@ -162,7 +167,7 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
         )
         yield Lemma(
             f"move of {name}",
-            "the submitter remembers its move until it has looked at SQ EventIdx",
+            "the submitter remembers its move until it has read SQ EventIdx",
             ite(q.submitter == "check", q.moved >= 1, q.moved == 0),
         )
     else:
@@ -179,7 +184,7 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
         waits = waits & ~q.called
     yield Lemma(
         f"a doorbell or a cork of {name}",
-        "entries that nobody will look at have a doorbell coming, or the SQ is corked and its workers sleep",
+        "if no worker will look at the entries, a doorbell is coming, or the SQ is corked and its workers sleep",
         implies(waits, q.corked & (q.at("remit") == 0)),
         needed=True,
     )
@@ -192,7 +197,7 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
 
 
 def doorbell_owed(m: AnySize, q: AnySQ) -> Expr:
-    """Whether an SQ doorbell is being rung, or will be: the guest moved its tail past SQ EventIdx."""
+    """Whether the guest rings, or will ring, an SQ doorbell: it moved its tail past SQ EventIdx."""
     ringing = q.submitter.among("ring", "notify tail", "notify")
     if not m.buffered:
         return ringing
@@ -200,7 +205,7 @@ def doorbell_owed(m: AnySize, q: AnySQ) -> Expr:
 
 
 def _wake_up(m: AnySize) -> Expr:
-    """Whether something will yet wake every corked SQ."""
+    """Whether a wake-up of every corked SQ is on its way."""
     cq = m.cq
     handled = cq.consumer.among("ring", "notify head", "kick")
     if m.choices.kick_on_doorbell != YES:

@@ -1,10 +1,10 @@
-"""Loads: how long each step of a machine takes, and what is measured as it runs. Times are in microseconds.
+"""Loads: how long each step of a machine takes, and what is measured. Times are in microseconds.
 
-A step of guest or device takes 0.1, a doorbell register is a trap and takes 2, a notified worker runs after 1. A
-command takes 10 on average (exponential), each worker running one at a time; where completions come from elsewhere,
-those of an SQ come one after another, 2 apart on average (exponential). All other times are means as well, and spread
-by `SPREAD` of their mean unless another spread is asked for: with constant ones actors move in lockstep, which no
-machine does.
+A step of guest or device takes 0.1, a doorbell (a trap) takes 2, and a notified worker runs after 1. A command takes 10
+on average (exponential), and each worker runs one command at a time. With a separate backend the completions of an SQ
+come one after another, 2 apart on average (exponential). All other times are means, too, with a standard deviation of
+`SPREAD` means unless another spread is given: with constant times the actors move in lockstep, which no real machine
+does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
 STEP, TRAP, WAKE, MEDIA, APART = 0.1, 2.0, 1.0, 10.0, 2.0
-"""Microseconds: a step, a trap, a worker's wake-up, a command; and how far apart completions from elsewhere come."""
+"""Microseconds of a step, a trap, a worker's wake-up and a command, and between completions of a separate backend."""
 
 
 SPREAD = 0.5
@@ -29,7 +29,7 @@ SPREAD = 0.5
 class Load:
     """A guest's load. `interrupt`: from the first new CQE to the consumer's first look; `STEP` is a guest that polls.
 
-    `arrivals` are those of each SQ's commands; None keeps the SQ full.
+    `arrivals` are the arrivals of each SQ's commands; None keeps the SQ full.
     """
 
     name: str
@@ -41,9 +41,9 @@ class Load:
 LOADS = {
     load.name: load
     for load in (
-        Load("full", "the SQ is kept full; an interrupt of 5 us for the first new CQE", 5),
-        Load("polled", "the SQ is kept full; the guest polls its CQ", STEP),
-        Load("coalesced", "the SQ is kept full; the guest looks 100 us after the first new CQE", 100),
+        Load("full", "the guest keeps the SQ full; an interrupt of 5 us for the first new CQE", 5),
+        Load("polled", "the guest keeps the SQ full and polls its CQ", STEP),
+        Load("coalesced", "the guest keeps the SQ full and looks 100 us after the first new CQE", 100),
         Load(
             "open", "commands come at random (Poisson), one in 12 us for each SQ; an interrupt of 5 us", 5, Arrivals(12)
         ),
@@ -61,14 +61,14 @@ _TIMES = {
     **dict.fromkeys(("ring_sq", "ring_cq"), TRAP),
     **dict.fromkeys(("wake", "poll"), WAKE),
 }
-"""The mean times of steps that take another than `STEP`, by family."""
+"""The mean times of steps that do not take `STEP`, by family."""
 _TAKES = ("reserve", "refresh", "cork_saved", "use_grant")
 _CORKS = ("cork", "cork_park", "line_up")
 _LOOKS = ("consume", "leave_loop")
 
 
 def timed(m: Machine, system: System, load: Load, spread: float = SPREAD) -> Timed:
-    """A machine under a load, with what is to be measured: who is corked, and how long it takes to resume."""
+    """The machine under a load, with the measured values: the corked SQs, and the time to resume."""
     times = {duty: _cases(m, actions[0], load, spread) for duty, actions in system.duties.items()}
     room = m.cq.available + m.cq.freed > 0
     spans = tuple(Span(f"resume {q.label}", _of(system, q, *_CORKS), room, _of(system, q, *_TAKES)) for q in m.sqs)
@@ -84,7 +84,7 @@ def _cases(m: Machine, action: Action, load: Load, spread: float) -> tuple[Case,
 
 
 def _arrivals(m: Machine, system: System, load: Load) -> Iterator[tuple[str, Arrivals]]:
-    """Each step that submits some number of entries has its share of the commands that arrive."""
+    """The arrivals of each `submit` step: its share of the commands that arrive."""
     for q in m.sqs if load.arrivals else ():
         batches = list(m.batches(q))
         for action in system.actions:
@@ -95,10 +95,10 @@ def _arrivals(m: Machine, system: System, load: Load) -> Iterator[tuple[str, Arr
 
 
 def _of(system: System, q: SQ, *families: str) -> frozenset[str]:
-    """The actions of these families that are about an SQ."""
+    """The actions of these families that are about the SQ."""
     return frozenset(action.name for action in system.actions if action.family in families and action.about(q))
 
 
 def total(taken: Mapping[str, int], *families: str) -> int:
-    """How many actions of some families were taken, by the counts of each action."""
+    """The number of actions of these families in `taken`, which counts each action."""
     return sum(n for name, n in taken.items() if name.partition("(")[0] in families)

@@ -1,4 +1,4 @@
-"""The default matrix: which instances `uncork check` decides when nothing particular is asked for; and the deep one."""
+"""The default matrix, which `uncork check` decides without arguments, the deep matrix, and the field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POLICIES = (
     *("tail", "tail-lag", "tail-1", "head", "reserve-slots", "reserve-slots-size", "reserve-permits", "arm-on-cork"),
     "never",
 )
-"""What the default matrix is made of; whatever else the catalogue has is checked where it is named."""
+"""The devices, guests and policies of the default matrix; others in the catalogue are checked only if named."""
 
 SHAPES = (
     *(Shape(1, 2, 2), Shape(1, 3, 3), Shape(1, 4, 4), Shape(1, 4, 3)),
@@ -23,30 +23,30 @@ SHAPES = (
 """Number of SQs, entries of an SQ, entries of the CQ: one SQ, one larger than its CQ, and two and three SQs."""
 
 DEEP = (Shape(2, 3, 3), Shape(2, 4, 4), Shape(3, 2, 2))
-"""The shapes of the deep matrix, which takes minutes an instance."""
+"""The shapes of the deep matrix, which takes minutes for each instance."""
 
 
 FIELD = (Shape(1, 3, 3), Shape(2, 2, 2))
-"""The shapes in which every device of the catalogue is checked with every guest, or with two SQs with some."""
+"""The shapes in which every device is checked: with every guest for one SQ, with some guests for two."""
 
 
 def guests(sqs: int) -> list[str]:
-    """The guests that a shape is checked with: all of them for one SQ; with more, Linux."""
+    """The guests of a shape: all guests of the matrix for one SQ; Linux for more."""
     return list(GUESTS) if sqs == 1 else ["linux"]
 
 
 def policies(device: str) -> Sequence[str]:
-    """The policies that a device is checked with: all of the matrix, or if it is not in it, the one it has itself."""
+    """The policies of a device: all of the matrix, or only its own policy if the device is not in the matrix."""
     return POLICIES if device in DEVICES else (catalogue.DEVICES[device].policy,)
 
 
 def fits(device: str, sqs: int) -> bool:
-    """Whether a device is in the default matrix with so many SQs: three only where no EventIdx is written."""
+    """Whether the default matrix has a device with this number of SQs; three SQs need a device without EventIdx."""
     return sqs < 3 or catalogue.DEVICES[device].choices.get("doorbell_buffer") == "off"
 
 
 def instances() -> Iterator[Instance]:
-    """Every policy on every device, in every shape that fits, with the guests of that shape."""
+    """The default matrix: every policy on every device, in every shape that fits, with the guests of that shape."""
     for device in DEVICES:
         for guest in GUESTS:
             for policy in policies(device):
@@ -56,19 +56,19 @@ def instances() -> Iterator[Instance]:
 
 
 def deep() -> Iterator[Instance]:
-    """Every device with the policy it has by itself, as far as it can be decided in some minutes."""
+    """The deep matrix: every device with its own policy, at sizes that take some minutes."""
     for device in DEVICES:
         for shape in DEEP:
             yield Instance(device, "linux", catalogue.DEVICES[device].policy, *shape)
 
 
 def field_guests(sqs: int) -> list[str]:
-    """The guests of the field: all of them for one SQ; with more, Linux and one that shares a CQ among its SQs."""
+    """The guests of the field: all guests for one SQ; with more, Linux and a guest that shares a CQ among its SQs."""
     return list(catalogue.GUESTS) if sqs == 1 else ["linux", "many-to-one"]
 
 
 def field() -> Iterator[Instance]:
-    """Every device of the catalogue with its own policy and each guest, but for what is in the default matrix."""
+    """The field: every device of the catalogue with its own policy and each guest, without the default matrix."""
     known = {instance.name for instance in instances()}
     for device in catalogue.DEVICES.values():
         for shape in FIELD:

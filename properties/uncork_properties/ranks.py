@@ -1,4 +1,4 @@
-"""Why it ends, and why an SQ is heard whatever others do: ranks that fall, and what the sums over SQs stand for."""
+"""The termination arguments: ranks that fall, responses of a single SQ, and frames for the sums over SQs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed
 
 # -- why it ends -------------------------------------------------------------------------------------------------------
 def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Descent]:
-    """Why the guest's quiet drains the queues, and why one SQ by itself makes progress and is uncorked."""
+    """The descents: a guest that submits no more drains the queues, and a single SQ makes progress and is uncorked."""
     elsewhere = [_rest_at(m, *UNDER_CQ_LOCK), _rest_holds(m), _rest_unread(m)] if m.rest else []
     for prop in wanted:
         if prop.row == "drains" or not m.rest:
@@ -42,10 +42,10 @@ def _rest_unread(m: AnySize) -> Elsewhere:
 
 
 def _rank(m: AnySize, *, submits: bool) -> list[tuple[str, Expr]]:
-    """How much is left to do.
+    """The rank, how much is left to do, as named parts in lexicographic order.
 
-    `submits`: whether the guest may go on submitting, in a run that fetches nothing more of the one SQ there is; free
-    command slots are then what is left to do, and entries not fetched are not.
+    `submits`: whether the guest may go on submitting, in a run that fetches nothing more of the only SQ. Then free
+    command slots count as work left, and entries not fetched do not.
     """
     cq = m.cq
     phase = _weighed(cq.consumer, {"poll": 1, "check": 6, "ring": 5, "notify head": 4, "kick": 3})
@@ -60,7 +60,7 @@ def _rank(m: AnySize, *, submits: bool) -> list[tuple[str, Expr]]:
 
 
 def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
-    """Weights fall along the way of a command: free (if it may be submitted), published, in flight, unread, unfreed."""
+    """The work left for an SQ. Weights fall along a command's life: free, published, in flight, unread."""
     free = 6 if submits else 0
     parts = [
         _times(free, q.capacity - q.outstanding),
@@ -77,10 +77,10 @@ def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
 
 
 def _idle(m: AnySize, q: AnySQ) -> Expr:
-    """How often an SQ may yet give back a permit: as often as it looks before it sleeps, if it is empty.
+    """The number of permits that an SQ may still give back: an empty SQ returns at most one permit per look.
 
-    If it has entries, who takes a permit takes an entry too, and only a worker that found it empty before gives one
-    back. A kick lets a corked SQ that is empty look once.
+    If the SQ has entries, a worker that takes a permit takes an entry, too, and only a worker that found the SQ empty
+    before gives a permit back. A kick makes a corked empty SQ look once.
     """
     known = q.shadow if m.buffered else q.tail
     looks = total([count(~w.asleep for w in q.workers), q.wakeups, ite(q.corked, 1, 0), _called(q)])
@@ -95,12 +95,12 @@ def _way(q: AnySQ) -> Expr:
 
 
 def _called(q: AnySQ) -> Expr:
-    """1 where a kick has not reached the workers yet."""
+    """1 if a kick has not reached the workers yet, else 0."""
     return ite(q.called, 1, 0) if q.has("called") else total([])
 
 
 def _times(weight: int, number: Expr) -> Expr:
-    """So many times a number."""
+    """`weight` times a number, as a sum."""
     half = _times(weight // 2, number) if weight else total([])
     return total([half, half, *([number] if weight % 2 else [])])
 
@@ -111,18 +111,18 @@ def _weighed(at: Expr, weights: dict[str, int]) -> Expr:
 
 # -- why it is heard, whatever others do -------------------------------------------------------------------------------
 _WAITING = 9
-"""The stage of an SQ that waits for something else than its own doorbell or a CQ doorbell that is being handled."""
+"""The stage of an SQ that waits for neither its own doorbell nor a CQ doorbell under way."""
 
 
 def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
-    """Why an SQ is uncorked however long others go on, and that the CQ lock is released again and again."""
+    """The responses: an SQ is uncorked however long other SQs go on, and the CQ lock is released infinitely often."""
     cq, q = m.cq, m.every[0]
 
     def duties(*families: str, of: str = "") -> frozenset[str]:
         return frozenset(a.duty for a in system.actions if a.family in families and of in a.actor)
 
     def anyone(while_: Expr, *families: str) -> list[Help]:
-        """Steps of any SQ: of the one that waits, and of another that stands for the rest."""
+        """The helpful steps of any SQ: of the waiting SQ, and of the other SQ, which stands for all others."""
         one, other = (each.label for each in m.sqs)
         others = frozenset(action.name for action in system.actions if other not in action.actor)
         return [Help(duties(*families, of=one), while_), Help(duties(*families, of=other), while_, others)]
@@ -165,7 +165,7 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
 
 
 def _stage(m: AnySize, q: AnySQ) -> Expr:
-    """How far an SQ whose workers sleep is from waking: notified; kicked; its doorbell; the CQ's; anything else."""
+    """How far a sleeping SQ is from waking: notified, kicked, its doorbell, the CQ's doorbell, anything else."""
     submitter = _weighed(q.submitter, {"notify": 2, "notify tail": 3, "ring": 4, "check": 5})
     handler = ite(m.cq.consumer == "kick", 6, ite(m.cq.consumer == "notify head", 7, 8))
     handled = m.cq.consumer.among("ring", "notify head", "kick")
@@ -174,20 +174,20 @@ def _stage(m: AnySize, q: AnySQ) -> Expr:
 
 
 def _held(m: AnySize, q: AnySQ) -> Expr:
-    """What is left to do for those of an SQ who hold permits, and for those who post."""
+    """The work left for an SQ's permit holders and posters."""
     parts = [_times(9, q.at("fetch")), _times(4, q.at("remit")), _times(5, q.in_flight),
              _times(2, q.at("arm")) + q.at("reread"), *_posting(m, q)]  # fmt: skip
     return total(parts)
 
 
 def _posting(m: AnySize, q: AnySQ) -> list[Expr]:
-    """How many steps those who post have before them."""
+    """The number of steps left for an SQ's posters."""
     stages = post_sequence(m)
     return [_times(len(stages) - k, q.at(stage)) for k, stage in enumerate(stages)]
 
 
 def _section(m: AnySize, q: AnySQ) -> Expr:
-    """How many steps whoever holds the CQ lock has before it is released."""
+    """The number of steps left for the holder of the CQ lock before it releases the lock."""
     return total([_times(2, q.at("cork arm")), q.at("cork recheck"), *_posting(m, q)])
 
 
@@ -199,15 +199,17 @@ def _guest_work(m: AnySize) -> Expr:
 
 # -- what the sums stand for -------------------------------------------------------------------------------------------
 def frames(m: AnySize, system: System) -> Iterator[Frame]:
-    """What the steps of one SQ, and those of the guest's consumer, do to another."""
+    """The frames: what steps of an SQ, and of the guest's consumer, do not change in another SQ."""
     for q in m.every:
         own = {a.name for a in system.actions if q.label in a.actor or (a.family == "consume" and a.about(q))}
         others = frozenset(a.name for a in system.actions) - own
         kicks = frozenset(a.name for a in system.actions if "rest.corked" in a.updates)
         counted = [q.permits, q.ledger.unread, *(q.at(place) for place in UNDER_CQ_LOCK), _work(m, q, submits=False),
                    _held(m, q), _section(m, q)]  # fmt: skip
-        yield Frame(f"{q.label} as the others leave it", "no step of others changes what an SQ is counted for", others,
+        yield Frame(f"{q.label} as the others leave it",
+                    "no step of other SQs changes this SQ's contribution to the sums", others,
                     counted, [_idle(m, q)])  # fmt: skip
-        yield Frame(f"{q.label} unless kicked", "no step of others moves it, but for a kick", others - kicks,
+        yield Frame(f"{q.label} unless kicked",
+                    "no step of other SQs, except a kick, changes this SQ's cork or way", others - kicks,
                     [ite(q.corked, 1, 0), _way(q)])  # fmt: skip
         yield Frame(f"{q.label} if kicked", "no SQ is corked after a kick", others & kicks, after=[~q.corked])

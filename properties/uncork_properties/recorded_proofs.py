@@ -1,7 +1,7 @@
-"""What is proved for all sizes, as data: a line for each design, with one SQ or any number of them.
+"""The recorded proofs for all sizes: a line for each design with one SQ, and with any number.
 
-`proved` names the properties that are proved where the CQ has `least` entries or more; `breaks` is the step after which
-a lemma that is needed fails, as `lemma, after step`, the first of them, or empty.
+`proved` names the properties that are proved for CQs of at least `least` entries. `breaks` is the first needed lemma
+that fails, as `lemma, after step`, or empty.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from uncork_nvme.choices import Choice, parse
 from uncork_properties import matrix
 
 _PARKED = ("tail-1", "head", "reserve-permits", "reserve-slots", "head-when-full")
-"""Policies that need nothing at a cork, where EventIdx is written before the shadow is read and every step kicks."""
+"""Policies that are live with cork=park if EventIdx is written before the shadow is read and every step kicks."""
 _KEPT = "kick_delivery=at-once;notify=kept;workers=2"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the file; `sqs` is `one` or `any`, and lists are joined by spaces or, of overrides, by `;`."""
+    """A line of the file; `sqs` is `one` or `any`; overrides are joined by `;`, other lists by spaces."""
 
     device: str
     guest: str
@@ -36,17 +36,17 @@ class Line:
 
     @property
     def several(self) -> bool:
-        """Whether it is about any number of SQs."""
+        """Whether the line is about any number of SQs."""
         return self.sqs == "any"
 
     @property
     def choices(self) -> dict[str, Choice]:
-        """The overrides."""
+        """The overrides as choices."""
         return dict(parse(each) for each in self.overrides.split(";") if each)
 
 
 def designs() -> Iterator[Line]:
-    """What is tried: each policy on each kind of device, and good designs with other guests, backends and workers."""
+    """The designs of the file: each policy on each kind of device, and good designs with other guests and workers."""
     for sqs in ("one", "any"):
         for device in ("propolis-2026", "arm-recheck"):
             for policy in matrix.POLICIES:
@@ -68,13 +68,13 @@ def designs() -> Iterator[Line]:
 
 
 def known() -> list[Line]:
-    """The file's lines."""
+    """The lines of the file."""
     reader = csv.DictReader(files("uncork_properties").joinpath("recorded", "proofs.csv").read_text().splitlines())
     return [Line(**{**row, "least": int(row["least"])}) for row in reader]  # type: ignore[arg-type]  # the rest is text
 
 
 def dumps(lines: Iterable[Line]) -> str:
-    """Lines as the file has them."""
+    """The text of the file with these lines."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(Line)], lineterminator="\n")
     writer.writeheader()

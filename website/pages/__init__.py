@@ -1,6 +1,6 @@
-"""The pages and tables of the documentation that are generated: a module each, whose `make` writes what it is for.
+"""The generated pages and tables of the documentation: one module each, whose `make` writes the page.
 
-They are of the repository, and of no use without it: nothing here is installed.
+The modules need the repository, so this package is not installed.
 """
 
 from __future__ import annotations
@@ -10,4 +10,4 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 RECORDED = ROOT / "properties" / "uncork_properties" / "recorded"
-"""Where what is recorded is kept as data."""
+"""The folder of recorded data."""

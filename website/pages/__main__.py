@@ -1,4 +1,4 @@
-"""`PYTHONPATH=website python -m pages NAME` makes a page of the documentation anew; the Makefile knows them all."""
+"""`PYTHONPATH=website python -m pages NAME` writes a page of the documentation; the Makefile has a target for each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PAGES = {
     "readme": "the table of verdicts in README.md",
     "repairs": "docs/repair.md (minutes)",
 }
-"""The modules here that make something, and what."""
+"""The modules that write a page, each with what it writes."""
 
 
 def main(names: list[str]) -> None:
-    """Makes what is named; raises `SystemExit` if there is no such page."""
+    """Writes the named pages; raises `SystemExit` if a name is unknown."""
     if not names or set(names) - PAGES.keys():
         width = max(map(len, PAGES))
         sys.exit("\n".join(["name some of:", *(f"  {name:{width}}  {what}" for name, what in PAGES.items())]))

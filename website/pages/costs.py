@@ -1,4 +1,4 @@
-"""The table of docs/cost.md: what live policies cost, as it is recorded in costs.csv."""
+"""The table of docs/cost.md: the costs of live policies, from costs.csv."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ DESIGNS: tuple[tuple[str, str, dict[str, Choice]], ...] = (
     *(("arm-recheck", policy, _PARKS) for policy in ("tail-1", "head", "reserve-slots", "reserve-permits")),
     *(("hand-over", policy, {}) for policy in ("tail-1", "reserve-slots", "reserve-permits")),
 )
-"""Device, policy and overrides of the rows: what is live with one SQ."""
+"""Device, policy and overrides of the rows: designs that are live with one SQ."""
 SHAPES = ((1, 3, 3), (1, 4, 4), (2, 2, 2))
 """The sizes of the columns."""
 BEGIN, END = "<!-- costs: generated -->", "<!-- end of costs -->"
 
 
 def instances() -> Iterator[Instance]:
-    """What the page tells of: with two SQs only what is live with two."""
+    """The instances of the page; with two SQs only designs that are live with two."""
     for device, policy, overrides in DESIGNS:
         for shape in SHAPES:
             if shape[0] == 1 or device != "propolis-2026":
@@ -41,7 +41,7 @@ def page(recorded: Sequence[dict[str, str]]) -> str:
 
 
 def record(docs: Path, path: Path) -> None:
-    """Computes the costs anew and writes them down, as data and as a page."""
+    """Computes the costs again and writes them, as data and as a page."""
     found = [exact.costs(instance) for instance in instances()]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -51,5 +51,5 @@ def record(docs: Path, path: Path) -> None:
 
 
 def make() -> None:
-    """Computes them anew."""
+    """Computes the costs again and writes them."""
     record(DOCS / "cost.md", RECORDED / "costs.csv")

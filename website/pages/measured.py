@@ -1,4 +1,4 @@
-"""The tables of docs/measure.md: policies at real sizes, as it is recorded in measured.csv."""
+"""The tables of docs/measure.md: policies at real sizes, from measured.csv."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ ROWS: tuple[tuple[str, tuple[int, int, int], dict[str, Choice], str], ...] = (
     ("hand-over", (2, 64, 64), _ELSEWHERE, "coalesced"),
     ("hand-over", (4, 64, 64), _ELSEWHERE, "coalesced"),
 )
-"""Device, sizes, overrides and load of the page; each with every policy."""
+"""Device, sizes, overrides and load of the rows; each is run with every policy."""
 OTHER_SPREADS = (0.0, 1.0)
-"""Spreads of the times at which the page asks whether the comparison depends on them."""
+"""Other spreads of times, to see whether the ranking of policies depends on the spread."""
 MARKS = ("<!-- measured: generated -->", "<!-- end of measured -->")
 OTHER = ("<!-- spreads: generated -->", "<!-- end of spreads -->")
 TIME, SEED = 100_000.0, 1
 
 
 def asked() -> Iterator[tuple[Instance, load.Load]]:
-    """What the page tells of."""
+    """Every instance and load of the page."""
     for device, shape, overrides, name in ROWS:
         for policy in POLICIES:
             yield Instance(device, "linux", policy, *shape, overrides), load.LOADS[name]
 
 
 def found(spread: float) -> list[list[str]]:
-    """The rows of the page, with times of a spread."""
+    """The rows of the page, measured with times of the given spread."""
     measured = (measure(instance, under, time=TIME, runs=RUNS, seed=SEED, spread=spread) for instance, under in asked())
     return [[f"{spread:g}", each.instance.name, each.load, *cells(each)] for each in measured]
 
@@ -65,7 +65,7 @@ def others(rows: Sequence[Sequence[str]]) -> str:
 
 
 def record(docs: Path, data: Path) -> None:
-    """Simulates anew and writes it down, as data and as a page."""
+    """Simulates, and writes the results as data and as a page."""
     rows = [row for spread in sorted((load.SPREAD, *OTHER_SPREADS)) for row in found(spread)]
     path, target = data / "measured.csv", docs / "measure.md"
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -75,5 +75,5 @@ def record(docs: Path, data: Path) -> None:
 
 
 def make() -> None:
-    """Simulates anew."""
+    """Simulates, and writes docs/measure.md."""
     record(DOCS, RECORDED)

@@ -1,7 +1,7 @@
-"""The pictures of docs/index.md, drawn from the states of real runs.
+"""Draws the pictures of docs/index.md from the states of real runs.
 
-`hang-N.svg` are states of the stored counterexample of Propolis before PR #1026. `live-N.svg` are those of the same
-steps with EventIdx one behind the tail, which part from it where the guest publishes.
+`hang-N.svg` are states of the stored counterexample of Propolis before PR #1026. `live-N.svg` are states of the same
+steps with EventIdx one behind the tail; the two runs differ from the guest's last check of EventIdx on.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pages import DOCS, ROOT
 HANG = ROOT / "counterexamples" / ("propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json")
 LIVE = "propolis-2026/linux/tail-1/n1-sq3-cq3"
 WOKEN = ("need_cq", "ring_cq", "notify_head", "kick", "deliver(SQ0)", "wake(SQ0)")
-"""What happens in place of the hang's last step, where EventIdx is one behind the tail."""
+"""The steps that replace the hang's last step if EventIdx is one behind the tail."""
 
 SHOWN = {"hang": (11, 26, 28), "live": (26, 28, 31)}
-"""After which steps a state is drawn, counted from 1."""
+"""The numbers of the steps, from 1, after which a state is drawn."""
 
 _GUESTS = frozenset({"shadow", "cursor"})
 _TONES = {("hang", 26): "bad", ("hang", 28): "bad", ("live", 28): "good", ("live", 31): "good"}
@@ -44,7 +44,7 @@ def drawn() -> dict[str, str]:
 
 
 def _states(instance: Instance, steps: tuple[str, ...]) -> list[tuple[State, tuple[str, str]]]:
-    """The states after each step of a run, with who made it and what it did; raises `ReplayError` if it is none."""
+    """The state after each step of a run, with its actor and text; raises `ReplayError` if a step may not happen."""
     system = instance.system
     found: list[tuple[State, tuple[str, str]]] = []
     state: State = system.initial
@@ -59,7 +59,7 @@ def _states(instance: Instance, steps: tuple[str, ...]) -> list[tuple[State, tup
 
 
 def make() -> None:
-    """Writes the pictures to their folder."""
+    """Writes the pictures to docs/pictures."""
     folder = DOCS / "pictures"
     folder.mkdir(exist_ok=True)
     for name, picture in drawn().items():

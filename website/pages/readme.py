@@ -1,4 +1,4 @@
-"""Writes the table of verdicts of README.md from the expected ones; and how tables are written at all."""
+"""Writes the table of verdicts of README.md from the expected verdicts; has the helpers for tables in Markdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GUEST = "linux"
 
 
 def table() -> str:
-    """The verdicts of the default matrix for the Linux guest, a table of Markdown for each device."""
+    """The verdicts of the default matrix for the Linux guest: a Markdown table for each device."""
     words = {
         (i.device, i.policy, i.shape): expected.word(e.verdicts)
         for i, e in expected.default().values()
@@ -43,20 +43,20 @@ def table() -> str:
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of Markdown."""
+    """A table in Markdown."""
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines) + "\n"
 
 
 def marked(word: str) -> str:
-    """A word for an instance's verdicts, as it stands in a table of Markdown."""
+    """The word for an instance's verdicts in Markdown: bold for a hang, italic for starving."""
     if word in ("", "live"):
         return word
     return f"**{word}**" if word.split(" ")[0].isupper() else f"*{word}*"
 
 
 def replaced(content: str, begin: str, end: str, made: str) -> str:
-    """A text with what stands between two marks made anew; raises `ValueError` if it has no place for it."""
+    """The content with the text between two marks replaced; raises `ValueError` if a mark is missing."""
     before, found, rest = content.partition(begin)
     _, ended, after = rest.partition(end)
     if not found or not ended:
@@ -65,11 +65,11 @@ def replaced(content: str, begin: str, end: str, made: str) -> str:
 
 
 def updated(content: str) -> str:
-    """The text with its table of verdicts made anew."""
+    """The content of README.md with its table of verdicts replaced."""
     return replaced(content, _BEGIN, _END, table())
 
 
 def make() -> None:
-    """Writes the table anew."""
+    """Writes the table into README.md."""
     path = ROOT / "README.md"
     path.write_text(updated(path.read_text()))

@@ -1,6 +1,6 @@
-"""Tables of verdicts besides the default matrix: a row for each design in a shape, a column for what else is chosen.
+"""Tables of verdicts besides the default matrix: a row for each design and shape, a column for each set of overrides.
 
-Each has a file of recorded verdicts, `NAME.csv`, and a page of the documentation that shows them.
+Each table has a file of recorded verdicts, `NAME.csv`, and a page of the documentation that shows it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pages import readme
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table: `rows` by what they are called, `columns` with what they override. A column may add nothing to a row."""
+    """A table: `rows` by name, and `columns` by name with their overrides, which may be empty."""
 
     name: str
     page: str
@@ -28,19 +28,19 @@ class Sheet:
     columns: Mapping[str, Mapping[str, Choice]]
 
     def cell(self, row: str, column: str) -> Instance:
-        """What stands in a row under a column."""
+        """The instance of a row and a column."""
         design, shape = self.rows[row]
         return replace(design, overrides={**design.overrides, **self.columns[column]}).at(*shape)
 
     def instances(self) -> Iterator[Instance]:
-        """Every cell, row by row."""
+        """The instance of every cell, row by row."""
         for row in self.rows:
             for column in self.columns:
                 yield self.cell(row, column)
 
     @property
     def recorded(self) -> Mapping[str, tuple[Instance, expected.Expected]]:
-        """The verdicts on file, by instance name."""
+        """The recorded verdicts, by instance name."""
         return expected.default(f"{self.name}.csv")
 
     def table(self) -> str:
@@ -52,7 +52,7 @@ class Sheet:
         return readme.markdown([self.head, *self.columns], rows)
 
     def updated(self, content: str) -> str:
-        """A page with this table made anew between its two marks."""
+        """The content of the page with this table replaced between its two marks."""
         return readme.replaced(
             content, f"<!-- {self.name}: generated -->", f"<!-- end of {self.name} -->", self.table()
         )
@@ -63,7 +63,7 @@ def _own(device: str, guest: str = "linux") -> Design:
 
 
 _LIVE = ("propolis-2026", "arm-recheck", "qemu", "spdk-poll", "spdk-interrupt", "openvmm", "nvme-mdev", "femu")
-"""The devices that do not hang with one SQ as long as nothing comes or goes."""
+"""The devices that do not hang with one SQ as long as no queue comes or goes."""
 
 LIFECYCLE = Sheet(
     "lifecycle",
@@ -75,11 +75,11 @@ LIFECYCLE = Sheet(
         for n, sq, cq in ((1, 3, 3), (2, 2, 2))
     },
     {
-        "none": {},
+        "no event": {},
         "create": {"events": "create"},
         "delete": {"events": "delete"},
         "delete, create": {"events": "delete+create"},
-        "the same, words kept": {"events": "delete+create", "words": "keep"},
+        "delete, create, words kept": {"events": "delete+create", "words": "keep"},
         "config": {"events": "config"},
         "reset": {"events": "reset"},
         "restart": {"events": "restart"},
@@ -87,13 +87,13 @@ LIFECYCLE = Sheet(
         "pause": {"events": "pause"},
     },
 )
-"""What each device does as queues come and go: a column for each event, which happens at most once."""
+"""The verdict of each device when queues come and go: a column for each event, which happens at most once."""
 
 _KICKS: dict[str, dict[str, Choice]] = {
-    "the doorbell": {},
-    "and a remit": {"kick_on_remit": YES},
-    "and every read that finds room": {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES},
-    "the same, as many as there is room for": {
+    "kick: the doorbell": {},
+    "+ a remit": {"kick_on_remit": YES},
+    "+ every read that finds room": {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES},
+    "every read that finds room, as many SQs as there is room for": {
         **{"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES},
         "kick_size": "room",
     },
@@ -112,13 +112,13 @@ SECOND_SQ = Sheet(
     {
         f"{what}, {when}": {**choices, **events}
         for what, choices in _KICKS.items()
-        for when, events in (("both at first", {}), ("one created", {"events": "create"}))
+        for when, events in (("both from the start", {}), ("one created", {"events": "create"}))
     },
 )
-"""A second SQ is pointed at a CQ that is in use: under each EventIdx, with each set of kicks; and both at first."""
+"""A second SQ is created on a CQ in use, or both SQs exist from the start: each EventIdx with each set of kicks."""
 
 FENCES = ("guest_fence", "device_fence_sq", "device_fence_cq")
-"""The fences that can be left out, by the names of their choices."""
+"""The names of the choices that leave out a fence."""
 
 
 def _without(*left_out: str) -> dict[str, Choice]:
@@ -148,10 +148,10 @@ MEMORY = Sheet(
     {
         "all fences": _without(),
         **{f"no {fence}": _without(fence) for fence in FENCES},
-        "neither of the device's": _without(*FENCES[1:]),
+        "no device fence": _without(*FENCES[1:]),
     },
 )
-"""Which fences a design rests on under x86-TSO: a column for each that is left out."""
+"""Which fences a design needs under x86-TSO: a column for each fence that is left out."""
 
 HAND_OVER = Sheet(
     "hand-over",
@@ -163,17 +163,17 @@ HAND_OVER = Sheet(
         for n, sq, cq in ((1, 3, 3), (2, 2, 2), (2, 2, 3))
     },
     {
-        "as it is": {},
+        "all parts": {},
         "no kick at the doorbell": {"kick_on_doorbell": NO},
-        "none at a remit": {"kick_on_remit": NO},
-        "none at a post": {"kick_on_post": NO},
-        "none at a reserve": {"kick_on_reserve": NO},
-        "kicks all, hands nothing over": {"kick_size": "all"},
+        "no kick at a remit": {"kick_on_remit": NO},
+        "no kick at a post": {"kick_on_post": NO},
+        "no kick at a reserve": {"kick_on_reserve": NO},
+        "kicks all, no hand-over": {"kick_size": "all"},
         "reads, then arms": {"post_order": "read-then-arm"},
         "detached": {"backend": "detached"},
         "detached, reads, then arms": {"backend": "detached", "post_order": "read-then-arm"},
     },
 )
-"""What a design that is fair to several SQs rests on: a column for each part of it that is left out."""
+"""Which parts a design needs to be fair to several SQs: a column for each part that is left out."""
 
 SHEETS = (LIFECYCLE, SECOND_SQ, MEMORY, HAND_OVER)

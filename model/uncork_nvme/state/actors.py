@@ -1,4 +1,4 @@
-"""Who acts in the device: workers, backends and the poster, each with its stores to shared words."""
+"""The actors of the device: workers, backends and the poster, each with its stores to shared words."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ IN_POST = ("post read", "post arm")
 
 
 class Entry(Stores):
-    """The CQE that a device thread has written and the guest cannot see yet; the CQ lock holds the tail behind it."""
+    """A CQE that a device thread has written and the guest cannot see yet."""
 
     def store(self) -> Updates:
-        """The thread writes an entry of its SQ at the tail."""
+        """The update of a thread that writes an entry of its SQ at the tail."""
         raise NotImplementedError
 
 
 class Storing:
-    """What stores to shared words: a thread of the device."""
+    """A thread of the device that stores to shared words."""
 
     kind = "worker"
     name: str
@@ -38,21 +38,21 @@ class Storing:
 
 
 class Thread(Storing, Record):
-    """A thread of the device, and its stores to shared words."""
+    """A thread of the device with variables of its own."""
 
 
 IN_POP = ("cork arm", "cork recheck", "fetch", "arm", "reread", "remit")
-"""Where a worker stands in a pop, after its first step and to its end."""
+"""The positions of a worker in a pop, after its first step."""
 
 PLACES = ("asleep", "reserve", *IN_POP, "run", *IN_POST)
-"""Where a worker may stand."""
+"""All positions of a worker."""
 
 
 class Worker(Thread):
     """A device worker of one SQ. With the in-worker backend it also runs the command it took, and posts."""
 
     after = "sleeps"
-    """What it does when it has nothing more to do for its SQ."""
+    """The text for a worker that has nothing more to do for its SQ."""
 
     def __init__(self, sq: str, number: int, of: int, **more: Declared) -> None:
         self.number = number if of > 1 else None
@@ -62,29 +62,29 @@ class Worker(Thread):
 
     @property
     def asleep(self) -> Expr:
-        """Whether it sleeps until notified."""
+        """Whether the worker sleeps until notified."""
         return self.at == "asleep"
 
     @property
     def in_pop(self) -> Expr:
-        """Whether it is in a pop, which a notification of its SQ waits for."""
+        """Whether the worker is in a pop; a notification of its SQ waits for the end of the pop."""
         return self.at.among(*IN_POP)
 
     def wakes(self) -> Updates:
-        """It answers a notification: goes to look at its SQ."""
+        """The worker answers a notification: goes to look at its SQ."""
         return self(at="reserve")
 
     def looks(self) -> Updates:
-        """It has taken a command from its SQ, or run it, and looks for another."""
+        """The worker has taken or run a command of its SQ, and looks for another."""
         return self(at="reserve")
 
     def leaves(self) -> Updates:
-        """It has nothing more to do for its SQ: sleeps."""
+        """The worker has nothing more to do for its SQ: sleeps."""
         return self(at="asleep")
 
 
 class Registered(Worker):
-    """A worker that is woken by a bit of its own, which it sets as it falls asleep; at first all of them sleep."""
+    """A worker that notifications find by a bit, which it sets when it falls asleep; at first all workers sleep."""
 
     def __init__(self, sq: str, number: int, of: int) -> None:
         super().__init__(
@@ -95,20 +95,20 @@ class Registered(Worker):
 
     @property
     def forgotten(self) -> Expr:
-        """Whether it sleeps, and no notification will find it."""
+        """Whether the worker sleeps, and no notification will find it."""
         return self.asleep & ~self.idle & ~self.woken
 
     def wakes(self) -> Updates:
-        """It was woken: goes to look at its SQ."""
+        """The worker was woken: goes to look at its SQ."""
         return self(at="reserve", woken=False)
 
     def leaves(self) -> Updates:
-        """It has nothing more to do for its SQ: sets its bit and sleeps."""
+        """The worker has nothing more to do for its SQ: sets its bit and sleeps."""
         return self(at="asleep", idle=True)
 
 
 class Shared(Record):
-    """A device worker that serves every SQ: it looks at one after the other, and sleeps when all had nothing for it."""
+    """A device worker that serves every SQ in turn, and sleeps after a whole round without an entry."""
 
     def __init__(self, number: int, of: int, sqs: Sequence[str]) -> None:
         self.number = number if of > 1 else None
@@ -117,13 +117,13 @@ class Shared(Record):
         super().__init__(
             f"worker{number if of > 1 else ''}",
             at=var(Enum(PLACES), "what the worker does next"),
-            on=var(Enum(tuple(sqs)), "the SQ that it does it for, or looks at first when it has no other reason"),
-            left=var(Range(1, len(sqs)), "how many SQs it looks at, from this one on, before it sleeps", len(sqs)),
+            on=var(Enum(tuple(sqs)), "the SQ that the worker looks at, works for, or looks at next"),
+            left=var(Range(1, len(sqs)), "how many SQs the worker looks at, from `on` on, before it sleeps", len(sqs)),
         )
 
 
 class Visit(Storing):
-    """A shared worker as one SQ sees it: there, or as good as asleep."""
+    """A shared worker from the view of one SQ: at this SQ, or as good as asleep."""
 
     after = "goes on to the next SQ, or sleeps"
 
@@ -135,28 +135,28 @@ class Visit(Storing):
 
     @property
     def asleep(self) -> Expr:
-        """Whether the worker sleeps until notified, and is not with another SQ either."""
+        """Whether the worker sleeps until notified, and is not at another SQ."""
         return self.worker.at == "asleep"
 
     @property
     def in_pop(self) -> Expr:
-        """Whether it goes from SQ to SQ, which a notification waits for: its bit for this one may be set already."""
+        """Whether the worker is between SQs or in a pop; a notification waits, as its bit may be set already."""
         return self.worker.at.among(*IN_POP) | (self.worker.at == "reserve") & (self.worker.left < self._every)
 
     def __call__(self, *, at: str) -> Updates:
-        """What the worker does next for this SQ."""
+        """The update of what the worker does next for this SQ."""
         return self.worker(at=at, **({"left": self._every} if at == "run" else {}))
 
     def wakes(self) -> Updates:
-        """It answers a notification of this SQ: goes to look at all of them, at this one first."""
+        """The worker answers a notification of this SQ: goes to look at all SQs, at this SQ first."""
         return self.worker(at="reserve", on=self._here, left=self._every)
 
     def looks(self) -> Updates:
-        """It has taken a command from this SQ, or run it: looks at all of them again, at this one last."""
+        """The worker has taken or run a command of this SQ: looks at all SQs again, at this SQ last."""
         return self.worker(at="reserve", on=self._next, left=self._every)
 
     def leaves(self) -> Updates:
-        """It has nothing more to do for this SQ: on to the next, or to sleep if it has looked at all of them."""
+        """The worker has nothing more to do for this SQ: goes to the next SQ, or sleeps after a whole round."""
         at, left = self.worker.at, self.worker.left
         more = left > 1
         onward = ite(more, lift("reserve", at.sort), "asleep")
@@ -164,11 +164,11 @@ class Visit(Storing):
 
 
 Serving: TypeAlias = Worker | Visit
-"""A worker as the SQ sees it that it looks at: its own, or a shared one."""
+"""A worker from the view of an SQ: the SQ's own worker, or a shared worker."""
 
 
 class Completer(Thread):
-    """The backend of one SQ, where completions do not come from its workers."""
+    """The backend of one SQ, if completions do not come from the workers."""
 
     kind = "backend"
 
@@ -177,16 +177,16 @@ class Completer(Thread):
 
 
 class Poster(Record):
-    """Posts what has completed, of every SQ, where completions queue for the CQ: QEMU's bottom half of a CQ.
+    """Posts the queued completions of every SQ: QEMU's bottom half of a CQ.
 
-    Its stores never wait: where completions queue, memory is sequentially consistent.
+    The poster's stores never wait: with cq_full=queue memory is sequentially consistent.
     """
 
     def __init__(self, cq: Record) -> None:
         super().__init__(
             "poster",
             at=var(Enum(("idle", *IN_POST, "post")), "what the poster does next"),
-            scheduled=var(Bool(), "it will look for queued completions"),
+            scheduled=var(Bool(), "the poster will look for queued completions"),
         )
         self.cq_event = Word("poster.cq_event", "CQ EventIdx by the backend", cq, "event", 0)
         self.buffer = Buffer(self.cq_event)

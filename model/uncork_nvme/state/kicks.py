@@ -1,4 +1,4 @@
-"""Kicks and notifications: who is woken, by what."""
+"""Kicks and notifications: which SQs and workers are woken."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ class Kick:
     """A kick of corked SQs: all of them, some chosen ones, or none (a site that does not kick)."""
 
     sqs: Sequence[SQ]
-    """All there are."""
+    """All SQs of the machine."""
     chosen: tuple[SQ, ...] | None
-    """None: every corked SQ."""
+    """The SQs to wake; None is every corked SQ."""
     site: bool = True
 
     @property
     def note(self) -> str:
-        """Names the choice, where there is one."""
+        """The name of the choice in a step's name; empty if there is no choice."""
         if not self.site or self.chosen is None:
             return ""
         return "wakes " + ("+".join(q.label for q in self.chosen) or "none")
 
     @property
     def hands_over(self) -> bool:
-        """Whether those that it wakes are given their permits."""
+        """Whether the kick gives each woken SQ its permit."""
         return self.site and self.sqs[0].choices.kick_size == "hand-over"
 
     def possible(self, room: Expr) -> Expr:
-        """Whether this kick is a right one where `room` permits are available after the step."""
+        """Whether this kick may happen with `room` permits available after the step."""
         if not self.site or self.chosen is None:
             return boolean(True)
         due = minimum(room, waiting(self.sqs))
@@ -42,13 +42,13 @@ class Kick:
         return all_of(q.corked for q in self.chosen) & first & (due == len(self.chosen))
 
     def rest(self, room: Expr) -> Expr:
-        """The permits that are available after the kick, of `room` before it."""
+        """The permits available after the kick, of `room` before it."""
         return room - len(self.chosen) if self.hands_over and self.chosen else room
 
     def updates(self, also: SQ | None = None, joins: SQ | None = None) -> list[Updates]:
-        """What changes for each SQ; `also` is one that is notified whether corked or not, `joins` one that is corked.
+        """The updates of all SQs; `also` is notified whether corked or not, `joins` becomes corked.
 
-        Whoever is still corked moves up in the line.
+        SQs that stay corked move up in the line.
         """
         changed = []
         if self.hands_over and self.chosen is not None:
@@ -70,20 +70,21 @@ class Kick:
 
 
 def waiting(sqs: Sequence[SQ]) -> Expr:
-    """How many SQs are corked."""
+    """The number of corked SQs."""
     return count(q.corked for q in sqs)
 
 
 def notified(q: SQ, condition: Expr) -> Updates:
-    """Has an SQ's workers notified where the condition holds: in this step, or in one of its own (`device.deliver`)."""
+    """Notifies an SQ's workers if the condition holds: in this step, or in a later one (`device.deliver`)."""
     return q(called=q.called | condition) if q.has("called") else delivered(q, condition)
 
 
 def delivered(q: SQ, condition: Expr) -> Updates:
-    """A notification reaches an SQ's workers where the condition holds.
+    """A notification reaches an SQ's workers if the condition holds.
 
-    It wakes as many as the device knows entries. If it knows none: one, or all where workers are found by their bits.
-    A notification that is spent wakes workers that sleep; one that is kept is answered by whoever falls asleep next.
+    The notification wakes as many workers as the device knows entries. If the device knows none: one worker, or with
+    notify=spent all. With notify=spent only sleeping workers wake; with notify=kept the next worker that falls asleep
+    answers.
     """
     if q.registered:
         return _by_bits(q)
@@ -97,7 +98,7 @@ def delivered(q: SQ, condition: Expr) -> Updates:
 
 
 def _by_bits(q: SQ) -> Updates:
-    """All the bits are taken at once, and as many workers woken as there are entries: the other bits are lost."""
+    """Takes all bits at once, and wakes as many workers as there are entries; the other bits are lost."""
     known, before, changed = q.tail - q.head, list[Expr](), Updates()
     for worker in q.registered:
         chosen = worker.idle & ((known == 0) | (count(before) < known))

@@ -1,4 +1,4 @@
-"""The life of queues and device besides their use: what may yet happen to them, and whether they are in use."""
+"""The events that may still happen to queues and device, and whether the device runs and has a doorbell buffer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from uncork_nvme.choices import Choices
 
 
 class Life(Record):
-    """What may yet happen to the queues besides their use, and whether the device runs and has a doorbell buffer.
+    """The events that may still happen, and whether the device runs and has a doorbell buffer.
 
-    A number for each event that was asked for: how often it may still happen. Without events there is nothing to know.
+    For each chosen event a variable counts how often the event may still happen. Without events there are no variables.
     """
 
     def __init__(self, choices: Choices) -> None:
@@ -30,7 +30,7 @@ class Life(Record):
 
     @property
     def in_use(self) -> Expr:
-        """Whether the guest and the device use a doorbell buffer, on a machine that has one."""
+        """Whether guest and device use the doorbell buffer, on a machine that has one."""
         return self.buffered if self.events["config"] or self.events["reset"] else boolean(True)
 
     @property
@@ -40,7 +40,7 @@ class Life(Record):
 
     @property
     def keeps(self) -> bool:
-        """Whether the device goes on with the pages of before a reset."""
+        """Whether the device still reads the old pages after a reset."""
         return self.choices.doorbell_buffer == "on" and self.events["reset"] > 0 and self.choices.on_reset == "keep"
 
     @property

@@ -1,4 +1,4 @@
-"""The machine: all of the state, under some choices and a policy, and what is said of all its queues."""
+"""The machine: the whole state under given choices and a policy, with expressions over all queues."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from uncork_nvme.state.queues import CQ, SQ
 
 
 def _outside(choices: Choices, policy: Policy, size: int) -> bool:
-    """Whether CQ EventIdx is kept at what no index is."""
+    """Whether the device keeps CQ EventIdx at a value that no index has."""
     return choices.event_outside != "none" and not policy.writes(size)
 
 
 class Machine(Remembers):
-    """One CQ and its SQs, under some choices and a policy."""
+    """One CQ and its SQs, under given choices and a policy."""
 
     def __init__(self, choices: Choices, policy: Policy, sqs: int, sq_size: int, cq_size: int) -> None:
         self.choices, self._policy, self._looked = choices, policy, 0
@@ -42,7 +42,7 @@ class Machine(Remembers):
         self.poster = Poster(self.cq) if choices.cq_full == "queue" else None
 
     def under(self, policy: Policy) -> Machine | None:
-        """The same under another policy, with the steps that have nothing to do with it; None if it is not the same."""
+        """This machine under another policy, sharing steps that do not depend on it; None if the state would differ."""
         if self.cq.outside != _outside(self.choices, policy, self.cq.size):
             return None
         found = copy(self)
@@ -51,12 +51,12 @@ class Machine(Remembers):
 
     @property
     def policy(self) -> Policy:
-        """What is written to CQ EventIdx."""
+        """The policy for CQ EventIdx."""
         self._looked += 1
         return self._policy
 
     def remembered(self, name: str, make: Callable[[], Action]) -> Action:
-        """The step of a name, which is made once for all policies if it does not look at them."""
+        """The step of a name; a step that does not use the policy is made once for all policies."""
         found = self._steps.get(name)
         if found is None:
             looked = self._looked
@@ -67,11 +67,11 @@ class Machine(Remembers):
 
     @property
     def count(self) -> int | Expr:
-        """The number of SQs that there are."""
+        """The number of existing SQs."""
         return count(q.live for q in self.sqs) if self.sqs[0].has("live") else len(self.sqs)
 
     def batches(self, q: SQ) -> Iterable[int | Expr]:
-        """How many entries one move of the SQ shadow tail may publish."""
+        """The numbers of entries that one move of the SQ shadow tail may publish."""
         return range(1, min(self.choices.submit_batch, q.capacity) + 1)
 
     @property
@@ -81,38 +81,38 @@ class Machine(Remembers):
 
     @property
     def kicks_on_doorbell(self) -> bool:
-        """Whether a CQ doorbell is followed by a kick; where completions queue, it has SQs looked at (`posting`)."""
+        """Whether a kick follows a CQ doorbell; with cq_full=queue looks at SQs follow instead (`posting`)."""
         return self.choices.kick_on_doorbell == YES and self.poster is None
 
     def looking(self, q: SQ) -> Expr:
-        """Whether a worker of this SQ is in a pop, to its end."""
+        """Whether a worker of this SQ is in a pop."""
         return any_of(w.at.among(*IN_POP) for w in q.workers)
 
     @property
     def permit(self) -> int:
-        """How many CQ slots are set aside when a command is taken."""
+        """The number of CQ slots set aside when a command is taken: 1 or 0."""
         return 1 if self.choices.cq_full == "permits" else 0
 
     @property
     def records(self) -> list[Record]:
-        """All variables: the CQ's, then each SQ's."""
+        """All records: the CQ's, then each SQ's."""
         places = [place for buffer in self.buffers for place in buffer.places]
         poster = [self.poster] if self.poster else []
         return [self.cq, *poster, *self.crew, *(record for q in self.sqs for record in q.records), *places, self.life]
 
     @property
     def buffers(self) -> list[Buffer]:
-        """Each thread's store buffer."""
+        """The store buffer of each thread."""
         posters = [self.poster.buffer] if self.poster else []
         threads = [thread.buffer for thread in self.cq.threads]
         return [*(q.buffer for q in self.sqs), self.cq.buffer, *threads, *posters]
 
     def fence(self, name: str, buffer: Buffer) -> Expr:
-        """Whether a thread may go on to a load after a fence (the name of a choice): at once where it is left out."""
+        """Whether a thread may go on to a load after the fence of that choice; always if the fence is left out."""
         return buffer.drained if self.choices.items()[name] == YES else boolean(True)
 
     def polls(self) -> list[Updates]:
-        """The guest's consumer goes on: the device was told how far it is. Without early free, slots are free now."""
+        """The guest's consumer polls again after its publish; without early free, its consumed slots are free now."""
         freed = [q(outstanding=q.outstanding - q.unfreed, unfreed=0) for q in self.sqs if q.has("unfreed")]
         return [self.cq(consumer="poll"), *freed]
 
@@ -123,23 +123,23 @@ class Machine(Remembers):
 
     @property
     def waiting(self) -> Expr:
-        """How many SQs are corked."""
+        """The number of corked SQs."""
         return waiting(self.sqs)
 
     @property
     def queued(self) -> Expr:
-        """Completions that wait for room in the CQ."""
+        """The number of completions that wait for room in the CQ."""
         return total(q.queued for q in self.sqs)
 
     @property
     def held(self) -> Expr:
-        """Permits held by commands in flight and by workers."""
+        """The number of permits held by commands in flight and by workers."""
         return total(q.permits for q in self.sqs)
 
     def kicks(self, site: str) -> Iterator[Kick]:
-        """The kicks that may happen at a site (the name of a choice).
+        """The kicks that may happen at a site, which is the name of a choice.
 
-        One that kicks nobody if the site does not kick.
+        A site that does not kick has one empty kick.
         """
         if self.choices.items()[site] != YES:
             yield Kick(tuple(self.sqs), (), site=False)
@@ -152,7 +152,7 @@ class Machine(Remembers):
                     yield Kick(tuple(self.sqs), chosen)
 
     def pictures(self) -> tuple[RingPicture, ...]:
-        """The rings, with their indices."""
+        """The pictures of the rings, with their indices."""
         marks = (("shadow", "S"), ("event", "E"), ("head", "h"), ("tail", "t"))
         sqs = [
             RingPicture(q.label, q.size, tuple((mark, f"{q.name}.{field}") for field, mark in marks)) for q in self.sqs

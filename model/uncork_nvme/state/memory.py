@@ -1,15 +1,18 @@
-"""Memory: sequentially consistent, or x86-TSO, where a store waits in its thread's buffer before the others see it.
+"""Memory: sequentially consistent, or x86-TSO, where a store waits in its thread's buffer before other threads see it.
 
-x86-TSO is that of Sewell, Sarkar, Owens, Zappa Nardelli and Myreen (x86-TSO: a rigorous and usable programmer's model
-for x86 multiprocessors, CACM 53(7), 2010). Each thread has a FIFO buffer. A store enters it; it leaves by itself, some
-time, for memory, where all see it at once. A load takes the thread's own latest store of that word if one waits, else
-what memory shows. A fence and a locked instruction wait until the thread's buffer is empty.
+The x86-TSO model is by Sewell, Sarkar, Owens, Zappa Nardelli and Myreen (x86-TSO: a rigorous and usable programmer's
+model for x86 multiprocessors, CACM 53(7), 2010). Each thread has a FIFO buffer. A store enters the buffer, and some
+time later leaves for memory, where all threads see it at once. A load takes the thread's own latest waiting store to
+that word, or the value in memory if none waits. A fence and a locked instruction wait until the thread's buffer is
+empty.
 
-A buffer is kept by place: the stores to one in their order, and the places in the order in which the thread's program
-stores to them between two drains. That is the FIFO as long as the program keeps to this order and to so many stores;
-one that does not puts a number out of its range, which the property `indices and counters in range` refutes.
+A buffer is kept by place: the stores to a place in their order, and the places in the order in which the thread's
+program stores to them between two drains. This is the FIFO as long as the program keeps to that order and to the number
+of stores. A program that does not puts a number out of its range, which refutes the property `indices and counters in
+range`.
 
-Two threads that store to one word do so under a lock (see `device`). A buffer of no stores is sequential consistency.
+Two threads that store to the same word do so under a lock (see `device`). A buffer of no stores is sequential
+consistency.
 """
 
 from __future__ import annotations
@@ -22,16 +25,16 @@ from uncork.core.system import Action, Guarded, Record, Updates, step, var, when
 
 
 class Stores(Record):
-    """The stores of one thread to one place in memory that wait: how far each moves it, the oldest first; 0 is none.
+    """The waiting stores of a thread to a place in memory: how far each moves the value, the oldest first; 0 is none.
 
-    At most `depth` of them; each moves by less than `size`. A subclass says what happens `on_arrival` of one.
+    At most `depth` stores wait; each moves the value by less than `size`. A subclass defines `on_arrival` of a store.
     """
 
     def __init__(self, name: str, label: str, size: int, depth: int) -> None:
         self.label, self.size, self.depth = label, size, depth
         self.before: Sequence[Stores] = ()
         self.after: Sequence[Stores] = ()
-        doc = "how far a store that waits in its thread's buffer moves this"
+        doc = "how far a waiting store in the thread's buffer moves this"
         super().__init__(name, **{f"wait{k}": var(Nat(size - 1), doc) for k in range(depth)})
 
     @property
@@ -45,7 +48,7 @@ class Stores(Record):
         return self.waits[0] > 0 if self.depth else boolean(False)
 
     def enter(self, move: Expr | int) -> Updates:
-        """A store enters the buffer; one that moves nothing is seen by nobody, and does not."""
+        """A store enters the buffer, unless it moves nothing and so has no effect."""
         waits = self.waits
         taken = [boolean(True), *(wait > 0 for wait in waits)]
         nexts = [ite(taken[k] & ~taken[k + 1], move, wait) for k, wait in enumerate(waits)]
@@ -60,7 +63,7 @@ class Stores(Record):
 
     @property
     def oldest(self) -> Expr:
-        """Whether the thread's oldest store is one of these."""
+        """Whether the thread's oldest store is a store to this place."""
         return self.waiting & ~any_of(other.waiting for other in self.before)
 
     def on_arrival(self, move: Expr) -> Updates:
@@ -69,7 +72,7 @@ class Stores(Record):
 
 
 class Word(Stores):
-    """A position in memory: the variable `field` of a record, and one thread's stores to it that wait."""
+    """A position in memory: the variable `field` of a record, and a thread's waiting stores to it."""
 
     def __init__(self, name: str, label: str, of: Record, field: str, depth: int) -> None:
         self._of, self._field = of, field
@@ -79,13 +82,13 @@ class Word(Stores):
 
     @property
     def shown(self) -> Expr:
-        """What the others see."""
+        """The value that other threads see."""
         word: Expr = getattr(self._of, self._field)
         return word
 
     @property
     def own(self) -> Expr:
-        """What the thread sees: its own latest store, if one waits."""
+        """The value that the thread sees: its own latest store, if one waits."""
         value = self.shown
         for wait in self.waits:
             value = value + wait
@@ -98,12 +101,12 @@ class Word(Stores):
         return self.enter(lift(value, self.shown.sort) - self.own)
 
     def on_arrival(self, move: Expr) -> Updates:
-        """The others see it."""
+        """Other threads see the store."""
         return self._of(**{self._field: self.shown + move})
 
 
 class Buffer:
-    """A thread's store buffer: what it stores to, in the order in which it does so between two drains."""
+    """A thread's store buffer: the places, in the order in which the thread stores to them between two drains."""
 
     def __init__(self, *places: Stores) -> None:
         self.places = places
@@ -117,13 +120,13 @@ class Buffer:
 
     @property
     def flushes(self) -> list[Action]:
-        """The steps that empty it."""
+        """The steps that empty the buffer."""
         return [flush(place) for place in self.places if place.depth]
 
 
 @step("store buffer of {}")
 def flush(stores: Stores) -> Guarded:
-    """A thread's oldest store leaves its buffer for memory, and all see it."""
+    """A thread's oldest store leaves its buffer for memory, and all threads see it."""
     return when(stores.oldest, stores.leave(), stores.on_arrival(stores.waits[0])).says(
         f"{stores.label}: the store reaches memory, all see it"
     )

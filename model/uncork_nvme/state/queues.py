@@ -1,4 +1,4 @@
-"""The queues: their shared words, what the guest keeps of them, and what the device knows of them."""
+"""The queues: their shared words, the guest's state of each, and the device's knowledge of each."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from uncork_nvme.state.memory import Buffer, Word
 
 
 def _event(size: int, doc: str, *, outside: bool) -> Declared:
-    """EventIdx; one outside the ring is kept as the last slot (see `guest.crossed`)."""
+    """The variable EventIdx; a value outside the ring is stored as the last slot (see `guest.crossed`)."""
     return var(Ring(size), doc, size - 1) if outside else var(Ring(size), doc)
 
 
 def _page(life: Life, size: int) -> dict[str, Declared]:
-    """The shadow word in the pages that a device goes on reading after a reset, where it does."""
-    page = var(Ring(size), "the shadow word in the pages of before the reset, which nobody writes any more")
+    """The variable for the shadow word in old pages, on a device that reads them after a reset."""
+    page = var(Ring(size), "the shadow word in the old pages from before the reset, which the guest no longer writes")
     return {"page": page} if life.keeps else {}
 
 
 def _stale(choices: Choices, size: int) -> dict[str, Declared]:
-    """What the shadow word of an SQ holds besides its index, where the SQ is not the first with this word."""
-    stale = var(Nat(size - 1), "how far the shadow word is past the guest's index, which it has not yet written there")
+    """The variable for an old value in the shadow word of an SQ that was created again."""
+    stale = var(Nat(size - 1), "how far the old value of the shadow word is past the guest's index")
     again = choices.happening["delete"] and choices.happening["create"]
     return {"stale": stale} if choices.doorbell_buffer == "on" and again and choices.words == "keep" else {}
 
 
 def _line(of: int) -> dict[str, Declared]:
-    """What is known of SQs that wait in line for a permit: `of` SQs at most."""
+    """The variables of an SQ that waits in line for a permit with at most `of` SQs."""
     return {
-        "granted": var(Bool(), "it was handed a permit as it was kicked, and has not used it"),
-        "before": var(Nat(max(of - 1, 1)), "how many SQs were corked before it and still are"),
+        "granted": var(Bool(), "a kick handed the SQ a permit, which it has not used yet"),
+        "before": var(Nat(max(of - 1, 1)), "how many SQs were corked before this SQ and still are"),
     }
 
 
@@ -45,7 +45,7 @@ def _orphans(most: int) -> dict[str, Declared]:
 
 
 class SQ(Record):
-    """A submission queue: its shared words, its guest submitter, and what the device knows of it."""
+    """A submission queue: its shared words, its guest submitter, and the device's knowledge of the SQ."""
 
     def __init__(
         self,
@@ -64,19 +64,21 @@ class SQ(Record):
         choices, events = life.choices, life.events
         self.outside = choices.event_outside == "both" and choices.sq_arm == "never"
         name = f"sq{number}"
-        late = {"unfreed": var(Nat(cq_size - 1), "commands consumed whose slots wait until the device is told")}
-        queue = {"queued": var(Nat(size - 1), "commands in flight that are done, and whose CQE is not posted")}
+        late = {
+            "unfreed": var(Nat(cq_size - 1), "consumed commands whose slots are not free until the publish is complete")
+        }
+        queue = {"queued": var(Nat(size - 1), "commands in flight that are done, and wait for their CQE")}
         alive = {"live": var(Bool(), "the SQ exists", live)}
         gone = events["delete"] if choices.cq_full != "queue" and choices.on_delete != "post" else 0
-        cache = {"armed": var(Ring(size), "what the device remembers to have written to SQ EventIdx")}
-        deferred = {"called": var(Bool(), "a kick of it has not reached its workers yet")}
-        several = {"popping": var(Bool(), "a worker is in a pop, to its end: the others of this SQ wait")}
+        cache = {"armed": var(Ring(size), "the value that the device remembers to have written to SQ EventIdx")}
+        deferred = {"called": var(Bool(), "a kick of the SQ has not reached its workers yet")}
+        several = {"popping": var(Bool(), "a worker is in a pop; the other workers of the SQ wait")}
         super().__init__(
             name,
             shadow=var(Ring(size), "SQ shadow tail: the guest has published entries up to here"),
             event=_event(size, "SQ EventIdx: the guest rings when its tail moves past this", outside=self.outside),
             submitter=var(Enum(("idle", "check", "ring", "notify tail", "notify")), "what the submitter does next"),
-            moved=var(Nat(size - 1), "how far the shadow tail moved and EventIdx was not looked at since"),
+            moved=var(Nat(size - 1), "how far the shadow tail moved since the last read of EventIdx"),
             outstanding=var(Nat(size - 1), "command slots in use"),
             **(late if choices.early_free == NO else {}),
             locked=var(Bool(), "the device's lock of this SQ is held"),
@@ -111,7 +113,7 @@ class SQ(Record):
 
     @property
     def exists(self) -> Expr:
-        """Whether the SQ is there to be used."""
+        """Whether the SQ exists."""
         return self.live if self.has("live") else boolean(True)
 
     @property
@@ -121,7 +123,7 @@ class SQ(Record):
 
     @property
     def seen(self) -> Expr:
-        """The SQ tail as the device finds it if it looks."""
+        """The SQ tail that the device reads if it looks."""
         return _found(self, self.tail)
 
     @property
@@ -135,32 +137,32 @@ class SQ(Record):
         return all_of(worker.asleep for worker in self.workers)
 
     def popping_is(self, value: bool) -> Updates:
-        """What a pop's first or last step does to the workers' turn; nothing where there is one worker."""
+        """The update of `popping` at a pop's first or last step; empty with one worker."""
         return self(popping=value) if len(self.workers) > 1 else Updates()
 
     @property
     def registered(self) -> list[Registered]:
-        """The workers that a bit tells whether they sleep, where there are such bits."""
+        """The workers with a bit that says whether they sleep; empty unless notify=lost-bits."""
         return [worker for worker in self.workers if isinstance(worker, Registered)]
 
     @property
     def pool(self) -> int | None:
-        """How many commands may be taken and not posted, where each needs a request of a pool that may be empty."""
+        """The number of requests in the pool, one for each command taken and not posted; None if never exhausted."""
         return None if self.choices.pool == "none" else int(self.choices.pool)
 
     @property
     def request_free(self) -> Expr:
-        """Whether there is a request to run one more command with."""
+        """Whether a request is free for one more command."""
         return boolean(True) if self.pool is None else self.in_flight < self.pool
 
     @property
     def free_to_pop(self) -> Expr:
-        """Whether no other worker of this SQ is in a pop: Propolis's queue minder serialises all of it, remit too."""
+        """Whether no other worker of this SQ is in a pop: Propolis's queue minder serialises whole pops."""
         return ~self.popping if len(self.workers) > 1 else boolean(True)
 
     @property
     def settled(self) -> Expr:
-        """Whether no worker is in a pop of it: a notification takes the lock that a pop holds."""
+        """Whether no worker is in a pop of this SQ: a notification takes the lock that a pop holds."""
         return ~any_of(worker.in_pop for worker in self.workers)
 
     @property
@@ -174,39 +176,39 @@ class SQ(Record):
 
     @property
     def unlocked(self) -> Expr:
-        """Whether the device's lock of this SQ can be taken: a release is a store, seen after those before it."""
+        """Whether the device's lock of this SQ is free: a release is a store seen after the thread's earlier stores."""
         return ~self.locked & ~any_of(worker.sq_event.waiting for worker in self.workers)
 
     @property
     def threads(self) -> list[Storing]:
-        """Its threads in the device."""
+        """The device threads of this SQ."""
         return [*self.workers, *(p for p in self.posters if isinstance(p, Completer))]
 
     @property
     def records(self) -> list[Record]:
-        """This SQ's variables and its actors'."""
+        """The records of this SQ and its actors."""
         return [self, *(thread for thread in self.threads if isinstance(thread, Thread))]
 
 
 class CQ(Record):
-    """The completion queue: its shared words, its guest consumer, and what the device knows of it."""
+    """The completion queue: its shared words, its guest consumer, and the device's knowledge of the CQ."""
 
     def __init__(self, size: int, sqs: Sequence[SQ], life: Life, *, outside: bool = False) -> None:
         self.size, self.capacity = size, size - 1
         self.life = life
         self.outside = outside
         cached = life.choices.cq_event_cache == YES and life.events
-        cache = {"armed": var(Ring(size), "what the device remembers to have written to CQ EventIdx")}
+        cache = {"armed": var(Ring(size), "the value that the device remembers to have written to CQ EventIdx")}
         super().__init__(
             "cq",
-            shadow=var(Ring(size), "CQ shadow head: the guest has consumed entries up to here, and said so"),
+            shadow=var(Ring(size), "CQ shadow head: the guest has published that it consumed entries up to here"),
             event=_event(size, "CQ EventIdx: the guest rings when its head moves past this", outside=self.outside),
             **self._entries(sqs),
             consumer=var(
                 Enum(("poll", "publish", "check", "ring", "notify head", "kick")), "what the consumer does next"
             ),
             cursor=var(Ring(size), "the next CQ entry that the guest looks at"),
-            moved=var(Nat(size - 1), "how far the shadow head moved and EventIdx was not looked at since"),
+            moved=var(Nat(size - 1), "how far the shadow head moved since the last read of EventIdx"),
             locked=var(Bool(), "the device's lock of the CQ is held"),
             head=var(Ring(size), "the CQ head as the device last saw it"),
             tail=var(Ring(size), "the next CQ slot that the device writes"),
@@ -222,7 +224,7 @@ class CQ(Record):
                 _joins(thread, q, self)
 
     def _entries(self, sqs: Sequence[SQ]) -> dict[str, Declared]:
-        doc = "CQ entries as the phase tag shows them to the guest: whose completion, or none that is new"
+        doc = "CQ entries as the phase tag shows them to the guest: the SQ of a new completion, or none"
         return {"slots": var(Array(self.size, Enum(("none", *(q.label for q in sqs)))), doc)}
 
     def shows(self, q: SQ) -> Expr:
@@ -230,7 +232,7 @@ class CQ(Record):
         return self.slots[self.cursor] == q.label
 
     def take(self, q: SQ) -> Updates:
-        """The guest takes the entry at its cursor, which is one of this SQ's."""
+        """The guest takes the entry at its cursor, a completion of this SQ."""
         return self(slots=self.slots.store(self.cursor, "none"), cursor=self.cursor + 1)
 
     def put(self, q: SQ) -> Updates:
@@ -239,17 +241,17 @@ class CQ(Record):
 
     @property
     def unlocked(self) -> Expr:
-        """Whether the device's lock of the CQ can be taken: a release is a store, seen after those before it."""
+        """Whether the device's lock of the CQ is free: a release is a store seen after the thread's earlier stores."""
         return ~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)
 
     @property
     def overwrites(self) -> Expr:
-        """Whether the next entry would be written over one that the guest has not taken."""
+        """Whether the next entry would overwrite an entry that the guest has not taken."""
         return self.slots[self.tail] != "none"
 
     @property
     def occupied(self) -> Expr:
-        """CQ entries that the device does not know to be consumed."""
+        """The number of CQ entries that the device does not know to be consumed."""
         return self.tail - self.head
 
     @property
@@ -259,22 +261,22 @@ class CQ(Record):
 
     @property
     def seen(self) -> Expr:
-        """The CQ head as the device finds it if it looks."""
+        """The CQ head that the device reads if it looks."""
         return _found(self, self.head)
 
     @property
     def freed(self) -> Expr:
-        """Entries that a read of the shadow head would free."""
+        """The number of entries that a read of the shadow head would free."""
         return self.seen - self.head
 
     @property
     def told(self) -> Expr:
-        """Entries that a doorbell would free, which carries the guest's index."""
+        """The number of entries that a doorbell with the guest's index would free."""
         return self.shadow - self.head
 
     @property
     def consumed(self) -> Expr:
-        """Entries consumed and not published."""
+        """The number of entries consumed and not published."""
         return self.cursor - self.index.own
 
     @property
@@ -284,10 +286,10 @@ class CQ(Record):
 
 
 def _pending(choices: Choices, queue: SQ | CQ) -> int:
-    """How many stores of a shadow index can wait at once.
+    """The number of stores of a shadow index that can wait at once.
 
-    One if a fence follows each. Otherwise one for each entry of the queue: a store moves the index by one at least, and
-    the device does not go on past what it has not seen.
+    One if a fence follows each store. Otherwise one for each entry of the queue: a store moves the index by at least
+    one, and the device does not go on past entries that it has not seen.
     """
     if not choices.tso or choices.doorbell_buffer == "off":
         return 0
@@ -295,7 +297,7 @@ def _pending(choices: Choices, queue: SQ | CQ) -> int:
 
 
 def _found(ring: SQ | CQ, known: Expr) -> Expr:
-    """What the device finds in a shadow word. Where it has no buffer to read, it goes by what it knows."""
+    """The value that the device reads in a shadow word; without a buffer, the value that it knows."""
     return ite(ring.life.in_use, ring.word, ring.page if ring.has("page") else known)
 
 
@@ -307,7 +309,7 @@ class _Posted(Entry):
         super().__init__(name, label, 2, depth)
 
     def store(self) -> Updates:
-        """The thread writes it at the tail."""
+        """The thread writes the entry at the tail."""
         cq = self._cq
         if not self.depth:
             return cq.put(self._q)
@@ -316,7 +318,7 @@ class _Posted(Entry):
         return stored
 
     def on_arrival(self, move: Expr) -> Updates:
-        """The guest sees it by its phase tag."""
+        """The guest sees the entry by its phase tag."""
         cq = self._cq
         return cq(slots=cq.slots.store(cq.tail - move, self._q.label))
 
@@ -324,8 +326,9 @@ class _Posted(Entry):
 def _joins(thread: Storing, q: SQ, cq: CQ) -> None:
     """Gives a thread its store buffer.
 
-    It takes the CQ lock, which drains it, before it writes a CQE; then come the CQE and CQ EventIdx, once each.
-    After CQ EventIdx at a cork it may go on to SQ EventIdx, which it writes once before it takes a lock again.
+    A thread takes the CQ lock, which drains the buffer, before it writes a CQE; then it stores the CQE and CQ EventIdx,
+    once each. After CQ EventIdx at a cork it may go on to SQ EventIdx, which it stores once before it takes a lock
+    again.
     """
     choices = q.choices
     events = choices.tso and choices.doorbell_buffer == "on"

@@ -1,15 +1,15 @@
-"""The device: workers that pop SQs, a backend that posts completions (`posting`), and the doorbell handler.
+"""The device's steps: workers that pop SQs, a backend that posts completions (`posting`), and the doorbell handler.
 
-Queue positions, permits and the corked set are as in Oxide Propolis, lib/propolis/src/hw/nvme/queue.rs. The SQ lock
-and the CQ lock that a pop starts with are taken in one step: nobody who holds the CQ lock waits for an SQ lock.
+Queue positions, permits and the corked set are as in Oxide Propolis, lib/propolis/src/hw/nvme/queue.rs. A pop takes the
+SQ lock and the CQ lock in one step, because no holder of the CQ lock waits for an SQ lock.
 
-Where a step does one thing or another, by what it reads or whom it chooses to wake, that is several actions here, and
-fairness is owed to the step (`of`), not to each outcome: a fair run may read the unlucky value every time.
+A step with several outcomes, by the value that it reads or the SQs that it wakes, is several actions. Fairness is owed
+to the step (`of`), not to each outcome: a fair run may read the unlucky value every time.
 
-Under x86-TSO, taking a lock is a locked instruction: it waits until the thread's stores are in memory. Releasing one is
-a plain store: the lock counts as free when the stores to what it guards are seen; that the release waits longer still
-would show only as a lock that is taken later. So a lock that is free leaves a thread nothing to wait for but its stores
-to what that lock does not guard. A notification is not counted as a fence.
+Under x86-TSO, taking a lock is a locked instruction: it waits until the thread's stores are in memory. Releasing a lock
+is a plain store. The model counts the lock as free when the stores to the guarded words are visible; a later release
+would only mean that the lock is taken later. So after a release only stores to words that the lock does not guard may
+still wait. A notification is not counted as a fence.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from uncork_nvme.steps.posting import event_idx, remembers, rescheduled, stored,
 # -- pop, by a worker --------------------------------------------------------------------------------------------------
 @step("worker {}")
 def wake(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Answers a notification: goes to look at its SQ."""
+    """Answers a notification, and goes to look at its SQ."""
     if isinstance(w, Registered):
         called, answered = w.woken, Updates()
     else:
@@ -40,7 +40,7 @@ def wake(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 
 def _answered(m: Machine, q: SQ) -> Updates:
-    """One notification is answered. Of those that are spent no more are left than there are workers that sleep."""
+    """Answers one notification; with notify=spent at most as many notifications stay as workers sleep."""
     answered = q(wakeups=q.wakeups - 1)
     if m.choices.notify == "spent" and m.choices.serve == "all":
         left = count(w.asleep for w in q.workers) - 1
@@ -52,18 +52,18 @@ def _answered(m: Machine, q: SQ) -> Updates:
 
 @step("worker {}", of="reserve")
 def turn_away(m: Machine, q: SQ, w: Registered) -> Guarded:
-    """Finds the bit of another worker set, takes its SQ for empty, sets its own bit and sleeps."""
+    """Finds the bit of another worker set, treats its SQ as empty, sets its own bit and sleeps."""
     return when(_may_look(m, q, w) & _turned_away(q), w.leaves()).says("finds another's bit set: does not look, sleeps")
 
 
 @step("worker {}")
 def poll(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Looks at its SQ by itself, notified or not, corked or not."""
+    """Looks at its SQ, whether or not it was notified and the SQ is corked."""
     return when(w.asleep & m.life.awake, w.wakes(), q(wakeups=0, corked=False), _read_awake(m, q)).says("polls")
 
 
 def _read_awake(m: Machine, q: SQ) -> Updates:
-    """Reads the SQ shadow tail, on a device that does so here and not before it takes an entry."""
+    """Reads the SQ shadow tail, with sq_read=wake."""
     return q(tail=q.seen) if m.buffered and m.choices.sq_read == "wake" else Updates()
 
 
@@ -72,7 +72,7 @@ def _may_reserve(m: Machine, q: SQ, w: Serving) -> Expr:
     if q.registered:
         may = may & ~_turned_away(q)
     if q.has("granted"):
-        may = may & ~q.granted & (m.cq.consumer != "kick")  # what a doorbell freed goes to those in line first
+        may = may & ~q.granted & (m.cq.consumer != "kick")  # slots that a doorbell freed go to SQs in line first
     return may & ~any_of(m.looking(other) for other in m.sqs) if m.choices.threads == "one" else may
 
 
@@ -86,7 +86,7 @@ def _turned_away(q: SQ) -> Expr:
 
 @step("worker {}", of="reserve")
 def reserve(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Takes a permit, which is a free CQ slot, before it looks at its SQ; or goes on, where that takes none."""
+    """Takes a permit, which is a free CQ slot, before it looks at its SQ; without permits it just looks."""
     cq = m.cq
     room = boolean(True) if m.poster else cq.available > 0
     taken = when(
@@ -109,7 +109,7 @@ def use_grant(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 @step("worker {}", of="reserve")
 def line_up(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
-    """Finds no permit, reads the CQ shadow head, and hands what it freed to those in line, where its SQ is too."""
+    """Finds no permit, reads the CQ shadow head, hands the freed permits to the SQs in line, and joins the line."""
     cq = m.cq
     in_line = q.corked | (cq.freed <= m.waiting)
     return when(
@@ -122,7 +122,7 @@ def line_up(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
 
 @step("worker {}", of="reserve")
 def refresh(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
-    """Finds no permit, reads the CQ shadow head, credits what it freed, and takes a permit of that."""
+    """Finds no permit, reads the CQ shadow head, credits the freed permits, and takes one of them."""
     cq = m.cq
     room = cq.freed > 0
     if kick.hands_over:
@@ -158,7 +158,7 @@ def cork(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 @step("worker {}", of="reserve")
 def start_cork(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Finds no permit, and none freed by the CQ shadow head: keeps both locks and arms before it corks."""
+    """Finds no permit, and none freed by the CQ shadow head: keeps both locks, to arm before it corks."""
     at = "cork arm" if m.policy.at_cork else "cork recheck"
     started = [m.cq(locked=True), q(locked=True), q.popping_is(True), w(at=at)]
     return when(_may_reserve(m, q, w) & _no_room(m), *started).says("no permit, none freed: about to cork")
@@ -177,7 +177,7 @@ def cork_arm(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 @step("worker {}", of="cork_arm")
 def cork_leave(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Leaves CQ EventIdx as it is, as the policy says at this cork."""
+    """Does not write CQ EventIdx, as the policy says at this cork."""
     leaves = when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
     return leaves.says("leaves CQ EventIdx at {}", m.cq.event).but_where(~m.life.in_use, writes_nothing(m))
 
@@ -188,7 +188,7 @@ def _rechecks(m: Machine, w: Serving) -> Expr:
 
 @step("worker {}", of="cork_recheck")
 def cork_saved(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
-    """Reads the CQ shadow head again and finds room after all: credits it and takes a permit."""
+    """Reads the CQ shadow head again and finds room: credits the freed permits and takes one."""
     cq = m.cq
     return when(
         _rechecks(m, w) & (cq.freed > 0) & kick.possible(cq.available + cq.freed - m.permit),
@@ -199,7 +199,7 @@ def cork_saved(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
 
 
 def _saved(m: Machine, q: SQ, kick: Kick) -> list[Updates]:
-    """What becomes of corked SQs as one finds room after all. One that counts as corked by then is kicked with them."""
+    """Updates the corked SQs when a re-check finds room; with a kick, the SQ of the re-check is notified, too."""
     if m.choices.cork == "arm-recheck":
         return kick.updates()
     return kick.updates(also=q) if kick.site else [q(corked=m.choices.cork == "arm-recheck-corked")]
@@ -238,7 +238,7 @@ def fetch(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 @step("worker {}", of="fetch")
 def find_no_request(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Reads the SQ shadow tail and finds an entry, and no request to run it with: stops, as at the end of its SQ."""
+    """Reads the SQ shadow tail and finds an entry, but no free request: stops, as at the end of its SQ."""
     tail = _known_tail(m, q)
     stopped = [q(tail=tail, locked=False), *_done(m, q, w)]
     return when((w.at == "fetch") & (tail != q.head) & ~q.request_free, *stopped).says(
@@ -247,13 +247,13 @@ def find_no_request(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 
 def _popped(m: Machine, q: SQ, w: Serving) -> list[Updates]:
-    """After a pop: the worker runs the command, or looks for another where completions come from elsewhere."""
+    """After a pop: the worker runs the command, or looks for another if completions come from a backend."""
     return [q.popping_is(False), w(at="run") if m.choices.backend == "in-worker" else w.looks()]
 
 
 @step("worker {}", of="fetch")
 def find_empty(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Reads the SQ shadow tail and finds the SQ empty: still holds a permit, which it has to give back."""
+    """Reads the SQ shadow tail and finds the SQ empty; still holds a permit, which it has to give back."""
     tail = _known_tail(m, q)
     arms = m.buffered and m.choices.sq_arm == "idle"
     onward = [w(at="arm")] if arms else [q(locked=False), *_done(m, q, w)]
@@ -262,7 +262,7 @@ def find_empty(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 @step("worker {}")
 def arm_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Writes SQ EventIdx: ring when the tail moves past what I have taken."""
+    """Writes SQ EventIdx, so that the guest rings when its tail moves past this."""
     event = {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[m.choices.sq_event]
     onward = [w(at="reread")] if m.choices.sq_reread == YES else [q(locked=False), *_armed(m, q, w)]
     armed = when(w.at == "arm", *stored(q, w.sq_event, event), *onward).says("SQ EventIdx {} -> {}", q.event, event)
@@ -270,12 +270,12 @@ def arm_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 
 def _armed(m: Machine, q: SQ, w: Serving) -> list[Updates]:
-    """After the SQ is armed: on with the command that was taken; or to give the permit back, if none was."""
+    """After the SQ is armed: goes on with the command that was taken, or gives the permit back if none was."""
     return _popped(m, q, w) if m.choices.sq_arm == "each" else _done(m, q, w)
 
 
 def _done(m: Machine, q: SQ, w: Serving) -> list[Updates]:
-    """After a look that found nothing: to give the permit back, or to sleep where it took none."""
+    """After a look that found nothing: goes to give the permit back, or sleeps if it took none."""
     return [w(at="remit")] if m.permit else [q.popping_is(False), w.leaves()]
 
 
@@ -285,7 +285,7 @@ def _rereads(m: Machine, w: Serving) -> Expr:
 
 @step("worker {}", of="reread_sq")
 def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Reads the SQ shadow tail again before it sleeps, and finds an entry after all."""
+    """Reads the SQ shadow tail again before it sleeps, and finds an entry."""
     return when(_rereads(m, w) & (q.seen != q.head), q(tail=q.seen), w(at="fetch")).says(
         "re-reads SQ tail {}: more to do", q.seen
     )
@@ -293,7 +293,7 @@ def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 @step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Reads the SQ shadow tail again, for what was published before the guest could see EventIdx."""
+    """Reads the SQ shadow tail again, for entries published before the guest could see EventIdx."""
     right = _rereads(m, w) & (q.seen == q.head) if m.choices.sq_arm == "idle" else _rereads(m, w)
     return (
         when(right, q(tail=q.seen, locked=False), *_armed(m, q, w))
@@ -304,7 +304,7 @@ def reread_sq(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 @step("worker {}")
 def remit(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
-    """Gives back the permit that it found no command for, and sleeps."""
+    """Gives back the permit for which it found no command, and sleeps."""
     cq = m.cq
     return when(
         (w.at == "remit") & cq.unlocked & kick.possible(cq.available + m.permit),
@@ -318,7 +318,7 @@ def remit(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
 # -- the doorbell handler, in the guest's trap -------------------------------------------------------------------------
 @step("doorbell handler {}")
 def notify_tail(m: Machine, q: SQ) -> Guarded:
-    """Takes the SQ tail that the doorbell carries."""
+    """Takes the SQ tail from the doorbell."""
     return when((q.submitter == "notify tail") & q.unlocked, q(tail=q.shadow, submitter="notify")).says(
         "learns the SQ tail {}", q.shadow
     )
@@ -330,7 +330,7 @@ def notify(m: Machine, q: SQ) -> Guarded:
     told = f"notifies the worker of {q.label}"
     if not q.has("called"):
         return when(q.submitter == "notify", q(submitter="idle"), notified(q, boolean(True))).says(told)
-    awake = m.life.awake  # what comes while the device is paused is delivered as it is resumed
+    awake = m.life.awake  # a notification during a pause is delivered at the resume
     reaches = [delivered(q, awake), q(called=q.called | ~awake)] if m.life.events["pause"] else [_reaches(q)]
     notifies = when((q.submitter == "notify") & (q.settled | ~awake), q(submitter="idle"), *reaches).says(told)
     return notifies.but_where(awake & _spends(q), told + ", which runs: spent")
@@ -345,7 +345,7 @@ def deliver(m: Machine, q: SQ) -> Guarded:
 
 
 def _spends(q: SQ) -> Expr:
-    """Whether a notification that comes now is of no use to anybody."""
+    """Whether a notification that comes now reaches no worker."""
     return boolean(False) if q.choices.notify == "kept" else ~any_of(w.asleep for w in q.workers)
 
 
@@ -355,7 +355,7 @@ def _reaches(q: SQ) -> Updates:
 
 @step("doorbell handler", of="notify_head")
 def notify_head(m: Machine) -> Guarded:
-    """Takes the CQ head that the doorbell carries and credits the permits that it freed."""
+    """Takes the CQ head from the doorbell and credits the permits that it freed."""
     cq = m.cq
     onward = [cq(consumer="kick")] if m.kicks_on_doorbell else m.polls()
     return when(
@@ -368,7 +368,7 @@ def notify_head(m: Machine) -> Guarded:
 
 @step("doorbell handler", of="notify_head")
 def reject_head(m: Machine) -> Guarded:
-    """Refuses a CQ head that frees more than is occupied; the handler ends without a kick."""
+    """Refuses a CQ head that frees more entries than are occupied; the handler ends without a kick."""
     cq = m.cq
     return when((cq.consumer == "notify head") & cq.unlocked & (cq.told > cq.occupied), *m.polls()).says(
         "refuses CQ head {}: {} freed of {}", cq.shadow, cq.told, cq.occupied
@@ -399,7 +399,7 @@ def _pop(m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
             if each.chosen:
                 yield line_up(m, q, w, each)
     if m.poster:
-        pass  # nothing keeps a command from being taken
+        pass  # commands are always taken
     elif m.buffered and m.choices.cork.startswith("arm-recheck"):
         yield start_cork(m, q, w)
         if m.policy.at_cork:

@@ -1,4 +1,4 @@
-"""The guest: a submitter for each SQ and a consumer for the CQ, with the shadow-doorbell rule between them."""
+"""The guest's steps: a submitter for each SQ, a consumer for the CQ, and the shadow-doorbell rule of both."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
     """Whether the last move of a shadow index, from `old` to `new`, passed EventIdx.
 
     The specification and Linux write (u16)(new - EventIdx - 1) < (u16)(new - old); for indices on the ring that is
-    EventIdx in the circular interval [old, new), and with <= and without the 1, [old, new] (NVMe 2.x Annex B.5.1 and
-    the example of B.5.2). An EventIdx that no index reaches, such as SPDK's 0xFFFFFFFF, is passed under either rule as
-    the index wraps, and only then: as one at the last slot is under the strict rule, and so it is kept.
+    EventIdx in the circular interval [old, new); with <= and without the 1 it is [old, new] (NVMe 2.x Annex B.5.1 and
+    the example of B.5.2). An EventIdx that no index reaches, such as SPDK's 0xFFFFFFFF, is passed under either rule
+    exactly when the index wraps. Under the strict rule an EventIdx at the last slot is passed at the same moves, so the
+    model stores it as the last slot.
     """
     old = ring.index.own - ring.moved
     past = ring.event - old
@@ -28,39 +29,39 @@ def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
 
 
 def moves(ring: SQ | CQ, new: Expr, by: Expr | int) -> Updates:
-    """How far a store of the index `new` moves the shadow word: as far as the index, unless the word was stale."""
+    """Records how far a store of the index `new` moves the shadow word: `by`, unless the word was stale."""
     return ring(moved=new - ring.word, stale=0) if ring.has("stale") else ring(moved=by)
 
 
 _DUE = "no doorbell buffer: must ring"
-"""How it is told that a doorbell is due where there is no EventIdx to look at."""
+"""The text of a step that must ring because there is no EventIdx to read."""
 
 
 def _event(ring: SQ | CQ) -> str:
-    """What stands for EventIdx in a sentence: a blank, or the value that is no position."""
+    """The text for EventIdx in a step's sentence: a placeholder, or a value outside the ring."""
     return "0xFFFFFFFF" if ring.outside else "{}"
 
 
 def _looked(ring: SQ | CQ) -> list[Expr]:
-    """What fills the blanks of such a sentence: EventIdx, and the move that it was held against."""
+    """The values for the placeholders of such a sentence: EventIdx, and the move that was compared with it."""
     event = [] if ring.outside else [ring.event]
     return [*event, ring.index.own - ring.moved, ring.index.own]
 
 
 def _unbuffered(m: Machine) -> Expr:
-    """Whether the guest has no doorbell buffer: its indices are then known to itself alone until it rings."""
+    """Whether the guest has no doorbell buffer; then the device learns an index only from a doorbell."""
     return ~m.life.in_use if m.buffered else boolean(True)
 
 
 def _checks(m: Machine, ring: SQ | CQ) -> Expr:
-    """Whether the guest is about to look at EventIdx, its fence behind it."""
+    """Whether the guest is about to read EventIdx, after its fence."""
     at = ring.submitter if isinstance(ring, SQ) else ring.consumer
     return (at == "check") & m.fence("guest_fence", ring.buffer)
 
 
 @step("submitter {}", Fairness.NONE)
 def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
-    """Writes SQEs and moves the SQ shadow tail past them. A guest is never obliged to."""
+    """Writes SQEs and moves the SQ shadow tail past them. A guest is never obliged to submit."""
     new = q.index.own + entries
     return (
         when(
@@ -101,14 +102,14 @@ def ring_sq(m: Machine, q: SQ) -> Guarded:
 
 
 def looks(m: Machine) -> Expr:
-    """Whether the consumer takes a CQE if it sees one: it polls, and has not taken as many as it may."""
+    """Whether the consumer takes a CQE if it sees one: it polls, and has taken fewer CQEs than `drain` allows."""
     cq, drain = m.cq, m.choices.drain
     return (cq.consumer == "poll") & (cq.consumed < drain if isinstance(drain, int) else boolean(True))
 
 
 @step("consumer", of="poll")
 def consume(m: Machine, q: SQ) -> Guarded:
-    """Sees a new CQE by its phase tag and takes it. With early free its command slot is reusable at once."""
+    """Sees a new CQE by its phase tag and takes it. With early free the CQE's command slot is reusable at once."""
     cq = m.cq
     early = m.choices.early_free == YES
     return when(
@@ -120,7 +121,7 @@ def consume(m: Machine, q: SQ) -> Guarded:
 
 @step("consumer", of="poll")
 def leave_loop(m: Machine) -> Guarded:
-    """Has consumed something and stops: it sees no new CQE, has taken as many as it may, or just stops (drain any)."""
+    """Stops after at least one CQE: it sees no new CQE, has taken as many as it may, or just stops (drain=any)."""
     cq, drain = m.cq, m.choices.drain
     enough = boolean(True) if drain == "any" else ~cq.visible
     if isinstance(drain, int):
@@ -132,7 +133,7 @@ def leave_loop(m: Machine) -> Guarded:
 
 @step("consumer")
 def publish(m: Machine) -> Guarded:
-    """Moves the CQ shadow head to where it has consumed."""
+    """Moves the CQ shadow head past the CQEs that it has consumed."""
     cq = m.cq
     return (
         when(

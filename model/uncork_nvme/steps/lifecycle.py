@@ -1,8 +1,8 @@
 """The life of queues: created, deleted, reset, their doorbell buffer configured, the device paused and resumed.
 
-An event is an admin command or a register write of the guest, or comes from who runs the virtual machine. The guest has
-no doorbell of the queue half done then, and the device answers in one step, under the locks that it needs. Nobody is
-obliged to any of them, but what was paused is resumed.
+An event is an admin command or a register write of the guest, or an action of the virtual machine's host. At an event
+no doorbell of the queue is half done, and the device answers in one step, under the locks that it needs. No event ever
+has to happen, except that a paused device is resumed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from uncork_nvme.state.queues import CQ, SQ
 
 
 def _event(m: Machine, name: str) -> tuple[Expr, Updates]:
-    """Whether an event may happen once more, and that it did."""
+    """The condition that an event may happen once more, and the update that counts it."""
     left: Expr = getattr(m.life, name)
     return left > 0, m.life(**{name: left - 1})
 
@@ -37,20 +37,20 @@ def _all_calm(m: Machine) -> Expr:
 # -- one SQ ------------------------------------------------------------------------------------------------------------
 @step("guest", Fairness.NONE)
 def create_sq(m: Machine, q: SQ) -> Guarded:
-    """Create I/O Submission Queue: the SQ begins at 0, its words in the doorbell buffer as guest and device see to."""
+    """Create I/O Submission Queue: the SQ begins at 0; guest and device set its words in the doorbell buffer."""
     may, done = _event(m, "create")
     created = [done, q(live=True), _first_words(m, q), *_looked_at(m, but=None)]
     return when(may & ~q.exists, *created).says(f"creates {q.label} on the live CQ")
 
 
 def _looked_at(m: Machine, but: SQ | None) -> list[Updates]:
-    """Every SQ but one is looked at, on a device that does so as its queues change."""
+    """Notifies every SQ except `but`, on a device that looks at all SQs when queues change."""
     changes = m.choices.look_on_change == YES
     return [notified(q, q.exists) for q in m.sqs if q is not but] if changes else []
 
 
 def _first_words(m: Machine, q: SQ) -> Updates:
-    """What is in the words of a new SQ."""
+    """The values in the words of a new SQ."""
     if not m.buffered:
         return Updates()
     written = m.choices.on_create
@@ -63,9 +63,9 @@ def _first_words(m: Machine, q: SQ) -> Updates:
 
 @step("guest", Fairness.NONE)
 def delete_sq(m: Machine, q: SQ) -> Guarded:
-    """Delete I/O Submission Queue: entries not taken are dropped; commands in flight complete with their SQ gone.
+    """Delete I/O Submission Queue: entries not taken are dropped; commands in flight complete without their SQ.
 
-    Or they complete first: then this is the end of the deletion.
+    With on_delete=post the commands complete first, and this step is the end of the deletion.
     """
     may, done = _event(m, "delete")
     if m.choices.on_delete == "post":
@@ -90,7 +90,7 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
 
 @step("worker {}", of="reserve")
 def find_gone(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Finds its SQ deleted, and sleeps."""
+    """Finds that its SQ was deleted, and sleeps."""
     return when((w.at == "reserve") & ~q.exists & q.free_to_pop, w.leaves()).says(f"finds {q.label} gone; sleeps")
 
 
@@ -100,7 +100,7 @@ def _given_back(m: Machine) -> int:
 
 @step("backend {}")
 def release(m: Machine, q: SQ, p: Serving | Completer, kick: Kick) -> Guarded:
-    """A command completes whose SQ is gone: no CQE; its permit is given back, or lost."""
+    """A command whose SQ was deleted completes: no CQE; its permit is given back, or lost."""
     cq = m.cq
     back = _given_back(m)
     return when(
@@ -115,9 +115,9 @@ def release(m: Machine, q: SQ, p: Serving | Completer, kick: Kick) -> Guarded:
 # -- the controller ----------------------------------------------------------------------------------------------------
 @step("guest", Fairness.NONE)
 def configure(m: Machine) -> Guarded:
-    """Doorbell Buffer Config, with pages of zeros: the device writes the indices to the shadows, and EventIdx or not.
+    """Doorbell Buffer Config with zeroed pages: the device writes the indices to the shadows, and perhaps to EventIdx.
 
-    Until then every move of an index rang, so guest and device know the same ones.
+    Before this every move of an index rang, so guest and device know the same indices.
     """
     may, done = _event(m, "config")
     rings: list[SQ | CQ] = [m.cq, *m.sqs]
@@ -128,23 +128,24 @@ def configure(m: Machine) -> Guarded:
 
 
 def _zeroed(ring: SQ | CQ) -> Updates:
-    """EventIdx in new pages, where pages of before a reset may have said something else."""
+    """Zeroes EventIdx of new pages, if old pages from before a reset may have held another value."""
     new = ring.life.events["reset"] and ring.life.choices.words == "clear" and not ring.outside
     return ring(event=0) if new else Updates()
 
 
 def _armed(ring: SQ | CQ) -> Updates:
-    """EventIdx becomes the index that is known: the guest rings for its next move. A device that remembers it does not.
+    """Writes the current index to EventIdx, so that the guest rings for its next move.
 
-    OpenVMM's DoorbellMemory::replace_mem writes to memory, and what DoorbellState remembers stays what it was.
+    What the device remembers of EventIdx does not change: OpenVMM's DoorbellMemory::replace_mem writes to memory only,
+    not to DoorbellState.
     """
     return Updates() if ring.outside else ring(event=ring.shadow)
 
 
 def _afresh(m: Machine, *, pages: bool) -> list[Updates]:
-    """What a reset leaves: everything as at first, but for the words in the guest's pages and which SQs there are.
+    """Sets the state after a reset: all initial values, except the words in the guest's pages and the set of SQs.
 
-    With `pages` the guest hands them over once more; the device then writes what it does as they are configured.
+    With `pages` the guest configures the same pages again, and the device writes the words of `configure`.
     """
     cleared = pages and (m.choices.words == "clear" or m.choices.on_config == "both")
     changed = Updates()
@@ -169,28 +170,28 @@ def _may_reset(m: Machine) -> Expr:
 
 @step("guest", Fairness.NONE)
 def reset(m: Machine) -> Guarded:
-    """Controller reset: every queue anew, from index 0, and no doorbell buffer is configured after it."""
+    """Controller reset: every queue begins at index 0, and no doorbell buffer is configured afterwards."""
     may, done = _event(m, "reset")
     return when(may & _may_reset(m), done, *_afresh(m, pages=False)).says("resets the controller; no doorbell buffer")
 
 
 @step("guest", Fairness.NONE)
 def restart(m: Machine) -> Guarded:
-    """Controller reset: every queue anew, from index 0, with the doorbell buffer configured again in the same pages."""
+    """Controller reset: every queue begins at index 0; the doorbell buffer is configured again in the same pages."""
     may, done = _event(m, "restart")
     return when(may & _may_reset(m), done, *_afresh(m, pages=m.buffered)).says("resets the controller, sets up again")
 
 
 @step("host", Fairness.NONE)
 def pause(m: Machine) -> Guarded:
-    """The device is paused: nobody begins to look at an SQ; what is in flight completes."""
+    """The device is paused: no worker begins to look at an SQ; commands in flight complete."""
     may, done = _event(m, "pause")
     return when(may & m.life.awake, done, m.life(running=False)).says("pauses the device")
 
 
 @step("host")
 def resume(m: Machine) -> Guarded:
-    """The device runs again, here or on another machine, once nothing is in flight and its workers have stopped."""
+    """The device runs again, on this or another host, once nothing is in flight and its workers have stopped."""
     stopped = all_of(
         ~m.looking(q) & q.unlocked & all_of(~w.at.among("run", *IN_POST) for w in q.workers) for q in m.sqs
     )
@@ -201,7 +202,7 @@ def resume(m: Machine) -> Guarded:
 
 
 def _recalled(m: Machine) -> list[Updates]:
-    """What a resumed device knows and does of its own accord."""
+    """The state of a resumed device, and the looks that follow by themselves."""
     match m.choices.on_resume:
         case "look":
             return [part for q in m.sqs for part in (q(corked=False), notified(q, boolean(True)))]

@@ -1,6 +1,6 @@
-"""How the device posts: a CQE is written, the CQ shadow head read, CQ EventIdx written as the policy says.
+"""The steps of a post: the device writes a CQE, reads the CQ shadow head, and writes CQ EventIdx as the policy says.
 
-In which order, and with which fences and kicks, are choices. Where completions queue for the CQ the CQE comes last.
+The order, the fences and the kicks are choices. With cq_full=queue the CQE comes last.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from uncork_nvme.state.queues import CQ, SQ
 
 
 def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
-    """What the policy writes to CQ EventIdx, from what the device knows now."""
+    """What the policy writes to CQ EventIdx in the current state of the device."""
     cq = m.cq
     corked = boolean(True) if corking else m.corked
     view = CQView(cq.head, cq.tail, cq.occupied, cq.available, corked, cq.size, m.count)
@@ -28,12 +28,12 @@ def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
 
 
 def written(value: Expr | None, cq: CQ, thread: Storing | Poster) -> list[Updates]:
-    """A thread writes CQ EventIdx, if there is a buffer to write it to and the policy gives a value."""
+    """A thread writes CQ EventIdx, if the policy gives a value."""
     return [] if value is None else stored(cq, thread.cq_event, value)
 
 
 def stored(ring: SQ | CQ, word: Word, value: Expr) -> list[Updates]:
-    """EventIdx of a ring is written if there is a buffer to write it to, and the device does not think it says so."""
+    """Writes `value` to a ring's EventIdx, if a buffer is in use and the device does not remember this value."""
     if not ring.has("armed"):
         return [word.store(ite(ring.life.in_use, value, ring.event))]
     write = ring.life.in_use & (ring.armed != value)
@@ -41,13 +41,13 @@ def stored(ring: SQ | CQ, word: Word, value: Expr) -> list[Updates]:
 
 
 def writes_nothing(m: Machine) -> str:
-    """How a step that writes EventIdx is told where the guest has no doorbell buffer."""
+    """The text of a step that would write EventIdx, if the guest has no doorbell buffer."""
     return "no doorbell buffer: writes no EventIdx" + (" that the guest reads" if m.life.keeps else "")
 
 
 # -- post, by the backend ----------------------------------------------------------------------------------------------
 def post_sequence(m: Machine) -> list[str]:
-    """The steps after a CQE is written, by where the poster stands; the CQ lock is held until the last is done."""
+    """The steps after a CQE is written, as positions of the poster, which holds the CQ lock until the last step."""
     if not m.buffered:
         return []
     arm = [] if event_idx(m).value is None else ["post arm"]
@@ -57,7 +57,7 @@ def post_sequence(m: Machine) -> list[str]:
 def _onward(
     m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, done: str | None, kick: Kick | None = None
 ) -> list[Updates]:
-    """To the next step of the post sequence after `done`; or the end of it, when whoever looks next is told."""
+    """Moves the poster to the step after `done`; at the end of the sequence notifies the worker that looks next."""
     sequence = post_sequence(m)
     left = sequence if done is None else sequence[sequence.index(done) + 1 :]
     woken = kick.updates() if kick else []
@@ -76,7 +76,7 @@ def _completes(q: SQ, p: Serving | Completer, m: Machine) -> Expr:
 
 
 def _looks_for_room(m: Machine) -> Expr:
-    """Whether the CQ is full as last known, and is not: who took no permit reads the shadow head before it says so."""
+    """Whether the CQ is full as last known, but has room: a device without permits reads the shadow head first."""
     looks = m.buffered and m.choices.cq_full == "ignore-in-flight"
     return (m.cq.available == 0) & (m.cq.freed > 0) if looks else boolean(False)
 
@@ -104,14 +104,14 @@ def post(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
 
 
 def _reads(m: Machine, p: Serving | Completer | Poster) -> Expr:
-    """Whether a poster is about to read the CQ shadow head; behind a fence, where it has armed first."""
+    """Whether a poster is about to read the CQ shadow head, after its fence if it armed first."""
     armed = post_sequence(m)[0] == "post arm"
     return (p.at == "post read") & (m.fence("device_fence_cq", p.buffer) if armed else boolean(True))
 
 
 @step("backend {}", of="post_read")
 def post_read(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
-    """Reads the CQ shadow head, which has not moved."""
+    """Reads the CQ shadow head and finds that it has not moved."""
     return (
         when(_reads(m, p) & (m.cq.freed == 0), *_onward(m, q, p, "post read"))
         .says("reads shadow head {}: nothing freed", m.cq.seen)
@@ -144,7 +144,7 @@ def post_arm(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded
 
 
 def remembers(ring: SQ | CQ, value: Expr | None) -> tuple[Expr, str]:
-    """Where a device writes no EventIdx as it thinks that it says so already; and how that is told."""
+    """The condition that a device remembers `value` and so writes no EventIdx, and the text of such a step."""
     if value is None or not ring.has("armed"):
         return boolean(False), ""
     kind = "CQ" if isinstance(ring, CQ) else "SQ"
@@ -153,7 +153,7 @@ def remembers(ring: SQ | CQ, value: Expr | None) -> tuple[Expr, str]:
 
 @step("backend {}", of="post_arm")
 def post_leave(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
-    """Leaves CQ EventIdx as it is, as the policy says here."""
+    """Does not write CQ EventIdx, as the policy says here."""
     return (
         when((p.at == "post arm") & ~event_idx(m).written, *_onward(m, q, p, "post arm"))
         .says("leaves CQ EventIdx at {}", m.cq.event)
@@ -164,7 +164,7 @@ def post_leave(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guard
 # -- post, where completions queue for the CQ: the sequence comes first, and then the CQE, if there is room ------------
 @step("backend {}")
 def complete(m: Machine, q: SQ, p: Poster) -> Guarded:
-    """A command is done, whether the CQ has room or not: its completion queues, and posting is scheduled."""
+    """A command is done, whether or not the CQ has room: its completion queues, and posting is scheduled."""
     return when(q.in_flight > q.queued, q(queued=q.queued + 1), p(scheduled=True)).says(
         f"a command of {q.label} is done, its completion queues"
     )
@@ -182,7 +182,7 @@ def attempt(m: Machine, p: Poster) -> Guarded:
 
 @step("backend", of="post_queued")
 def post_queued(m: Machine, q: SQ, p: Poster) -> Guarded:
-    """Finds room: the CQE is written at the CQ tail. With more of them queued it goes on."""
+    """Finds room and writes the CQE at the CQ tail; goes on if more completions are queued."""
     cq = m.cq
     return when(
         (p.at == "post") & (q.queued > 0) & (cq.available > 0),
@@ -195,7 +195,7 @@ def post_queued(m: Machine, q: SQ, p: Poster) -> Guarded:
 
 
 def _looked_at_again(m: Machine, q: SQ) -> Updates:
-    """After a completion is posted: who looks at its SQ again. With a pool: if that was empty, with entries left."""
+    """Notifies a completion's SQ after the post; with a pool, only if the pool was empty and entries are left."""
     if m.choices.backend == "detached-repoll":
         return notified(q, boolean(True))
     if q.pool is None or m.choices.on_request == "nothing":
@@ -205,14 +205,14 @@ def _looked_at_again(m: Machine, q: SQ) -> Updates:
 
 @step("backend", of="post_queued")
 def block(m: Machine, p: Poster) -> Guarded:
-    """Finds the CQ full: stops until a doorbell or another completion has it try again."""
+    """Finds the CQ full, and stops until a doorbell or another completion makes it try again."""
     return when((p.at == "post") & (m.cq.available == 0), m.cq(locked=False), p(at="idle")).says(
         "the CQ is full: {} completions STAY QUEUED", m.queued
     )
 
 
 def rescheduled(m: Machine) -> list[Updates]:
-    """What a CQ doorbell sets off where completions queue, if the CQ was full as last known: posting, looks at SQs."""
+    """What a CQ doorbell causes with cq_full=queue if the CQ was full as last known: posting, and looks at SQs."""
     full = m.cq.available == 0
     if m.poster is None:
         return []
@@ -221,7 +221,7 @@ def rescheduled(m: Machine) -> list[Updates]:
 
 
 def steps(m: Machine, q: SQ, p: Serving | Completer) -> Iterator[Action]:
-    """The steps of who posts for one SQ."""
+    """The steps of an actor that posts for one SQ."""
     yield post(m, q, p)
     if m.buffered and m.choices.cq_full == "ignore-in-flight":
         yield find_room(m, q, p)
@@ -229,7 +229,7 @@ def steps(m: Machine, q: SQ, p: Serving | Completer) -> Iterator[Action]:
 
 
 def queued_steps(m: Machine, p: Poster) -> Iterator[Action]:
-    """The steps of who posts what queues."""
+    """The steps of the poster of queued completions."""
     for q in m.sqs:
         yield complete(m, q, p)
         yield post_queued(m, q, p)
