@@ -21,7 +21,7 @@ from uncork.decide.exits import Exit
 from uncork.decide.gate import Finding, as_json
 from uncork.decide.one import Checked, Row
 from uncork.render import ci
-from uncork.render.ci.results import MODEL, Case, Problem, Results, Run, Told
+from uncork.render.ci.results import MODEL, Case, InstanceResult, Problem, Results, Run
 
 _MODEL = "The model corks, uncorks, wraps, fills, rings and elides; its counts are as recorded; engines agree on it."
 
@@ -69,7 +69,7 @@ def _root(folder: Path) -> Path:
     return here or folder
 
 
-def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> Told:
+def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> InstanceResult:
     place, related = places.of_instance(checked.instance)
     expected = report.expectation(checked)
     cases = []
@@ -85,7 +85,7 @@ def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> Told
                 run=_run(checked, row) if problems else None,
             )
         )
-    return Told(
+    return InstanceResult(
         name=checked.instance.name,
         cases=tuple(cases),
         model=tuple(_problem(finding) for finding in findings if finding.property is None),

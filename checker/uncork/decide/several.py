@@ -32,7 +32,7 @@ def together(
     """
     compiling.kept()
     context = multiprocessing.get_context("spawn")
-    with signals.deaf():
+    with signals.ignore_sigint():
         stop, latest = context.Event(), context.Array("d", 7, lock=False)
         pool = ProcessPoolExecutor(len(first), context, _begin, (stop, latest))
     until, processes = None, list[BaseProcess]()
@@ -54,7 +54,7 @@ def together(
 
     with signals.noticed() as interrupted:
         try:
-            with signals.deaf():
+            with signals.ignore_sigint():
                 for _ in first:
                     begin()
             while (waiting or more) and (until is None or time.monotonic() < until):

@@ -129,7 +129,7 @@ def held_back() -> Iterator[threading.Event]:
 
 # -- processes of ours -------------------------------------------------------------------------------------------------
 @contextlib.contextmanager
-def deaf() -> Iterator[None]:
+def ignore_sigint() -> Iterator[None]:
     """Ignores what a terminal sends while other processes are started, so that they are born ignoring it.
 
     The parent tells them. SIGTERM they hear: pools end theirs by it.

@@ -127,7 +127,7 @@ class Help(ModalScreen[None]):
             yield Static(f"{_HELP}On a ring: {self._legend}.\n\nEscape: back", markup=False)
 
 
-class Bench(Screen[None]):
+class MainScreen(Screen[None]):
     """The machine on the left, what may happen and the run on the right."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -395,7 +395,7 @@ class Bench(Screen[None]):
 
 
 class Explorer(App[None]):
-    """The application: one bench, and the boxes that come up over it."""
+    """The application: the main screen, and the boxes that come up over it."""
 
     ENABLE_COMMAND_PALETTE = False
     CSS = """
@@ -421,8 +421,8 @@ class Explorer(App[None]):
 
     def __init__(self, of: Instance, known: Sequence[Known] = (), *, seed: int = 0, begin: bool = False) -> None:
         super().__init__()
-        self.bench = Bench(of, known, Scheduler(seed=seed), begin=begin)
+        self.main_screen = MainScreen(of, known, Scheduler(seed=seed), begin=begin)
 
     def on_mount(self) -> None:
-        """Shows the bench."""
-        self.push_screen(self.bench)
+        """Shows the main screen."""
+        self.push_screen(self.main_screen)

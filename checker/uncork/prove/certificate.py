@@ -162,11 +162,11 @@ def verify(folder: Path, solvers: Sequence[str] = obligations.SOLVERS) -> Verifi
         is_, has_to_be = said.get(at, "not there"), shows.get(at, "nothing of that name")
         if is_ != has_to_be:
             raise ReplayError(f"{folder / MANIFEST}: {at} is {is_:.200}, and its obligations show {has_to_be:.200}")
-    with signals.deaf():
+    with signals.ignore_sigint():
         pool = ProcessPoolExecutor(2, get_context("spawn"), signals.born)
     proved = dict.fromkeys(solvers, 0)
     try:
-        with signals.deaf():
+        with signals.ignore_sigint():
             asked = {(solver, name): pool.submit(obligations.ask, solver, text) for solver in solvers
                      for name, text in texts.items()}  # fmt: skip
         for (solver, name), answers in asked.items():

@@ -87,7 +87,7 @@ class _Process:
     """
 
     def __init__(self) -> None:
-        with signals.deaf():
+        with signals.ignore_sigint():
             self.words = _CONTEXT.RawArray("d", _STOP + 1)
             self.pool = ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
         self.task: Task | None = None
@@ -97,7 +97,7 @@ class _Process:
         """Begins a task, in a new process if there is none."""
         self.task = task
         self.words[:_STOP] = [0.0] * _STOP
-        with signals.deaf():
+        with signals.ignore_sigint():
             try:
                 self.future = self.pool.submit(_in_process, task)
             except BrokenProcessPool:  # it died with nothing to do

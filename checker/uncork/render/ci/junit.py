@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from uncork.render.ci.results import MODEL, Case, Problem, Results, Told
+from uncork.render.ci.results import MODEL, Case, InstanceResult, Problem, Results
 from uncork.render.terminal import text
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -32,7 +32,7 @@ def dumps(results: Results) -> str:
     return (made.decode() if isinstance(made, bytes) else str(made)) + "\n"
 
 
-def _suite(told: Told, notes: Sequence[str]) -> TestSuite:
+def _suite(told: InstanceResult, notes: Sequence[str]) -> TestSuite:
     suite = TestSuite(_clean(told.name))
     suite.add_property("states", str(told.states))
     suite.add_property("depth", str(told.depth))
@@ -44,7 +44,7 @@ def _suite(told: Told, notes: Sequence[str]) -> TestSuite:
     return suite
 
 
-def _case(told: Told, case: Case) -> TestCase:
+def _case(told: InstanceResult, case: Case) -> TestCase:
     made = TestCase(case.property, _clean(told.name), 0)
     if case.verdict == "open":
         made.result = [Skipped(_clean(f"open {case.why}"))]
@@ -62,7 +62,7 @@ def _failure(problem: Problem, story: str = "") -> Failure:
     return made
 
 
-def _story(told: Told, case: Case) -> str:
+def _story(told: InstanceResult, case: Case) -> str:
     run = case.run
     if run is None:
         return ""

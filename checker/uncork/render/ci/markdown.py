@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from uncork.render import mermaid, story
-from uncork.render.ci.results import MODEL, Case, Results, Told
+from uncork.render.ci.results import MODEL, Case, InstanceResult, Results
 
 LIMIT = 2**20
 """Bytes of a summary."""
@@ -96,7 +96,7 @@ def _charts(results: Results, most: int) -> Iterable[str]:
                 yield _chart(told, case, names, most)
 
 
-def _chart(told: Told, case: Case, names: Sequence[str], most: int) -> str:
+def _chart(told: InstanceResult, case: Case, names: Sequence[str], most: int) -> str:
     run = case.run
     assert run is not None
     headline = _plain(story.headline(run.prop, run.trace))

@@ -60,7 +60,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Told:
+class InstanceResult:
     """One instance: its verdicts, what is wrong with the model itself, the size of the search, where it is defined."""
 
     name: str
@@ -82,7 +82,7 @@ class Results:
 
     version: str
     rules: Mapping[str, str]
-    told: tuple[Told, ...]
+    told: tuple[InstanceResult, ...]
     unchecked: tuple[str, ...]
     summary: str
     exit: int

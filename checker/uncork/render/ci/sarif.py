@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from uncork.core.sorts import plain
 from uncork.render import story
-from uncork.render.ci.results import MODEL, Case, Place, Problem, Results, Run, Told
+from uncork.render.ci.results import MODEL, Case, InstanceResult, Place, Problem, Results, Run
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT, _INSTALLED = "%SRCROOT%", "UNCORK"
@@ -72,7 +72,9 @@ def _rule(name: str, doc: str) -> dict[str, Any]:
     }
 
 
-def _result(results: Results, rule: int, told: Told, name: str, case: Case | None, problem: Problem) -> dict[str, Any]:
+def _result(
+    results: Results, rule: int, told: InstanceResult, name: str, case: Case | None, problem: Problem
+) -> dict[str, Any]:
     run = case.run if case else None
     headline = f" {story.headline(run.prop, run.trace)}" if run else ""
     made: dict[str, Any] = {
