@@ -287,7 +287,7 @@ def test_what_a_process_took_with_it_is_open(tmp_path: Path) -> None:
     os.kill(workers[0], signal.SIGKILL)
     _, errors = running.communicate(timeout=20)
     assert running.returncode == 30, errors
-    assert "a process of ours died" in errors
+    assert "a worker process of uncork died" in errors
     assert none_left(running.pid)
 
 
