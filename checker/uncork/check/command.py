@@ -13,7 +13,7 @@ from uncork.command.selection import Filters
 
 @click.command(cls=Command)
 @filtered
-@listed("--property", "property_", help=f"Of {', '.join(ROWS)}.")
+@listed("--property", "property_", help=f"Properties, of {', '.join(ROWS)}.")
 @click.option(
     "--engine",
     type=click.Choice(["explicit", "bmc", "induction", "all"]),

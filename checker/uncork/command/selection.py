@@ -111,7 +111,7 @@ def reductions(names: Sequence[str] | None) -> frozenset[str]:
     if names is None:
         return REDUCTIONS
     if "none" in names and len(names) > 1:
-        raise InstanceError("--reductions has none beside names: write none alone, or the names")
+        raise InstanceError("--reductions is none or a list of names, not both")
     for name in names:
         if name not in (*REDUCTIONS, "none"):
             raise InstanceError(f"there is no reduction {name!r}{did_you_mean(name, [*sorted(REDUCTIONS), 'none'])}")

@@ -20,7 +20,7 @@ from uncork.render.terminal.progress import progress
 @click.command(cls=Command)
 @click.argument("instances", nargs=-1)
 @filtered
-@listed("--load", "loads", default="full", show_default=True, help=f"Of {', '.join(LOADS)}.")
+@listed("--load", "loads", default="full", show_default=True, help=f"Loads, of {', '.join(LOADS)}.")
 @click.option(
     "--time",
     "milliseconds",
@@ -98,7 +98,5 @@ def measure(
         for name in dict.fromkeys(loads):
             to.say(f"{name}: {LOADS[name].doc}")
         if stuck := sum(bool(each.stuck) for each in found):
-            to.say(
-                f"{stuck} got stuck: no step is enabled any more. See uncork check and uncork trace"
-            )
+            to.say(f"{stuck} got stuck: no step is enabled any more. See uncork check and uncork trace")
     return Exit.LIVENESS if not code and any(each.stuck for each in found) else code
