@@ -1,6 +1,6 @@
-"""Verdicts as JUnit XML: a suite an instance, a case a property, and one for the model itself.
+"""Writes verdicts as JUnit XML: one suite per instance, one case per property, and one for the model itself.
 
-The search is one for all properties of an instance: its time stands at the case of the model.
+All properties of an instance share one search: its time is at the case of the model.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def dumps(results: Results) -> str:
-    """The file."""
+    """Returns the content of the file."""
     whole = JUnitXml("uncork check")
     for told in results.told:
         whole.add_testsuite(_suite(told, results.notes))
@@ -70,5 +70,5 @@ def _story(told: InstanceResult, case: Case) -> str:
 
 
 def _clean(words: str) -> str:
-    """Text without the characters that XML cannot hold."""
+    """Returns text without the characters that XML forbids."""
     return _NOT_XML.sub("\ufffd", words)

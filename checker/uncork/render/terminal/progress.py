@@ -1,4 +1,4 @@
-"""Progress on a terminal, on standard error; nothing where there is none."""
+"""Shows progress on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from uncork.engines import Progress
 
 Show = Callable[[int, int, str, Progress | None], None]
-"""Takes how many are done, of how many, what is under way, and where that is."""
+"""Takes the number of items done, of all items, the name of the running one, and its progress."""
 
 
 @contextlib.contextmanager
 def progress() -> Iterator[Show]:
-    """A line that is kept up to date while work is under way, and then removed."""
+    """Shows a line that is updated during the work and then removed."""
     if not _may_be_terminal():
         yield lambda *_: None
         return
-    from rich.console import Console  # as long to import as a small instance to check
+    from rich.console import Console  # importing rich takes as long as checking a small instance
     from rich.live import Live
     from rich.text import Text
 
@@ -40,14 +40,14 @@ def progress() -> Iterator[Show]:
 
 
 def _may_be_terminal() -> bool:
-    """Whether rich may take standard error for a terminal, which it does where it is one, or is told that it is.
+    """Returns whether rich may treat standard error as a terminal: it is one, or the environment says so.
 
-    It takes as long to import as to check an instance.
+    Avoids importing rich, which takes as long as checking an instance.
     """
     told = any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
     try:
         return told or sys.stderr.isatty()
-    except ValueError:  # it is closed
+    except ValueError:  # standard error is closed
         return False
 
 
