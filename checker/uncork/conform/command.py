@@ -109,7 +109,7 @@ def conform(
     for name in (policy, overlay):
         find_policy(name) if name else None
     if overlay and (policy or "post_order" in plan.overrides):
-        raise InstanceError("--overlay is laid over QEMU's own policy: leave out --policy and --set post_order")
+        raise InstanceError("--overlay needs QEMU's own policy: leave out --policy and --set post_order")
     for setting in plan.settings:
         _comparable(setting.instance(plan.overrides, policy))
 
@@ -224,7 +224,7 @@ def _code(line: Line) -> Exit:
 # -- options -----------------------------------------------------------------------------------------------------------
 def _stored(path: str) -> Stored:
     if not os.path.isfile(path):
-        raise InstanceError(f"{path!r} is neither qemu, the device that can be run, nor a file of a stored schedule")
+        raise InstanceError(f"{path!r} is neither qemu nor a file: name qemu, or a file that uncork conform stored")
     try:
         with told(path):
             found = loads(Path(path).read_text(encoding="utf-8"), path)

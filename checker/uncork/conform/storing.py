@@ -56,7 +56,7 @@ def loads(content: str, name: str) -> Stored:
             f"{name} is not a run that uncork conform stored: seed, overlay or moves are of another type"
         )
     if instance.device != "qemu":
-        raise InstanceError(f"{name} is of the device {instance.device}; qemu is the one that can be run")
+        raise InstanceError(f"{name} is of the device {instance.device}: only qemu can be run")
     if overlay and (instance.policy != "head" or "post_order" in instance.overrides):
-        raise InstanceError(f"{name} lays {overlay} over {instance.policy}; it is laid over QEMU's own policy, head")
+        raise InstanceError(f"{name} lays {overlay} over {instance.policy}: overlays need QEMU's own policy, head")
     return Stored(instance, overlay, seed, moves)

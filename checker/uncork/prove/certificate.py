@@ -66,7 +66,7 @@ def prepare(folder: str, inputs: Iterable[str | Path | None] = ()) -> None:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
         elif not _is_certificate(path):
-            raise InstanceError(f"{folder} is there already, and is no certificate: name a folder that is not")
+            raise InstanceError(f"{folder} exists and is no certificate: name a new folder")
     writable([str(path / MANIFEST) if path.exists() else str(path)], inputs)
 
 
@@ -184,12 +184,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise ReplayError(f"{path} cannot be read: {error}") from None
     match manifest:
         case {"format": int(form)} if form != FORMAT:
-            raise ReplayError(f"{path}: the format {form} is not known, {FORMAT} is")
+            raise ReplayError(f"{path}: format {form} is not known: this uncork reads format {FORMAT}")
         case {"uncork": str(version)} if version != __version__:
             raise ReplayError(f"{path}: it is of uncork {version!r:.80}, and this is {__version__}: prove it again")
         case {"format": int(), "uncork": str(), "solvers": {"z3": str()}}:
             return dict(manifest)
-    raise ReplayError(f"{path}: it does not say of which format it is, of which uncork, and of which z3")
+    raise ReplayError(f"{path}: it does not name its format, its version of uncork and its version of z3")
 
 
 def _again(manifest: Mapping[str, Any]) -> tuple[Design, list[Shown]]:
@@ -249,5 +249,5 @@ def _all_proved(where: str, text: str, answers: Sequence[obligations.Answer]) ->
         if each.said != "unsat":
             raise ReplayError(f"{where} does not prove {each.obligation!r}: {each.said}")
     if [each.obligation for each in answers] != wanted:
-        raise ReplayError(f"{where} answered to {len(answers)} obligations, of {len(wanted)}")
+        raise ReplayError(f"{where} answered {len(answers)} of {len(wanted)} obligations")
     return len(wanted)

@@ -32,7 +32,7 @@ def report(to: Page, design: Design, parts: Sequence[Part], real: Sequence[Check
         _tell_real(to, checked)
     if real:
         return Exit.SAFETY if _refuted(real, "safety") else Exit.LIVENESS
-    to.say(f"open: {', '.join(lacking)} not proved, and not refuted at the small sizes that were looked at", "magenta")
+    to.say(f"open: {', '.join(lacking)} not proved, and not refuted at the small sizes searched", "magenta")
     return Exit.OPEN
 
 
@@ -58,7 +58,7 @@ def _tell_why(to: Page, part: Part, row: str) -> None:
         to.say(f"    and {len(against) - _LISTED} more")
     first = against[0]
     if first.state is None:
-        to.say("  The solver gave up on the first of them.")
+        to.say("  The solver gave up on the first obligation.")
         return
     said = next((lemma.says for lemma in part.judgement.dropped if lemma.name == first.obligation.about), "")
     if said:
@@ -66,7 +66,7 @@ def _tell_why(to: Page, part: Part, row: str) -> None:
     for action in part.judgement.argument.system.actions:
         if action.name == first.obligation.step:
             to.say(f"  {action.name}, by the {action.actor}: {action.doc}")
-    to.say("  In this state it does not keep to that (positions do not wrap; whether a run leads here is not said):")
+    to.say("  The step breaks the lemma in this state (positions do not wrap; the state may be unreachable):")
     for line in _state(first.state):
         to.say(f"    {line}")
 

@@ -62,7 +62,7 @@ def loads(content: str) -> tuple[Trace, dict[str, Any]]:
     loop = found.get("loop")
     if loop is not None and (type(loop) is not int or not 0 <= loop < len(states)):
         last = len(states) - 1
-        raise FormatError(f"the loop starts at the number of a state, 0 to {last}, not at {json.dumps(loop):.80}")
+        raise FormatError(f"'loop' has to be the number of a state, 0 to {last}, not at {json.dumps(loop):.80}")
     if "closing" in meta and loop is None:
         raise FormatError("it has a step that closes a loop, and no loop")
     return Trace(tuple(states), tuple(steps), loop), meta

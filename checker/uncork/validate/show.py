@@ -81,8 +81,8 @@ def rejected(to: Page, followed: Followed, may: Allowed | None, line: str) -> No
         to.say(f"What may happen there: {steps}.")
     if followed.aimed:
         to.say(
-            "Moves of the guest that are not in the log were tried to the values that it shows next, and to no others: "
-            "--moves any tries all of them, at small sizes."
+            "Guest moves missing from the log were tried only to the next logged values. --moves any tries all moves, "
+            "at small sizes."
         )
 
 
