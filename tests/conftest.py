@@ -1,7 +1,7 @@
 """What all tests share: Ctrl-C that is heard, how many random examples there are, and what each file may cost.
 
 Tests that send signals need processes that hear them, also where this one was begun in the background, or by nohup,
-deaf to them.
+with the signals ignored.
 """
 
 from __future__ import annotations

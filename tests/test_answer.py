@@ -16,7 +16,7 @@ def test_a_page_gives_the_answer_that_the_data_gives(page: str) -> None:
     assert answer.updated(content) == content
 
 
-def test_what_it_calls_soonest_cheapest_and_proved_is_so() -> None:
+def test_the_answer_is_right_about_soonest_cheapest_and_proved() -> None:
     found = {price.policy: price for price in answer.prices()}
     taken = found[answer.TAKEN]
     assert all(taken.resume <= price.resume for price in found.values())
@@ -26,7 +26,7 @@ def test_what_it_calls_soonest_cheapest_and_proved_is_so() -> None:
     assert all(found[cheapest].rings <= price.rings for price in found.values())
 
 
-def test_no_page_gives_another() -> None:
+def test_no_page_gives_another_answer() -> None:
     """Words that recommend or compare prices stand in the answer, or beside a table that has them."""
     for page in answer.PAGES:
         content = (ROOT / page).read_text()

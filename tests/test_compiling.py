@@ -131,7 +131,7 @@ def test_the_graph_is_the_same_on_several_threads(
     assert same(graph(threads, Budget(states=70_000)), graph(1, Budget(states=70_000)))
 
 
-def test_it_is_the_same_where_arrays_are_copied_as_they_grow(alone: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_graph_is_the_same_if_growing_arrays_are_copied(alone: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growing, "_space", lambda: None)
     assert same(graph(), alone)
 

@@ -102,7 +102,7 @@ class Forgetful(Journey):
         return True
 
 
-def test_and_where_it_does_not_that_is_seen() -> None:
+def test_an_undo_that_does_not_invert_is_caught() -> None:
     with pytest.raises(AssertionError):
         undo_inverts(Forgetful, HANGS, ["take", "take"], lambda n: 0)
 
@@ -190,7 +190,7 @@ def test_a_live_machine_is_at_rest_and_never_stuck() -> None:
         assert {each.word for each in walked.standings()} == {"holds"}
 
 
-def test_and_the_one_that_hangs_is_stuck_sometimes() -> None:
+def test_a_machine_that_hangs_is_stuck_sometimes() -> None:
     said = set()
     for seed in range(20):
         walked = journey(HANGS)
@@ -236,7 +236,7 @@ def test_a_scheduler_is_fair(order: str) -> None:
     assert fair(Scheduler(order).pick, from_name(LIVE).system)
 
 
-def test_one_that_takes_the_first_that_may_happen_is_not() -> None:
+def test_a_scheduler_that_takes_the_first_enabled_step_is_unfair() -> None:
     assert not fair(lambda walked: walked.enabled[0], TOY)
 
 
@@ -255,7 +255,7 @@ def test_the_seed_decides_and_a_step_taken_back_is_picked_again() -> None:
 
 
 @pytest.mark.parametrize("order", ["random", "round-robin"])
-def test_it_runs_until_something_corks(order: str) -> None:
+def test_a_scheduler_runs_until_something_corks(order: str) -> None:
     walked = journey(HANGS)
     assert Scheduler(order).run(walked, CORKS) == "met"
     assert walked.state["sq0.corked"] is True
@@ -292,11 +292,11 @@ def explorer(name: str, *known: Known, **options: Any) -> Explorer:
 
 
 def text(app: Explorer, panel: str) -> str:
-    return str(app.bench.query_one(f"#{panel}", Static).content)
+    return str(app.main_screen.query_one(f"#{panel}", Static).content)
 
 
 def listed(app: Explorer) -> list[str | None]:
-    return [option.id for option in app.bench.query_one(OptionList).options]
+    return [option.id for option in app.main_screen.query_one(OptionList).options]
 
 
 def test_a_step_is_taken_and_taken_back() -> None:
@@ -311,7 +311,7 @@ def test_a_step_is_taken_and_taken_back() -> None:
         assert listed(app) == ["need_sq(SQ0)"]
         assert "SQ0 [Eht][S]" in text(app, "state")
         assert "uncorked: SQ0 waits" in text(app, "standing")
-        assert not app.bench.query_one("#notice").display
+        assert not app.main_screen.query_one("#notice").display
         await pilot.press("u")
         assert listed(app) == ["submit(SQ0, 1)"]
         assert "uncorked: holds" in text(app, "standing")
@@ -320,21 +320,21 @@ def test_a_step_is_taken_and_taken_back() -> None:
         assert text(app, "said") == "this is the first state"
         await pilot.press("right", "right")
         assert text(app, "said") == "nothing lies ahead: choose a step"
-        assert app.bench.journey.at == 1
+        assert app.main_screen.journey.at == 1
 
     drive(app, does)
 
 
-def test_it_runs_until_an_sq_is_corked() -> None:
+def test_the_run_key_runs_until_an_sq_is_corked() -> None:
     app = explorer(HANGS)
 
     async def does(pilot: Pilot[None]) -> None:
         await pilot.press("r")
         assert "SQ0 is CORKED" in text(app, "said")
         assert "SQ0: corked yes" in text(app, "standing")
-        before = list(app.bench.journey.steps)
+        before = list(app.main_screen.journey.steps)
         await pilot.press("home", "d", "r")
-        assert list(app.bench.journey.steps) != before
+        assert list(app.main_screen.journey.steps) != before
         await pilot.press("home", "o", "s", "r")
         assert text(app, "said") == "ran 0 steps: nothing is left to run without submissions"
         await pilot.press("s", "r")
@@ -343,7 +343,7 @@ def test_it_runs_until_an_sq_is_corked() -> None:
     drive(app, does)
 
 
-def test_and_says_so_where_nothing_corks() -> None:
+def test_the_run_key_says_if_nothing_corks() -> None:
     app = explorer(NEVER_CORKS)
 
     async def does(pilot: Pilot[None]) -> None:
@@ -360,18 +360,18 @@ def test_a_counterexample_is_gone_along_to_its_end() -> None:
 
     async def does(pilot: Pilot[None]) -> None:
         await pilot.press("enter", "c")
-        assert app.bench.journey.at == 0
+        assert app.main_screen.journey.at == 0
         for step in range(STEPS):
             assert "STUCK" not in text(app, "notice")
-            assert app.bench.journey.ahead == HANG.run.steps[step]
-            assert listed(app)[app.bench.query_one(OptionList).highlighted or 0] == HANG.run.steps[step]
+            assert app.main_screen.journey.ahead == HANG.run.steps[step]
+            assert listed(app)[app.main_screen.query_one(OptionList).highlighted or 0] == HANG.run.steps[step]
             await pilot.press("right")
         assert text(app, "notice").startswith("STUCK: nothing is enabled. SQ0 has published entries waiting (1)")
-        assert app.bench.query_one("#notice").has_class("bad")
+        assert app.main_screen.query_one("#notice").has_class("bad")
         assert "uncorked: SQ0 STUCK" in text(app, "standing")
         assert listed(app) == []
         await pilot.press("c", "down", "enter")  # back to the run that was left
-        assert (app.bench.journey.at, list(app.bench.journey.steps)) == (1, ["submit(SQ0, 1)"])
+        assert (app.main_screen.journey.at, list(app.main_screen.journey.steps)) == (1, ["submit(SQ0, 1)"])
 
     drive(app, does)
 
@@ -384,7 +384,7 @@ def test_the_live_twin_does_not_end_stuck() -> None:
         assert "no stored counterexample" in text(app, "said")
         await pilot.press("r", "s", "r", "r", "r", "r", "r", "r")
         assert text(app, "notice").startswith("At rest")
-        assert not app.bench.query_one("#notice").has_class("bad")
+        assert not app.main_screen.query_one("#notice").has_class("bad")
 
     drive(app, does)
 
@@ -395,14 +395,14 @@ def test_a_loop_is_shown_and_gone_round() -> None:
     app = explorer(STARVES, *known, begin=True)
 
     async def does(pilot: Pilot[None]) -> None:
-        assert app.bench.query_one("#run").border_title == "run: after step 0 of 46, ↻ 15-46"
+        assert app.main_screen.query_one("#run").border_title == "run: after step 0 of 46, ↻ 15-46"
         assert "↻" not in text(app, "run")
         await pilot.press("end")
         assert "The loop is closed, the state is that after step 14" in text(app, "notice")
         assert "uncorked SQ0" in text(app, "notice")
         assert "round the loop again" in text(app, "run")
         await pilot.press("right")
-        assert app.bench.journey.at == 47
+        assert app.main_screen.journey.at == 47
         assert "▸↻ 47" in text(app, "run")
 
     drive(app, does)
@@ -462,12 +462,12 @@ def test_a_file_is_written_over_once_that_is_said_twice(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [HANGS, STARVES, "arm-recheck/linux/tail/n3-sq1024-cq1024"])
-def test_it_fits_80_by_24(name: str) -> None:
+def test_the_main_screen_fits_80_by_24(name: str) -> None:
     app = explorer(name)
 
     async def does(pilot: Pilot[None]) -> None:
         await pilot.press("enter", "r")
-        for panel in app.bench.query("#title, #machine, #standing, #choices, #meaning, #run, #said, Footer"):
+        for panel in app.main_screen.query("#title, #machine, #standing, #choices, #meaning, #run, #said, Footer"):
             assert panel.size.height >= 1
             assert panel.region.bottom <= 24
             assert panel.region.right <= 80

@@ -220,25 +220,25 @@ MANIFEST = "verify proof"
 PROOFS = [
     bad(MANIFEST, 23, "manifest.json cannot be read", prepare=proof(lambda f: (f / "manifest.json").write_text(""))),
     bad(MANIFEST, 23, "cannot be read", prepare=proof(lambda f: (f / "manifest.json").write_bytes(BINARY))),
-    bad(MANIFEST, 23, "does not say of which format", prepare=proof(lambda f: (f / "manifest.json").write_text("[]"))),
+    bad(MANIFEST, 23, "does not name its format", prepare=proof(lambda f: (f / "manifest.json").write_text("[]"))),
     bad(
         MANIFEST,
         23,
         "'uncork' is there twice",
         prepare=proof(lambda f: (f / "manifest.json").write_text('{"uncork": "1", "uncork": "2"}')),
     ),
-    bad(MANIFEST, 23, "the format 2 is not known", prepare=manifest(lambda m: m.update(format=2))),
+    bad(MANIFEST, 23, "format 2 is not known", prepare=manifest(lambda m: m.update(format=2))),
     bad(MANIFEST, 23, "it is of uncork '99'", prepare=manifest(lambda m: m.update(uncork="99"))),
-    bad(MANIFEST, 23, "does not say of which format", prepare=manifest(lambda m: m.pop("format"))),
-    bad(MANIFEST, 23, "and of which z3", prepare=manifest(lambda m: m.pop("solvers"))),
+    bad(MANIFEST, 23, "does not name its format", prepare=manifest(lambda m: m.pop("format"))),
+    bad(MANIFEST, 23, "its version of z3", prepare=manifest(lambda m: m.pop("solvers"))),
     bad(MANIFEST, 23, "it names no design", prepare=manifest(lambda m: m.pop("design"))),
     bad(MANIFEST, 23, "it names no design", prepare=manifest(lambda m: m.update(design=["mmio"]))),
-    bad(MANIFEST, 23, "it names no design, or none of its parts", prepare=manifest(lambda m: m.update(parts=[]))),
+    bad(MANIFEST, 23, "it names no design or no parts", prepare=manifest(lambda m: m.update(parts=[]))),
     bad(
         MANIFEST, 23, "there is no device 'vax'", prepare=manifest(lambda m: m.update(design=["vax", "linux", "tail"]))
     ),
     bad(MANIFEST, 23, "there is no choice", prepare=manifest(lambda m: m.update(overrides=["colour=red"]))),
-    bad(MANIFEST, 23, "does not say what it is about", prepare=manifest(lambda m: m.update(parts=[7]))),
+    bad(MANIFEST, 23, "a part names no subject or no lemmas", prepare=manifest(lambda m: m.update(parts=[7]))),
     bad(
         MANIFEST,
         23,
@@ -262,7 +262,7 @@ PROOFS = [
     bad(
         MANIFEST,
         23,
-        "holds is true, and its obligations show nothing",
+        "holds is true, but its obligations show nothing",
         prepare=manifest(lambda m: m.update(holds=True)),
     ),
     bad(MANIFEST, 23, "parts 0 sound is true", prepare=manifest(lambda m: m["parts"][0].update(sound=True))),
@@ -303,7 +303,7 @@ READERS = ("trace t.itf", f"explore {HANGS.replace('sq2-cq2', 'sq3-cq3')} --from
 SPOILT_RUNS: list[tuple[int, str, Change]] = [
     (2, "it has no state", lambda t: t.update(states=[])),
     (2, "there is no 'states'", lambda t: t.pop("states")),
-    (2, "the loop starts at the number of a state, 0 to 28, not at 999", lambda t: t.update(loop=999)),
+    (2, "'loop' has to be the number of a state, 0 to 28, not at 999", lambda t: t.update(loop=999)),
     (2, "not at -1", lambda t: t.update(loop=-1)),
     (2, "not at true", lambda t: t.update(loop=True)),
     (2, 'not at "28"', lambda t: t.update(loop="28")),

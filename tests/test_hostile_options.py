@@ -289,7 +289,7 @@ def test_every_cover_has_a_name_that_expectations_may_name() -> None:
     assert found == set(COVERS)
 
 
-def test_where_an_override_makes_no_difference() -> None:
+def test_an_override_that_makes_no_difference_is_reported() -> None:
     def told(*overrides: str) -> list[str]:
         filters = Filters(["tail"], ["propolis-2026", "qemu"], ["linux"], [2], [2], [2], overrides)
         return idle.told(filters, select(filters))

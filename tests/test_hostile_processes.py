@@ -116,7 +116,7 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("row", ELSEWHERE, ids=names(ELSEWHERE))
-def test_nor_in_any_command(
+def test_no_command_takes_its_exit_code_from_a_policy_file(
     row: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     holds(row, tmp_path, monkeypatch, capfd)
@@ -270,7 +270,7 @@ def test_a_signal_ends_a_command_with_all_its_processes(command: str, number: si
         assert isinstance(json.loads((tmp_path / "rows.json").read_text()), list)
 
 
-def test_so_does_one_to_all_of_its_processes(tmp_path: Path) -> None:
+def test_a_signal_to_the_whole_group_ends_a_command_with_all_its_processes(tmp_path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         running = begun(TOGETHER, tmp_path)
         time.sleep(2)
@@ -287,7 +287,7 @@ def test_what_a_process_took_with_it_is_open(tmp_path: Path) -> None:
     os.kill(workers[0], signal.SIGKILL)
     _, errors = running.communicate(timeout=20)
     assert running.returncode == 30, errors
-    assert "a process of ours died" in errors
+    assert "a worker process of uncork died" in errors
     assert none_left(running.pid)
 
 

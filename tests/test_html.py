@@ -245,7 +245,7 @@ def test_a_loop_goes_round(browser: Opened, found: Sequence[Checked], page: str)
 
 
 @pytest.mark.slow
-def test_it_fits_a_phone(browser: Opened, hostile: tuple[Instance, str], page: str) -> None:
+def test_a_report_fits_a_phone(browser: Opened, hostile: tuple[Instance, str], page: str) -> None:
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     views = [(page, ""), (page, f"#at={LOOPS}"), (page, f"#at={LIVE}"), (hostile[1], "")]

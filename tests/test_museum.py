@@ -238,6 +238,6 @@ def test_a_choice_that_no_lemma_speaks_of_is_refused(name: str, value: str, seve
         proof._part(design, several, 2, lambda _: None)
 
 
-def test_nor_is_a_pool_which_only_completions_that_queue_have() -> None:
+def test_a_pool_without_queued_completions_is_refused() -> None:
     with pytest.raises(SlipError, match="is not proved for all sizes"):
         proof._part(Design("qemu", "linux", "head", {"pool": 1}), False, 2, lambda _: None)

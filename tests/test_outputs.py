@@ -160,7 +160,7 @@ def test_each_step_stands_where_it_is_decided(unexpected: Results) -> None:
         lambda run: run["results"][0]["locations"][0]["physicalLocation"]["region"].update(startLine=0),
     ],
 )
-def test_the_schema_would_see_it(unexpected: Results, spoil: Callable[[dict[str, Any]], Any]) -> None:
+def test_the_sarif_schema_rejects_a_wrong_report(unexpected: Results, spoil: Callable[[dict[str, Any]], Any]) -> None:
     log = json.loads(sarif.dumps(unexpected))
     spoil(log["runs"][0])
     with pytest.raises(jsonschema.ValidationError):

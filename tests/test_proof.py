@@ -436,7 +436,7 @@ TAMPERED = {
     "another file": ("manifest.json", '"rank.smt2": "', '"rank.smt2": "0', "parts 0 files rank.smt2 is"),
     "more than there is": ("manifest.json", '"claims"', '"holds": true, "claims"', "holds is true, and its oblig"),
     "a claim twice": ("manifest.json", '"design"', '"claims": ["live"], "design"', "'claims' is there twice"),
-    "another form": ("manifest.json", '"format": 1', '"format": 2', "the format 2 is not known"),
+    "another form": ("manifest.json", '"format": 1', '"format": 2', "format 2 is not known"),
     "another uncork": ("manifest.json", '"uncork": "', '"uncork": "9', "it is of uncork '9.*prove it again"),
     "sizes that there are not": ("manifest.json", '"least": 2', '"least": 70000', "is none of a proof's"),
     "the same part twice": ("manifest.json", '"several": true', '"several": false', "or a second one"),

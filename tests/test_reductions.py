@@ -60,7 +60,7 @@ def test_what_the_language_does_with_positions_commutes_with_turning_for_every_s
         assert proved(z3.Implies(RINGS, claim)), name
 
 
-def test_a_constant_position_does_not() -> None:
+def test_a_constant_position_does_not_commute_with_turning() -> None:
     assert not proved(z3.Implies(RINGS, turned(z3.IntVal(0)) == 0))
     assert not proved(z3.Implies(RINGS, wrapped(turned(A) + turned(B)) == turned(wrapped(A + B))))
 

@@ -341,7 +341,7 @@ def test_the_command_prints_what_it_found() -> None:
 
 
 @pytest.mark.slow
-def test_and_writes_it_as_data() -> None:
+def test_repair_writes_what_it_found_as_json() -> None:
     asked = ["repair", "propolis-2025", "--sqs", "1", "--policy", "tail-1", "--json", "-"]
     done = CliRunner().invoke(cli, asked, standalone_mode=False)
     (only,) = json.loads(done.stdout)["repairs"]
@@ -351,7 +351,7 @@ def test_and_writes_it_as_data() -> None:
 
 
 @pytest.mark.slow
-def test_where_nothing_helps_that_is_said() -> None:
+def test_repair_says_if_no_change_makes_the_device_live() -> None:
     asked = ["repair", "propolis-2025", "--sqs", "1", "--policy", "never", "--no-prove"]
     done = CliRunner().invoke(cli, asked, standalone_mode=False)
     assert done.return_value == Exit.LIVENESS and "No design is live." in done.output

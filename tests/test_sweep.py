@@ -74,7 +74,7 @@ def test_nothing_is_searched_twice(copy: Path) -> None:
     assert "8 instances, 6 different: 0 searched now, 6 known before." in " ".join(again.stdout.split())
 
 
-def test_and_what_is_lacking_is(copy: Path) -> None:
+def test_a_missing_verdict_is_searched_again(copy: Path) -> None:
     query(copy, "DELETE FROM verdicts WHERE run = 1")
     assert "1 searched now, 5 known before" in " ".join(sweep(copy, *ASKED).stdout.split())
     query(copy, "DELETE FROM verdicts WHERE run = 2 AND property = 'drains'")
@@ -140,7 +140,7 @@ def test_a_worker_that_dies_is_replaced_and_its_instance_tried_again(tmp_path: P
     assert by_name["mine.py:mine"] == by_name["tail"]
 
 
-def test_and_is_open_if_it_always_dies(tmp_path: Path) -> None:
+def test_an_instance_whose_worker_always_dies_is_open(tmp_path: Path) -> None:
     policy(tmp_path, 1, KILLS.format("never"))
     db, asked = tmp_path / "b.db", [*ONE, "--policy", "mine.py:mine,tail", "--jobs", "1", "--retries", "1"]
     done = sweep(db, *asked, code=30, cwd=tmp_path)
@@ -272,7 +272,7 @@ def test_counterexamples_are_shown_without_a_search(copy: Path, monkeypatch: pyt
     assert (live.return_value, "no counterexample" in live.stdout) == (0, True)
 
 
-def test_and_replayed(copy: Path) -> None:
+def test_a_stored_counterexample_is_replayed_before_it_is_shown(copy: Path) -> None:
     """One of another system is rejected, and one that cannot be read is told in a line."""
     other = (
         "SELECT trace FROM verdicts JOIN runs ON run = id WHERE instance LIKE '%/tail/n1-sq2-cq3' AND trace NOT NULL"

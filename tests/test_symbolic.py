@@ -198,7 +198,7 @@ def test_no_wake_up_is_lost_by_an_invariant(name: str) -> None:
 @pytest.mark.parametrize(
     "name", [HANGS, pytest.param("propolis-2026/linux/tail-lag/n1-sq2-cq2", marks=pytest.mark.deep)]
 )
-def test_where_one_is_lost_the_invariant_does_not_hold(name: str) -> None:
+def test_the_no_lost_wake_up_invariant_fails_on_devices_that_lose_one(name: str) -> None:
     """The second deadlocks with no step at all enabled: a question about states that have a next one would miss it."""
     instance, _ = asked(name)
     lost = never_lost(instance.machine, instance.system)

@@ -131,7 +131,7 @@ def in_all_orders(instance: Instance, log: logs.Log, soon: frozenset[str] = froz
         return validating.follow(instance, log, aimed=False, most=50_000)
 
 
-def test_nor_does_it_where_workers_are_alike() -> None:
+def test_taking_steps_at_once_loses_no_run_of_identical_workers() -> None:
     """Which of them wakes up, and when, is not logged."""
     instance, verdicts = from_name("propolis-2026/linux/tail-lag/n1-sq4-cq3/workers=2"), set()
     for seed in range(12):
@@ -147,7 +147,7 @@ def test_nor_does_it_where_workers_are_alike() -> None:
 
 
 @pytest.mark.slow
-def test_and_would_if_more_were_taken_at_once() -> None:
+def test_taking_more_steps_at_once_would_lose_runs() -> None:
     """A guest that leaves its loop as soon as it may takes one CQE each time."""
     instance, lost = from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3"), 0
     for seed in range(10):
@@ -293,7 +293,7 @@ def test_driven_runs_that_wedge_end_stuck_and_others_do_not() -> None:
         ),
     ],
 )
-def test_and_as_no_other(driver: tuple[Any, ...], other: str) -> None:
+def test_a_driven_run_is_rejected_as_any_other_variant(driver: tuple[Any, ...], other: str) -> None:
     drives = driven(*driver)
     log = propolis.read(drives.lines(1500))
     sqs, sq_size, cq_size = driver[1]
@@ -600,7 +600,7 @@ def test_what_neither_log_nor_options_say_is_asked_for() -> None:
 
 
 @pytest.mark.slow
-def test_it_can_be_interrupted(tmp_path: Path) -> None:
+def test_validate_can_be_interrupted(tmp_path: Path) -> None:
     log = tmp_path / "long.jsonl"
     log.write_text('{"event": "submit"}\n' * 400_000)
     command = [sys.executable, "-m", "uncork", "validate", str(log), "propolis-2026/linux/tail-lag/n1-sq3-cq3"]

@@ -1,4 +1,4 @@
-"""`python -m uncork` is `uncork`. A signal ends it quietly from the first moment, while what it needs is imported."""
+"""`python -m uncork` is `uncork`. A signal ends it quietly from the start, even during imports."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line, and ends the process: at once if some work was given up, and is still under way."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads, of which nothing here makes use
+    """Runs the command line and ends the process; at once if abandoned work is still running."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # uncork does not use numpy's threads
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
@@ -18,7 +18,7 @@ def main() -> None:
     try:
         cli.main()
     except SystemExit as ended:
-        patience = sys.modules.get("uncork.decide.patience")  # without which nothing was done that can be given up
+        patience = sys.modules.get("uncork.decide.patience")  # not imported: no work was abandoned
         if patience and patience.given_up:
             sys.stdout.flush()
             sys.stderr.flush()

@@ -1,6 +1,6 @@
-"""The command line. A command is imported when it is asked for, so that each waits for what it needs and no more.
+"""The command line. A command is imported when it is called, so that it waits only for its own imports.
 
-Importing all of them takes ten times as long as `uncork --help` does without.
+Importing all commands would make `uncork --help` ten times slower.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from uncork.decide.exits import Exit
 
 
 class _Place(NamedTuple):
-    """The package whose `command` defines a command, and the first sentence of its help."""
+    """The package whose module `command` defines a command, and the first sentence of the command's help."""
 
     package: str
     help: str
@@ -31,11 +31,11 @@ class _Place(NamedTuple):
 _COMMANDS = {
     "cost": _Place(
         "cost",
-        "Compute what instances cost, exactly: doorbells per completion, and what a corked SQ waits for.",
+        "Compute exact costs of instances: doorbells per completion, and how long a corked SQ waits.",
     ),
     "measure": _Place(
         "measure",
-        "Simulate instances under a load, at sizes that no search reaches: doorbells, time corked, time to resume.",
+        "Simulate instances under a load, at sizes too large to search: doorbells, time corked, time to resume.",
     ),
     "repair": _Place(
         "design",
@@ -45,7 +45,7 @@ _COMMANDS = {
         "design",
         "Show the live designs that no other beats: CQ doorbells per completion against the worst wait.",
     ),
-    "sweep": _Place("sweep", "Decide many instances, on all cores or on a cluster, and keep what is found in a file."),
+    "sweep": _Place("sweep", "Decide many instances, on all cores or on a cluster, and keep the verdicts in a file."),
     "conform": _Place(
         "conform",
         "Run a real QEMU beside its model, step by step, and compare; or run the schedule in FILE again.",
@@ -56,45 +56,47 @@ _COMMANDS = {
     ),
     "validate": _Place(
         "validate",
-        "Check that LOG, of a run of a real device, is a run of the model, with any steps that it does not show "
-        "between.",
+        "Check that LOG of a real device is a run of the model; steps missing from LOG may happen between its events.",
     ),
-    "record": _Place("trace", "Print a log of a run of the model, as `uncork validate` reads it."),
+    "record": _Place("trace", "Print a run of the model as a log that `uncork validate` reads."),
     "explore": _Place(
         "explore",
         "Walk through an instance in the terminal: take steps, take them back, jump to its counterexamples.",
     ),
-    "list": _Place("describe", "List what there is.", "list_"),
+    "list": _Place("describe", "List policies, devices, guests, properties or instances.", "list_"),
     "show": _Place(
         "describe",
         "Explain a policy, device, guest, property, choice, step or instance: what it is, its source, its steps.",
     ),
-    "check": _Place("check", "Check the default matrix, or what the filters name, and compare with what is expected."),
+    "check": _Place(
+        "check",
+        "Check the default matrix or the filtered instances, and compare the verdicts with the expected ones.",
+    ),
     "museum": _Place(
         "museum", "Check the museum of bugs of real devices and drivers: each is refuted, and its fix is proved."
     ),
     "prove": _Place("prove", "Prove a design for every queue size: with one SQ, and with any number of them."),
-    "verify": _Place("verify", "Check a certificate of `uncork prove`, or those of `uncork check`."),
+    "verify": _Place("verify", "Check certificates that `uncork prove` or `uncork check` wrote."),
     "trace": _Place(
         "trace", "Print the shortest counterexample of an instance, or a stored one; both are replayed first."
     ),
-    "simulate": _Place("trace", "Print a random fair run of an instance: each step is drawn from all that may happen."),
+    "simulate": _Place("trace", "Print a random fair run of an instance: each step is drawn from the enabled ones."),
     "export": _Place("export", "Print an instance in another tool's language."),
 }
 """The commands by name."""
 
 
 class _Group(click.Group):
-    """The commands of the table, each imported when it is asked for, and none of them to list them."""
+    """The commands of the table. A command is imported when it is called; listing imports none."""
 
     command_class = Command
 
     def list_commands(self, _: click.Context) -> list[str]:
-        """The names of all commands."""
+        """Returns the names of all commands, sorted."""
         return sorted(_COMMANDS)
 
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
-        """The command of a name."""
+        """Returns the command of a name; None if there is none."""
         return _found(name) if name in _COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -104,12 +106,12 @@ class _Group(click.Group):
 
     @property
     def commands(self) -> MutableMapping[str, click.Command]:
-        """All of them, imported."""
+        """All commands, imported."""
         return {name: _found(name) for name in _COMMANDS}
 
     @commands.setter
     def commands(self, _: Any) -> None:
-        pass  # there are those of the table
+        pass  # the table is fixed
 
 
 def _found(name: str) -> click.Command:
@@ -124,13 +126,13 @@ def _found(name: str) -> click.Command:
 def cli() -> None:
     """Can a submission queue stay corked for ever? Checks NVMe doorbell-buffer devices, guests and EventIdx policies.
 
-    An INSTANCE is named device/guest/policy/n1-sq3-cq3 (one SQ of 3 entries, a CQ of 3), with choice=value,... after
-    another slash if any is overridden.
+    An INSTANCE is named device/guest/policy/n1-sq3-cq3 (one SQ of 3 entries, a CQ of 3). Overridden choices follow
+    after another slash: .../n1-sq3-cq3/choice=value,...
     """
 
 
 def main() -> None:
-    """Runs the command line and ends the process: bad input is 2, an error of our own 70, Ctrl-C 130."""
+    """Runs the command line and ends the process: bad input is 2, a bug of uncork 70, Ctrl-C 130."""
     with signals.heard():
         code = _run()
     sys.exit(signals.code() if code == Exit.INTERRUPTED else code)
@@ -148,11 +150,9 @@ def _run() -> int:
         click.echo("interrupted", err=True)
         code = Exit.INTERRUPTED
     except BrokenPipeError:
-        _drop_output()  # a reader such as head has had enough
+        _drop_output()  # a reader such as head closed the pipe
     except RecursionError:
-        click.echo(
-            "Error: too large: its expressions are too deep. Fewer SQs or kick_size=all have shorter ones", err=True
-        )
+        click.echo("Error: too large: its expressions are too deep. Take fewer SQs, or --set kick_size=all", err=True)
         code = Exit.USAGE
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
@@ -164,8 +164,8 @@ def _run() -> int:
 
 
 def _told(error: Exception) -> Exit:
-    """Says what went wrong: with the input, or with uncork."""
-    import traceback  # what only mistakes need
+    """Prints an error of the input, or a traceback for a bug of uncork. Returns the exit code."""
+    import traceback  # only needed for errors
 
     from uncork_nvme.choices import ChoiceError, InstanceError
     from uncork_properties.expected import ExpectationError
@@ -181,7 +181,7 @@ def _told(error: Exception) -> Exit:
         click.echo(f"Error: {error}", err=True)
         return Exit.USAGE
     traceback.print_exception(error)
-    click.echo("Error: this is a defect of uncork, not of your input", err=True)
+    click.echo("Error: this is a bug of uncork, not an error in your input", err=True)
     return Exit.INTERNAL
 
 

@@ -1,1 +1,1 @@
-"""`uncork check`: instances are checked, and held against what is expected of them."""
+"""`uncork check`: checks instances and compares the verdicts with the expected ones."""

@@ -1,4 +1,4 @@
-"""Certificates of what was proved by looking at all states: a file an instance, written and checked."""
+"""Writes and checks certificates of proofs by exhaustive search: one file per instance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUFFIX = ".npz"
 
 @dataclass(frozen=True)
 class Certified:
-    """What a file certifies: an instance, and those of its properties that hold for all SQs; or why there is none."""
+    """The content of one certificate: an instance and its proved properties; or the reason why there is none."""
 
     instance: str
     rows: Sequence[str]
@@ -31,7 +31,7 @@ class Certified:
 
 
 def prepare(folder: str, instances: Sequence[Instance], inputs: Iterable[str | Path | None]) -> None:
-    """Makes a folder, and tries before any work that it takes the certificates; raises `click.ClickException`."""
+    """Makes the folder and checks that certificates can be written there. Raises `click.ClickException`."""
     if not folder:
         raise click.UsageError("--certificate names no folder")
     with told(folder):
@@ -40,7 +40,7 @@ def prepare(folder: str, instances: Sequence[Instance], inputs: Iterable[str | P
 
 
 def write(folder: Path, found: Sequence[Checked]) -> Iterator[Certified]:
-    """Writes the certificate of each instance of which something was proved; each file whole or not at all."""
+    """Writes a certificate for every instance with a proved property. Each file is written whole or not at all."""
     from uncork.engines.explicit import certificate  # heavy: numba
 
     for checked in found:
@@ -62,9 +62,9 @@ def _file(folder: Path, name: str) -> Path:
 
 
 def verify(path: Path) -> Iterator[Certified]:
-    """Checks a certificate, or all in a folder.
+    """Checks one certificate, or every certificate in a folder.
 
-    Raises `InstanceError` if there is none, `ReplayError` for one that does not show what it claims to.
+    Raises `InstanceError` if there is no certificate, `ReplayError` if a certificate does not prove its claim.
     """
     files = [path] if path.is_file() else sorted(path.glob(f"*{SUFFIX}"))
     if not files:

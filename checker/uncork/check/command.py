@@ -13,24 +13,24 @@ from uncork.command.selection import Filters
 
 @click.command(cls=Command)
 @filtered
-@listed("--property", "property_", help=f"Of {', '.join(ROWS)}.")
+@listed("--property", "property_", help=f"Properties, of {', '.join(ROWS)}.")
 @click.option(
     "--engine",
     type=click.Choice(["explicit", "bmc", "induction", "all"]),
     default="explicit",
     show_default=True,
-    help="bmc refutes, induction proves, at sizes that explicit cannot do; all compares them.",
+    help="explicit decides. For larger sizes: bmc refutes, induction proves. all: run every engine and compare.",
 )
-@listed("--reductions", help="Of rotation, permutation, dead; or none. Default: all.")
-@click.option("--expect", type=click.Path(dir_okay=False), help="Expected verdicts, a CSV file like the project's own.")
+@listed("--reductions", help="Reductions of the state space: rotation, permutation, dead, or none. Default: all three.")
+@click.option("--expect", type=click.Path(dir_okay=False), help="CSV file of expected verdicts. Default: uncork's own.")
 @click.option("--json", "json_", type=OUTPUT, help="Write the verdicts as JSON; - is standard output.")
-@click.option("--junit", type=OUTPUT, help="Write them as JUnit XML, a test case a property.")
-@click.option("--sarif", type=OUTPUT, help="Write what is not as expected as SARIF, traces as code flows.")
-@click.option("--markdown", type=OUTPUT, help="Write a job summary, with a chart of what is refuted unexpectedly.")
+@click.option("--junit", type=OUTPUT, help="Write the verdicts as JUnit XML, one test case per property.")
+@click.option("--sarif", type=OUTPUT, help="Write unexpected verdicts as SARIF, with traces as code flows.")
+@click.option("--markdown", type=OUTPUT, help="Write a job summary, with a chart for every unexpected refutation.")
 @click.option(
-    "--certificate", type=click.Path(file_okay=False), help="Write down why what is proved holds, a file each."
+    "--certificate", type=click.Path(file_okay=False), help="Write certificates of what is proved to this folder."
 )
-@click.option("--watch", is_flag=True, help="Check again whenever a policy of your own is saved.")
+@click.option("--watch", is_flag=True, help="Check again whenever a policy file of your own is saved.")
 @click.argument("files", nargs=-1, type=click.Path(dir_okay=False), metavar="[FILE]...")
 @budgeted
 def check(
@@ -50,16 +50,16 @@ def check(
     max_memory: int | None,
     max_seconds: float | None,
 ) -> int:
-    """Check the default matrix, or what the filters name, and compare with what is expected.
+    """Check the default matrix or the filtered instances, and compare the verdicts with the expected ones.
 
-    Filters take several values separated by commas, and may name what is outside the default matrix. What has no
-    expectation is expected to be proved. With each FILE, only policies of your own that stand in one of them are
-    checked; all are if one is the file of expectations.
+    A filter takes several values separated by commas, also values outside the default matrix. A property with no
+    expected verdict is expected to be proved. If FILEs are given, only your own policies defined in them are checked;
+    all are checked if the file of expectations is among the FILEs.
     """
     chosen = zip(FORMATS, (json_, junit, sarif, markdown), strict=True)
     outputs = {name: path for name, path in chosen if path is not None}
     if list(outputs.values()).count("-") > 1:
-        raise click.UsageError("only one output can be standard output")
+        raise click.UsageError("several outputs are standard output (-): write all but one to files")
     asked = Asked(
         filters=filters,
         files=files,
@@ -76,5 +76,5 @@ def check(
     if not watch:
         return once(asked)
     if "-" in outputs.values():
-        raise click.UsageError("--watch prints its table on standard output, and files are written anew each time")
+        raise click.UsageError("--watch prints its table on standard output: write other outputs to files instead of -")
     return again.watch(asked)

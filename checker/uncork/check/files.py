@@ -1,4 +1,4 @@
-"""The files that `uncork check` writes for other programs, all from the results that its table is made from."""
+"""Writes the files of `uncork check` for other programs, from the same results as its table."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from uncork.decide.exits import Exit
 from uncork.decide.gate import Finding, as_json
 from uncork.decide.one import Checked, Row
 from uncork.render import ci
-from uncork.render.ci.results import MODEL, Case, Problem, Results, Run, Told
+from uncork.render.ci.results import MODEL, Case, InstanceResult, Problem, Results, Run
 
 _MODEL = "The model corks, uncorks, wraps, fills, rings and elides; its counts are as recorded; engines agree on it."
 
 
 def write_all(files: Mapping[str, str], report: Report, found: Sequence[Checked], code: Exit) -> None:
-    """Writes a file of each format that was asked for."""
+    """Writes a file for every format in `outputs`."""
     if "json" in files:
         rows = [row for checked in found for row in as_json(checked)]
         write(files["json"], json.dumps(rows, indent=1) + "\n")
@@ -39,7 +39,7 @@ def write_all(files: Mapping[str, str], report: Report, found: Sequence[Checked]
 
 
 def gather(report: Report, found: Sequence[Checked], code: Exit) -> Results:
-    """What was found, in plain data; `code` is how the command ends."""
+    """Returns the results as plain data. `code` is the exit code of the command."""
     interrupted = code is Exit.INTERRUPTED
     findings = {checked.instance.name: report.findings(checked, interrupted=interrupted) for checked in found}
     return Results(
@@ -56,9 +56,9 @@ def gather(report: Report, found: Sequence[Checked], code: Exit) -> Results:
 
 
 def _root(folder: Path) -> Path:
-    """The folder of the repository that a folder is in; the folder itself if it is in none.
+    """Returns the root of the repository that contains a folder; the folder itself if it is in no repository.
 
-    On a runner of GitHub's it is the workspace, also if a submodule is checked, or what was checked out has no `.git`.
+    On a GitHub runner this is the workspace, even in a submodule or in a checkout without `.git`.
     """
     above = (folder, *folder.parents)
     here = next((each for each in above if (each / ".git").exists()), None)
@@ -69,7 +69,7 @@ def _root(folder: Path) -> Path:
     return here or folder
 
 
-def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> Told:
+def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> InstanceResult:
     place, related = places.of_instance(checked.instance)
     expected = report.expectation(checked)
     cases = []
@@ -85,7 +85,7 @@ def _told(report: Report, checked: Checked, findings: Sequence[Finding]) -> Told
                 run=_run(checked, row) if problems else None,
             )
         )
-    return Told(
+    return InstanceResult(
         name=checked.instance.name,
         cases=tuple(cases),
         model=tuple(_problem(finding) for finding in findings if finding.property is None),

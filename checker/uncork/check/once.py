@@ -1,4 +1,4 @@
-"""What `uncork check` does, once: from what was asked to a table, files and an exit code."""
+"""Runs `uncork check` once: from the options to a table, files and an exit code."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from uncork.decide.exits import Exit
 from uncork.render import ci
 
 FORMATS = ("json", *ci.FORMATS)
-"""What can be written."""
+"""The output formats."""
 
 Known = Mapping[str, tuple[Instance, expected.Expected]]
-"""What is expected of instances, by name."""
+"""Expected verdicts by instance name."""
 
 
 @frozen
 class Asked:
-    """What was asked. `files` are those of policies that changed: others are not checked; none of them: all are.
+    """The options of one check. If `files` is given, only policies in those files are checked.
 
-    `outputs` has the path of each format to write.
+    `outputs` maps each format to the path of its file.
     """
 
     filters: Filters
@@ -47,7 +47,7 @@ class Asked:
     max_seconds: float | None = None
 
     def instances(self) -> tuple[list[Instance], Known]:
-        """The instances to check, and what is expected of instances."""
+        """Returns the instances to check and the expected verdicts."""
         if self.expect is None:
             named = self._changed(selection.select(self.filters))
             return named, expected.recorded(named)
@@ -60,7 +60,7 @@ class Asked:
         if not self.files:
             return named
         if not any(own_files(each.policy) for each in named):
-            raise click.UsageError("a FILE is of a policy that --policy or --expect names: path/to/file.py:function")
+            raise click.UsageError("FILE needs policies of your own: --policy path/to/file.py:function, or --expect")
         changed = {Path(file).resolve() for file in self.files}
         if self.expect and Path(self.expect).resolve() in changed:
             return named
@@ -69,25 +69,25 @@ class Asked:
 
 
 def own_files(policy: str) -> list[Path]:
-    """The file of a policy of the user's own, and those beside it that it imports; none of another policy."""
+    """Returns the file of a user's policy and the neighbouring files that it imports; nothing for built-in policies."""
     path, colon, _ = policy.rpartition(":")
     if not colon:
         return []
-    from modulefinder import ModuleFinder  # as long to import as the catalogue is, for files of the user's own
+    from modulefinder import ModuleFinder  # slow to import, and only user files need it
 
     folder = Path(path).resolve().parent
-    finder = ModuleFinder([str(folder)])  # which runs nothing
+    finder = ModuleFinder([str(folder)])  # parses only, runs nothing
     try:
         finder.run_script(path)
         found = [getattr(module, "__file__", None) for module in finder.modules.values()]
         beside = [Path(file) for file in found if file]
-    except Exception:  # what is wrong is told when it is loaded; until then it may import anything
+    except Exception:  # loading reports the error; until then any import is possible
         beside = [*folder.glob("*.py"), *folder.glob("*/*.py")]
     return [Path(path), *(file for file in beside if file.resolve() != Path(path).resolve())]
 
 
 def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) -> None:
-    """Raises `ExpectationError` for a line that says nothing of what is checked, or whose policy cannot be read."""
+    """Raises `ExpectationError` for a line that concerns no checked property, or whose policy cannot be read."""
     for instance, wanted in [known[each.name] for each in instances if each.name in known]:
         try:
             find_policy(instance.policy)
@@ -100,7 +100,7 @@ def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) 
 
 
 def once(asked: Asked) -> int:
-    """Checks what was asked, prints what was found, writes the files; gives the exit code."""
+    """Runs the check, prints the results and writes the files. Returns the exit code."""
     rows, reduced = selection.rows(asked.rows), selection.reductions(asked.reductions)
     named, known = asked.instances()
     if asked.files and not named:
@@ -118,7 +118,7 @@ def once(asked: Asked) -> int:
         certificate.prepare(asked.certificate, instances, [*read, *asked.outputs.values()])
     interrupted, found = False, []
     meanwhile = threading.Thread(target=importlib.import_module, args=("uncork.check.show",), daemon=True)
-    meanwhile.start()  # rich takes as long to import as a small instance to check, much of it outside of Python
+    meanwhile.start()  # importing rich takes as long as checking a small instance, mostly outside Python
     budget = options.budget(asked.max_states, asked.max_memory, asked.max_seconds, len(instances))
     with options.progress() as watch:
         try:
@@ -131,7 +131,7 @@ def once(asked: Asked) -> int:
     report = Report(instances, rows, known, reduced, asked.engine, notes)
     code = Exit.INTERRUPTED if interrupted else report.code(found)
     if asked.outputs:
-        from uncork.check import files  # what only these outputs need
+        from uncork.check import files  # only needed for these outputs
 
         files.write_all(asked.outputs, report, found, code)
     report.show(found, quiet="-" in asked.outputs.values(), interrupted=interrupted)

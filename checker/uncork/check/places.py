@@ -1,4 +1,4 @@
-"""Where the policy, the device and the guest of an instance are defined: file and line."""
+"""Finds the file and line where the policy, the device and the guest of an instance are defined."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from uncork.render.ci.results import Place
 
 
 def of_policy(name: str) -> Place | None:
-    """The function of a policy; None if it is a formula."""
+    """Returns the place of a policy's function; None if the policy is a formula."""
     if ":" not in name and name not in POLICIES:
         return None
     formula = find_policy(name).formula
@@ -29,12 +29,12 @@ def of_policy(name: str) -> Place | None:
 
 
 def of_device(name: str) -> Place:
-    """The entry of a device in the catalogue."""
+    """Returns the place of a device's entry in the catalogue."""
     return _entry("Device", name)
 
 
 def of_guest(name: str) -> Place:
-    """The entry of a guest in the catalogue."""
+    """Returns the place of a guest's entry in the catalogue."""
     return _entry("Guest", name)
 
 
@@ -50,7 +50,7 @@ def _entry(kind: str, name: str) -> Place:
 
 
 def of_instance(instance: Instance) -> tuple[Place, list[Place]]:
-    """Where to look first, the policy if it is a function; and where else."""
+    """Returns the place to look at first (the policy, if it is a function) and the other places."""
     places = [of_device(instance.device), of_guest(instance.guest)]
     policy = of_policy(instance.policy)
     first, *others = [policy, *places] if policy else places
@@ -58,7 +58,7 @@ def of_instance(instance: Instance) -> tuple[Place, list[Place]]:
 
 
 def of_steps(instance: Instance, trace: Trace) -> list[Place]:
-    """What decides each step of a run: the policy where CQ EventIdx is written, else the guest or the device."""
+    """Returns what decides each step of a run: the policy if the step writes CQ EventIdx, else guest or device."""
     device, policy = of_device(instance.device), of_policy(instance.policy)
     by_guest = {action.name for action in guest.actions(instance.machine)}
     event = f"{instance.machine.cq.name}.event"

@@ -1,4 +1,4 @@
-"""What `uncork check` prints: a table of verdicts, and what is not as expected."""
+"""Prints the table of verdicts of `uncork check`, and the unexpected verdicts."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _LEGEND = (
 )
 _BOUND = "With events: each happens at most as often as it is named ({}), at any time, or not at all."
 _FEW = 6
-"""Up to so many instances are told in full."""
+"""Up to this many instances get a row per property; more get one cell each."""
 _SHOWN = 20
-"""Unexpected verdicts that are told one by one."""
+"""The most unexpected verdicts that are listed one by one."""
 
 
 class Report:
-    """Prints what was found about the instances that were asked for."""
+    """Prints the results for the instances that were asked for."""
 
     def __init__(
         self,
@@ -43,11 +43,11 @@ class Report:
         self.exact = reductions == REDUCTIONS and engine in ("explicit", "all")
 
     def code(self, found: Sequence[Checked]) -> Exit:
-        """How the command ends."""
+        """Returns the exit code of the command."""
         return worst(finding.exit for checked in found for finding in self.findings(checked, interrupted=False))
 
     def show(self, found: Sequence[Checked], *, quiet: bool, interrupted: bool) -> None:
-        """Prints the table (unless `quiet`) and, on standard error, what is not as expected."""
+        """Prints the table (unless `quiet`) and, on standard error, the unexpected verdicts."""
         findings = [finding for checked in found for finding in self.findings(checked, interrupted=interrupted)]
         if self.asked and not quiet:
             to = text.Page()
@@ -60,12 +60,12 @@ class Report:
             errors.say(f"interrupted: {left} of {len(self.asked)} instances were not checked")
 
     def findings(self, checked: Checked, *, interrupted: bool) -> list[Finding]:
-        """What is not as expected of an instance; what an interruption left open needs no explanation."""
+        """Returns the unexpected verdicts of an instance, except those that an interruption left open."""
         findings = judge(checked, self.expectation(checked))
         return [finding for finding in findings if not (interrupted and finding.exit is Exit.OPEN)]
 
     def expectation(self, checked: Checked) -> Expected | None:
-        """What is expected of an instance, as far as this check can tell."""
+        """Returns the expected verdicts of an instance; without counts if this check cannot reproduce them."""
         known = self.expected.get(checked.instance.name)
         if known is None:
             return None
@@ -116,7 +116,7 @@ class Report:
         to.say(self.summary(found, findings), "bold")
 
     def summary(self, found: Sequence[Checked], findings: Sequence[Finding]) -> str:
-        """All of it in a sentence or two."""
+        """Returns a summary of one or two sentences."""
         if not self.asked:
             return "Nothing was checked."
         verdicts = [row.verdict.word for checked in found for row in checked.rows]

@@ -1,4 +1,4 @@
-"""`uncork check --watch`: checks again whenever a policy of the user's own is saved."""
+"""`uncork check --watch`: checks again whenever the user saves a policy file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from uncork.core.sorts import SlipError
 from uncork.decide.exits import Exit
 
 _LOOK = 500
-"""Milliseconds after which the files are looked at even if nothing was told of them."""
+"""Milliseconds after which the files are compared even without a notification."""
 
 Seen = dict[Path, tuple[int, bytes] | None]
-"""When each file was saved, and what is in it; None for one that is not there."""
+"""The time of modification and the content of every file; None for a missing file."""
 
 
 def watch(asked: Asked) -> int:
-    """Checks until Ctrl-C. What is wrong with a file is told in a line, and its next version is waited for."""
+    """Checks until Ctrl-C. An error in a file is printed on one line; the next saved version is checked again."""
     files = _files(asked)
     if not any(file.suffix == ".py" for file in files):
         raise click.UsageError("--watch waits for a policy of your own: --policy path/to/file.py:function")
@@ -42,12 +42,12 @@ def watch(asked: Asked) -> int:
         _wait(seen)
         now = _look(files)
         why = f"{_named([file for file in files if now[file] != seen[file]] or files)} was saved"
-        with contextlib.suppress(ExpectationError):  # which the next check tells
+        with contextlib.suppress(ExpectationError):  # the next check reports it
             files += [file for file in _files(asked) if file not in files]
 
 
 def _files(asked: Asked) -> list[Path]:
-    """The files of the policies that are to be checked, and that of the expectations."""
+    """Returns the files of the checked policies, and the file of expectations."""
     if asked.expect and asked.filters == Filters():
         policies = [instance.policy for instance in asked.instances()[0]]
     else:
@@ -57,7 +57,7 @@ def _files(asked: Asked) -> list[Path]:
 
 
 def _told(what: Callable[[], int | None]) -> int | None:
-    """Does something, or tells in a line what is wrong with a file."""
+    """Calls `what`; prints an error in a file on one line and returns None."""
     try:
         return what()
     except (InstanceError, ChoiceError, ExpectationError, SlipError) as error:
@@ -66,8 +66,8 @@ def _told(what: Callable[[], int | None]) -> int | None:
 
 
 def _wait(seen: Seen) -> None:
-    """Returns when a file is another one than was seen; the folders are watched, as editors put a new file in place."""
-    from watchfiles import watch as changes  # what only --watch needs
+    """Returns when a file differs from `seen`. Folders are watched, because editors replace files."""
+    from watchfiles import watch as changes  # only needed for --watch
 
     folders = {file.resolve().parent for file in seen}
     for _ in changes(

@@ -1,1 +1,1 @@
-"""What the commands share: options, budgets, files, and from filters to instances."""
+"""Code that several commands share: options, budgets, files, and the selection of instances."""

@@ -1,4 +1,4 @@
-"""Overrides that change nothing: without them an instance is the same machine, and its verdict is not another one."""
+"""Finds overrides that change nothing: the instance is the same machine without them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uncork.decide.many import fingerprint
 
 
 def told(filters: Filters, instances: Sequence[Instance]) -> list[str]:
-    """A sentence for each override of the filters that makes no difference to some of the instances."""
+    """Returns a sentence for every override in the filters that changes nothing in some instances."""
     having: dict[str, list[Instance]] = {}
     for instance in instances if filters.overrides else ():
         for name, value in instance.overrides.items():
@@ -30,9 +30,9 @@ def told(filters: Filters, instances: Sequence[Instance]) -> list[str]:
 
 
 def _idle(instance: Instance, name: str) -> bool:
-    """Whether an instance is the same machine without one of its overrides."""
+    """Returns whether an instance is the same machine without one of its overrides."""
     without = replace(instance, overrides={other: v for other, v in instance.overrides.items() if other != name})
     try:
         return fingerprint(without) == fingerprint(instance)
-    except ChoiceError:  # what is left does not go together
+    except ChoiceError:  # the remaining choices are incompatible
         return False

@@ -1,4 +1,4 @@
-"""The instances that a command is about."""
+"""Finds the instances that a command is about."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from uncork.command.selection import Filters
 
 
 def chosen(names: Sequence[str], filters: Filters) -> list[Instance]:
-    """The instances of these names, and those that the filters name; what is left out of them is told.
+    """Returns the named instances and the filtered ones. Prints which combinations were left out, and why.
 
-    Raises `InstanceError` or `ChoiceError` for what does not exist, or if nothing is named.
+    Raises `InstanceError` or `ChoiceError` for unknown names, or if no instance is named.
     """
     found, left_out = selection.named(names, filters)
     for reason in [*(f"left out: {each}" for each in left_out), *idle.told(filters, found)]:

@@ -1,7 +1,7 @@
-"""What commands share: what cannot be meant is refused, lists as options, budgets, progress, files written whole.
+"""Options, budgets, progress and files, shared by all commands.
 
-Every command imports this: what only some need, as `tempfile` for files and `own` for a budget of time, waits until it
-is.
+Every command imports this module. Modules that few commands need (`tempfile`, `own`) are therefore imported where they
+are used.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class Command(click.Command):
-    """A command that takes nothing empty, no option twice unless its values add up, and numbers in plain digits.
+    """A command that refuses empty values, repeated options (unless their values add up) and numbers in other digits.
 
-    A variable that is not set, or a second value that replaces the first, would have something else checked unseen.
+    Otherwise an unset shell variable, or a second value that replaces the first, would silently check something else.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Takes the words of a command line; raises `click.UsageError` for one that cannot be meant."""
+        """Parses the words of a command line. Raises `click.UsageError` for a word that must be a mistake."""
         if not ctx.resilient_parsing:
             given, _, order = self.make_parser(ctx).parse_args(list(args))
             for param, times in Counter(order).items():
@@ -46,7 +46,7 @@ class Command(click.Command):
 
 
 def _wrong(value: str, type_: click.ParamType[Any]) -> str:
-    """What is wrong with a word that stands for a value of some type; nothing if it can be meant."""
+    """Returns what is wrong with a value for an option of a type; the empty string if nothing is."""
     if not value.strip():
         return "it is empty (a variable that is not set?): write a value, or leave it out."
     try:
@@ -62,16 +62,16 @@ def _wrong(value: str, type_: click.ParamType[Any]) -> str:
 
 
 class ListType(click.ParamType[list[Any]]):
-    """Values separated by commas, but for commas in brackets."""
+    """A list of values separated by commas. Commas in brackets do not separate."""
 
     def __init__(self, element: Callable[[str], Any] = str, name: str = "str") -> None:
         self.element, self.name = element, f"{name},..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
-        """The values of an option."""
+        """Returns the values of an option. Fails with `click.BadParameter` if a value is missing or malformed."""
         parts = [each.strip() for each in _apart(value)]
         if not all(parts):
-            self.fail(f"{value!r} lacks a value before or after a comma", param, ctx)
+            self.fail(f"{value!r} lacks a value before or after a comma: write it, or drop the comma", param, ctx)
         try:
             return [self.element(each) for each in parts]
         except ValueError as error:
@@ -100,14 +100,14 @@ def _joined(_: click.Context, __: click.Parameter, lists: Iterable[list[Any]]) -
 
 
 def listed(*names: str, of: ListType = NAMES, default: str | None = None, **more: Any) -> Callable[[_F], _F]:
-    """An option whose values are separated by commas, and add up if it is given again; None if it is not given."""
+    """An option with values separated by commas. Repeated options add up. None if the option is not given."""
     return click.option(
         *names, type=of, multiple=True, callback=_joined, default=None if default is None else [default], **more
     )
 
 
 def filtered(command: Callable[..., int]) -> Any:
-    """Adds the filters of instances to a command, which gets them as `filters`."""
+    """Adds the options that filter instances to a command. The command gets them as `filters`."""
 
     @functools.wraps(command)
     def given(
@@ -129,9 +129,9 @@ def filtered(command: Callable[..., int]) -> Any:
         return command(filters=filters, **rest)
 
     for option in reversed((
-        listed("--policy", help="Policies; your own is path/to/file.py:function."),
-        listed("--device", help="Devices; all of the catalogue: all."),
-        listed("--guest", help="Guests; all of the catalogue: all."),
+        listed("--policy", help="Policies. Write your own as path/to/file.py:function."),
+        listed("--device", help="Devices, or all."),
+        listed("--guest", help="Guests, or all."),
         listed("--sqs", of=NUMBERS, help="Numbers of SQs on the CQ."),
         listed("--sq-size", of=NUMBERS, help="Entries of each SQ."),
         listed("--cq-size", of=NUMBERS, help="Entries of the CQ."),
@@ -142,7 +142,7 @@ def filtered(command: Callable[..., int]) -> Any:
             metavar="NAME=VALUE",
             help="Override a choice (see: uncork show). Repeatable.",
         ),
-        click.option("--events", metavar="NAME+...", help="What happens to queues besides their use: --set events=..."),
+        click.option("--events", metavar="NAME+...", help="Events in the life of queues: --set events=..."),
     )):  # fmt: skip
         given = option(given)
     return given
@@ -155,19 +155,19 @@ def budgeted(command: Any) -> Any:
             "--max-seconds",
             type=click.FloatRange(min=0),
             callback=_patience,
-            help="Stop an instance after so many seconds.",
+            help="Give up an instance after this many seconds.",
         ),
         click.option(
-            "--max-memory", type=click.IntRange(min=1), help="MiB for an instance. Default: 3/4 of what there is."
+            "--max-memory", type=click.IntRange(min=1), help="MiB for an instance. Default: 3/4 of this machine's."
         ),
-        click.option("--max-states", type=click.IntRange(min=1), help="Stop an instance after so many states."),
+        click.option("--max-states", type=click.IntRange(min=1), help="Give up an instance after this many states."),
     ):
         command = option(command)
     return command
 
 
 def _patience(_: click.Context, __: click.Parameter, seconds: float | None) -> float | None:
-    """The budget of time holds for policies of the user's own, too; they are told of before it is said to be spent."""
+    """Applies the time budget to the loading of user policies too, and names the policy that used it up."""
     if seconds is not None:
         from uncork_nvme import own
 
@@ -177,7 +177,7 @@ def _patience(_: click.Context, __: click.Parameter, seconds: float | None) -> f
 
 @contextlib.contextmanager
 def progress() -> Iterator[Any]:
-    """Takes the ticks of a run, and shows them on a terminal."""
+    """Yields a function that takes the ticks of a run and shows them on a terminal."""
     from uncork.render.terminal.progress import progress as shown
 
     with shown() as watch:
@@ -185,7 +185,7 @@ def progress() -> Iterator[Any]:
 
 
 def budget(states: int | None, mebibytes: int | None, seconds: float | None, instances: int) -> Budget:
-    """A budget for each of so many instances, which share the machine's memory."""
+    """Returns the budget of one of several instances that share this machine's memory."""
     from uncork.engines import Budget
 
     if mebibytes is None:
@@ -198,15 +198,15 @@ def budget(states: int | None, mebibytes: int | None, seconds: float | None, ins
 
 # -- files -------------------------------------------------------------------------------------------------------------
 def own_file(policy: str) -> Path | None:
-    """The file of a policy of the user's own; None for one of the catalogue, or a formula."""
+    """Returns the file of a user's policy; None for a policy of the catalogue or a formula."""
     path, colon, _ = policy.rpartition(":")
     return Path(path) if colon else None
 
 
 def writable(outputs: Iterable[str | None], inputs: Iterable[str | Path | None] = ()) -> None:
-    """Tries before any work that files can be written at its end: each is another one, and none is an input.
+    """Checks that all outputs can be written: they are different files, and none is an input.
 
-    None is what was not given. Raises `click.ClickException`.
+    Called before any work. None stands for an output that was not given. Raises `click.ClickException`.
     """
     named = [path for path in outputs if path is not None and path != "-"]
     for path in named:
@@ -236,7 +236,7 @@ def _try(path: str) -> None:
         if there and not stat.S_ISREG(there.st_mode):
             if not os.access(target, os.W_OK):
                 raise click.FileError(path, os.strerror(errno.EACCES))
-            return  # a pipe or a device: what it takes is known when it is written
+            return  # a pipe or a device: only writing shows whether it works
         import tempfile
 
         with tempfile.TemporaryFile(dir=target.parent) as file:
@@ -244,7 +244,7 @@ def _try(path: str) -> None:
 
 
 def _mark(path: str | Path) -> object:
-    """What all names of a file have in common, links among them."""
+    """Returns a key that is equal for all names of a file, symbolic and hard links included."""
     try:
         found = os.stat(path)
     except OSError:
@@ -254,7 +254,7 @@ def _mark(path: str | Path) -> object:
 
 @contextlib.contextmanager
 def told(path: str | Path) -> Iterator[None]:
-    """Says of what goes wrong with a file which file that is: `click.FileError`."""
+    """Turns an `OSError` into a `click.FileError` that names the file."""
     try:
         yield
     except OSError as error:
@@ -263,7 +263,7 @@ def told(path: str | Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """A file to write, which takes the place of another at the end, or never; what is no file is written straight."""
+    """Opens a file that replaces `path` at the end; never on errors. Pipes and devices are written directly."""
     target = Path(os.path.realpath(path))
     with told(path):
         if target.exists() and not target.is_file():
@@ -283,7 +283,7 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 
 def write(path: str, content: str) -> None:
-    """Writes a text file whole or not at all; `-` is standard output."""
+    """Writes a text file whole or not at all. `-` is standard output."""
     if path == "-":
         click.echo(content, nl=False)
         return

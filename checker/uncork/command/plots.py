@@ -1,4 +1,4 @@
-"""The files that a command draws to."""
+"""Checks the files that a command draws to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DRAWN = (".svg", ".png", ".pdf")
 
 
 def drawable(plot: str | None) -> None:
-    """Sees before any work that a drawing can be made; raises `InstanceError` or `click.UsageError`."""
+    """Checks before any work that a drawing can be made. Raises `InstanceError` or `click.UsageError`."""
     if plot is None:
         return
     if find_spec("matplotlib") is None:

@@ -1,4 +1,4 @@
-"""From the filters of a command to the instances they name."""
+"""Turns the filters of a command into instances."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from uncork.engines import REDUCTIONS
 
 @frozen
 class Filters:
-    """What was asked for; an empty list is everything in the default matrix."""
+    """The filters of a command. An empty list stands for everything in the default matrix."""
 
     policies: Sequence[str] = ()
     devices: Sequence[str] = ()
@@ -32,11 +32,11 @@ class Filters:
 
 
 def select(filters: Filters) -> list[Instance]:
-    """The instances of the default matrix that pass; where a filter names something outside it, that is added.
+    """Returns the filtered instances of the default matrix, and those outside the matrix that the filters name.
 
-    Sizes that are not named are those of the matrix if it has the others, else equal to the one that is named, and
-    one SQ. A device or guest called `all` is every one there is. Raises
-    `InstanceError` or `ChoiceError` for what does not exist.
+    A missing size comes from the matrix where it has the given ones; otherwise it equals the given size. The missing
+    number of SQs is then 1. A device or guest `all` stands for the whole catalogue. Raises `InstanceError` or
+    `ChoiceError` for unknown names.
     """
     if "all" in filters.devices:
         filters = replace(filters, devices=list(DEVICES))
@@ -62,22 +62,22 @@ def select(filters: Filters) -> list[Instance]:
 
 
 def named(names: Sequence[str], filters: Filters) -> tuple[list[Instance], list[str]]:
-    """The instances of these names, and those that the filters name, if there are any; and what does not fit, and why.
+    """Returns the named and filtered instances, and the reasons why combinations were left out.
 
-    Raises `InstanceError` or `ChoiceError` for what does not exist, or if nothing is named.
+    Raises `InstanceError` or `ChoiceError` for unknown names, or if no instance is named.
     """
     if filters == Filters():
         if not names:
-            raise InstanceError("name an instance, or filter them, as with --device propolis-2026 (see: uncork list)")
+            raise InstanceError("no instance: name an instance, or filter with --device NAME (see: uncork list)")
         return [from_name(name) for name in names], []
     fit, left_out = fitting(select(filters))
     return [*(from_name(name) for name in names), *fit], left_out
 
 
 def fitting(instances: Sequence[Instance]) -> tuple[list[Instance], list[str]]:
-    """The instances whose choices go together; and of each device and guest whose do not, why not.
+    """Returns the instances whose choices are compatible; and why not, for every other device and guest.
 
-    Raises `ChoiceError` if there are none that do.
+    Raises `ChoiceError` if no instance is left.
     """
     fit, why, last = [], {}, None
     for instance in instances:
@@ -108,11 +108,11 @@ def _shapes(filters: Filters) -> list[Shape]:
 
 
 def reductions(names: Sequence[str] | None) -> frozenset[str]:
-    """The reductions of some names, all of them for None; raises `InstanceError`."""
+    """Returns the named reductions; all of them for None. Raises `InstanceError` for unknown names."""
     if names is None:
         return REDUCTIONS
     if "none" in names and len(names) > 1:
-        raise InstanceError("--reductions is none, or names some, not both")
+        raise InstanceError("--reductions is none or a list of names, not both")
     for name in names:
         if name not in (*REDUCTIONS, "none"):
             raise InstanceError(f"there is no reduction {name!r}{did_you_mean(name, [*sorted(REDUCTIONS), 'none'])}")
@@ -120,7 +120,7 @@ def reductions(names: Sequence[str] | None) -> frozenset[str]:
 
 
 def rows(names: Sequence[str]) -> list[str]:
-    """The properties of some names, all of them for none; raises `InstanceError`."""
+    """Returns the named properties; all of them if no name is given. Raises `InstanceError` for unknown names."""
     for name in names:
         look_up(ROWS, name, "property")
     return [row for row in ROWS if row in names or not names]

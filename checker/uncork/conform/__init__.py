@@ -1,1 +1,1 @@
-"""Does a real device behave as the model says? It is run, step by step, and the model follows what is seen of it."""
+"""`uncork conform`: runs a real device step by step and checks that the model can follow."""

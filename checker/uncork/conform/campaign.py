@@ -1,4 +1,4 @@
-"""Many schedules: with guests and sizes in turn; until one fails, which is then shrunk, or none does."""
+"""Runs many schedules, over guests and sizes in turn, until one fails. The failing schedule is then shrunk."""
 
 from __future__ import annotations
 
@@ -30,43 +30,43 @@ Variant = Mapping[str, Choice]
 
 @dataclass(frozen=True)
 class Setting:
-    """A guest and sizes."""
+    """A guest, and the sizes of its queues."""
 
     guest: str
     shape: Shape
 
     def instance(self, variant: Variant, policy: str = "") -> Instance:
-        """The model of QEMU at these, with some choices changed; with its own policy, or another."""
+        """Returns the model of QEMU in this setting, with some choices changed, and with QEMU's policy or another."""
         return Instance("qemu", self.guest, policy or DEVICES["qemu"].policy, *self.shape, dict(variant))
 
 
 def settings(guests: Sequence[str] = GUESTS, shapes: Sequence[Shape] = SHAPES) -> list[Setting]:
-    """Every guest at all sizes; neighbours differ in their guest."""
+    """Returns every guest at all sizes. Neighbours differ in their guest."""
     return [Setting(guest, shape) for shape in shapes for guest in guests]
 
 
 def variant(probed: Probed) -> dict[str, Choice]:
-    """How a QEMU that was probed differs from today's: before 9529aa6b the doorbell of a full CQ looks at SQs too."""
+    """Returns how a probed QEMU differs from today's: before 9529aa6b, the doorbell of a full CQ also kicks SQs."""
     return {"kick_on_doorbell": YES} if probed.kicks_sqs else {}
 
 
 @dataclass
 class SettingResult:
-    """What a campaign came to, by setting; and the run that failed, if one did."""
+    """The result of a campaign in one setting; and the run that failed, if any."""
 
     setting: Setting
     schedules: int = 0
     moves: int = 0
     checks: dict[str, int] = field(default_factory=dict)
-    """How often each of the model's guest actions was taken."""
+    """How often each guest action of the model was taken."""
     failed: Run | None = None
 
 
 class Campaign:
     """Runs schedules against a controller, with a model beside it unless `follows` is false.
 
-    `policy` is the model's; `overlay` a policy that is laid over it (`following.Model`); `slips` what the guest does
-    wrong.
+    `policy` is the model's policy, `overlay` a policy laid over QEMU's (`following.Model`), `slips` the mistakes of the
+    guest.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Campaign:
         self.models: dict[Setting, Model] = {}
 
     def run(self, setting: Setting, seed: int, moves: Sequence[str] | None = None, *, winds_down: bool = True) -> Run:
-        """One schedule, drawn or given. Raises what `schedules.run` does."""
+        """Runs one schedule, drawn or given. Raises the errors of `schedules.run`."""
         instance = setting.instance(self.choices, self.policy)
         if self.follows and setting not in self.models:
             self.models[setting] = Model(instance, self.overlay)
@@ -100,7 +100,7 @@ class Campaign:
     def until_one_fails(
         self, among: Sequence[Setting], schedules: int, seed: int, watch: Watch, what: str = ""
     ) -> list[SettingResult]:
-        """What came of so many schedules over the settings in turn, with seeds from `seed` on; the last may fail."""
+        """Runs up to `schedules` schedules over the settings in turn, with seeds from `seed` on, until one fails."""
         found = {setting: SettingResult(setting) for setting in among}
         for number in range(schedules):
             setting = among[number % len(among)]
@@ -118,9 +118,9 @@ class Campaign:
         return list(found.values())
 
     def shrink(self, setting: Setting, failed: Run) -> Run:
-        """The same failure with as few moves as possible: any mismatch; or a run that gets stuck as it is wound down.
+        """Returns a run with the same kind of failure (mismatch, or stuck at the end) and as few moves as possible.
 
-        What does not fail again as it is (a real device may choose otherwise) is given back.
+        A run that does not fail again is returned unchanged: a real device may behave differently.
         """
         stuck = failed.mismatch is None
 

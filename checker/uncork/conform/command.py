@@ -1,4 +1,4 @@
-"""The command that runs a real device: `uncork conform`."""
+"""The command that compares a real device with its model: `uncork conform`."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from uncork.render.terminal.text import Page
 
 _MOST_SQS, _MOST_SQ, _MOST_CQ = 8, 64, 256
-"""SQs, and entries that fit a page: the driver's queues are a page each."""
+"""The most SQs, and the most entries that fit a page: every queue of the driver is one page."""
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What the options ask for."""
+    """The options of a comparison."""
 
     schedules: int
     seed: int
@@ -50,25 +50,29 @@ class _Plan:
 
 @click.command(cls=Command)
 @click.argument("what", metavar="qemu|FILE")
-@click.option("--schedules", type=click.IntRange(min=1), default=480, show_default=True, help="How many, over all.")
+@click.option("--schedules", type=click.IntRange(min=1), default=480, show_default=True, help="Schedules in total.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the first; then one up each."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Seed of the first schedule; +1 for each next.",
 )
 @listed("--guest", help="Guests. Default: linux,lazy,spdk.")
 @listed("--shape", help="Sizes, as in n2-sq3-cq3. Default: eight small ones.")
-@click.option("--policy", default="", help="The policy of the model, in place of QEMU's: a wrong one has to disagree.")
+@click.option("--policy", default="", help="Policy of the model, in place of QEMU's: a wrong one should disagree.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Change a choice of the model. Repeatable."
 )
 @click.option("--overlay", metavar="POLICY", help="Show the guest this policy's CQ EventIdx in place of QEMU's.")
-@click.option("--controls", is_flag=True, help="Also see that what has to fail fails, and other policies as foretold.")
+@click.option("--controls", is_flag=True, help="Also run wrong models and guests, which have to fail.")
 @click.option("--program", help="The QEMU to run. Default: qemu-system-x86_64.")
 @click.option(
     "--save",
     type=click.Path(dir_okay=False),
     default="conform-failed.json",
     show_default=True,
-    help="Where a schedule that fails is written, shrunk.",
+    help="File for a schedule that fails, after shrinking.",
 )
 @click.option(
     "--json",
@@ -92,9 +96,9 @@ def conform(
 ) -> int:
     """Run a real QEMU beside its model, step by step, and compare; or run the schedule in FILE again.
 
-    A guest's moves are drawn at random and made on QEMU's NVMe controller, with no guest's system, KVM or root. After
-    each, EventIdx and the CQEs have to be as in the model when it has nothing left to do; at the end nothing may be
-    stuck. A schedule that fails is shrunk, printed and written to a file. docs/conform.md tells what was found.
+    Random guest moves are made on QEMU's NVMe controller, without a guest operating system, KVM or root. After each
+    move, EventIdx and the CQEs have to be as in a state of the model in which the device is idle. At the end no command
+    may be stuck. A schedule that fails is shrunk, printed and written to a file. Results are in docs/conform.md.
     """
     stored = None if what == "qemu" else _stored(what)
     of_search = ("schedules", "seed", "guest", "shape", "policy", "overrides", "overlay", "controls")
@@ -105,7 +109,7 @@ def conform(
     for name in (policy, overlay):
         find_policy(name) if name else None
     if overlay and (policy or "post_order" in plan.overrides):
-        raise InstanceError("--overlay is laid over QEMU's own policy: leave out --policy and --set post_order")
+        raise InstanceError("--overlay needs QEMU's own policy: leave out --policy and --set post_order")
     for setting in plan.settings:
         _comparable(setting.instance(plan.overrides, policy))
 
@@ -125,7 +129,7 @@ def conform(
 
 
 def _given(names: Iterable[str]) -> list[str]:
-    """Those of some options that the command line has."""
+    """Returns which of these options stand on the command line."""
     context = click.get_current_context()
     spelt = {"overrides": "set"}
     source = click.core.ParameterSource.COMMANDLINE
@@ -134,7 +138,7 @@ def _given(names: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Made:
-    """What was found, to be told when QEMU has ended."""
+    """The results, printed after QEMU has ended."""
 
     version: str
     schedules: int
@@ -145,7 +149,7 @@ class _Made:
     skipped: int = 0
 
     def tell(self, to: Page, save: str | None, json_: str | None) -> int:
-        """Prints it and writes the files. Gives the exit code."""
+        """Prints the results and writes the files. Returns the exit code."""
         from uncork.conform.show import tables  # rich
 
         for table in tables(self.lines):
@@ -208,16 +212,16 @@ def _again(stored: Stored, qemu: Qemu) -> _Made:
 
 
 def _code(line: Line) -> Exit:
-    """The exit code of a trial that did not come out as it is to."""
+    """Returns the exit code of a trial with a wrong result."""
     if line.part in ("control", "guest"):
         return Exit.VACUOUS
     return Exit.LIVENESS if line.result.startswith("stuck") else Exit.DISAGREE
 
 
-# -- what is asked for -------------------------------------------------------------------------------------------------
+# -- options -----------------------------------------------------------------------------------------------------------
 def _stored(path: str) -> Stored:
     if not os.path.isfile(path):
-        raise InstanceError(f"{path!r} is neither qemu, the device that can be run, nor a file of a stored schedule")
+        raise InstanceError(f"{path!r} is neither qemu nor a file: name qemu, or a file that uncork conform stored")
     try:
         with told(path):
             found = loads(Path(path).read_text(encoding="utf-8"), path)
@@ -233,7 +237,7 @@ def _settings(guests: Sequence[str] | None, shapes: Sequence[str] | None) -> lis
 
 
 def _comparable(instance: Instance) -> None:
-    """Raises `InstanceError` for a model that the driver is no guest of, or whose queues it has no place for."""
+    """Raises `InstanceError` for a model that the driver cannot play the guest of, or whose queues are too large."""
     choices = instance.choices
     for name, only in (("doorbell_buffer", "on"), ("events", "none"), ("memory", "sc")):
         if choices.items()[name] != only:

@@ -1,4 +1,4 @@
-"""What has to fail, so that agreement means something: models with a rule changed, guests that break a rule."""
+"""Controls that have to fail, so that agreement means something: changed models, and guests that break a rule."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from uncork.conform.campaign import SHAPES, Setting
 from uncork.conform.rig.driver import Slips
 
 MOST, MOST_WRONG = 60, 600
-"""Schedules within which a changed model has to disagree, and a wrong guest to get stuck."""
+"""Number of schedules within which a changed model has to disagree, or a wrong guest to get stuck."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """A model of QEMU in which one rule is another. `unseen` says why no schedule can tell, where none can."""
+    """A model of QEMU with one rule changed. `unseen` says why no schedule can show the difference, if none can."""
 
     name: str
     doc: str
@@ -51,11 +51,11 @@ CONTROLS = (
     Control("no re-read", "the SQ tail is not read again", choices={"sq_reread": "no"}, unseen=_WITHIN),
     Control("read each", "the SQ tail is read before each command", choices={"sq_read": "each"}, unseen=_WITHIN),
 )
-"""The changed models. They differ from the model of the QEMU at hand in what is said, and in nothing else."""
+"""The changed models. Each differs from the model of the installed QEMU only in the rule that it names."""
 
 
 def against(control: Control, base: dict[str, Choice]) -> dict[str, Choice]:
-    """A control's choices, over those of the QEMU at hand."""
+    """Returns a control's choices, over those of the installed QEMU."""
     if control.name == _OTHER:
         return {} if base else {"kick_on_doorbell": YES}
     return {**base, **control.choices}
@@ -63,7 +63,7 @@ def against(control: Control, base: dict[str, Choice]) -> dict[str, Choice]:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A guest that breaks the rule, and is to get stuck."""
+    """A guest that breaks the doorbell rule and has to get stuck."""
 
     name: str
     doc: str
@@ -82,10 +82,10 @@ WRONG = (
         Slips(rings_old=True),
     ),
 )
-"""The guests that break the rule."""
+"""The guests that break the doorbell rule."""
 
 OVERLAYS = ("tail", "never", "reserve-permits", "head-when-full", "tail-1")
 OVERLAID = [Setting(guest, shape) for guest in ("linux", "spdk") for shape in SHAPES if shape.sqs * shape.sq_size < 5]
-"""The policies laid over QEMU's own, each at these: a guest by the strict rule, and one by the closed."""
+"""The settings of every overlaid policy: a guest with the strict rule, and one with the closed rule."""
 MOST_OVERLAID = 90
-"""Schedules of each of those."""
+"""Number of schedules of every overlaid policy and setting."""

@@ -1,8 +1,7 @@
-"""The model beside the real device: it follows what the guest does and what is seen of the device, or says it cannot.
+"""The model beside the real device: it follows the guest's moves and what is seen of the device, or finds a mismatch.
 
-The guest's steps are events, the device's are not seen. After each event the device is given time, and what is seen
-then has to be so in a state of the model in which the device has nothing left to do, but for commands that take their
-time.
+Steps of the guest are events; steps of the device are not seen. After every event the device gets time to settle. The
+values seen then have to hold in a state of the model in which the device is idle, except for late commands.
 """
 
 from __future__ import annotations
@@ -26,26 +25,26 @@ CQ_EVENT, LAID_OVER = "CQ EventIdx", "CQ EventIdx laid over"
 
 @dataclass(frozen=True)
 class Mismatch:
-    """What the real run did that no run of the model does: after which move, what was seen, what the model shows."""
+    """An observation that no run of the model explains: the move before it, the values seen, the model's values."""
 
     move: str
     saw: Mapping[str, Value]
     model: tuple[Mapping[str, Value], ...]
-    """What may be seen in the model's states; none if the model's guest would not have made that move."""
+    """The values in the model's states; empty if the model's guest could not have made the move."""
 
     @property
     def differs(self) -> list[str]:
-        """The names of what was seen and is so in no state of the model; all where only the combination is not."""
+        """The names of values that no state of the model has; all names if only the combination is missing."""
         found = [name for name, value in self.saw.items() if all(shown[name] != value for shown in self.model)]
         return found or list(self.saw)
 
 
 class Model:
-    """The model of a device and a guest, at some sizes, ready to follow one run after the other.
+    """The model of a device and a guest, at some sizes. It can follow one run after another.
 
-    With `overlay` the device's own CQ EventIdx stays that of its policy, and the guest goes by what the policy named in
-    `overlay` would have written at the same moments, which the model knows. `looks` is how often it was asked for that,
-    `open` how often several values fitted what was seen.
+    With `overlay`, the device still writes CQ EventIdx by its own policy, but the guest reads what the policy `overlay`
+    would have written at the same moments, as the model computes. `looks` counts these reads; `open` counts reads at
+    which several values fitted the observations.
     """
 
     def __init__(self, instance: Instance, overlay: str | None = None) -> None:
@@ -68,30 +67,30 @@ class Model:
         self._follower = Follower(system, unseen, shows)
 
     def restart(self) -> None:
-        """To the first state."""
+        """Returns to the first state."""
         self._follower.restart()
 
     def offers(self) -> list[Action]:
-        """What the model's guest may do next."""
+        """The enabled actions of the model's guest."""
         states = self._follower.states
         state = dict(zip((v.name for v in self.system.variables), next(iter(states)), strict=True))
         return [action for action in self.system.enabled(state) if action.name in self._seen]
 
     def follow(self, action: str, saw: Mapping[str, Value], *, late: bool = False) -> Mismatch | None:
-        """Takes what the guest did and what was seen after it. Raises `follow.TooManyStates`."""
+        """Takes an action of the guest and the values seen after it. Raises `follow.Crowd`."""
         if not self._follower.take(Event(action, frozenset({action}))):
             return Mismatch(action, saw, ())
         return self.look(action, saw, late=late)
 
     def look(self, after: str, saw: Mapping[str, Value], *, late: bool = False) -> Mismatch | None:
-        """Takes what is seen when nothing moves; with `late` commands, which may end at any time, but for these."""
+        """Takes the values seen at rest. With `late`, commands may still be running and end at any time."""
         quiet = self._but_ends if late else self._rest
         if self._follower.take(Event(after, saw=saw, quiet=quiet)):
             return None
         return Mismatch(after, saw, tuple(self._follower.shown(self._follower.settle(quiet))))
 
     def laid_over(self, chosen: random.Random) -> int:
-        """CQ EventIdx as the policy laid over would have it, one of those that fit what was seen; held to from now."""
+        """Returns a CQ EventIdx of the overlaid policy that fits the observations. The model keeps to it."""
         values = sorted({int(str(each[LAID_OVER])) for each in self._follower.shown(self._follower.states)})
         value = chosen.choice(values)
         self.looks += 1
@@ -101,11 +100,11 @@ class Model:
 
 
 class _Own(Record):
-    """What the device itself writes, where the guest goes by something else."""
+    """The CQ EventIdx that the device itself writes, if the guest reads another one."""
 
 
 def _with_own_event(own: Machine, machine: Machine, system: System) -> tuple[System, Expr]:
-    """A system with one more variable: CQ EventIdx as the policy of `own` writes it before each read of the head."""
+    """Returns a system with one more variable: CQ EventIdx of `own`'s policy, written before every head read."""
     record = _Own("own", event=var(Ring(machine.cq.size), "CQ EventIdx as the device itself writes it"))
     assert own.policy.name == "head" and own.choices.post_order == "arm-then-read", "QEMU's policy"
     actions = tuple(

@@ -1,7 +1,7 @@
-"""Schedules: what a guest does, move by move, drawn at random or given; and what came of running one.
+"""Runs schedules: sequences of guest moves, drawn at random or given.
 
-A schedule is wound down when its moves are used up: the guest submits no more and does all that it still has to do. If
-commands are left then that it has not seen completed, the run is stuck.
+After its last move a schedule is wound down: the guest stops submitting and takes all steps that are left to it. If it
+then waits for commands that never complete, the run is stuck.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from uncork.core.sorts import Value
 from uncork.core.system import Action
 
 MOVES = 40
-"""Moves of a schedule that is drawn, before it is wound down."""
+"""Number of moves of a drawn schedule before it is wound down."""
 _ENDLESS = 10_000
 
 
 @dataclass
 class Run:
-    """A schedule, as it was run: the moves made, what each was to the model, and how it ended."""
+    """A schedule that was run: its moves, the model's action for every move, and how the run ended."""
 
     shape: Shape
     seed: int
     config_first: bool
     moves: list[str] = field(default_factory=list)
     drawn: int = 0
-    """How many of the moves came before it was wound down."""
+    """Number of moves before the schedule was wound down."""
     actions: list[str] = field(default_factory=list)
     seen: list[Mapping[str, Value]] = field(default_factory=list)
-    """What was seen after each move, and what CQ EventIdx the guest was shown where another policy is laid over."""
+    """The values seen after every move, and the CQ EventIdx shown to the guest if a policy is overlaid."""
     mismatch: Mismatch | None = None
     stuck: int = 0
-    """Commands that were submitted and never seen completed."""
+    """Number of commands submitted and never seen completed."""
 
 
 class Disagreement(Exception):
-    """The driver may make other moves than the model's guest: the two are not of one guest."""
+    """Raised if the driver allows other moves than the model's guest: a bug of uncork."""
 
 
 def run(
@@ -59,10 +59,10 @@ def run(
     length: int = MOVES,
     winds_down: bool = True,
 ) -> Run:
-    """Runs one schedule on a controller that is set up anew: `moves` as far as they may be made, or drawn by the seed.
+    """Runs one schedule on a freshly set up controller: `moves` where they are allowed, or moves drawn by the seed.
 
-    Without a model nothing is compared, and only what gets stuck is found; of a run that is not wound down only what
-    does not match. Raises `Failed`, `Disagreement`, `TooManyStates`.
+    Without a model, nothing is compared and only stuck runs are found. Without winding down, only mismatches are found.
+    Raises `Failed`, `Disagreement`, `TooManyStates`.
     """
     chosen = random.Random(seed)
     made = Run(shape, seed, config_first=chosen.random() < 0.5)
@@ -78,7 +78,7 @@ def run(
     eager, eager_cq = chosen.choice((1, 3, 9)), chosen.choice((0.2, 1, 3))
     kinds = "rwfu" + LATE * chosen.choice((0, 0, 4))
     if model and model.overlay is not None:
-        kinds = kinds.rstrip(LATE)  # one that ends unseen leaves open what the other policy would have written
+        kinds = kinds.rstrip(LATE)  # an unseen completion would leave the overlaid policy's EventIdx unknown
     given = list(moves or ())
     while not made.mismatch:
         if moves is not None:
@@ -127,7 +127,7 @@ def _weight(move: str, submits: float, consumes: float) -> float:
 
 
 def _same_guest(driver: Driver, model: Model) -> None:
-    """Raises `Disagreement` unless the driver may do what the model's guest may."""
+    """Raises `Disagreement` unless the driver allows exactly the moves of the model's guest."""
     offers = {_as_move(action) for action in model.offers()}
     moves = {move for move in driver.moves() if move != "wait"}
     if offers != moves:
@@ -135,7 +135,7 @@ def _same_guest(driver: Driver, model: Model) -> None:
 
 
 def _as_move(action: Action) -> str:
-    """A model's action as the move that it is an outcome of."""
+    """Returns the move that an action of the model is an outcome of."""
     args = action.args
     match action.family:
         case "submit":

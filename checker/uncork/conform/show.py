@@ -1,4 +1,4 @@
-"""`uncork conform`: what was tried on a real device, as a table; and a run that failed, told."""
+"""Prints the trials of `uncork conform` as tables, and a failed run as text."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ HEADS = {
     "guest": ("guest", "what it does", "schedules", "moves", "found"),
     "overlay": ("policy", "guest, sizes", "schedules", "moves", "model; QEMU"),
 }
-"""The columns of each part's table."""
+"""The columns of every part's table."""
 
 
 def tables(lines: Sequence[Line]) -> Iterator[text.Table]:
-    """A table for each part that there is."""
+    """Yields a table for every part of the trials."""
     for part, heads in HEADS.items():
         rows = [_cells(line) for line in lines if line.part == part]
         if rows:
@@ -33,7 +33,7 @@ def _cells(line: Line) -> list[str]:
 
 
 def told(run: Run) -> Iterator[str]:
-    """A run that failed, a line for each move and what was seen after it, and then what is wrong."""
+    """Yields the lines of a failed run: every move with the values seen after it, then the failure."""
     order = "before the queues" if run.config_first else "after the queues"
     yield f"seed {run.seed}; the doorbell buffer was configured {order}"
     for number, (move, saw) in enumerate(zip(run.moves, run.seen, strict=True), 1):
@@ -49,7 +49,7 @@ def told(run: Run) -> Iterator[str]:
 
 
 def seen(saw: Mapping[str, Value]) -> str:
-    """EventIdx words and CQEs on a line."""
+    """Returns EventIdx values and CQEs as one line."""
     parts = []
     for name, value in saw.items():
         shown = " ".join("-" if each == "none" else str(each) for each in value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Shrinking a schedule: as few moves as possible that still fail in the same way (Zeller's delta debugging)."""
+"""Shrinks a schedule to as few moves as possible that still fail (Zeller's delta debugging)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _Move = TypeVar("_Move")
 
 
 def shrunk(moves: Sequence[_Move], fails: Callable[[Sequence[_Move]], bool], most: int = 2_000) -> list[_Move]:
-    """Moves of which none can be left out: without any one of them it does not fail, or `most` trials were made.
+    """Returns moves of which no single one can be left out, or the best found in `most` trials.
 
-    A. Zeller and R. Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002: ever smaller parts are left
-    out. The caller has seen all of `moves` fail.
+    A. Zeller and R. Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002: smaller and
+    smaller parts are left out. The caller has seen all of `moves` fail.
     """
     left, part, trials = list(moves), max(len(moves) // 2, 1), 0
     while left:

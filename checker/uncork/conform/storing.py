@@ -1,4 +1,4 @@
-"""A run that failed, as JSON in a file, and back, to be run again."""
+"""Stores a failed run as JSON and loads it, to be run again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uncork.core import jsontext
 
 @dataclass(frozen=True)
 class Stored:
-    """A schedule to run again: against which model, with which policy laid over QEMU's, and from which seed."""
+    """A schedule to run again: its model, the policy laid over QEMU's, its seed and moves."""
 
     instance: Instance
     overlay: str | None
@@ -23,7 +23,7 @@ class Stored:
 
 
 def as_json(run: Run, instance: Instance, overlay: str | None, version: str) -> dict[str, Any]:
-    """A run that failed: `moves` are those to make again, `steps` all that were, with what was seen after each."""
+    """Returns a failed run as plain data: `moves` to repeat, and all `steps` with the values seen after each."""
     failure: Mapping[str, Any] = {"kind": "stuck", "commands": run.stuck}
     if run.mismatch:
         failure = {"kind": "mismatch", "saw": run.mismatch.saw, "model": run.mismatch.model}
@@ -41,7 +41,7 @@ def as_json(run: Run, instance: Instance, overlay: str | None, version: str) -> 
 
 
 def loads(content: str, name: str) -> Stored:
-    """What `as_json` made, of the file `name`; raises `InstanceError` for anything else."""
+    """Loads a run that `as_json` made. Raises `InstanceError`, which names the file, for anything else."""
     try:
         found = jsontext.loads(content)
         instance, overlay, seed = from_name(found["instance"]), found["overlay"], found["seed"]
@@ -56,7 +56,7 @@ def loads(content: str, name: str) -> Stored:
             f"{name} is not a run that uncork conform stored: seed, overlay or moves are of another type"
         )
     if instance.device != "qemu":
-        raise InstanceError(f"{name} is of the device {instance.device}; qemu is the one that can be run")
+        raise InstanceError(f"{name} is of the device {instance.device}: only qemu can be run")
     if overlay and (instance.policy != "head" or "post_order" in instance.overrides):
-        raise InstanceError(f"{name} lays {overlay} over {instance.policy}; it is laid over QEMU's own policy, head")
+        raise InstanceError(f"{name} lays {overlay} over {instance.policy}: overlays need QEMU's own policy, head")
     return Stored(instance, overlay, seed, moves)

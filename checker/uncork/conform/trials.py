@@ -1,4 +1,4 @@
-"""What `uncork conform` tries on a real device, and what is to come of it: agreement, controls, and other policies."""
+"""The trials of `uncork conform` on a real device, with their right results: agreement, controls, overlaid policies."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from uncork.decide.one import Checked
 from uncork.engines import Tick, Watch
 
 LIVE = ("uncorked", "drains")
-"""What a policy has to have for no run to get stuck."""
+"""The properties of a policy under which no run gets stuck."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One trial: which, what about, how many schedules and moves it took, what came of it, and whether that is right.
+    """One trial: its subject, the schedules and moves it took, the result, and whether the result is right.
 
     `part` is `device`, `setting`, `control`, `guest` or `overlay`.
     """
@@ -38,7 +38,7 @@ class Line:
 
 
 def probed(found: Probed) -> Iterator[Line]:
-    """What was seen of the device as queues were created and the doorbell buffer configured, and what the model has."""
+    """Returns what the device wrote at queue creation and doorbell buffer configuration, beside the model's choices."""
     chosen = Choices().replace(DEVICES["qemu"].choices)
     for name, what, value in (
         ("on_create", "written as a queue is created", found.on_create),
@@ -50,7 +50,7 @@ def probed(found: Probed) -> Iterator[Line]:
 
 
 def settings(found: Sequence[SettingResult]) -> Iterator[Line]:
-    """How the schedules went, by guest and sizes."""
+    """Returns the results of schedules by guest and sizes."""
     for each in found:
         looked = each.checks
         silent = looked.get("elide_sq", 0) + looked.get("elide_cq", 0)
@@ -64,7 +64,7 @@ def settings(found: Sequence[SettingResult]) -> Iterator[Line]:
 
 
 def controls(controller: Controller, base: dict[str, Choice], among: Sequence[Setting], watch: Watch) -> Iterator[Line]:
-    """Models with a rule changed, and guests that break a rule, until each has failed as it is to."""
+    """Runs changed models and guests that break a rule, until each has failed as it should."""
     for control in CONTROLS:
         campaign = Campaign(controller, against(control, base), policy=control.policy)
         found = campaign.until_one_fails(among, MOST, 1, watch, f"control: {control.name}")
@@ -87,7 +87,7 @@ def controls(controller: Controller, base: dict[str, Choice], among: Sequence[Se
 
 
 def overlays(controller: Controller, base: dict[str, Choice], watch: Watch) -> Iterator[Line]:
-    """Other policies laid over QEMU's own: what the model says of each, and whether the real queues get stuck."""
+    """Runs policies laid over QEMU's own: the model's verdict on each, and whether the real queues get stuck."""
     for policy in OVERLAYS:
         watch(Tick(0, 1, f"overlay: {policy}, the model's verdict"))
         instances = [setting.instance(base, policy) for setting in OVERLAID]
@@ -109,7 +109,7 @@ def overlays(controller: Controller, base: dict[str, Choice], watch: Watch) -> I
 
 
 def _verdict(checked: Checked) -> str:
-    """Refuted if a queue may stay stuck, proved if none may."""
+    """Returns refuted if some run gets stuck, proved if no run does."""
     words = {row.verdict.word for row in checked.rows}
     return next(each for each in ("refuted", "open", "proved") if each in words)
 

@@ -1,1 +1,1 @@
-"""`uncork cost`: what a policy costs, exactly."""
+"""`uncork cost`: computes exact costs of a policy."""

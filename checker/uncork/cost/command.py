@@ -1,4 +1,4 @@
-"""The command that computes what policies cost: `uncork cost`."""
+"""The command that computes exact costs of policies: `uncork cost`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from uncork.render.terminal.progress import progress
 @click.option(
     "--trace",
     type=click.Choice(["least", "greatest", "wait"]),
-    help="Show the run: of the least or greatest CQ doorbells per completion, or of the longest wait.",
+    help="Show the run with the least or greatest CQ doorbells per completion, or the longest wait.",
 )
 @JSON
 @budgeted
@@ -34,16 +34,16 @@ def cost(
     max_memory: int | None,
     max_seconds: float | None,
 ) -> int:
-    """Compute what instances cost, exactly: doorbells per completion, and what a corked SQ waits for.
+    """Compute exact costs of instances: doorbells per completion, and how long a corked SQ waits.
 
-    INSTANCES are named, or filtered as for uncork check.
+    Name INSTANCES, or filter them as for uncork check.
 
-    The least and the greatest over all fair runs, each with a run that has it, which is replayed and counted anew.
+    Every cost is the least or greatest over all fair runs. A run that attains it is replayed and counted again.
     """
     asked = chosen(instances, filters)
     writable([json_], [own_file(each.policy) for each in asked])
     from uncork.cost import show  # rich
-    from uncork.engines.explicit.cost import Unfinished  # numpy and llvmlite: four times what comes before
+    from uncork.engines.explicit.cost import Unfinished  # imports numpy and llvmlite: slow
     from uncork.render.terminal.text import Page, console, show_run
 
     limit, found, code = budget(max_states, max_memory, max_seconds, 1), [], Exit.AS_EXPECTED

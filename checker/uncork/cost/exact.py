@@ -1,6 +1,6 @@
-"""What a policy costs on an instance: doorbells per completion, and what a corked SQ waits for.
+"""Computes the costs of a policy on an instance: doorbells per completion, and how long a corked SQ waits.
 
-`costs(instance)` is for others to call.
+`costs(instance)` is the public function.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uncork.engines import Budget, Report, Stop, quiet
 
 @dataclass(frozen=True)
 class Costs:
-    """The costs of an instance, exact over all its fair runs; `states` is the size of the (reduced) graph.
+    """The costs of an instance, exact over all its fair runs. `states` is the size of the (reduced) graph.
 
     `cq_doorbells`, `sq_doorbells`: doorbells per completion posted, least and greatest in the long run
     (`range.least.value` is a `Fraction`, None if infinite); None if no fair run completes commands for ever.
@@ -25,7 +25,7 @@ class Costs:
     is corked and the CQ has room until the SQ leaves the corked set or the room is gone; the worst of all SQs
     (`longest.most`, None if infinite). `idle_consumed`, `idle_posted`: the same, while it has published entries and its
     workers sleep. A wait may be `unending`.
-    `questions` are what was asked, by the names of these fields: a `Rate`, or the `Wait` of that worst SQ.
+    `questions` maps the names of these fields to what was computed: a `Rate`, or the `Wait` of the worst SQ.
     """
 
     instance: Instance
@@ -42,15 +42,15 @@ class Costs:
 RATES = ("cq_doorbells", "sq_doorbells")
 """The fields of `Costs` that are rates, in the order of `uncork_properties.costs`."""
 WAITS = ("consumed", "posted", "idle_consumed", "idle_posted")
-"""Those that are waits."""
+"""The fields of `Costs` that are waits."""
 
 
 def costs(instance: Instance, budget: Budget | None = None, report: Report = quiet) -> Costs:
-    """The costs of an instance; each number has a run of the system that shows it, replayed and counted anew.
+    """Returns the costs of an instance. Every number has a run that shows it, replayed and counted again.
 
-    Raises `engines.explicit.cost.Unfinished` if the budget does not suffice: then nothing is known.
+    Raises `engines.explicit.cost.Unfinished` if the budget does not suffice.
     """
-    from uncork.engines.explicit.cost import Unfinished  # numpy and llvmlite: four times what comes before
+    from uncork.engines.explicit.cost import Unfinished  # imports numpy and llvmlite: slow
 
     try:
         return patiently(lambda: _costs(instance, budget, report), budget)

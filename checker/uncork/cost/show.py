@@ -1,4 +1,4 @@
-"""`uncork cost`: what policies cost, as a table, as data, and as runs that attain the extremes; and what is on file."""
+"""Shows costs as a table, as JSON, and as runs that attain the extremes; loads recorded costs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from uncork.cost.exact import Costs
 from uncork.render.terminal import text
 
 HEADS = ("CQ doorbells", "SQ doorbells", "wait: CQEs", "wait: posts")
-"""The columns: doorbells per completion, least to greatest; the worst wait, in CQEs consumed and completions posted."""
+"""The columns: least to greatest doorbells per completion; the worst wait, in CQEs consumed and completions posted."""
 LEGEND = (
-    "Doorbells per completion, least to greatest in the long run over all fair runs; ~: no run that repeats itself has "
-    "it, some come as near as one likes. Wait: the most CQEs that the guest consumes, and completions that are posted, "
-    "while an SQ is corked, has entries, sleeps, and there is room; for ever: some fair run never ends it."
+    "Doorbells per completion: the least to the greatest in the long run, over all fair runs. ~: a limit, approached "
+    "but never reached by a repeating run. Wait: the most CQEs that the guest consumes, and completions that are "
+    "posted, while a corked SQ has entries, sleeps, and the CQ has room. for ever: some fair run never ends the wait."
 )
 
 
 def cells(found: Costs) -> list[str]:
-    """The costs of an instance as text, in the order of `HEADS`."""
+    """Returns the costs of an instance as text, in the order of `HEADS`."""
     return [
         _range(found.cq_doorbells),
         _range(found.sq_doorbells),
@@ -47,13 +47,13 @@ def _wait(found: Longest) -> str:
 
 
 def table(found: Sequence[Costs]) -> text.Table:
-    """A row for each instance."""
+    """Returns a table with a row for every instance."""
     rows = [[each.instance.name, *cells(each), f"{each.states:,}"] for each in found]
     return text.table(None, ["instance", *HEADS, "states"], rows, numbers=(len(HEADS) + 1,))
 
 
 def as_json(found: Costs) -> dict[str, Any]:
-    """The costs as plain data; a rate is a fraction as text, null where there is no bound."""
+    """Returns the costs as plain data. A rate is a fraction as text, null if there is no bound."""
 
     def rate(each: Range | None) -> Any:
         if each is None:
@@ -79,10 +79,10 @@ RUNS: dict[str, Callable[[Costs], Trace | None]] = {
     "greatest": lambda found: found.cq_doorbells.greatest.run if found.cq_doorbells else None,
     "wait": lambda found: found.idle_consumed.hang or found.idle_consumed.run,
 }
-"""The runs that can be shown, None where there is none: the least and greatest CQ doorbells, and the longest wait."""
+"""Functions that give the run with the least or greatest CQ doorbells, or the longest wait; None if there is none."""
 
 
 def load(path: Path) -> list[dict[str, str]]:
-    """The recorded costs."""
+    """Loads recorded costs from a CSV file."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

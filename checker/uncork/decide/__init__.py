@@ -1,1 +1,1 @@
-"""Verdicts on instances: one, many, held against what is expected; and how that ends."""
+"""Decides instances, one or many; compares verdicts with the expected ones; exit codes, signals."""

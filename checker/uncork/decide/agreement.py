@@ -1,4 +1,4 @@
-"""Which engine decides; and whether several that decide the same contradict each other."""
+"""Chooses the engine that decides an instance, and finds contradictions between engines."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from uncork.engines import Budget, Outcome, Progress
 ENGINES = ("explicit", "bmc", "induction", "all")
 
 _SOUGHT = 60_000_000
-"""Effort for a run that another engine has found: some ten seconds."""
+"""Effort for finding a run that another engine has found: some ten seconds."""
 _DOUBTED = 2_000_000
-"""Effort for one that another engine says there is not, and for a proof: half a second."""
+"""Effort for a run that another engine excludes, and for a proof: half a second."""
 
 
 def decide(
@@ -30,10 +30,10 @@ def decide(
     reductions: frozenset[str],
     threads: int = 1,
 ) -> tuple[Outcome, list[str]]:
-    """The verdicts of an engine; and of `all`, the first that is not open, and what contradicts it in sentences."""
+    """Returns an engine's verdicts, and contradictions as sentences. `all` takes the first verdict not open."""
     system = instance.system
     if engine == "bmc":
-        from uncork.engines.symbolic import bmc  # heavy, as all engines: z3
+        from uncork.engines.symbolic import bmc  # imports z3: slow
 
         return bmc.check(system, wanted, (), budget, report), []
     if engine == "induction":
@@ -47,10 +47,10 @@ def decide(
 
 
 def _compared(instance: Instance, outcome: Outcome, report: Callable[[Progress], None]) -> tuple[Outcome, list[str]]:
-    """The outcome of the explicit engine, held against what the others say of the same properties.
+    """Returns the explicit engine's outcome, completed by the other engines, and the contradictions between them.
 
-    Sweeps look for all that is refuted, and a little for the rest; single steps for runs to a state, whose length is
-    to be the same; induction is asked about safety.
+    Sweeps look hard for every refuted property and briefly for the rest. Single steps look for runs to a state, whose
+    length has to agree. Induction is asked about safety.
     """
     from uncork.engines.symbolic import bmc, induction  # z3
 
@@ -80,12 +80,12 @@ def _compared(instance: Instance, outcome: Outcome, report: Callable[[Progress],
 
 
 def _to_state(verdict: Verdict) -> bool:
-    """Whether a run is shown that leads to a state and no further: a finite or a stuck one."""
+    """Returns whether a verdict has a run that ends in a state (finite or stuck), not in a loop."""
     return isinstance(verdict, Refuted) and not verdict.trace.loop_steps
 
 
 def contradictions(prop: Property, verdicts: Mapping[str, Verdict]) -> Iterator[str]:
-    """What cannot be true at once of some engines' verdicts on a property, each pair as a sentence."""
+    """Yields a sentence for every two verdicts on a property that contradict each other."""
     names = list(verdicts)
     for one in names:
         for other in names:

@@ -1,4 +1,4 @@
-"""The exit codes, apart from what decides which of them it is: a command line can say them before it has a model."""
+"""The exit codes. They stand apart from the gate, so that the command line can use them without importing the model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 
 class Exit(enum.IntEnum):
-    """Exit codes; TLC's where it has one."""
+    """Exit codes; the same numbers as TLC's where TLC has one."""
 
     AS_EXPECTED = 0
     USAGE = 2

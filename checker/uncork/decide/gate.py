@@ -1,4 +1,4 @@
-"""The gate: what was found against what is expected, and the exit code that says so."""
+"""The gate: compares verdicts with the expected ones and gives the exit code."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _SEVEREST = (
 
 @frozen
 class Finding:
-    """Something that is not as expected.
+    """An unexpected result.
 
-    Its exit code, the instance, the property (if it is about one), and a sentence.
+    `exit` is its exit code, `property` is None if the finding concerns the whole instance, `message` is a sentence.
     """
 
     exit: Exit
@@ -39,15 +39,15 @@ class Finding:
 
 
 def worst(codes: Iterable[Exit]) -> Exit:
-    """The most severe of some exit codes."""
+    """Returns the most severe of some exit codes."""
     codes = set(codes)
     return next((code for code in _SEVEREST if code in codes), Exit.AS_EXPECTED)
 
 
 def judge(checked: Checked, expected: Expected | None) -> list[Finding]:
-    """What is not as expected. Without an expectation everything is expected to be proved, with every cover reached.
+    """Returns the unexpected results. Without expectations, every property has to be proved and every cover reached.
 
-    What an expectation leaves out is not compared, but for covers: all that it does not name have to be reached.
+    Properties that an expectation leaves out are not compared. Covers that it does not name have to be reached.
     """
     name, outcome = checked.instance.name, checked.outcome
     found = [Finding(Exit.DISAGREE, name, None, f"engines disagree: {each}") for each in checked.disagreements]
@@ -85,14 +85,14 @@ def judge(checked: Checked, expected: Expected | None) -> list[Finding]:
 
 
 def _cut_short(checked: Checked) -> bool:
-    """Whether the search ended at a violation of safety: a variable that leaves its range has no next value."""
+    """Returns whether the search ended at a variable out of range, which has no next value."""
     return any(row.property == "safety" and isinstance(row.verdict, Refuted) for row in checked.rows)
 
 
 def as_json(checked: Checked) -> list[Mapping[str, Any]]:
-    """An object for each row.
+    """Returns an object for every row.
 
-    `seconds` is the time for the whole instance, `unreached` is null where the search did not end.
+    `seconds` is the time for the whole instance. `unreached` is null if the search did not end.
     """
     instance, outcome = checked.instance, checked.outcome
     rows: list[Mapping[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Checks many instances: the same system once, on all cores, with progress, and with an orderly end on Ctrl-C."""
+"""Checks many instances on all cores, each system once, with progress and an orderly end on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def check(
     reductions: frozenset[str] = REDUCTIONS,
     engine: str = "explicit",
 ) -> Iterator[Checked]:
-    """The verdicts of each instance, in order, as they come.
+    """Yields the verdicts of every instance, in order, as they are found.
 
-    Instances whose systems and properties are the same are explored once. On Ctrl-C what is under way ends as open,
-    what was not begun is left out, and `KeyboardInterrupt` is raised at the end.
+    Instances with the same system and properties are explored once. On Ctrl-C running searches end as open, instances
+    not yet begun are left out, and `KeyboardInterrupt` is raised at the end.
     """
     cores = jobs or os.cpu_count() or 1
     prints: dict[int, str] = {}
@@ -44,7 +44,7 @@ def check(
     if len(first) <= 1:
         results = _alone(instances, [*first, *leaders], asked, watch)
     else:
-        from uncork.decide.several import together  # which takes as long to import as an instance to check
+        from uncork.decide.several import together  # importing it takes as long as checking an instance
 
         results = together(instances, first, leaders, asked, watch)
     done: dict[str, Checked] = {}
@@ -81,10 +81,10 @@ def with_shortest_loops(
 
 
 def _leaders(instances: Sequence[Instance], prints: dict[int, str]) -> Iterator[int]:
-    """The instances that stand for all whose systems are the same, from the one that takes the longest on.
+    """Yields one instance for every distinct system, the slowest first.
 
-    Each is told as soon as it is found, and notes what it is known by, as do those that it stands for. It is the first
-    of them in order: those whose systems are the same have the same sizes, and so take as long.
+    Each instance is yielded as soon as it is found. It is the first of the equal instances in order: instances with the
+    same system have the same sizes and take equally long.
     """
     if len(instances) == 1:
         prints[0] = ""
@@ -102,13 +102,13 @@ def _leaders(instances: Sequence[Instance], prints: dict[int, str]) -> Iterator[
 
 
 def fingerprint(instance: Instance) -> str:
-    """A hash that is equal for instances that differ in name only."""
+    """Returns a hash that is equal for instances that differ only in name."""
     found = (*properties(instance.machine, instance.system), *covers(instance.machine, instance.system))
     return instance.system.fingerprint(describe(each) for each in found)
 
 
 def _known_by(instance: Instance) -> str:
-    """The fingerprint of an instance; of a large one, whose making counts as work, its name."""
+    """Returns the fingerprint of an instance; for a large instance, which is slow to build, its name."""
     return fingerprint(instance) if _soon_made(instance) else instance.name
 
 
@@ -117,11 +117,11 @@ def _soon_made(instance: Instance) -> bool:
 
 
 _SOON_MADE = 2000
-"""Steps of a system that is made within a second."""
+"""Up to this many steps, a system is built within a second."""
 
 
 def effort(instance: Instance) -> float:
-    """A guess at how long an instance takes, as a logarithm, to begin with the longest."""
+    """Estimates the logarithm of the time that an instance takes. The longest is started first."""
     return instance.sqs * log(instance.sq_size * 20) + 3 * log(instance.cq_size)
 
 
@@ -146,7 +146,7 @@ def _alone(
 
 @contextlib.contextmanager
 def _noticed() -> Iterator[threading.Event]:
-    """An event that is set if what is done here is interrupted."""
+    """Returns an event that is set when this work is interrupted."""
     event = threading.Event()
     try:
         yield event

@@ -1,4 +1,4 @@
-"""The verdicts on one instance, and work on it that may have to be given up."""
+"""Decides one instance; open if the work has to be abandoned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from uncork.engines import Budget, Outcome, Progress, Stop
 
 @frozen
 class Row:
-    """The verdict on one property of an instance, over all SQs; `name` is the one that decided it (uncorked SQ1)."""
+    """The verdict on one property over all SQs. `name` is the property of the deciding SQ, such as uncorked SQ1."""
 
     property: str
     name: str
@@ -28,7 +28,7 @@ class Row:
 
 @frozen
 class Checked:
-    """What was found out about an instance."""
+    """The verdicts on an instance."""
 
     instance: Instance
     rows: tuple[Row, ...]
@@ -38,7 +38,7 @@ class Checked:
 
 @frozen
 class Asked:
-    """What is asked of each instance."""
+    """The question asked of every instance."""
 
     rows: tuple[str, ...]
     budget: Budget
@@ -50,7 +50,7 @@ class Asked:
 def one(
     instance: Instance, asked: Asked, report: Callable[[Progress], None], stopped: Callable[[], bool] = lambda: False
 ) -> Checked:
-    """The verdicts on an instance; all are open if it has to be given up."""
+    """Returns the verdicts on an instance; all open if the work has to be abandoned."""
     last, started = Progress(0, 0, 0, 0, 0, 0), time.monotonic()
 
     def told(progress: Progress) -> None:
@@ -63,14 +63,14 @@ def one(
     except Stop as why:
         reason = str(why)
     except RecursionError:
-        reason = "its expressions are too deep"
+        reason = "its expressions are nested too deeply"
     except MemoryError:
         reason = "there is no memory left"
     return unknown(instance, asked, reason, replace(last, seconds=time.monotonic() - started))
 
 
 def unknown(instance: Instance, asked: Asked, reason: str, last: Progress) -> Checked:
-    """No verdict, after a search that came so far."""
+    """Returns open verdicts for a search that was abandoned at this progress."""
     rows = tuple(Row(row, row, Open(reason, last.depth)) for row in asked.rows)
     stopped = INTERRUPTED if reason == INTERRUPTED else None
     outcome = Outcome(asked.engine, (), None, last.states, last.transitions, last.depth, last.seconds, stopped)
@@ -87,9 +87,9 @@ def _decided(instance: Instance, asked: Asked, report: Callable[[Progress], None
 
 
 def _worst(row: str, outcome: Outcome) -> Row:
-    """A refutation before what is open before a proof.
+    """Returns the deciding verdict: a refutation, else an open one, else a proof.
 
-    Of refutations the one that is entered first, then the shortest.
+    Of several refutations, the one that reaches its loop soonest; then the shortest loop.
     """
 
     def badness(item: tuple[Property, Verdict]) -> tuple[int, int, int]:

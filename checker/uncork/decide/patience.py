@@ -1,4 +1,4 @@
-"""Work that can be given up, wherever it is: in Python, or in other languages' code, which hears of nothing."""
+"""Runs work that can be abandoned at any point, even inside native code, which cannot be interrupted."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from uncork.engines import Budget, Stop
 INTERRUPTED = "interrupted"
 _LOOK = 0.05
 _LATE = 1.0
-"""Seconds by which work may overstay its budget, to tell what it has found."""
+"""Seconds that work may exceed its time budget by, to report its results."""
 _ROOM = 256 * 2**20
-"""Bytes for what a budget of memory does not count: libraries, and code."""
+"""Bytes for libraries and code, which a memory budget does not count."""
 _STACK = 64 * 2**20
 
 given_up: list[threading.Thread] = []
-"""Those that may still be at what was given up."""
+"""Threads that may still be running abandoned work."""
 
 _Given = TypeVar("_Given")
 
 
 class _GivenUp(BaseException):
-    """Ends work in Python that was given up."""
+    """Raised in a thread to end abandoned work in Python."""
 
 
 def patiently(
     work: Callable[[], _Given], budget: Budget | None = None, stopped: Callable[[], bool] = lambda: False
 ) -> _Given:
-    """What some work gives, which is done in a thread meanwhile; what it raises is raised here.
+    """Runs `work` in a thread and returns its result. Exceptions of `work` are raised here.
 
-    Raises `Stop` if it overstays its budget, or does not end a while after it is `stopped`. It is then left to itself:
-    Python ends at once, other code when it comes back. So it is if this thread is interrupted.
+    Raises `Stop` if the work exceeds its budget, or does not end soon after it is `stopped`. The work is then
+    abandoned: Python code ends at once, native code when it returns. An interrupt of this thread does the same.
     """
     results: list[_Given] = []
     raised: list[BaseException] = []
@@ -74,7 +74,7 @@ def patiently(
 
 
 class _Look:
-    """What is looked at while work is under way."""
+    """The limits that are watched while work is running."""
 
     def __init__(self, budget: Budget, stopped: Callable[[], bool]) -> None:
         self.budget, self.stopped = budget, stopped
@@ -82,7 +82,7 @@ class _Look:
         self.since: float | None = None
 
     def again(self) -> None:
-        """Raises `Stop` if the work has to be given up."""
+        """Raises `Stop` if the work has to be abandoned."""
         now, budget = time.monotonic(), self.budget
         if budget.seconds is not None and now - self.began > budget.seconds + _LATE:
             raise Stop(budget.out_of("seconds"))
@@ -95,7 +95,7 @@ class _Look:
 
 
 def _resident() -> int:
-    """The bytes of memory that this process has; the most it ever had where the system does not tell."""
+    """Returns the bytes of memory of this process; the peak, where the system tells no current value."""
     with contextlib.suppress(OSError), open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,4 +1,4 @@
-"""Checks instances in several processes, which end with this one, and in an orderly way on Ctrl-C."""
+"""Checks instances in several processes. They end with this process, and in an orderly way on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from uncork.decide.patience import INTERRUPTED
 from uncork.engines import Progress, Stop, Tick, Watch, compiling
 
 _SHARED: list[Any] = []
-_DIED = "a process of ours died: it was killed, or is out of memory"
+_DIED = "a worker process of uncork died: it was killed, or ran out of memory"
 
 
 def together(
     instances: Sequence[Instance], first: Sequence[int], others: Iterator[int], asked: Asked, watch: Watch
 ) -> Generator[tuple[int, Checked], None, None]:
-    """The verdicts of some instances by number, as they come: each of the `first` has a process to begin with.
+    """Yields the verdicts of instances with their numbers, as they are found. Every instance of `first` gets a process.
 
-    The `others` are asked for one by one, and checked meanwhile.
+    The instances of `others` are taken one by one as processes become free.
     """
     compiling.kept()
     context = multiprocessing.get_context("spawn")
-    with signals.deaf():
+    with signals.ignore_sigint():
         stop, latest = context.Event(), context.Array("d", 7, lock=False)
         pool = ProcessPoolExecutor(len(first), context, _begin, (stop, latest))
     until, processes = None, list[BaseProcess]()
@@ -40,7 +40,7 @@ def together(
     left, finished, more = chain(first, others), 0, True
 
     def begin() -> bool:
-        """Has one more checked, if there is one."""
+        """Starts the check of one more instance, if one is left."""
         index = next(left, None)
         if index is None:
             return False
@@ -54,7 +54,7 @@ def together(
 
     with signals.noticed() as interrupted:
         try:
-            with signals.deaf():
+            with signals.ignore_sigint():
                 for _ in first:
                     begin()
             while (waiting or more) and (until is None or time.monotonic() < until):
@@ -72,7 +72,7 @@ def together(
                     until = time.monotonic() + signals.GRACE
                     processes += signals.closed(pool)
         except BrokenProcessPool:
-            if not interrupted.wait(0.2):  # what ends this process may have ended that one first
+            if not interrupted.wait(0.2):  # the signal for this process may have reached the worker first
                 for index in (*waiting.values(), *left):
                     yield index, unknown(instances[index], asked, _DIED, Progress(0, 0, 0, 0, 0, 0))
         finally:

@@ -1,10 +1,10 @@
-"""What ends a command from outside: Ctrl-C, SIGTERM and SIGHUP, which are all one, and the death of its parent.
+"""Ends a command from outside: on Ctrl-C, SIGTERM and SIGHUP, all treated alike, and on the death of its parent.
 
-The first of them raises `KeyboardInterrupt`, or sets the event of those who hold it back (`held_back`), and the command
-tells what it has found. One that does not come to an end of it is ended: a thread sees to that, which hears of a signal
-while the main one is deep in other languages' code.
+The first signal raises `KeyboardInterrupt`, or sets an event inside `held_back`, and the command reports what it has
+found. A command that does not end by itself is killed by a thread, which notices a signal even while the main thread is
+in native code.
 
-Every command imports this, and few have other processes: `multiprocessing` is imported where they are begun.
+Every command imports this module, and few start processes: `multiprocessing` is imported where they are started.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 0.8
-"""Seconds that work under way has to end by itself; what has not ended then is given up."""
+"""Seconds that running work has to end by itself. Then it is abandoned."""
 _END = 1.6
 """Seconds after which the whole process is ended."""
 
@@ -33,13 +33,13 @@ _caught: list[int] = []
 
 
 def code() -> int:
-    """The exit code of a command that was interrupted: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    """Returns the exit code of an interrupted command: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
     return 128 + (_caught[0] if _caught else signal.SIGINT)
 
 
 @contextlib.contextmanager
 def heard() -> Iterator[None]:
-    """Has the three signals raise `KeyboardInterrupt`; those that are ignored, as by nohup, stay so."""
+    """Makes the three signals raise `KeyboardInterrupt`. Ignored signals (nohup) stay ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -64,7 +64,7 @@ def heard() -> Iterator[None]:
 
 
 def _unraisable(found: sys.UnraisableHookArgs) -> None:
-    """Says nothing of what an interrupt breaks where nothing can be raised, as in a `__del__` of Z3's."""
+    """Silences interrupts where no exception can be raised, such as in a `__del__` of Z3."""
     if not _caught:
         sys.__unraisablehook__(found)
 
@@ -81,7 +81,7 @@ def _interrupt(number: int, _: FrameType | None) -> None:
 
 
 def _see_to_it(reads: int, over: threading.Event) -> None:
-    """Ends the process a while after a signal, whatever it does, if the command is not over."""
+    """Ends the process some time after a signal, whatever it does, unless the command has ended."""
     with open(reads, "rb", buffering=0) as pipe:
         while (byte := pipe.read(1)) and byte[0] not in SIGNALS:
             pass
@@ -95,7 +95,7 @@ def _see_to_it(reads: int, over: threading.Event) -> None:
 
 @contextlib.contextmanager
 def noticed() -> Iterator[threading.Event]:
-    """An event that the first signal sets; a second one raises `KeyboardInterrupt`."""
+    """An event that the first signal sets. A second signal raises `KeyboardInterrupt`."""
     stop = threading.Event()
 
     def first(number: int, _: FrameType | None) -> None:
@@ -117,9 +117,9 @@ def noticed() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[threading.Event]:
-    """Holds back the first signal to the end of what it would break in the middle.
+    """Delays the first signal to the end of the block, which an exception in the middle would break.
 
-    The event that is given is set by it, so that the work can be cut short.
+    Yields an event that the signal sets, so that the work can be cut short.
     """
     with noticed() as stop:
         yield stop
@@ -129,10 +129,10 @@ def held_back() -> Iterator[threading.Event]:
 
 # -- processes of ours -------------------------------------------------------------------------------------------------
 @contextlib.contextmanager
-def deaf() -> Iterator[None]:
-    """Ignores what a terminal sends while other processes are started, so that they are born ignoring it.
+def ignore_sigint() -> Iterator[None]:
+    """Ignores SIGINT and SIGHUP while processes are started, so that children inherit SIG_IGN.
 
-    The parent tells them. SIGTERM they hear: pools end theirs by it.
+    The parent tells its children to end. They do not ignore SIGTERM, by which pools end their processes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -141,7 +141,7 @@ def deaf() -> Iterator[None]:
 
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
     try:
-        resource_tracker.ensure_running()  # Python's own, which counts what processes share
+        resource_tracker.ensure_running()  # Python's resource tracker
         yield
     finally:
         for number, handler in before.items():
@@ -149,13 +149,13 @@ def deaf() -> Iterator[None]:
 
 
 def born() -> None:
-    """Begins a process of ours: it ends with its parent, however that ends."""
+    """Sets up a child process: it ends with its parent, however the parent ends."""
     import ctypes
     import multiprocessing
 
     parent = multiprocessing.parent_process()
     assert parent is not None
-    if sys.platform == "linux":  # the kernel sees to it even where a library does not let threads run
+    if sys.platform == "linux":  # the kernel does it even while a library blocks all threads
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     threading.Thread(target=_outlived, args=(parent,), daemon=True).start()
 
@@ -166,9 +166,9 @@ def _outlived(parent: Any) -> None:
 
 
 def closed(pool: ProcessPoolExecutor) -> Sequence[BaseProcess]:
-    """Has a pool begin nothing more; gives its processes.
+    """Stops a pool from starting more work. Returns its processes.
 
-    What waits is cancelled by the pool itself: it cannot tell the failure of a process to what others cancelled.
+    The pool itself cancels waiting work: it cannot report a failed process to futures that others cancelled.
     """
     processes = list((pool._processes or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
@@ -176,9 +176,9 @@ def closed(pool: ProcessPoolExecutor) -> Sequence[BaseProcess]:
 
 
 def ended(pool: ProcessPoolExecutor, seconds: float, processes: Sequence[BaseProcess] = ()) -> None:
-    """Ends the processes of a pool, and kills those that have not ended by themselves after so many seconds.
+    """Ends the processes of a pool, and kills those that have not ended by themselves after `seconds`.
 
-    `processes` are those of a pool that was `closed`.
+    `processes` are the processes that `closed` returned, if the pool was closed before.
     """
     processes = processes or closed(pool)
     until = time.monotonic() + seconds

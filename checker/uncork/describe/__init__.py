@@ -1,1 +1,1 @@
-"""`uncork list` and `uncork show`: what there is."""
+"""`uncork list` and `uncork show`: describe the catalogue."""

@@ -1,4 +1,4 @@
-"""The commands that tell what there is: `uncork list` and `show`."""
+"""The commands that describe the catalogue: `uncork list` and `uncork show`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from uncork.command.options import Command
 @click.command("list", cls=Command)
 @click.argument("kind", required=False, type=click.Choice(["policies", "devices", "guests", "properties", "instances"]))
 def list_(kind: str | None) -> None:
-    """List what there is.
+    """List policies, devices, guests, properties or instances.
 
-    Policies, devices, guests, properties, instances of the default matrix (all but the last by default).
+    Instances are those of the default matrix. Without KIND: everything but instances.
     """
-    from uncork.describe.show import listing  # rich, and all there is to list
+    from uncork.describe.show import listing  # imports rich and the catalogue
 
     listing(kind)
 

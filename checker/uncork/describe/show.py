@@ -1,4 +1,4 @@
-"""What `uncork list` and `uncork show` print."""
+"""Prints the output of `uncork list` and `uncork show`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from uncork.render.terminal.text import Page, table
 
 
 def listing(kind: str | None) -> None:
-    """Prints what there is of a kind, or of all kinds but instances."""
+    """Prints all entries of a kind; for None, of all kinds but instances."""
     to = Page()
     if kind == "instances":
         for instance in instances():
@@ -40,7 +40,7 @@ def listing(kind: str | None) -> None:
 
 
 def explain(name: str | None) -> None:
-    """Prints what a name stands for; raises `InstanceError` if it stands for nothing."""
+    """Prints what a name stands for. Raises `InstanceError` for an unknown name."""
     choices = {each[0]: each for each in describe()}
     steps, bugs = _steps(), {bug.name: bug for bug in BUGS}
     if name is None:
@@ -54,7 +54,7 @@ def explain(name: str | None) -> None:
         _show_covers()
     elif name in choices:
         _show_choices([choices[name]])
-        _show_actions(steps.get(name, []))  # as notify, which is a step too
+        _show_actions(steps.get(name, []))  # a choice such as notify is a step too
     elif name in POLICIES or (".py:" in name and "/" not in name.rpartition(".py:")[2]):
         _show_policy(find_policy(name))
     elif name in steps:
@@ -77,7 +77,7 @@ def _example(device: str = "arm-recheck", guest: str = "linux") -> Instance:
 
 
 def _steps() -> dict[str, list[Action]]:
-    """The steps of every device and of the guest, by name, as they are on a small example."""
+    """Returns the steps of every device and of the guest, by name, on a small example."""
     found: dict[str, list[Action]] = {}
     for device in DEVICES:
         for action in _example(device).system.actions:
@@ -155,7 +155,7 @@ def _show_bug(bug: Bug) -> None:
 def _show_covers() -> None:
     example = _example()
     names = ", ".join(cover.name for cover in covers(example.machine, example.system))
-    Page().say(f"With every verdict it is checked that some run: {names}.")
+    Page().say(f"Every check also verifies that some run: {names}.")
 
 
 def _show_instance(instance: Instance) -> None:

@@ -1,1 +1,1 @@
-"""`uncork repair` and `uncork frontier`: the search for designs that are live."""
+"""`uncork repair` and `uncork frontier`: search for live designs."""

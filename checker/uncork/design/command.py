@@ -34,18 +34,18 @@ def _space(device: str, guest: list[str], sqs: list[int], policy: list[str] | No
     return replace(space, policies=tuple(policy)) if policy else space
 
 
-_GUESTS = listed("--guest", default="linux", show_default=True, help="Guests, all to be live with.")
+_GUESTS = listed("--guest", default="linux", show_default=True, help="Guests; designs have to be live with all.")
 _PROPERTIES = listed(
     "--property",
     "property_",
     default="uncorked,drains",
     show_default=True,
-    help="What has to hold besides safety.",
+    help="Properties that have to hold besides safety.",
 )
 _SQS = listed(
-    "--sqs", of=NUMBERS, default="1,2", show_default=True, help="Numbers of SQs; 3 takes seconds an instance."
+    "--sqs", of=NUMBERS, default="1,2", show_default=True, help="Numbers of SQs; 3 takes seconds per instance."
 )
-_POLICIES = listed("--policy", help="EventIdx policies or formulas to try. Default: some thirty.")
+_POLICIES = listed("--policy", help="EventIdx policies or formulas to try. Default: about thirty.")
 
 
 @click.command(cls=Command)
@@ -54,7 +54,7 @@ _POLICIES = listed("--policy", help="EventIdx policies or formulas to try. Defau
 @_PROPERTIES
 @_SQS
 @_POLICIES
-@click.option("--prove/--no-prove", default=True, help="Try to prove what is found for all sizes. Default: yes.")
+@click.option("--prove/--no-prove", default=True, help="Try to prove live designs for all sizes. Default: yes.")
 @JSON
 @budgeted
 def repair(
@@ -71,14 +71,14 @@ def repair(
 ) -> int:
     """Find every minimal set of changes that makes DEVICE live, and show why each change is needed.
 
-    Live: at all shapes of the default matrix with these numbers of SQs, with every guest named.
+    A design has to be live at every size of the default matrix with these numbers of SQs, with every guest given.
     """
     space = _space(device, guest, sqs, policy)
     for name in property_:
         look_up(ROWS, name, "property")
     writable([json_], [own_file(each) for each in policy or ()])
     from uncork.design import show  # rich
-    from uncork.design.decider import Decider  # z3 and other processes: as long as all that comes before
+    from uncork.design.decider import Decider  # imports z3 and starts processes: slow
     from uncork.design.finalists import finalists
     from uncork.design.search import search
     from uncork.render.terminal.text import Page
@@ -99,11 +99,11 @@ def repair(
 
 
 @click.command(cls=Command)
-@click.option("--device", default="propolis-2026", show_default=True, help="A device, whose other choices are kept.")
+@click.option("--device", default="propolis-2026", show_default=True, help="The device to vary by switches.")
 @_GUESTS
 @_SQS
 @_POLICIES
-@click.option("--plot", type=click.Path(dir_okay=False), help="Draw it to this file (.svg, .png, .pdf).")
+@click.option("--plot", type=click.Path(dir_okay=False), help="Draw the frontier to this file (.svg, .png, .pdf).")
 @JSON
 @budgeted
 def frontier(
@@ -119,7 +119,7 @@ def frontier(
 ) -> int:
     """Show the live designs that no other beats: CQ doorbells per completion against the worst wait.
 
-    All designs that DEVICE may become by its switches and EventIdx are searched, minimal or not.
+    Every combination of the device's switches and EventIdx policies is decided, minimal or not.
     """
     space = _space(device, guest, sqs, policy)
     drawable(plot)

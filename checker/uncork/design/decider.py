@@ -1,4 +1,4 @@
-"""Whether one design is live, by the least work that is sound: it remembers machines, runs and proofs."""
+"""Decides whether a design is live with the least sound work: it remembers machines, runs and proofs."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from uncork.engines import Budget, Progress
 from uncork.prove import proof
 
 _TRIED = 12
-"""Stored runs that are tried on a machine before it is searched: those that have fitted most often."""
+"""The number of stored runs tried on a machine before a search; runs that fitted most often come first."""
 _LAPS = 4
-"""How often a loop is followed until the machine is where it was."""
+"""How often a loop is repeated at most until the machine returns to an earlier state."""
 
 
 SEARCH, REPLAY, SAME = "search", "replay", "same machine"
-"""How a machine was decided."""
+"""The ways in which a machine is decided."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is known of an instance: live unless it is refuted or open; and how that was found.
+    """The verdict on an instance (live, refuted or open), and how it was found.
 
-    `unreached` are covers that no run reaches: a proof says little there.
+    `unreached` are covers that no run reaches; a proof of such an instance says little.
     """
 
     instance: Instance
@@ -51,7 +51,7 @@ class Decision:
 
     @property
     def live(self) -> bool:
-        """Whether everything asked is proved."""
+        """Whether every property that was asked for is proved."""
         return self.trace is None and self.reason is None
 
 
@@ -84,14 +84,14 @@ class Decider:
         self._proofs: dict[tuple[Choices, str, bool], str] = {}
 
     def decide(self, instance: Instance) -> Decision:
-        """The verdict on an instance, by the least work that is sound."""
+        """Returns the verdict on an instance, with the least sound work."""
         decision = self.known(instance)
         if decision is None:
             decision = self._machines[self.mark(instance)] = self.search(instance)
         return decision
 
     def known(self, instance: Instance) -> Decision | None:
-        """The verdict on an instance, if it needs no search."""
+        """Returns the verdict on an instance if it needs no search, else None."""
         mark = self.mark(instance)
         if mark in self._machines:
             return replace(self._machines[mark], instance=instance, how=SAME)
@@ -101,7 +101,7 @@ class Decider:
         return decision
 
     def search(self, instance: Instance) -> Decision:
-        """The verdict of the explicit engine, whose runs are stored."""
+        """Searches an instance with the explicit engine, and stores its counterexamples."""
         self.searches += 1
         (checked,) = many.check(
             [instance], self.rows, self.budget, lambda tick: self.report(instance.name, tick.progress), jobs=1
@@ -119,14 +119,14 @@ class Decider:
         return Decision(instance, SEARCH, states=states, unreached=checked.outcome.unreached or ())
 
     def proofs(self, design: Design, *, several: bool) -> str:
-        """Whether a design is proved live for every size, with one SQ or any number of them, in words."""
+        """Returns in words whether a design is proved live for every size, with one SQ or any number."""
         key = design.at(1, 2, 2).choices, design.policy, several
         if key not in self._proofs:
             self._proofs[key] = _proved(design, several)
         return self._proofs[key]
 
     def _by_replay(self, instance: Instance) -> Decision | None:
-        """Refuted by a stored run, if one fits; `replay` has the last word."""
+        """Returns a refutation by a stored run that fits and that `replay` accepts, or None."""
         stored = self._runs.get(instance.shape, [])
         if not stored:
             return None
@@ -147,7 +147,7 @@ class Decider:
         return None
 
     def mark(self, instance: Instance) -> str:
-        """Equal for instances that are the same machine, whichever way its EventIdx is written."""
+        """Returns a key that is equal for instances of the same machine, however their EventIdx formula is written."""
         table = self._table(instance)
         first = self._written.setdefault((instance.sqs, instance.cq_size, table), instance.policy)
         written = replace(instance, policy=first)
@@ -157,7 +157,7 @@ class Decider:
 
     def _table(self, instance: Instance) -> str:
         if instance.choices.events != "none":
-            return instance.policy  # n is no number then
+            return instance.policy  # the size n is not a number then
         key = instance.policy, instance.sqs, instance.cq_size
         if key not in self._tables:
             self._tables[key] = _values(*key)
@@ -176,9 +176,9 @@ def _proved(design: Design, several: bool) -> str:
 
 
 def followed(system: System, trace: Trace) -> Trace | None:
-    """The run of a system that takes the steps of `trace`, if it can, and loops or stays where that does.
+    """Returns the run of a system that takes the steps of `trace` and loops or stays where `trace` does; else None.
 
-    It starts in the system's own first state, and its states are the system's own.
+    The run starts in the system's own first state and has the system's own states.
     """
     states: list[Mapping[str, Value]] = [system.initial]
     for name in trace.steps[: trace.stem] if trace.loop is not None else trace.steps:
@@ -199,7 +199,7 @@ def followed(system: System, trace: Trace) -> Trace | None:
 
 
 def _steps(system: System, states: list[Mapping[str, Value]], name: str) -> bool:
-    """Takes a step from the last state, if it may happen there."""
+    """Takes a step from the last state. Returns whether the step is enabled."""
     try:
         action = system.action(name)
     except KeyError:
@@ -211,7 +211,7 @@ def _steps(system: System, states: list[Mapping[str, Value]], name: str) -> bool
 
 
 def _values(policy: str, sqs: int, size: int) -> str:
-    """All that a policy writes on a CQ of a size, and where: equal for formulas that mean the same."""
+    """Returns a table of everything that a policy writes on a CQ of a size: equal for equivalent formulas."""
     found = find_policy(policy)
     lines = [str(found.at_cork)]
     numbers = range(size)

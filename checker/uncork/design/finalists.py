@@ -1,4 +1,4 @@
-"""What more is to be said of designs that are live: whether they are at every size, and what they cost."""
+"""Finds whether live designs are live at every size, and what they cost."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from uncork.engines import Tick, Watch
 
 @dataclass(frozen=True)
 class Finalist:
-    """A minimal live design: what is proved for all sizes (a sentence for one SQ, for any number), and what it costs.
+    """A minimal live design, its proofs for all sizes (a sentence for one SQ, one for several) and its price.
 
-    The price is the dearest of all guests; None where it was not asked.
+    The price is the highest over all guests; None if it was not computed.
     """
 
     live: Live
@@ -25,13 +25,13 @@ class Finalist:
 
     @property
     def order(self) -> tuple[bool, tuple[float, ...], int]:
-        """Cheapest first, then what has no price, with fewer changes before more."""
+        """Sorts the cheapest first, designs without a price last, and fewer changes before more."""
         known = isinstance(self.price, Price)
         return not known, self.price.order if isinstance(self.price, Price) else (), len(self.live.changes)
 
     @property
     def cells(self) -> list[str]:
-        """Its price as text."""
+        """The price as text."""
         return self.price.cells if self.price else ["not asked"] * 3
 
 
@@ -43,7 +43,7 @@ def finalists(
     prove: bool,
     priced: bool = True,
 ) -> list[Finalist]:
-    """What more is to be said of the live designs, cheapest first. On Ctrl-C of those that were looked at."""
+    """Returns proofs and prices of the live designs, cheapest first; after Ctrl-C, of the designs done so far."""
     made: list[Finalist] = []
     prices = Prices(decider.mark, decider.budget) if priced else None
     decider.report = lambda name, progress: watch(Tick(len(made), len(found.live), name, progress))
@@ -77,5 +77,5 @@ def _joined(found: SearchResult, said: Sequence[str]) -> str:
 
 
 def size(decision: Decision) -> str:
-    """The sizes of the instance that was decided."""
+    """Returns the sizes of the instance that was decided."""
     return str(decision.instance.shape)

@@ -1,4 +1,4 @@
-"""The live designs of a device that no other live design beats: doorbells against waiting."""
+"""Finds the live designs of a device that no other live design beats in doorbells and waiting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uncork.engines import Watch, unwatched
 
 @dataclass(frozen=True)
 class Point:
-    """A price, and the live designs that have it, those with the fewest changes first."""
+    """A price, and the live designs with this price, fewest changes first."""
 
     price: Price
     designs: tuple[Changes, ...]
@@ -22,10 +22,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Front:
-    """All prices of live designs, cheapest first; `best` are those that none beats.
+    """All prices of live designs, cheapest first. `best` are the prices that no other price beats.
 
-    `open` are live designs whose price is open, `unpriced` is how many were not priced before a Ctrl-C: these are
-    neither beaten nor among the best, and may beat them.
+    `open` are live designs whose price is open. `unpriced` counts live designs not priced before a Ctrl-C. Both are
+    neither beaten nor among the best, and may beat the best.
     """
 
     found: SearchResult
@@ -34,17 +34,17 @@ class Front:
 
     @property
     def unpriced(self) -> int:
-        """How many live designs have no price, not even an open one."""
+        """The number of live designs without a price, not even an open one."""
         return len(self.found.live) - len(self.open) - sum(len(point.designs) for point in self.points)
 
     @property
     def beaten(self) -> int:
-        """How many live designs are beaten."""
+        """The number of live designs that are beaten."""
         return sum(len(point.designs) for point in self.points if not point.best)
 
 
 def front(space: Space, decider: Decider, watch: Watch = unwatched) -> Front:
-    """Searches all designs of a space and prices the live ones as they come. On Ctrl-C what was found so far."""
+    """Decides all designs of a space and prices the live ones. After Ctrl-C, returns the results so far."""
     prices = Prices(decider.mark, decider.budget)
     priced: dict[Price, list[Changes]] = {}
     left: list[tuple[Changes, Unpriced]] = []

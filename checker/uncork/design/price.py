@@ -1,4 +1,4 @@
-"""What a live design costs, and which of two is the cheaper."""
+"""Computes and compares the prices of live designs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from uncork.cost import exact
 from uncork.engines import Budget, Progress, Report, quiet
 
 PRICED_AT = (1, 4, 4)
-"""The sizes at which designs are compared: one SQ of four entries, a CQ of four."""
+"""The sizes at which designs are priced: one SQ of 4 entries, a CQ of 4."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """CQ doorbells per completion, least and greatest in the long run; and the worst wait.
+    """The least and greatest CQ doorbells per completion in the long run, and the worst wait.
 
-    `wait` is how many CQEs the guest consumes at most, while an SQ with published entries is corked, its workers sleep,
-    and the CQ has room. None is no bound.
+    `wait` is the greatest number of CQEs that the guest consumes while an SQ with published entries is corked, its
+    workers sleep, and the CQ has room. None stands for no bound.
     """
 
     least: Fraction | None
@@ -30,29 +30,29 @@ class Price:
 
     @property
     def order(self) -> tuple[float, float, float]:
-        """Cheapest first: by the greatest rate of doorbells, then the worst wait, then the least rate."""
+        """The sort key: the greatest doorbell rate, then the worst wait, then the least rate."""
         return _number(self.greatest), _number(self.wait), _number(self.least)
 
     @property
     def cells(self) -> list[str]:
-        """As text: least, greatest, wait."""
+        """The price as text: least, greatest, wait."""
         return [_text(self.least), _text(self.greatest), _text(self.wait)]
 
     def beats(self, other: Price) -> bool:
-        """Whether it is nowhere worse, and somewhere better, in the greatest rate of doorbells and the worst wait."""
+        """Whether this price is at least as good in greatest doorbell rate and worst wait, and better in one."""
         mine, its = self.order[:2], other.order[:2]
         return mine != its and all(a <= b for a, b in zip(mine, its, strict=True))
 
 
 @dataclass(frozen=True)
 class Unpriced:
-    """A price that is open, and why: it is neither dear nor cheap, so it beats nothing and nothing beats it."""
+    """An open price, and the reason. An open price beats no price, and no price beats it."""
 
     reason: str
 
     @property
     def cells(self) -> list[str]:
-        """As text, like those of a price."""
+        """The cells of a price, as text."""
         return ["open"] * 3
 
 
@@ -60,7 +60,7 @@ Priced: TypeAlias = Price | Unpriced
 
 
 def price(instance: Instance, budget: Budget | None = None, report: Report = quiet) -> Priced:
-    """What an instance costs; open if the budget does not suffice."""
+    """Returns the price of an instance; open if the budget does not suffice."""
     from uncork.engines.explicit.cost import Unfinished  # numpy and llvmlite
 
     try:
@@ -73,14 +73,14 @@ def price(instance: Instance, budget: Budget | None = None, report: Report = qui
 
 
 class Prices:
-    """The prices of instances, each machine priced once: `mark` is equal for those that are the same."""
+    """Prices instances, each machine once. `mark` gives equal keys for equal machines."""
 
     def __init__(self, mark: Callable[[Instance], str], budget: Budget | None = None) -> None:
         self._mark, self._budget = mark, budget
         self._known: dict[str, Priced] = {}
 
     def dearest(self, instances: Iterable[Instance], report: Callable[[str, Progress | None], None]) -> Priced:
-        """The dearest price of some instances; open if one of them is, since that may be the dearest."""
+        """Returns the highest price of some instances; open if one price is open, since it may be the highest."""
         prices: list[Price] = []
         for instance in instances:
             found = self._priced(instance, report)

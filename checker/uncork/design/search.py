@@ -1,12 +1,12 @@
-"""The search for designs that are live: what has to change in a device, and why each change is needed.
+"""Searches for live designs: what has to change in a device, and why each change is needed.
 
-A design is a device with some of its switches set otherwise, and another EventIdx. It is live if safety and the
-properties asked for hold at every shape with every guest. Nothing is taken for monotone: what a design adds to another
-may break it. A design is decided without a search in three ways only:
+A design is a device with some switches and the EventIdx policy changed. It is live if safety and the properties asked
+for hold at every shape with every guest. No monotonicity is assumed: a further change may break a live design. A design
+is decided without a search in three ways only:
 
-- it is the same machine as one that was decided (equal but for names, or for how the same EventIdx is written);
-- a stored run, followed on its own machine step by step, is accepted by `replay` as violating the same property;
-- it has all the changes of a live design, and so is not minimal (`minimal` only).
+- it is the same machine as a decided one (up to names, and to how the EventIdx formula is written);
+- a stored run, taken step by step on the design's machine, is accepted by `replay` as violating the same property;
+- it contains all changes of a live design, and so is not minimal (`minimal` only).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from uncork.engines import Progress, Tick, Watch, unwatched
 
 @dataclass(frozen=True)
 class Live:
-    """A live design, and what was found at each place."""
+    """A live design, and the decision at every shape and guest."""
 
     changes: Changes
     decisions: tuple[Decision, ...]
@@ -31,7 +31,7 @@ class Live:
 
 @dataclass
 class SearchResult:
-    """What a search has found so far. `refuted` has the decision that did it, for each design; so has `open`."""
+    """The results of a search so far. `refuted` and `open` map designs to the deciding decision."""
 
     space: Space
     total: int
@@ -45,7 +45,7 @@ class SearchResult:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many designs were decided, in which way."""
+        """The number of designs decided in every way."""
         by = [decision.how for decision in self.refuted.values()]
         return {
             "live": len(self.live),
@@ -58,7 +58,7 @@ class SearchResult:
         }
 
     def needed(self, live: Live) -> list[tuple[tuple[str, Choice], Decision]]:
-        """For each change of a minimal design, what is known of the design without it: refuted, or open."""
+        """Returns, for every change of a minimal design, the decision without this change: refuted, or open."""
         without = ((change, live.changes - {change}) for change in ordered(live.changes))
         return [(change, self.refuted.get(rest) or self.open[rest]) for change, rest in without]
 
@@ -71,9 +71,9 @@ def search(
     minimal: bool = True,
     at_live: Callable[[Live], None] = lambda _: None,
 ) -> SearchResult:
-    """The live designs of a space: the minimal ones, or all. On Ctrl-C those that were found so far.
+    """Returns the live designs of a space: the minimal ones, or all. After Ctrl-C, those found so far.
 
-    `at_live` is called with each as it is found, and is interrupted as the search is.
+    `at_live` is called with every live design when it is found. Ctrl-C interrupts it like the search.
     """
     designs = list(space.designs())
     found, number = SearchResult(space, len(designs)), 0
@@ -106,7 +106,7 @@ def _decided(
     found: SearchResult,
     report: Callable[[str, Progress | None], None],
 ) -> Live | None:
-    """Decides a design, and gives it if it is live: what needs no search first, then the smallest shapes."""
+    """Decides a design; returns it if it is live. Decisions without a search come first, then small shapes."""
     instances = [space.design(changes, guest).at(*shape) for guest, shape in space.places]
     report(instances[0].name, None)
     decisions: list[Decision] = []

@@ -1,4 +1,4 @@
-"""What `uncork repair` says of what it found: on a terminal, and as JSON."""
+"""Shows the results of `uncork repair` on a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uncork.design.space import Changes, ordered, said
 from uncork.render.terminal.text import Page, Table, table
 
 NO_COSTS = (
-    "Costs are not known here; the order is by the number of changes, which says nothing of doorbells or of waiting."
+    "Prices were not computed; designs are sorted by number of changes, which says nothing of doorbells or waiting."
 )
 COSTS = (
     "CQ doorbells per completion, and the worst wait: CQEs that the guest consumes while an SQ sleeps corked and the "
@@ -25,13 +25,13 @@ COSTS = (
 
 
 def in_words(changes: Changes) -> str:
-    """All changes of a design."""
+    """Returns all changes of a design as text."""
     return "; ".join(map(said, ordered(changes))) or "nothing: it is live as it is"
 
 
 # -- on a terminal -----------------------------------------------------------------------------------------------------
 def show(to: Page, found: SearchResult, finals: Sequence[Finalist]) -> None:
-    """Prints the minimal sets of changes, why each change is needed, and how much work it was."""
+    """Prints the minimal sets of changes, why each change is needed, and the work done."""
     if finals:
         to.show(_table(finals))
         to.say(COSTS if any(each.price for each in finals) else NO_COSTS)
@@ -73,20 +73,20 @@ def _sizes(live: Live) -> str:
 
 
 def fails(decision: Decision) -> str:
-    """What is wrong with an instance: a run, or that it is open."""
+    """Returns what is wrong with an instance: a counterexample, or that it is open."""
     if decision.trace is None or decision.refutes is None:
         return f"open at {decision.instance.name}: {decision.reason}"
     return f"{decision.refutes.row} fails in {len(decision.trace.steps)} steps at {decision.instance.name}"
 
 
 def reasons(prices: Iterable[Priced | None]) -> list[str]:
-    """Which prices are open, and why, in sentences."""
+    """Returns the open prices and their reasons, as sentences."""
     open_ = Counter(price.reason for price in prices if isinstance(price, Unpriced))
     return [f"Prices that are open: {count}; {reason}." for reason, count in open_.items()]
 
 
 def sums(found: SearchResult) -> str:
-    """How many designs there were, and how each was decided, in a sentence."""
+    """Returns a sentence: how many designs there were, and how they were decided."""
     counts = ", ".join(f"{count:,} {how}" for how, count in found.counts.items() if count) or "none decided"
     end = "; interrupted, the rest was not looked at" if found.interrupted else ""
     return f"{found.total:,} designs: {counts}. {found.searches:,} searches{end}."
@@ -94,7 +94,7 @@ def sums(found: SearchResult) -> str:
 
 # -- as data -----------------------------------------------------------------------------------------------------------
 def as_json(found: SearchResult, finals: Sequence[Finalist]) -> dict[str, Any]:
-    """What was found, with the steps of each run."""
+    """Returns the results as plain data, with the steps of every run."""
     return {
         "device": found.space.device,
         "guests": list(found.space.guests),

@@ -1,4 +1,4 @@
-"""What `uncork frontier` says of what it found: on a terminal, as JSON, and as a plot."""
+"""Shows the results of `uncork frontier` on a terminal, as JSON, and as a plot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uncork.render.terminal.text import Page, table
 
 
 def said(changes: Changes) -> str:
-    """All changes of a design in words."""
+    """Returns all changes of a design in words."""
     return "; ".join(map(space.said, ordered(changes))) or "none"
 
 
@@ -24,7 +24,7 @@ _FEW = 3
 
 
 def show(to: Page, made: Front) -> None:
-    """Prints the front, what has no price, and how many designs lie behind."""
+    """Prints the front, designs without a price, and how many designs are beaten."""
     rows = [[*point.price.cells, _few(point.designs)] for point in made.points if point.best]
     if made.open:
         rows.append([*made.open[0][1].cells, _few([changes for changes, _ in made.open])])
@@ -42,7 +42,7 @@ def _few(designs: Sequence[Changes]) -> str:
 
 
 def warnings(made: Front) -> list[str]:
-    """What keeps the front from being the front of all live designs."""
+    """Returns the reasons why the front may be incomplete."""
     words = reasons(price for _, price in made.open)
     if made.unpriced:
         words.append(f"Live designs that were not priced: {made.unpriced}.")
@@ -53,7 +53,7 @@ def warnings(made: Front) -> list[str]:
 
 # -- as data -----------------------------------------------------------------------------------------------------------
 def as_json(made: Front) -> dict[str, Any]:
-    """All points, with their designs, and the designs whose price is open."""
+    """Returns all points with their designs, and the designs with an open price, as plain data."""
     return {
         "device": made.found.space.device,
         "guests": list(made.found.space.guests),
@@ -79,11 +79,11 @@ _UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
 def plot(path: Path, points: Sequence[Point]) -> int:
-    """Draws the points that have bounds to a file; gives how many have none and are left out.
+    """Draws the points with bounds to a file. Returns how many points without bounds are left out.
 
-    The same points make the same file, but for the version of matplotlib.
+    The same points give the same file, for one version of matplotlib.
     """
-    import matplotlib  # which need not be there
+    import matplotlib  # an optional dependency
     from matplotlib.figure import Figure
 
     drawn = [point for point in points if point.price.greatest is not None and point.price.wait is not None]
@@ -105,13 +105,13 @@ def plot(path: Path, points: Sequence[Point]) -> int:
     axes.grid(visible=True, alpha=0.3)
     if drawn:
         figure.legend(loc="outside upper right", ncols=2)
-    with matplotlib.rc_context({"svg.hashsalt": "uncork"}):  # names in the file that are the same every time
+    with matplotlib.rc_context({"svg.hashsalt": "uncork"}):  # makes names in the file reproducible
         figure.savefig(path, metadata=_UNDATED.get(path.suffix.lower()))
     return len(points) - len(drawn)
 
 
 def _ticks(values: Sequence[Fraction | int | None]) -> tuple[list[float], list[str]]:
-    """The values themselves, as positions and as text."""
+    """Returns the distinct values, as positions and labels of ticks."""
     known = sorted({value for value in values if value is not None})
     return [float(value) for value in known], [str(value) for value in known]
 

@@ -1,4 +1,4 @@
-"""The designs that a device may become: some of its switches set otherwise, and another EventIdx."""
+"""The space of designs of a device: any switches changed, and any EventIdx policy."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ SWITCHES: Mapping[str, tuple[Choice, ...]] = {
     "kick_on_remit": (NO, YES),
     "kick_size": ("all", "room"),
 }
-"""The switches that a design may set, and to what."""
+"""The switches that a design may set, and their values."""
 ROWS = ("uncorked", "drains")
-"""What makes a design live, besides safety."""
+"""The properties of a live design, besides safety."""
 
 Changes = frozenset[tuple[str, Choice]]
 
 
 @dataclass(frozen=True)
 class Space:
-    """The designs that a device may become, with the guests and shapes at which they have to be live."""
+    """The designs of a device, with the guests and shapes at which a design has to be live."""
 
     device: str
     guests: tuple[str, ...] = ("linux",)
@@ -41,13 +41,13 @@ class Space:
 
     @property
     def places(self) -> list[tuple[str, Shape]]:
-        """Every guest at every shape, the smallest first."""
+        """Every guest at every shape, smallest shapes first."""
         shapes = sorted(self.shapes, key=lambda s: (s.sqs, s.sq_size**s.sqs * s.cq_size))
         return [(guest, shape) for shape in shapes for guest in self.guests]
 
     @property
     def alternatives(self) -> dict[str, list[Choice]]:
-        """What each switch may become, and EventIdx: all but what it is on the device."""
+        """The values that every switch and EventIdx may be changed to: all but the device's own."""
         chosen = Choices().replace(DEVICES[self.device].choices).items()
         found: dict[str, list[Choice]] = {
             EVENT_IDX: [name for name in self.policies if name != DEVICES[self.device].policy]
@@ -57,7 +57,7 @@ class Space:
         return found
 
     def designs(self) -> Iterator[Changes]:
-        """Every set of changes, fewer before more."""
+        """Yields every set of changes, fewer changes before more."""
         others = self.alternatives
         for size in range(len(others) + 1):
             for names in combinations(others, size):
@@ -65,13 +65,13 @@ class Space:
                     yield frozenset(zip(names, values, strict=True))
 
     def design(self, changes: Changes, guest: str) -> Design:
-        """A set of changes as a design, of whatever sizes."""
+        """Returns a set of changes as a design."""
         made = dict(changes)
         policy = str(made.pop(EVENT_IDX, DEVICES[self.device].policy))
         return Design(self.device, guest, policy, {name: made[name] for name in sorted(made)})
 
     def fits(self, changes: Changes) -> bool:
-        """Whether its choices go together, with every guest."""
+        """Returns whether the choices of a design are compatible, with every guest."""
         try:
             for guest in self.guests:
                 _ = self.design(changes, guest).at(1, 2, 2).choices
@@ -81,17 +81,17 @@ class Space:
 
 
 def shapes(sqs: Sequence[int]) -> tuple[Shape, ...]:
-    """The shapes of the default matrix with these numbers of SQs."""
+    """Returns the shapes of the default matrix with these numbers of SQs."""
     return tuple(shape for shape in matrix.SHAPES if shape.sqs in sqs)
 
 
 def ordered(changes: Changes) -> list[tuple[str, Choice]]:
-    """Changes in the order of the switches, EventIdx first."""
+    """Returns changes in the order of the switches, EventIdx first."""
     order = [EVENT_IDX, *SWITCHES]
     return sorted(changes, key=lambda change: (order.index(change[0]), str(change[1])))
 
 
 def said(change: tuple[str, Choice]) -> str:
-    """A change in words."""
+    """Returns a change in words."""
     name, value = change
     return f"{name}: {value}" if name == EVENT_IDX else f"{name}={value}"

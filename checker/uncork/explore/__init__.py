@@ -1,1 +1,1 @@
-"""`uncork explore`: a run walked by hand."""
+"""`uncork explore`: walks through runs by hand."""

@@ -20,12 +20,12 @@ from uncork.explore.known import counterexamples, stored_as
     type=click.Path(dir_okay=False, exists=True),
     help="Begin along this run: an ITF trace as `uncork trace --format itf` writes it.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Which random run `r` takes.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random runs of key r.")
 def explore(instance: str, from_: str | None, seed: int) -> int:
     """Walk through an instance in the terminal: take steps, take them back, jump to its counterexamples.
 
-    All that may happen is shown with what it means, and how each property stands. A fair scheduler can run until an SQ
-    is corked. The run can be saved, for `uncork trace` and --from.
+    The screen shows every enabled step with its meaning, and the state of every property. A fair scheduler can run
+    until an SQ is corked. The run can be saved for `uncork trace` and --from.
     """
     of = from_name(instance)
     begun = stored_as(of, from_) if from_ else None

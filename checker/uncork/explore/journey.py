@@ -1,7 +1,7 @@
-"""A run that is walked by hand: a step is taken, taken back, gone along again; or a fair scheduler takes some.
+"""A run walked by hand: the user takes, undoes and redoes steps, or a fair scheduler takes some.
 
-It knows a system and its properties, and no terminal. What lies behind is the run; what lies ahead is where it went
-before, or a counterexample that it goes along.
+This module knows a system and its properties, but no terminal. Behind the current state lies the run; ahead lie undone
+steps, or a counterexample that is followed.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from uncork.core.system import Action, System
 from uncork.core.trace import ReplayError, Trace, replay
 
 ORDERS = ("random", "round-robin")
-"""In which order a scheduler takes what may happen."""
+"""The orders in which a scheduler can take enabled steps."""
 MOST = 1000
-"""Steps that a scheduler takes at a time."""
+"""The most steps that a scheduler takes at a time."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a property stands in a state: `holds`, `waits` (for what must come), `STUCK`, `VIOLATED`, or `unknown`.
+    """The status of a property in a state: `holds`, `waits` (for an event), `STUCK`, `VIOLATED`, or `unknown`.
 
-    `told` says what is wrong, or is waited for.
+    `told` says what is wrong, or what the property waits for.
     """
 
     prop: Property
@@ -37,17 +37,17 @@ class Standing:
 
 
 class Notice(NamedTuple):
-    """A sentence about a state, or nothing; and whether it is a refutation."""
+    """A sentence about a state (may be empty), and whether the state refutes a property."""
 
     said: str = ""
     bad: bool = False
 
 
 class Journey:
-    """A run, and where on it one stands: after so many steps."""
+    """A run and a position on it: the number of steps taken."""
 
     def __init__(self, system: System, properties: Sequence[Property] = (), along: Trace | None = None) -> None:
-        """Stands at the first state; `along` is a run that lies ahead, and is replayed first (`ReplayError`)."""
+        """Starts at the first state. `along` is a run to follow; it is replayed first. Raises `ReplayError`."""
         self.system, self.properties = system, properties
         self.at = 0
         self._states: list[State] = [system.initial]
@@ -61,25 +61,25 @@ class Journey:
             self._states, self._steps = [*along.states, *closing], list(along.steps)
             self.loop, self.period = along.loop, along.loop_steps
 
-    # -- where one stands ----------------------------------------------------------------------------------------------
+    # -- the position --------------------------------------------------------------------------------------------------
     @property
     def state(self) -> State:
-        """The state where one stands."""
+        """The current state."""
         return self._states[self.at]
 
     @property
     def states(self) -> Sequence[State]:
-        """All states of the run, what lies ahead among them."""
+        """All states of the run, including those ahead."""
         return self._states
 
     @property
     def steps(self) -> Sequence[str]:
-        """The names of all steps, those ahead among them."""
+        """The names of all steps, including those ahead."""
         return self._steps
 
     @property
     def ahead(self) -> str | None:
-        """The step that comes next where the run goes on; a loop goes on for ever."""
+        """The next step ahead, if any; a loop repeats for ever."""
         if self.at < len(self._steps):
             return self._steps[self.at]
         if self.loop is not None and self.period:
@@ -88,18 +88,18 @@ class Journey:
 
     @property
     def closed(self) -> bool:
-        """Whether one stands where the loop has just come round to its first state."""
+        """Whether the loop has just returned to its first state."""
         return bool(self.loop is not None and self.period and self.at > self.loop) and (
             (self.at - (self.loop or 0)) % self.period == 0
         )
 
     def in_loop(self, step: int) -> bool:
-        """Whether the step of this index is one of the loop."""
+        """Returns whether the step of this index belongs to the loop."""
         return self.loop is not None and self.period > 0 and step >= self.loop
 
     @property
     def enabled(self) -> list[Action]:
-        """What may happen; nothing any more, where a variable has left its range."""
+        """The enabled actions; none if a variable is out of range."""
         state, found = self._enabled
         if state is not self.state:
             found = [] if self.system.strays(self.state) else self.system.enabled(self.state)
@@ -108,12 +108,12 @@ class Journey:
 
     @property
     def stuck(self) -> bool:
-        """Whether nothing is enabled that a fair run has to take: it may stay here for ever."""
+        """Whether no fair action is enabled: a fair run may stay here for ever."""
         return not self.system.strays(self.state) and not any(action.fair for action in self.enabled)
 
     # -- walking -------------------------------------------------------------------------------------------------------
     def take(self, action: Action) -> None:
-        """Takes an enabled step. What lay ahead is kept if this is the step that came next, and forgotten if not."""
+        """Takes an enabled step. Steps ahead are kept if this is the next of them, and forgotten otherwise."""
         if self.system.strays(self.state) or not holds(action.guard, self.state):
             raise ValueError(f"{action.name} is not enabled")
         if action.name != self.ahead:
@@ -125,14 +125,14 @@ class Journey:
         self.at += 1
 
     def back(self) -> bool:
-        """Takes the last step back, which then lies ahead; False at the first state."""
+        """Undoes the last step, which then lies ahead. Returns False at the first state."""
         if self.at == 0:
             return False
         self.at -= 1
         return True
 
     def forward(self) -> bool:
-        """Takes the step that lies ahead; False if there is none."""
+        """Takes the step that lies ahead. Returns False if there is none."""
         name = self.ahead
         if name is not None:
             self.take(self.system.action(name))
@@ -143,17 +143,17 @@ class Journey:
         self.at = 0
 
     def to_end(self) -> None:
-        """Goes along to the end of what lies ahead; a loop is not gone round again."""
+        """Goes to the end of the steps ahead. A loop is not repeated."""
         self.at = len(self._steps)
 
-    # -- what there is to say ------------------------------------------------------------------------------------------
+    # -- reports -------------------------------------------------------------------------------------------------------
     def standings(self) -> list[Standing]:
-        """How each property stands."""
+        """Returns the status of every property."""
         return [self._standing(prop) for prop in self.properties]
 
     @property
     def violated(self) -> Standing | None:
-        """What must always hold, and does not here."""
+        """The invariants that the current state violates."""
         safety = (self._standing(prop) for prop in self.properties if not isinstance(prop, NotForever))
         return next((each for each in safety if each.word == "VIOLATED"), None)
 
@@ -172,7 +172,7 @@ class Journey:
                 return _told(prop, "STUCK" if self.stuck else "waits", self.state)
 
     def notice(self) -> Notice:
-        """What has to be known of this state first: a violation, that nothing has to happen, a closed loop."""
+        """Returns the most important fact about this state: a violation, rest, or a closed loop."""
         if self.violated:
             return Notice(f"VIOLATED: {self.violated.told}.", True)
         if self.stuck:
@@ -190,9 +190,9 @@ class Journey:
         return Notice()
 
     def trace(self) -> tuple[Trace, list[str]]:
-        """The run so far, and the names of the properties that it refutes.
+        """Returns the run so far, and the names of the properties that it refutes.
 
-        It is finite, unless it refutes something by staying where it is for ever, or by going back to an earlier state.
+        The run is finite unless it refutes a property by staying in its last state or by returning to an earlier one.
         """
         finite = Trace(tuple(self._states[: self.at + 1]), tuple(self._steps[: self.at]))
         suspects = [each.prop for each in self.standings() if each.word not in ("holds", "unknown")]
@@ -240,11 +240,11 @@ def _refutes(system: System, run: Trace, prop: Property) -> bool:
 
 @dataclass(frozen=True)
 class Scheduler:
-    """Picks the next step of a run, fairly: from the run alone, so that a step that was taken back is picked again.
+    """Picks the next step of a run, fairly. The choice depends on the run alone: an undone step is picked again.
 
-    `random` draws a duty and then one of its outcomes, by seed and number of the step. `round-robin` takes the enabled
-    duty that was taken longest ago. `unowed`: steps that no fair run owes (submissions) are picked too, those of a
-    family and actor as one duty.
+    `random` draws a fairness duty and then one of its outcomes, from the seed and the step number. `round-robin` takes
+    the enabled duty that was taken longest ago. With `unowed`, steps without fairness (submissions) are picked too; all
+    such steps of one family and actor count as one duty.
     """
 
     order: str = "random"
@@ -252,7 +252,7 @@ class Scheduler:
     unowed: bool = True
 
     def pick(self, journey: Journey) -> Action | None:
-        """A step that may happen, or None."""
+        """Returns an enabled step, or None."""
         duties: dict[str, list[Action]] = {}
         for action in journey.enabled:
             if action.fair or self.unowed:
@@ -271,10 +271,10 @@ class Scheduler:
     def run(
         self, journey: Journey, until: Collection[str], most: int = MOST, seconds: float = inf
     ) -> Literal["met", "over", "enough"]:
-        """Takes steps, and says why it stopped.
+        """Takes steps. Returns why it stopped.
 
-        Because it took one of these families (`met`); because nothing is left to pick, or what must always hold does
-        not (`over`); or after so many steps, or so long (`enough`).
+        `met`: it took a step of these families. `over`: no step is left to pick, or an invariant is violated.
+        `enough`: the limit of steps or seconds is reached.
         """
         stop = monotonic() + seconds
         for _ in range(most):

@@ -1,4 +1,4 @@
-"""What is known of a machine before it is walked: its stored counterexamples, and facts of each SQ."""
+"""Finds stored counterexamples of a machine, and facts about each SQ."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from uncork.core.trace import Trace, replay
 from uncork.trace.runs import Stored, stored
 
 CORKS = frozenset({"cork", "cork_park", "line_up", "block"})
-"""The families of steps by which an SQ is corked, or a completion stays queued for want of room."""
+"""The step families that cork an SQ, or queue a completion because the CQ is full."""
 
 _FOLDERS = (Path("counterexamples"), Path(__file__).parents[3] / "counterexamples")
-"""Where stored counterexamples are looked for: here, and where this program's source is."""
+"""Folders of stored counterexamples: in the working directory, and beside the source of uncork."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """A run that can be jumped to, and what it is called."""
+    """A run that the user can jump to, and its label."""
 
     label: str
     run: Trace
 
 
 def stored_as(of: Instance, path: str) -> Known:
-    """A stored run, replayed on this instance too, and held to what it says that it refutes."""
+    """Loads a stored run and replays it on this instance: it has to refute the properties that it names."""
     return _known(of, Path(path).name, stored(path))
 
 
@@ -47,7 +47,7 @@ def _known(of: Instance, name: str, found: Stored) -> Known:
 
 
 def counterexamples(of: Instance, folders: tuple[Path, ...] = _FOLDERS) -> Iterator[Known]:
-    """The stored counterexamples of this machine, under whatever name, each replayed; of the first folder there is."""
+    """Returns this machine's stored counterexamples, under any name, replayed. Takes the first existing folder."""
     folder = next((each for each in folders if each.is_dir()), None)
     for path in sorted(folder.glob(f"*-{of.shape}-*.itf.json")) if folder else ():
         found = stored(str(path))
@@ -56,7 +56,7 @@ def counterexamples(of: Instance, folders: tuple[Path, ...] = _FOLDERS) -> Itera
 
 
 def facts(machine: Machine) -> list[Sentence]:
-    """What there is to know of each SQ: whether it is corked, has entries, and sleeps."""
+    """Returns the facts about each SQ: whether it is corked, has entries, and sleeps."""
     return [
         say(f"{q.label}: corked {{}}, {{}} to take, asleep {{}}", q.corked, q.pending, q.asleep) for q in machine.sqs
     ]

@@ -1,4 +1,4 @@
-"""The screens of `uncork explore`: a machine's rings, actors and properties, what may happen, and the run."""
+"""The screens of `uncork explore`: rings, actors and properties of a machine, enabled steps, and the run."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from uncork.explore.known import CORKS, Known, facts
 from uncork.render import itf, story
 
 _PATIENCE = 2.0
-"""Seconds that the scheduler runs at a time: of a large machine a step is slow."""
+"""The most seconds that the scheduler runs at a time: steps of a large machine are slow."""
 _LINES = 5
-"""Steps of the run that are shown, fewer where there is much to say."""
+"""The number of steps of the run that are shown; fewer beside a long notice."""
 _CHANGED, _AHEAD, _BAD, _DIM = "bold $warning", "bold $accent", "bold $error", "dim"
 
 _HELP = """\
@@ -52,20 +52,20 @@ that must happen can happen, and so it stays. ↻ marks a loop's steps.
 
 
 class Panel(Static):
-    """Text that is never read as markup."""
+    """Text that is never interpreted as markup."""
 
     def __init__(self, name: str) -> None:
         super().__init__("", id=name, markup=False)
 
 
 class Choices(OptionList):
-    """A list whose Enter the footer shows."""
+    """A list; the footer shows its Enter key."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "take")]
 
 
 class Ask(ModalScreen[str | None]):
-    """Asks for a file; before one is written over, asks again."""
+    """Asks for a file name. Asks again before an existing file is overwritten."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "leave")]
 
@@ -74,14 +74,14 @@ class Ask(ModalScreen[str | None]):
         self._name, self._sure = name, ""
 
     def compose(self) -> ComposeResult:
-        """A question and a line to answer in."""
+        """Shows a question and an input line."""
         with Vertical(classes="box"):
             yield Static("Save the run so far as (Escape: not at all)", markup=False)
             yield Input(self._name, id="file")
             yield Panel("warning")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Takes the name, if it is one that may be written."""
+        """Accepts the name if the file may be written."""
         name, warning = event.value.strip(), self.query_one("#warning", Panel)
         if not name or os.path.isdir(name):
             warning.update("That is a folder." if name else "A name, please.")
@@ -102,18 +102,18 @@ class Pick(ModalScreen[int | None]):
         self._labels = labels
 
     def compose(self) -> ComposeResult:
-        """The list."""
+        """Shows the list."""
         with Vertical(classes="box"):
             yield Static("Jump to the start of (Escape: stay)", markup=False)
             yield OptionList(*(Option(Content(label)) for label in self._labels))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Gives the number of what was chosen."""
+        """Returns the number of the chosen entry to the caller."""
         self.dismiss(event.option_index)
 
 
 class Help(ModalScreen[None]):
-    """What the keys do and the marks mean."""
+    """Explains the keys and the marks."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "dismiss(None)", "back")]
 
@@ -122,13 +122,13 @@ class Help(ModalScreen[None]):
         self._legend = legend
 
     def compose(self) -> ComposeResult:
-        """One page."""
+        """Shows one page."""
         with VerticalScroll(classes="box"):
             yield Static(f"{_HELP}On a ring: {self._legend}.\n\nEscape: back", markup=False)
 
 
-class Bench(Screen[None]):
-    """The machine on the left, what may happen and the run on the right."""
+class MainScreen(Screen[None]):
+    """The machine on the left; enabled steps and the run on the right."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u,left", "back", "undo", key_display="u", priority=True),
@@ -157,7 +157,7 @@ class Bench(Screen[None]):
         return Journey(self.of.system, self._stated, known.run)
 
     def compose(self) -> ComposeResult:
-        """The panels."""
+        """Shows the panels."""
         yield Panel("title")
         yield Panel("notice")
         with Horizontal():
@@ -173,7 +173,7 @@ class Bench(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        """Shows where the run stands."""
+        """Shows the current state."""
         self.query_one("#machine").border_title = "rings and actors"
         self.query_one("#standing").border_title = "properties"
         self.query_one(Choices).focus()
@@ -181,7 +181,7 @@ class Bench(Screen[None]):
 
     # -- keys ----------------------------------------------------------------------------------------------------------
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Takes the step that was chosen, unless another key was quicker and it can not happen any more."""
+        """Takes the chosen step, unless a faster key has disabled it."""
         for action in self.journey.enabled:
             if action.name == event.option_id:
                 self.journey.take(action)
@@ -189,11 +189,11 @@ class Bench(Screen[None]):
                 return
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Tells what the step means that is highlighted."""
+        """Explains the highlighted step."""
         self._explain()
 
     def action_back(self) -> None:
-        """Takes the last step back."""
+        """Undoes the last step."""
         self.show("" if self.journey.back() else "this is the first state")
 
     def action_forward(self) -> None:
@@ -206,7 +206,7 @@ class Bench(Screen[None]):
         self.show()
 
     def action_end(self) -> None:
-        """Goes to the end of what lies ahead."""
+        """Goes to the end of the steps ahead."""
         self.journey.to_end()
         self.show()
 
@@ -225,15 +225,15 @@ class Bench(Screen[None]):
             self.show(f"{ran}: nothing is left to run" + ("" if self.scheduler.unowed else f" without {self._unowed}"))
 
     def action_submits(self) -> None:
-        """Has the scheduler submit, or not."""
+        """Switches submissions by the scheduler on or off."""
         self._schedule(unowed=not self.scheduler.unowed)
 
     def action_order(self) -> None:
-        """Has the scheduler take what may happen in another order."""
+        """Switches the order in which the scheduler takes steps."""
         self._schedule(order=ORDERS[1 - ORDERS.index(self.scheduler.order)])
 
     def action_seed(self) -> None:
-        """Has the scheduler draw otherwise."""
+        """Takes the next seed for the scheduler."""
         self._schedule(seed=self.scheduler.seed + 1)
 
     def _schedule(self, **changed: Any) -> None:
@@ -241,7 +241,7 @@ class Bench(Screen[None]):
         self.show()
 
     def action_jump(self) -> None:
-        """Jumps to a counterexample, or to the run that was left for one."""
+        """Jumps to a counterexample, or back to the run that the user left for one."""
         if not self.known:
             self.show("no stored counterexample of this instance: uncork trace finds one, --from takes it")
             return
@@ -261,7 +261,7 @@ class Bench(Screen[None]):
         self.show("→ takes the next step of the counterexample" if number < len(self.known) else "")
 
     def action_save(self) -> None:
-        """Asks where to save the run so far."""
+        """Asks for a file name and saves the run so far."""
         self.app.push_screen(Ask(re.sub(r"[^\w.=,+-]", "-", self.of.name) + ".itf.json"), self._save)
 
     def _save(self, name: str | None) -> None:
@@ -281,12 +281,12 @@ class Bench(Screen[None]):
         self.show(f"saved {len(run.steps)} steps as {name}: {shows}")
 
     def action_help(self) -> None:
-        """Shows what the keys do."""
+        """Shows the help."""
         self.app.push_screen(Help(story.legend(self.of.system)))
 
     # -- what is shown -------------------------------------------------------------------------------------------------
     def show(self, said: str = "") -> None:
-        """Draws everything anew, with something to say about what was just done."""
+        """Redraws everything. `said` is a message about the last action."""
         notice = self.journey.notice()
         self.query_one("#title", Panel).update(Content.assemble(("uncork explore ", _DIM), (self.of.name, "bold")))
         told = self.query_one("#notice", Panel)
@@ -395,7 +395,7 @@ class Bench(Screen[None]):
 
 
 class Explorer(App[None]):
-    """The application: one bench, and the boxes that come up over it."""
+    """The application: the main screen and its dialogs."""
 
     ENABLE_COMMAND_PALETTE = False
     CSS = """
@@ -421,8 +421,8 @@ class Explorer(App[None]):
 
     def __init__(self, of: Instance, known: Sequence[Known] = (), *, seed: int = 0, begin: bool = False) -> None:
         super().__init__()
-        self.bench = Bench(of, known, Scheduler(seed=seed), begin=begin)
+        self.main_screen = MainScreen(of, known, Scheduler(seed=seed), begin=begin)
 
     def on_mount(self) -> None:
-        """Shows the bench."""
-        self.push_screen(self.bench)
+        """Shows the main screen."""
+        self.push_screen(self.main_screen)

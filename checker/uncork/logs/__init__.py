@@ -1,4 +1,4 @@
-"""Logs of runs of devices: what each says, as events of the model; a module for each form that a log may have."""
+"""Reads logs of real devices as events of the model. Every log format has a module."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uncork.core.system import Action
 
 
 class LogError(ValueError):
-    """A line of a log that cannot be read; the message says what is wrong with it."""
+    """A line of a log cannot be read. The message says what is wrong with the line."""
 
     def __init__(self, line: int, why: str) -> None:
         super().__init__(why)
@@ -24,9 +24,9 @@ class LogError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An event of a log: the line, what happened (see `uncork_nvme.observe`), to which SQ, by which of its workers.
+    """An event of a log: its line, its kind (see `uncork_nvme.observe`), its SQ, and the SQ's worker.
 
-    `saw` are values just after it by the name of what they are of; just as of a `look`, which is no step.
+    `saw` maps names to values just after the event. A `look` has only values: it is no step.
     """
 
     line: int
@@ -38,10 +38,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Header:
-    """What a log says of itself, each of which may be left open; sizes in entries.
+    """The header of a log. Every field may be missing. Sizes are in entries.
 
-    `always` are the events that are in the log whenever they happen; all others may have been left out. `variant` is
-    the log's own name for its device, policy and overrides; `setting` are choices that hold whatever the device.
+    `always` are the events that are logged whenever they happen; others may be missing. `variant` is the log's own name
+    for its device, policy and overrides. `setting` are choices that hold for every device.
     """
 
     device: str | None = None
@@ -56,7 +56,7 @@ class Header:
     setting: Mapping[str, Choice] = field(default_factory=dict)
 
     def under(self, other: Header) -> Header:
-        """This one, with what the other says over it."""
+        """Returns this header with the fields of another header over it."""
         given = {
             name: value
             for name in ("device", "guest", "policy", "sqs", "sq_size", "cq_size")
@@ -67,32 +67,32 @@ class Header:
 
 @dataclass(frozen=True)
 class Log:
-    """A header and the events after it, in their order."""
+    """A header and the events after it, in order."""
 
     header: Header
     events: Sequence[Seen]
 
 
 MOST = 256
-"""SQs of a CQ, and workers of an SQ, in a log: a machine grows with their square."""
+"""The most SQs of a CQ, and workers of an SQ, in a log: a machine grows with the square of these numbers."""
 
 
 def count(line: int, name: str, value: Any, most: int = MAX_SIZE) -> int:
-    """A number of things, 1 or more, as a line of a log says it; raises `LogError`."""
+    """Returns a count from a line of a log, 1 or more. Raises `LogError` for any other value."""
     if type(value) is not int or not 1 <= value <= most:
         raise LogError(line, f"{name!r} has to be a whole number from 1 to {most}, not {value!r:.60}")
     return value
 
 
 def numbered(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
-    """The lines that are not empty, from 1."""
+    """Yields the nonempty lines with their numbers, from 1."""
     for number, line in enumerate(lines, 1):
         if stripped := line.strip():
             yield number, stripped
 
 
 def parts(action: Action) -> tuple[int | None, int | None]:
-    """The numbers of the SQ and of the worker that an action is of, where it is of one."""
+    """Returns the numbers of the SQ and the worker of an action; None if the action has none."""
     sq = next((each.number for each in action.args if isinstance(each, SQ)), None)
     worker = next((each.number for each in action.args if isinstance(each, Storing)), None)
     return sq, worker

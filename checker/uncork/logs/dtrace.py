@@ -1,8 +1,8 @@
-"""Propolis's USDT probes, as a dtrace one-liner prints them; docs/validate.md has it.
+"""Reads Propolis's USDT probes, as the dtrace one-liner in docs/validate.md prints them.
 
 A line is `TIMESTAMP PROBE ARG0 ARG1 ARG2 ARG3`. Probes and arguments: oxidecomputer/propolis,
-lib/propolis/src/hw/nvme/queue.rs and mod.rs (`mod probes`). A queue's number there is the controller's, times 65536,
-plus its identifier.
+lib/propolis/src/hw/nvme/queue.rs and mod.rs (`mod probes`). A queue's number there is the controller's number
+times 65536, plus the queue's identifier.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _TAKES = {
     **{"nvme_cqe": 2, "nvme_sq_dbbuf_read": 2, "nvme_sq_dbbuf_write": 2},
     **{"nvme_cq_dbbuf_read": 2, "nvme_cq_dbbuf_write": 2, "nvme_doorbell": 4},
 }
-"""The probes that are events, and of how many arguments at least something is made."""
+"""The probes that are events, with their least number of arguments."""
 
 
 def read(lines: Iterator[str], cq: int | None = None) -> Log:
-    """The log of some lines, of the completion queue `cq` and the submission queue with the same identifier.
+    """Returns the log of the completion queue `cq` and of the submission queue with the same identifier.
 
-    Raises `LogError`, also for a log of several completion queues of which none is chosen.
+    Raises `LogError`, also if the log has several completion queues and `cq` is not given.
     """
     found, last, queues = list[tuple[int, str, list[int]]](), 0, set[int]()
     for number, line in numbered(lines):

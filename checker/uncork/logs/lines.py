@@ -1,4 +1,4 @@
-"""The project's own form of a log: JSON Lines, an event each. docs/validate.md describes it."""
+"""Reads uncork's own log format: JSON Lines, one event per line. docs/validate.md describes the format."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from uncork.core.sorts import Value, did_you_mean
 from uncork.logs import MOST, Header, Log, LogError, Seen, count, numbered
 
 VERSION = "uncork 1"
-"""What `log` says in the header of a log of this form."""
+"""The value of `log` in the header: the version of the format."""
 
 HEADER = {
     **dict.fromkeys(("log", "instance", "device", "guest", "policy"), str),
     **dict.fromkeys(("sqs", "sq_size", "cq_size"), int),
     **{"set": dict, "always": list, "note": str},
 }
-"""What a header may have, `log` always and first; and of which type."""
+"""The fields of a header and their types. `log` is required."""
 
 _EVENT = {"event": str, "sq": int, "worker": int, "actor": str, "note": str, "step": int, "before": dict}
 _END = {"end": str, "from": int, "step": int, "note": str}
 ENDS = ("stuck", "stops", "repeats")
-"""How a schedule says that its run ends."""
+"""The values of `end` in a schedule: how its run ends."""
 _KNOWN = (*EVENTS, *FAMILIES, LOOK)
 
 
 def read(lines: Iterator[str]) -> Log:
-    """The log of some lines; raises `LogError`."""
+    """Returns the log of some lines. Raises `LogError`."""
     header, events, ended = Header(), list[Seen](), False
     for place, (number, line) in enumerate(numbered(lines)):
         told = entry(number, line)
@@ -52,7 +52,7 @@ def read(lines: Iterator[str]) -> Log:
 
 
 def entry(number: int, line: str) -> dict[str, Any]:
-    """A line as an object; raises `LogError`."""
+    """Returns a line as an object. Raises `LogError`."""
     try:
         told = jsontext.loads(line)
     except ValueError as error:
@@ -117,7 +117,7 @@ def _near(event: str) -> str:
 
 
 def _end(number: int, told: Mapping[str, Any]) -> bool:
-    """Whether a line is the end of a schedule; raises `LogError` for one that should be."""
+    """Returns whether a line is the end of a schedule. Raises `LogError` for a malformed end."""
     _typed(number, told, _END)
     if told["end"] not in ENDS:
         raise LogError(number, f"a run ends in one of {', '.join(ENDS)}, not in {told['end']!r:.60}")

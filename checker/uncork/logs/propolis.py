@@ -1,7 +1,7 @@
-"""Logs of Propolis's own queue code under a test driver, in JSON Lines: what it did, each access, each probe.
+"""Reads logs of Propolis's queue code under a test driver, in JSON Lines: driver steps, accesses and probes.
 
-Some of the driver's steps are calls into the device. One may be inside another, and then steps of others stand between
-its accesses: a line's `depth` is the number of calls that it is in, and its state is taken in the middle of those.
+Some of the driver's steps are calls into the device. Calls may nest: then steps of inner calls stand between the
+accesses of outer ones. A line's `depth` is the number of calls around it, and its state is taken in the middle of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ALWAYS = (
     *("notify_tail", "notify", "head_told", "kick"),
 )
 _BASES = {"head": ("propolis-2026", "leave if occupied<=1 else tail-1"), "prefix": ("propolis-2025", "tail")}
-"""The code since PR #1026, and that before: each a device, and its policy as a formula."""
+"""The code since PR #1026 and before: its device, and its policy as a formula."""
 
 _LETTERS: dict[str, dict[str, Choice]] = {
     "a": {},
@@ -35,14 +35,14 @@ _LETTERS: dict[str, dict[str, Choice]] = {
     "o": {"post_order": "arm-then-read"},
     "r": {"kick_on_remit": "yes"},
 }
-"""What is changed in that code, besides its policy: letters that add up, after `tail_` on that before PR #1026."""
+"""Changes in the code besides the policy, by letter. Letters add up; before PR #1026 they follow `tail_`."""
 
 _AT_A_CORK = {"b": "if corking head else ", "b3": "if corked head else "}
 _VARIANT = re.compile("head|prefix|(tail_)?((?:a|b3?|c|o|r)+)")
 
 
 def read(lines: Iterator[str]) -> Log:
-    """The log of some lines; raises `LogError`. A guest of these logs is `linux`, one entry at a time."""
+    """Returns the log of some lines. The guest is `linux` and submits one entry at a time. Raises `LogError`."""
     header: Header | None = None
     events, reading = list[Seen](), _Reading()
     for number, line in numbered(lines):
@@ -67,10 +67,10 @@ def read(lines: Iterator[str]) -> Log:
 
 
 def _as_seen(overrides: Mapping[str, Choice], reading: _Reading) -> Mapping[str, Choice]:
-    """The choices, with what the lines show of an SQ that looks again before it is corked, and finds room."""
+    """Returns the choices, completed by what the log shows of an SQ that rechecks before it corks, and finds room."""
     if reading.stays_corked is None or "cork" not in overrides:
         return overrides
-    stays = reading.stays_corked or "kick_on_reserve" in overrides  # a kick takes its record away, and notifies it
+    stays = reading.stays_corked or "kick_on_reserve" in overrides  # a kick removes the SQ's record and notifies the SQ
     return {**overrides, "cork": "arm-recheck-corked" if stays else "arm-recheck-uncorked"}
 
 
@@ -81,7 +81,11 @@ def _header(number: int, told: Mapping[str, Any]) -> Header:
         raise ValueError(f"variant has to be a string, not {variant!r}")
     most = {"nsq": MOST, "sq_size": MAX_SIZE, "cq_size": MAX_SIZE, "workers_per_sq": MOST}
     for name in most:
-        if (name, config[name], config["worker_model"]) != ("workers_per_sq", 0, "M1"):  # there it has no meaning
+        if (name, config[name], config["worker_model"]) != (
+            "workers_per_sq",
+            0,
+            "M1",
+        ):  # the letter has no meaning there
             count(number, name, config[name], most[name])
     sizes = (config["nsq"], config["sq_size"], config["cq_size"])
     device, policy, changed = variant_of(variant) or (None, None, {})
@@ -89,7 +93,7 @@ def _header(number: int, told: Mapping[str, Any]) -> Header:
 
 
 def variant_of(name: str) -> tuple[str, str, dict[str, Choice]] | None:
-    """The device, the policy and the choices that a variant's name stands for; nothing for a name that is not known."""
+    """Returns the device, policy and choices of a variant's name; None for an unknown name."""
     matched = _VARIANT.fullmatch(name)
     if matched is None:
         return None
@@ -108,7 +112,7 @@ def variant_of(name: str) -> tuple[str, str, dict[str, Choice]] | None:
 
 
 def _setting(config: Mapping[str, Any]) -> dict[str, Choice]:
-    """What the driver does itself, whatever the device: its guest submits one entry at a time, its workers look."""
+    """Returns the choices that the driver makes: one entry per submission, worker model, number of workers."""
     models = {"M1": {"backend": "detached"}, "M2": {}}
     if config["worker_model"] not in models:
         raise ValueError(f"worker_model is M1 or M2, not {config['worker_model']!r}")
@@ -117,7 +121,7 @@ def _setting(config: Mapping[str, Any]) -> dict[str, Choice]:
 
 
 def _slots(number: int, config: Mapping[str, Any]) -> int | None:
-    """The guest's command slots, if each is free as it consumes; else it waits, and is taken for one that need not."""
+    """Returns the guest's command slots if consuming frees them; else None, for a guest that need not wait."""
     frees = config["guest_frees_tag"]
     if frees not in ("at_consume", "at_publish"):
         raise ValueError(f"guest_frees_tag is at_consume or at_publish, not {frees!r}")
@@ -128,7 +132,7 @@ def _slots(number: int, config: Mapping[str, Any]) -> int | None:
 # -- the lines ---------------------------------------------------------------------------------------------------------
 @dataclass
 class _Call:
-    """A call of the device under way, of an SQ if it is known: what its accesses mean follows from those before."""
+    """A call into the device, with its SQ if known. Earlier accesses decide the meaning of later ones."""
 
     of: str = ""
     sq: int | None = None
@@ -138,7 +142,7 @@ class _Call:
     wrote: bool = False
     rechecks: bool = False
     corked: bool | None = None
-    """Whether its SQ counts as corked, after the look again before that."""
+    """Whether the SQ counts as corked after the recheck."""
 
     @property
     def posts(self) -> bool:
@@ -150,18 +154,18 @@ _CALLS = ("pop", "complete", "sq_ring", "cq_ring")
 
 @dataclass
 class _Reading:
-    """The calls that are under way, by their depth."""
+    """The running calls, by depth."""
 
     calls: dict[int, _Call] = field(default_factory=dict)
     tags: int | None = None
-    """Command slots of an SQ, where the log shows when each is free."""
+    """Command slots of an SQ, if the log shows when each is freed."""
     late: list[Seen] = field(default_factory=list)
-    """Notifications of SQs at which a pop looks: they wait for its end."""
+    """Notifications of SQs during a pop: they wait for the end of the pop."""
     stays_corked: bool | None = None
-    """Whether an SQ that looked again, and found room, counts as corked all the same."""
+    """Whether an SQ that found room on recheck still counts as corked."""
 
     def seen(self, number: int, told: Mapping[str, Any]) -> Iterator[Seen]:
-        """The events of a line."""
+        """Yields the events of a line."""
         level, event, args = told["lvl"], told["ev"], told["args"]
         depth = told.get("depth", int(level == "mem"))
         if type(depth) is not int or depth < 0:
@@ -213,7 +217,7 @@ class _Reading:
                 step, call.armed_sq = "recheck_sq" if call.armed_sq else "take_sq", False
                 yield Seen(number, step, sq, None, {f"sq{sq}.shadow": args["val"]})
         elif event == "dev_write_cqe":
-            if call.wrote:  # first with the old phase tag, then with the new: now the guest sees it
+            if call.wrote:  # the CQE is written with the old phase tag, then with the new one: now the guest sees it
                 call.posted = True
                 yield Seen(number, "cqe", call.sq)
             call.wrote = not call.wrote
@@ -228,7 +232,7 @@ class _Reading:
             raise ValueError(f"an unknown access {event!r}")
 
     def _shared(self, told: Mapping[str, Any]) -> dict[str, Value]:
-        """What a line says of memory and of the guest, which holds wherever it stands."""
+        """Returns the values of memory and of the guest, which are valid at every line."""
         cq, guest = told["cq"], told["guest"]
         values: dict[str, Value] = {"cq.eventidx": int(cq["eventidx"]), "cq.shadow": int(cq["shadow"])}
         values["cq.cursor"] = int(guest["cq_head"])
@@ -239,14 +243,14 @@ class _Reading:
         return values
 
     def _values(self, told: Mapping[str, Any], inside: list[_Call]) -> dict[str, Value]:
-        """What a line says of the state after it, but for what the calls that it is in have half done."""
+        """Returns the values after a line, without the values that running calls have half changed."""
         cq, values = told["cq"], self._shared(told)
         values |= {"cq.head": int(cq["head"]), "cq.tail": int(cq["tail"]), "cq.permits": int(cq["avail"])}
         for k, sq in enumerate(told["sq"]):
             values |= {f"sq{k}.head": int(sq["head"]), f"sq{k}.tail": int(sq["tail"])}
             values[f"sq{k}.in_flight"] = int(told["inflight"][k])
             values[f"sq{k}.awake"] = int(told["pollers_active"][k])
-        if not inside:  # an SQ is corked before the look again, and kicked some time after the look that finds room
+        if not inside:  # an SQ is corked before the recheck, and kicked some time after a recheck that finds room
             values |= {f"sq{k}.corked": sq["id"] in cq["corked"] for k, sq in enumerate(told["sq"])}
         for call in inside:
             for name in _half_done(call):
@@ -255,10 +259,10 @@ class _Reading:
 
 
 def _half_done(call: _Call) -> list[str]:
-    """The values that a call under way changes at another moment than the model does."""
-    if call.of == "pop":  # in flight as it ends
+    """Returns the values that a running call changes at another moment than the model."""
+    if call.of == "pop":  # the model counts the command as in flight from the end of the pop
         return [f"sq{call.sq}.awake", f"sq{call.sq}.in_flight"]
-    if call.of == "complete":  # not in flight, and the tail moved, before the CQE is written
+    if call.of == "complete":  # the code ends the flight and moves the tail before it writes the CQE
         return [f"sq{call.sq}.awake", *([] if call.posted else ["cq.tail", f"sq{call.sq}.in_flight"])]
     return []
 

@@ -1,6 +1,6 @@
-"""What QEMU prints with `-trace "pci_nvme_*"`, of one completion queue and the submission queues that complete into it.
+"""Reads QEMU's `-trace "pci_nvme_*"`, for one completion queue and the submission queues that complete into it.
 
-The events are those of hw/nvme/trace-events, QEMU 7.1 and later. The guest's own steps are not among them.
+The events are those of hw/nvme/trace-events, QEMU 7.1 and later. The guest's steps are not logged.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _TAKES = {
     "io_cmd": ("cid", "sqid"),
     "enqueue_req_completion": ("cid", "cqid"),
 }
-"""The trace events that are events here, without pci_nvme_, and the numbers that are taken from each."""
+"""The trace events that are read (without pci_nvme_), and the numbers taken from each."""
 
 _NOT_EVERYWHERE = "write_cq"
-"""QEMU 7.2 does write CQ EventIdx, and has no trace of it."""
+"""QEMU 7.2 writes CQ EventIdx without a trace event."""
 
 _SIZED_BY_ONE = 1
-"""A queue's size counts from zero where it is created."""
+"""QEMU logs a new queue's size minus one."""
 
 
 def read(lines: Iterator[str], cq: int | None = None) -> Log:
-    """The log of some lines, of the I/O completion queue `cq`; by default of the only one that completes anything.
+    """Returns the log of the I/O completion queue `cq`; by default, of the only one with completions.
 
-    Begins where the queue was last created, or at the first line if that is not in the log. Raises `LogError`.
+    The log begins at the last creation of the queue, or at the first line if no creation is logged. Raises `LogError`.
     """
     found = [each for number, line in numbered(lines) if (each := _line(number, line))]
     if cq is None:
@@ -68,7 +68,7 @@ def _line(number: int, line: str) -> _Found | None:
 
 
 class _Queue:
-    """A completion queue as the log tells of it; from the start each time that it is created."""
+    """The state of a completion queue while its log is read. Creating the queue starts again."""
 
     def __init__(self, cq: int) -> None:
         self._cq = cq
@@ -83,10 +83,10 @@ class _Queue:
         self._done, self._tail = deque[int | None](), 0
 
     def log(self, found: list[_Found]) -> Log:
-        """The log of what was found of it."""
+        """Returns the log of the lines found."""
         named = {n["sqid"]: n["cqid"] for _, event, n in found if event == "create_sq"}
         if self._cq not in named.values():
-            self._sqs = {self._cq: 0}  # not in the log: the SQ of the same number, as drivers have it
+            self._sqs = {self._cq: 0}  # the creation is not logged: take the SQ of the same number, as drivers do
         for number, event, n in found:
             if event == "create_cq" and n["cqid"] == self._cq:
                 self._begin(count(number, "qsize", n["qsize"] + _SIZED_BY_ONE))
@@ -139,7 +139,7 @@ class _Queue:
                 of = self._running.pop(n["cid"], [])
                 if not of:
                     raise LogError(number, f"command {n['cid']} completes and was not taken: the log began too late")
-                one = of[0] if len(set(of)) == 1 else None  # else of one of several SQs, and who knows which
+                one = of[0] if len(set(of)) == 1 else None  # otherwise one of several SQs, unknown which
                 if len(of) > 1:
                     self._running[n["cid"]] = [one] * (len(of) - 1)
                 self._done.append(one)
@@ -150,7 +150,7 @@ class _Queue:
                 value = n["new_shadow_doorbell"]
                 yield Seen(number, "credit", None, None, {"cq.shadow": value, "cq.head": value})
                 if self._cq_size and self._done and (self._tail + 1) % self._cq_size != value:
-                    # Posted at once, the oldest first, as nvme_post_cqes does, which has no trace event for it.
+                    # nvme_post_cqes posts at once, the oldest first, without a trace event.
                     self._tail = (self._tail + 1) % self._cq_size
                     yield Seen(number, "post_queued", self._done.popleft())
             case "mmio_doorbell_cq":

@@ -1,4 +1,4 @@
-"""A run of the model as a log, or as a schedule for a test of a real implementation."""
+"""Writes a run of the model as a log, or as a schedule for testing a real implementation."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Step: TypeAlias = tuple[str, State, State]
 
 
 def steps(run: Trace) -> Iterator[Step]:
-    """The steps of a run."""
+    """Yields the steps of a run."""
     for number, name in enumerate(run.steps):
         yield name, run.states[number], run.after(number)
 
 
 def log(instance: Instance, run: Iterable[Step], only: Collection[str] | None = None) -> Iterator[str]:
-    """The lines of a log of a run: of the events of the families in `only`, if it is given, and of all otherwise."""
+    """Yields the lines of a run's log: all events, or only those of the families in `only`."""
     yield _line(_header(instance, only))
     for event in _events(instance, run, before=False):
         if only is None or event["event"] in only:
@@ -35,7 +35,7 @@ def log(instance: Instance, run: Iterable[Step], only: Collection[str] | None = 
 
 
 def schedule(instance: Instance, run: Trace, refuted: str) -> Iterator[str]:
-    """The lines of a schedule: every step of a run with the values before and after it, and how the run ends."""
+    """Yields the lines of a schedule: every step with the values before and after it, and how the run ends."""
     yield _line({**_header(instance, None), "note": f"refutes: {refuted}"})
     for event in _events(instance, steps(run), before=True):
         yield _line(event)
@@ -52,7 +52,7 @@ def _header(instance: Instance, only: Collection[str] | None) -> dict[str, Any]:
 
 
 def shown(instance: Instance, state: State) -> dict[str, Any]:
-    """All that may be seen in a state."""
+    """Returns the observable values of a state."""
     return {name: evaluate(expr, state) for name, expr in shows(instance.machine).items()}
 
 
@@ -77,7 +77,7 @@ def _about(action: Action, number: int) -> dict[str, Any]:
 
 
 def _concerns(exprs: dict[str, Expr], sq: int | None) -> dict[str, Expr]:
-    """What is told of a step of an SQ: the values of that SQ and of the CQ; of any other step, of all of them."""
+    """Returns the values logged with a step: those of its SQ and the CQ; of all SQs if the step has no SQ."""
     return {name: e for name, e in exprs.items() if sq is None or name.startswith(("cq.", f"sq{sq}."))}
 
 

@@ -1,1 +1,1 @@
-"""`uncork measure`: what a policy costs at real sizes, by simulation."""
+"""`uncork measure`: measures the costs of a policy at real sizes, by simulation."""

@@ -1,4 +1,4 @@
-"""The command that simulates at real sizes: `uncork measure`."""
+"""The command that simulates instances at real sizes: `uncork measure`."""
 
 from __future__ import annotations
 
@@ -21,18 +21,25 @@ from uncork.render.terminal.progress import progress
 @click.command(cls=Command)
 @click.argument("instances", nargs=-1)
 @filtered
-@listed("--load", "loads", default="full", show_default=True, help=f"Of {', '.join(LOADS)}.")
+@listed("--load", "loads", default="full", show_default=True, help=f"Loads, of {', '.join(LOADS)}.")
 @click.option(
-    "--time", "milliseconds", type=click.FloatRange(min=1, max=1e6), default=100, show_default=True, help="ms a run."
+    "--time",
+    "milliseconds",
+    type=click.FloatRange(min=1, max=1e6),
+    default=100,
+    show_default=True,
+    help="Milliseconds per run.",
 )
-@click.option("--runs", type=click.IntRange(min=2, max=1000), default=5, show_default=True, help="Runs of each.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of all runs.")
+@click.option(
+    "--runs", type=click.IntRange(min=2, max=1000), default=5, show_default=True, help="Runs per instance and load."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of all runs.")
 @click.option(
     "--spread",
     type=click.FloatRange(min=0, max=10),
     default=SPREAD,
     show_default=True,
-    help="Standard deviation of the time of a step, in means: 0 is constant, 1 exponential.",
+    help="Standard deviation of step times, as a multiple of the mean: 0 is constant, 1 exponential.",
 )
 @click.option("--plot", type=click.Path(dir_okay=False), help="Draw it to this file (.svg, .png, .pdf).")
 @JSON
@@ -47,10 +54,10 @@ def measure(
     plot: str | None,
     json_: str | None,
 ) -> int:
-    """Simulate instances under a load, at sizes that no search reaches: doorbells, time corked, time to resume.
+    """Simulate instances under a load, at sizes too large to search: doorbells, time corked, time to resume.
 
-    INSTANCES are named, or filtered as for uncork check. It is the machine itself that is simulated, step by step, with
-    a time for each step. A guest that submits one entry at a time is meant by submit_batch=1, as in
+    Name INSTANCES, or filter them as for uncork check. The simulation takes the steps of the model, each with a random
+    duration. For a guest that submits one entry at a time, set submit_batch=1:
     hand-over/linux/tail-1/n1-sq1024-cq1024/submit_batch=1.
     """
     asked = chosen(instances, filters)
@@ -92,5 +99,5 @@ def measure(
         for name in dict.fromkeys(loads):
             to.say(f"{name}: {LOADS[name].doc}")
         if stuck := sum(bool(each.stuck) for each in found):
-            to.say(f"{stuck} got stuck: nothing moves there any more; uncork check tells whether and shows how")
+            to.say(f"{stuck} got stuck: no step is enabled any more. See uncork check and uncork trace")
     return Exit.LIVENESS if not code and any(each.stuck for each in found) else code

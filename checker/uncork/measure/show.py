@@ -1,4 +1,4 @@
-"""How measurements are shown: a table, bars, a drawing, JSON; and what is on file."""
+"""Shows measurements as a table, bars, a drawing or JSON; loads recorded measurements."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ share of time in which an SQ is; resume: microseconds from when there is room fo
 permit; kIOPS: thousand completions in a second. ± is the half width of a 95 % confidence interval over {} runs, left
 out where it would round to 0.""".replace("\n", " ")
 RUNS = 5
-"""Runs of each that is on file."""
+"""The number of runs of each recorded measurement."""
 
 
 def cells(found: Measurement) -> list[str]:
-    """What was found as text, in the order of `HEADS`; where nothing can be said of the flow, why."""
+    """Returns a measurement as text, in the order of `HEADS`; or why there is no flow to show."""
     flow = found.flow
     if flow is None:
         return [*["-"] * 5, f"stuck at {min(found.stuck):,.0f} us in {len(found.stuck)} of {found.runs}", *["-"] * 3]
@@ -47,14 +47,14 @@ def _resume(found: Measurement, flow: Flow) -> list[str]:
 
 
 def table(found: Sequence[Measurement]) -> text.Table:
-    """A row for each instance and load."""
+    """Returns a table with a row for every instance and load."""
     common, short = text.shortened([f"{each.instance.name}/{each.load}" for each in found])
     rows = [[name, *cells(each)] for name, each in zip(short, found, strict=True)]
     return text.table(common, ["", *HEADS], rows, whole=[0] if max(map(len, "\n".join(short).split("\n"))) < 24 else [])
 
 
 def chart(found: Sequence[Measurement]) -> text.Table:
-    """Bars: CQ doorbells per completion, and the 99th percentile of the time to resume."""
+    """Returns bars of CQ doorbells per completion and of the 99th percentile of the time to resume."""
     flows = [each.flow for each in found]
     _, short = text.shortened([f"{each.instance.name}/{each.load}" for each in found])
     bells = [flow.cq_doorbells.value if flow and flow.cq_doorbells else None for flow in flows]
@@ -63,7 +63,7 @@ def chart(found: Sequence[Measurement]) -> text.Table:
 
 
 def plot(path: Path, found: Sequence[Measurement]) -> None:
-    """Draws the same to a file, with the half widths of the intervals, and all percentiles."""
+    """Draws the same values to a file, with confidence intervals and all percentiles."""
     from matplotlib.figure import Figure  # which need not be there
     from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
@@ -91,7 +91,7 @@ def plot(path: Path, found: Sequence[Measurement]) -> None:
 
 
 def as_json(found: Measurement) -> dict[str, Any]:
-    """What was found as plain data."""
+    """Returns a measurement as plain data."""
 
     def data(each: Mean | None) -> dict[str, float | None] | None:
         if each is None:
@@ -116,6 +116,6 @@ def as_json(found: Measurement) -> dict[str, Any]:
 
 
 def recorded(path: Path) -> list[list[str]]:
-    """The rows on file, each after its spread."""
+    """Loads the recorded rows, each after its spread."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))

@@ -1,6 +1,6 @@
-"""What a policy costs at real sizes, by simulation of the machine itself.
+"""Measures the costs of a policy at real sizes by simulating the machine.
 
-`measure(instance, load)` is for others to call.
+`measure(instance, load)` is the public function.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from uncork.engines.events.simulate import Measured, Simulator, seeds
 from uncork.engines.events.statistics import Mean, mean, percentiles
 
 WARM = 0.1
-"""The share of a run that is not measured: the queues fill."""
+"""The first part of a run, in which the queues fill and nothing is measured."""
 
 
 @dataclass(frozen=True)
 class Resume:
-    """Microseconds from when there is room for a corked SQ until its worker has a permit.
+    """Microseconds from when a corked SQ has room until its worker has a permit.
 
-    Percentiles, each a mean over the runs, and the longest of all.
+    Percentiles, each a mean over the runs, and the longest time of all runs.
     """
 
     p50: Mean
@@ -33,7 +33,7 @@ class Resume:
 
 @dataclass(frozen=True)
 class Flow:
-    """What the runs of one instance under a load showed, none of which got stuck.
+    """The measured rates of one instance under a load, if no run got stuck.
 
     Doorbells per completion posted (None if there was none); `elided`: the share of the moves of an index for which no
     doorbell was rung; `corked`: the share of time in which an SQ is corked; `rate`: completions in a second; `resume`
@@ -51,10 +51,10 @@ class Flow:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the runs of one instance under a load showed.
+    """The result of the runs of one instance under a load.
 
-    `stuck`: the microsecond from which nothing moved any more, of each run that came to that; if there is one there is
-    no `flow`. `waiting`: the longest that an SQ had been waiting at the end of a run, corked though there was room.
+    `stuck`: for every run that got stuck, the microsecond of its last step; if any run did, there is no `flow`.
+    `waiting`: the longest time that an SQ had been waiting at the end of a run, corked although the CQ had room.
     """
 
     instance: Instance
@@ -68,9 +68,9 @@ class Measurement:
 def measure(
     instance: Instance, under: load.Load, *, time: float, runs: int, seed: int, spread: float = load.SPREAD
 ) -> Measurement:
-    """Simulates an instance for `time` microseconds, so many times, independently of what other seeds give.
+    """Simulates `runs` runs of an instance of `time` microseconds each. Different seeds share no runs.
 
-    Raises `engines.events.simulate.OutOfRange` if it is not safe.
+    Raises `engines.events.simulate.OutOfRange` if a variable leaves its range.
     """
     simulator = Simulator(load.timed(instance.machine, instance.system, under, spread))
     found = [simulator.run(each, time * WARM, time) for each in seeds(seed, runs)]
@@ -100,7 +100,7 @@ def _ratio(numbers: Sequence[int], of: Sequence[int]) -> Mean | None:
 
 
 def _elided(rings: Sequence[int], moves: Sequence[int]) -> Mean | None:
-    # a run may end between a move and its ring, or begin there
+    # a run may begin or end between a move and its ring
     rung = _ratio([min(ring, moved) for ring, moved in zip(rings, moves, strict=True)], moves)
     return rung and Mean(1 - rung.value, rung.half)
 

@@ -1,6 +1,6 @@
 """Checks the museum of bugs: every variant is refuted, every fix is proved.
 
-`python -m uncork.museum.check docs properties/uncork_properties` writes the pages, and what is expected.
+`python -m uncork.museum.check docs properties/uncork_properties` writes the pages and the expected verdicts.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from uncork.decide.one import Checked
 from uncork.engines import Budget, Watch, unwatched
 
 FIXED = ("safety", "uncorked", "drains")
-"""What a fix has to have. Progress is another fault: several SQs starve one another on sound devices too."""
+"""Properties that a fix has to have. Progress is not among them: SQs starve one another on sound devices too."""
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A bug, and what was found of its variant and its fix at each of its sizes."""
+    """A bug, and the verdicts on its variant and its fix at every size."""
 
     bug: Bug
     shown: Shown
@@ -31,7 +31,7 @@ class Exhibit:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is not as the museum says: a variant that is not refuted, a fix that is not proved, or proves little."""
+        """The deviations: a variant that is not refuted, a fix that is not proved, or a vacuous proof."""
         wanted = Expected({self.shown.refutes: "refuted"}, None, None, frozenset())
         found = []
         for checked in self.variants:
@@ -41,7 +41,7 @@ class Exhibit:
 
 
 def check(bugs: Sequence[Bug], budget: Budget | None = None, watch: Watch = unwatched) -> Iterator[Exhibit]:
-    """The exhibits of those bugs that are shown, in order."""
+    """Returns the exhibits of the bugs that are shown, in order."""
     exhibited = [(bug, bug.shown) for bug in bugs if bug.shown is not None]
     instances = [design.at(*s) for _, shown in exhibited for s in shown.shapes for design in (shown.variant, shown.fix)]
     found = many.check(instances, FIXED, budget, watch)

@@ -18,9 +18,9 @@ from uncork.museum.check import check
 def museum(bugs: tuple[str, ...], max_states: int | None, max_memory: int | None, max_seconds: float | None) -> int:
     """Check the museum of bugs of real devices and drivers: each is refuted, and its fix is proved.
 
-    BUG is the name of one (default: all). docs/museum.md tells of them, and of those that are not shown.
+    BUG is the name of a bug (default: all bugs). docs/museum.md describes all bugs, including those that are not shown.
     """
-    from uncork.museum import show  # rich: as long as all that comes before
+    from uncork.museum import show  # imports rich: slow
     from uncork.render.terminal.text import Page
 
     known = {bug.name: bug for bug in BUGS}

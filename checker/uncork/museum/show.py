@@ -1,4 +1,4 @@
-"""What `uncork museum` prints."""
+"""Prints the output of `uncork museum`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uncork.render.terminal import text
 
 
 def table(exhibits: Sequence[Exhibit]) -> text.Table:
-    """Two rows for each exhibit: the variant and how it fails, the fix and where it does not."""
+    """Returns two rows for every exhibit: how the variant fails, and where the fix holds."""
     rows = []
     for each in exhibits:
         rows.append([each.bug.name, each.shown.variant.name, f"{each.shown.refutes} refuted {refuted(each)}"])
@@ -21,13 +21,13 @@ def table(exhibits: Sequence[Exhibit]) -> text.Table:
 
 
 def refuted(each: Exhibit) -> str:
-    """How the variants fail: a run for each size."""
+    """Returns how the variant fails at every size."""
     cells = [_cell(checked, each.shown.refutes) for checked in each.variants]
     return ", ".join(each.removeprefix("refuted ") for each in cells)
 
 
 def proved(each: Exhibit) -> str:
-    """Whether the fixes hold, and at which sizes."""
+    """Returns whether the fix holds, and at which sizes."""
     words = {_cell(checked, row).split(" ")[0] for checked in each.fixes for row in FIXED}
     said = "proved" if words == {"proved"} else " and ".join(sorted(words))
     return f"{said} at {', '.join(checked.instance.name.split('/')[3] for checked in each.fixes)}"

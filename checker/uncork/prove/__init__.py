@@ -1,1 +1,1 @@
-"""`uncork prove` and `uncork verify`: for queues of every size."""
+"""`uncork prove`: proofs for queues of every size, and their certificates."""

@@ -1,4 +1,4 @@
-"""Certificates of proofs for all sizes: what was proved, as obligations that others can check; written, and checked."""
+"""Writes and checks certificates of proofs for all sizes: obligations that other solvers can check."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from uncork.engines.deductive import shown
 from uncork.prove.proof import LEAST, Part, argued, claim, tried_of
 
 MANIFEST, WORDS = "manifest.json", "need-event.smt2"
-"""The files of a certificate that says what is in it, and that which says why 16-bit arithmetic is that of the ring."""
+"""File names: the manifest, and the obligation that 16-bit arithmetic agrees with ring arithmetic."""
 
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a certificate has of a part: the lemmas that hold, the properties that have obligations that do not.
+    """One part of a certificate: the lemmas that hold, and the properties with an obligation that fails.
 
-    `proved` are the rows that follow, out of so many that were `tried`; `files` the obligations, by the name of a file.
+    `proved` are the rows that follow, out of `tried` rows. `files` maps file names to obligations.
     """
 
     several: bool
@@ -50,12 +50,12 @@ class Shown:
 
     @property
     def place(self) -> str:
-        """The folder of its files."""
+        """The folder of the part's files."""
         return "several" if self.several else "one"
 
 
 def prepare(folder: str, inputs: Iterable[str | Path | None] = ()) -> None:
-    """Tries before any work that a certificate can be written to a folder; makes those that it is in.
+    """Checks before any work that a certificate can be written to a folder. Makes the parent folders.
 
     Raises `InstanceError` if the folder is there and is no obligations.
     """
@@ -66,18 +66,18 @@ def prepare(folder: str, inputs: Iterable[str | Path | None] = ()) -> None:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
         elif not _is_certificate(path):
-            raise InstanceError(f"{folder} is there already, and is no certificate: name a folder that is not")
+            raise InstanceError(f"{folder} exists and is no certificate: name a new folder")
     writable([str(path / MANIFEST) if path.exists() else str(path)], inputs)
 
 
 def _is_certificate(folder: Path) -> bool:
-    """Whether nothing is lost if a certificate takes the place of a folder."""
+    """Returns whether a certificate may replace a folder without any loss."""
     files = [path for path in folder.rglob("*") if not path.is_dir()]
     return folder / MANIFEST in files and all(path.suffix == ".smt2" or path.name == MANIFEST for path in files)
 
 
 def write(folder: Path, design: Design, parts: Sequence[Part]) -> None:
-    """Writes a certificate of what is proved: a manifest and, for each part, its obligations. All of it or nothing.
+    """Writes a certificate: a manifest and the obligations of every part. All files are written, or none.
 
     Raises `InstanceError` if the folder is there and is no obligations.
     """
@@ -107,7 +107,7 @@ def write(folder: Path, design: Design, parts: Sequence[Part]) -> None:
 
 
 def _manifest(design: Design, parts: Sequence[Shown]) -> dict[str, Any]:
-    """What a certificate says of itself."""
+    """Returns the manifest of a certificate."""
     return {
         "format": FORMAT,
         "claims": [claim(part.several, part.least, part.proved, part.tried) for part in parts],
@@ -137,16 +137,16 @@ def _words(design: Design) -> str:
 
 @dataclass(frozen=True)
 class Verified:
-    """What came of checking a certificate: its claims, how many obligations each solver proved, in how many seconds."""
+    """The result of checking a certificate: its claims, and the number of obligations that each solver proved."""
 
     claims: Sequence[str]
     proved: Mapping[str, int]
 
 
 def verify(folder: Path, solvers: Sequence[str] = obligations.SOLVERS) -> Verified:
-    """Checks a certificate: its obligations are those of the model at hand, and each solver proves them all.
+    """Checks a certificate: its obligations are those of the installed model, and each solver proves them all.
 
-    What its manifest says has to be what these obligations show, and all of it. Raises `ReplayError` if it is rejected.
+    The manifest has to claim exactly what these obligations show. Raises `ReplayError` if the certificate is rejected.
     """
     manifest = _read(folder / MANIFEST)
     try:
@@ -156,17 +156,17 @@ def verify(folder: Path, solvers: Sequence[str] = obligations.SOLVERS) -> Verifi
         raise ReplayError(f"{folder / MANIFEST}: {error}") from None
     texts |= {f"{part.place}/{name}": text for part in parts for name, text in part.files.items()}
     _same_files(folder, texts)
-    made = _manifest(design, parts) | {"solvers": manifest["solvers"]}  # of who proved it; those here do it again
+    made = _manifest(design, parts) | {"solvers": manifest["solvers"]}  # the versions of the original solvers
     said, shows = dict(_flat(manifest)), dict(_flat(made))
     for at in {**shows, **said}:
         is_, has_to_be = said.get(at, "not there"), shows.get(at, "nothing of that name")
         if is_ != has_to_be:
-            raise ReplayError(f"{folder / MANIFEST}: {at} is {is_:.200}, and its obligations show {has_to_be:.200}")
-    with signals.deaf():
+            raise ReplayError(f"{folder / MANIFEST}: {at} is {is_:.200}, but its obligations show {has_to_be:.200}")
+    with signals.ignore_sigint():
         pool = ProcessPoolExecutor(2, get_context("spawn"), signals.born)
     proved = dict.fromkeys(solvers, 0)
     try:
-        with signals.deaf():
+        with signals.ignore_sigint():
             asked = {(solver, name): pool.submit(obligations.ask, solver, text) for solver in solvers
                      for name, text in texts.items()}  # fmt: skip
         for (solver, name), answers in asked.items():
@@ -177,28 +177,28 @@ def verify(folder: Path, solvers: Sequence[str] = obligations.SOLVERS) -> Verifi
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A manifest of this form and version; raises `ReplayError` for any other."""
+    """Reads a manifest of this format and version. Raises `ReplayError` for any other file."""
     try:
         manifest = jsontext.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ReplayError(f"{path} cannot be read: {error}") from None
     match manifest:
         case {"format": int(form)} if form != FORMAT:
-            raise ReplayError(f"{path}: the format {form} is not known, {FORMAT} is")
+            raise ReplayError(f"{path}: format {form} is not known: this uncork reads format {FORMAT}")
         case {"uncork": str(version)} if version != __version__:
             raise ReplayError(f"{path}: it is of uncork {version!r:.80}, and this is {__version__}: prove it again")
         case {"format": int(), "uncork": str(), "solvers": {"z3": str()}}:
             return dict(manifest)
-    raise ReplayError(f"{path}: it does not say of which format it is, of which uncork, and of which z3")
+    raise ReplayError(f"{path}: it does not name its format, its version of uncork and its version of z3")
 
 
 def _again(manifest: Mapping[str, Any]) -> tuple[Design, list[Shown]]:
-    """What the model at hand shows, of the design and with the lemmas that a manifest names."""
+    """Returns what the installed model shows of the manifest's design with the manifest's lemmas."""
     match manifest:
         case {"design": [str(device), str(guest), str(policy)], "overrides": [*overrides], "parts": [_, *_] as parts}:
             design = Design(device, guest, policy, dict(parse(str(each)) for each in overrides))
         case _:
-            raise LookupError("it names no design, or none of its parts")
+            raise LookupError("it names no design or no parts")
     shows: list[Shown] = []
     for part in parts:
         match part:
@@ -207,7 +207,7 @@ def _again(manifest: Mapping[str, Any]) -> tuple[Design, list[Shown]]:
                     raise LookupError(f"a part about a CQ of {least} entries, or a second one, is none of a proof's")
                 shows.append(_shown(design, several, least, list(map(str, lemmas)), list(map(str, unproved))))
             case _:
-                raise LookupError("a part of it does not say what it is about, and with which lemmas")
+                raise LookupError("a part names no subject or no lemmas")
     return design, shows
 
 
@@ -222,7 +222,7 @@ def _shown(design: Design, several: bool, least: int, lemmas: Sequence[str], unp
 
 
 def _same_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Raises `ReplayError` unless a certificate has these files besides its manifest, and no other."""
+    """Raises `ReplayError` unless a certificate has exactly these files besides its manifest."""
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - {MANIFEST}
     for name in sorted(there ^ texts.keys()):
         what = "is no file of the proof" if name in there else "is missing"
@@ -235,7 +235,7 @@ def _same_files(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def _flat(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
-    """The parts of a JSON value that have no parts, each with where it is."""
+    """Yields the leaves of a JSON value, each with its path."""
     if not value or not isinstance(value, dict | list):
         yield at, json.dumps(value)
         return
@@ -249,5 +249,5 @@ def _all_proved(where: str, text: str, answers: Sequence[obligations.Answer]) ->
         if each.said != "unsat":
             raise ReplayError(f"{where} does not prove {each.obligation!r}: {each.said}")
     if [each.obligation for each in answers] != wanted:
-        raise ReplayError(f"{where} answered to {len(answers)} obligations, of {len(wanted)}")
+        raise ReplayError(f"{where} answered {len(answers)} of {len(wanted)} obligations")
     return len(wanted)

@@ -1,4 +1,4 @@
-"""The command for queues of every size: `uncork prove`."""
+"""The command that proves designs for queues of every size: `uncork prove`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from uncork.decide.gate import worst
 @click.option(
     "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice (see: uncork show). Repeatable."
 )
-@click.option("--certificate", type=click.Path(file_okay=False), help="Write the obligations to this folder.")
+@click.option("--certificate", type=click.Path(file_okay=False), help="Write the proof obligations to this folder.")
 def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, ...], certificate: str | None) -> int:
     """Prove a design for every queue size: with one SQ, and with any number of them.
 
-    Where the proof fails, the step that breaks it is named, and small sizes are searched for a real failure.
+    If the proof fails, uncork names the step that breaks it and searches small sizes for a counterexample.
     """
     from uncork.prove import certificate as files
-    from uncork.prove import proof, show  # z3 and rich take as long to import as all else
+    from uncork.prove import proof, show  # imports z3 and rich: slow
     from uncork.render.terminal.text import Page
 
     design = Design(device, guest, policy, parse_all(overrides))

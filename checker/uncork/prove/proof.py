@@ -1,4 +1,4 @@
-"""Proves designs for queues of every size: what `uncork prove` does, without a word of output."""
+"""Proves designs for queues of every size, without printing anything."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from uncork.engines import Budget, Tick, Watch, unwatched
 from uncork.engines.deductive import Failure, Judgement, judge
 
 LEAST = (2, 3)
-"""The least sizes of the CQ that are tried: a design may be good from 3 entries up."""
+"""The least CQ sizes that are tried: some designs are live only from 3 entries up."""
 REAL = {False: ((1, 2, 2), (1, 3, 2), (1, 3, 3)), True: ((2, 2, 2), (2, 2, 3), (3, 2, 2))}
-"""Sizes at which a design that is not proved is looked at: does it fail there? By whether it has several SQs."""
+"""Sizes searched for a failure of an unproved design, by whether it has several SQs."""
 
 SMALL = 3_000_000
-"""States after which such a look ends."""
+"""Budget of states for such a search."""
 
 
 def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list[Property]]:
-    """The proof for a design, with one SQ or any number, and the properties that it is about."""
+    """Returns the proof argument for a design (one SQ or several), and the design's properties."""
     machine = AnySize(design.at(1, 2, 2).choices, find_policy(design.policy), several=several, least=least)
     found = system(design.name, machine)
     return argument(machine, found), properties(machine, found)
@@ -38,9 +38,9 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
 
 @dataclass(frozen=True)
 class Part:
-    """What was found for one SQ, or for several, with a CQ of at least so many entries.
+    """The result for one SQ, or for several, with a CQ of at least `least` entries.
 
-    `rows` tells of each property that was tried whether it is proved and, where it is not, what failed.
+    `rows` maps every tried property to whether it is proved, and to what failed.
     """
 
     several: bool
@@ -72,7 +72,7 @@ def claim(several: bool, least: int, proved: Sequence[str], tried: int) -> str:
 
 
 def prove(design: Design, several: bool, watch: Watch = unwatched) -> list[Part]:
-    """For every size; and where that fails and something more can be proved of larger CQs, for those too."""
+    """Proves a design for every size. If that fails, also for larger CQs, if more can be proved there."""
     parts: list[Part] = []
     for least in LEAST:
         part = patiently(partial(_part, design, several, least, watch))
@@ -94,13 +94,13 @@ def _part(design: Design, several: bool, least: int, watch: Watch) -> Part:
 
 
 def tried_of(found: Argument, stated: Sequence[Property]) -> list[Property]:
-    """The properties that a proof is about."""
+    """Returns the properties that a proof is about."""
     named = {d.prop.name for d in found.descents} | {r.prop.name for r in found.responses}
     return [prop for prop in stated if prop.row == "safety" or prop.name in named]
 
 
 def failing(design: Design, several: bool, rows: Sequence[str], watch: Watch) -> list[Checked]:
-    """Small instances at which one of these properties really fails, with the runs that show it."""
+    """Returns small instances with a counterexample to one of these properties."""
     instances = [design.at(*shape) for shape in REAL[several]]
     every = many.check(instances, rows, Budget(states=SMALL), watch)
     return [each for each in every if any(isinstance(row.verdict, Refuted) for row in each.rows)]

@@ -1,4 +1,4 @@
-"""What `uncork prove` prints: what is proved for which sizes, and where a proof fails, in a state that shows why."""
+"""Prints the output of `uncork prove`: what is proved for which sizes, or the state in which the proof fails."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from uncork.prove.proof import Part
 from uncork.render.terminal.text import Page
 
 _LISTED = 6
-"""Obligations that are listed one by one."""
+"""The most failed obligations that are listed one by one."""
 
 
 def report(to: Page, design: Design, parts: Sequence[Part], real: Sequence[Checked]) -> Exit:
-    """Prints what was found for one SQ, or for several; gives the exit code."""
+    """Prints the result for one SQ, or for several. Returns the exit code."""
     for part in parts:
         kept, all_ = len(part.judgement.kept), part.judgement.proved
         to.say(f"{design.name}: {part.claim}", "bold green" if part.live else "bold red")
@@ -32,7 +32,7 @@ def report(to: Page, design: Design, parts: Sequence[Part], real: Sequence[Check
         _tell_real(to, checked)
     if real:
         return Exit.SAFETY if _refuted(real, "safety") else Exit.LIVENESS
-    to.say(f"open: {', '.join(lacking)} not proved, and not refuted at the small sizes that were looked at", "magenta")
+    to.say(f"open: {', '.join(lacking)} not proved, and not refuted at the small sizes searched", "magenta")
     return Exit.OPEN
 
 
@@ -58,7 +58,7 @@ def _tell_why(to: Page, part: Part, row: str) -> None:
         to.say(f"    and {len(against) - _LISTED} more")
     first = against[0]
     if first.state is None:
-        to.say("  The solver gave up on the first of them.")
+        to.say("  The solver gave up on the first obligation.")
         return
     said = next((lemma.says for lemma in part.judgement.dropped if lemma.name == first.obligation.about), "")
     if said:
@@ -66,13 +66,13 @@ def _tell_why(to: Page, part: Part, row: str) -> None:
     for action in part.judgement.argument.system.actions:
         if action.name == first.obligation.step:
             to.say(f"  {action.name}, by the {action.actor}: {action.doc}")
-    to.say("  In this state it does not keep to that (positions do not wrap; whether a run leads here is not said):")
+    to.say("  The step breaks the lemma in this state (positions do not wrap; the state may be unreachable):")
     for line in _state(first.state):
         to.say(f"    {line}")
 
 
 def _state(state: Mapping[str, Value]) -> list[str]:
-    """A state as lines: the sizes, and a line for each record."""
+    """Returns a state as lines: the sizes, then one line for every record."""
     sizes = {name: value for name, value in state.items() if "." not in name}
     lines = ["sizes: " + ", ".join(f"{name} = {value}" for name, value in sizes.items())]
     named = [(name.split(".", 1), value) for name, value in state.items() if "." in name]
@@ -83,5 +83,5 @@ def _state(state: Mapping[str, Value]) -> list[str]:
 
 
 def unproved(parts: Sequence[Part]) -> list[str]:
-    """The properties that are not proved for every size."""
+    """Returns the properties that are not proved for every size."""
     return [row for row in parts[0].rows if row not in parts[0].proved]

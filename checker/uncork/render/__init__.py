@@ -1,1 +1,1 @@
-"""Traces, tables and progress for people and for other programs. Rich is imported only here."""
+"""Shows traces, tables and progress to people and to other programs. Only this package imports rich."""

@@ -1,6 +1,6 @@
-"""Traces as ITF JSON, Apalache's Informal Trace Format (ADR-015).
+"""Reads and writes traces as ITF JSON, Apalache's Informal Trace Format (ADR-015).
 
-`vars`, `states`, `loop`, and `#meta` for the rest.
+The fields are `vars`, `states`, `loop`, and `#meta` for the rest.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ FORMAT = "https://apalache-mc.org/docs/adr/015adr-trace.html"
 
 
 class FormatError(ValueError):
-    """A text is not a trace; the message says why."""
+    """A text is not an ITF trace. The message says why."""
 
 
 def dumps(trace: Trace, meta: Mapping[str, Any]) -> str:
-    """A trace as text, a state a line. `meta` goes under `#meta`, beside the action that leads to each state."""
+    """Returns a trace as text, one state per line. `meta` and the actions go under `#meta`."""
     closing = trace.steps[-1] if trace.loop is not None and not trace.stuck else None
     head: dict[str, Any] = {"format": "ITF", "format-description": FORMAT, **meta}
     if closing is not None:
@@ -40,9 +40,9 @@ def dumps(trace: Trace, meta: Mapping[str, Any]) -> str:
 
 
 def loads(content: str) -> tuple[Trace, dict[str, Any]]:
-    """The trace and the `#meta` of a text; raises `FormatError`.
+    """Returns the trace and the `#meta` of a text. Raises `FormatError`.
 
-    Whether it is a run of anything is for `replay` to say.
+    The trace is not replayed: call `replay` for that.
     """
     try:
         found = jsontext.loads(content)
@@ -62,7 +62,7 @@ def loads(content: str) -> tuple[Trace, dict[str, Any]]:
     loop = found.get("loop")
     if loop is not None and (type(loop) is not int or not 0 <= loop < len(states)):
         last = len(states) - 1
-        raise FormatError(f"the loop starts at the number of a state, 0 to {last}, not at {json.dumps(loop):.80}")
+        raise FormatError(f"'loop' has to be the number of a state, 0 to {last}, not at {json.dumps(loop):.80}")
     if "closing" in meta and loop is None:
         raise FormatError("it has a step that closes a loop, and no loop")
     return Trace(tuple(states), tuple(steps), loop), meta

@@ -1,4 +1,4 @@
-"""A trace as a Mermaid sequence chart: actors as lanes, a box round the loop."""
+"""Writes a trace as a Mermaid sequence chart: actors as lanes, a box round the loop."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SYNTAX = {"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", "%": "#37;", "`":
 
 
 def chart(system: System, prop: Property, trace: Trace, most: int | None = None) -> str:
-    """The chart's source; where it would have more than `most` characters, steps in its middle are left out.
+    """Returns the chart's source. Beyond `most` characters, steps in the middle are left out.
 
-    Then a note in the chart says which.
+    A note in the chart then says which steps.
     """
     steps = list(story.lines(system, trace))
     lanes = {actor: f"A{number}" for number, actor in enumerate(dict.fromkeys(line.actor for line in steps))}
@@ -55,7 +55,7 @@ def _size(lines: Sequence[str]) -> int:
 
 
 def _kept(told: Sequence[str], room: int | None, note: str) -> tuple[int, int]:
-    """How many steps are kept at the beginning, and at the end beside a note: all of them if there is room."""
+    """Returns how many steps are kept at the beginning and at the end; all steps if they fit."""
     if room is None or _size(told) <= room:
         return len(told), 0
     room -= _size([note])
@@ -69,5 +69,5 @@ def _kept(told: Sequence[str], room: int | None, note: str) -> tuple[int, int]:
 
 
 def _quoted(words: str) -> str:
-    """Text without what Mermaid takes for syntax."""
+    """Returns text without Mermaid's syntax characters."""
     return "".join(_SYNTAX.get(letter, letter) for letter in words)

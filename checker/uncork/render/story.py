@@ -1,6 +1,6 @@
-"""A trace as a story, in plain data: what each step did and changed, and what became of those who could have helped.
+"""Tells a trace as plain data: what every step did and changed, and why no actor ended the wait.
 
-Every textual form of a trace (terminal, Mermaid) is made from this.
+Every textual form of a trace (terminal, Mermaid) is made from this data.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from uncork.core.system import Action, RingPicture, System
 from uncork.core.trace import Trace, owed
 
 _DRAWN = 8
-"""Rings of up to so many slots are drawn; of larger ones the indices are told as numbers."""
+"""Rings of up to this many slots are drawn; for larger rings, indices are printed as numbers."""
 
 
 @frozen
 class Line:
-    """One step: its number, who did it, what, the rings that changed (drawn) and the other changes."""
+    """One step: its number, its actor, what the actor did, the changed rings (drawn) and other changes."""
 
     number: int
     actor: str
@@ -33,7 +33,7 @@ class Line:
 
 
 def lines(system: System, trace: Trace) -> Iterator[Line]:
-    """The steps of a trace."""
+    """Returns the steps of a trace."""
     for index, name in enumerate(trace.steps):
         action = system.action(name)
         before, after = trace.states[index], trace.after(index)
@@ -59,7 +59,7 @@ def _marked(picture: RingPicture) -> list[str]:
 
 
 def draw(picture: RingPicture, state: State) -> str:
-    """A ring: its slots in order, each with the marks that stand there and a dot for each entry."""
+    """Draws a ring: its slots in order, with the marks at every slot and a dot for every entry."""
     slots = []
     contents = state[picture.slots] if picture.slots else ()
     assert isinstance(contents, tuple)
@@ -71,7 +71,7 @@ def draw(picture: RingPicture, state: State) -> str:
 
 
 def rings(system: System, state: State) -> Iterator[tuple[str, list[str]]]:
-    """Every ring as it stands, large ones in numbers; each with the variables that it shows."""
+    """Yields every ring as text (large rings in numbers), with the variables that the text shows."""
     for picture in system.pictures:
         shown = _marked(picture)
         if picture.size <= _DRAWN:
@@ -85,7 +85,7 @@ def rings(system: System, state: State) -> Iterator[tuple[str, list[str]]]:
 
 
 def legend(system: System) -> str:
-    """What the marks on the rings mean."""
+    """Explains the marks on the rings."""
     meaning: dict[str, str] = {}
     for picture in system.pictures:
         for mark, variable in picture.marks:
@@ -95,7 +95,7 @@ def legend(system: System) -> str:
 
 
 def headline(prop: Property, trace: Trace) -> str:
-    """What went wrong, in a sentence."""
+    """Returns a sentence that says what went wrong."""
     last = trace.states[-1]
     match prop:
         case InRange():
@@ -107,7 +107,7 @@ def headline(prop: Property, trace: Trace) -> str:
 
 
 def ending(trace: Trace) -> str:
-    """How the run goes on after its last step."""
+    """Returns how the run continues after its last step."""
     if trace.loop is None:
         return ""
     if trace.stuck:
@@ -116,7 +116,7 @@ def ending(trace: Trace) -> str:
 
 
 def wakers(system: System, prop: Property, trace: Trace) -> list[Line]:
-    """The last time that each step was taken that could have ended the wait, in the order of the trace."""
+    """Returns the last occurrence of every step that could have ended the wait, in order of the trace."""
     if not isinstance(prop, NotForever):
         return []
     last = {line.action: line for line in lines(system, trace) if system.action(line.action).family in prop.wakers}
@@ -124,7 +124,7 @@ def wakers(system: System, prop: Property, trace: Trace) -> list[Line]:
 
 
 def obligations(system: System, trace: Trace) -> tuple[list[Action], list[tuple[str, list[Action]]]]:
-    """The fair actions that the loop takes, and those of steps it cannot take, by the condition that forbids them."""
+    """Returns the fair actions that the loop takes, and the others grouped by the condition that disables them."""
     if trace.loop is None:
         return [], []
     loop = trace.states[trace.loop :]
@@ -149,7 +149,7 @@ def _reason(action: Action, loop: tuple[State, ...]) -> str:
 
 
 def _why_not(condition: Expr, loop: tuple[State, ...]) -> str:
-    """A condition that is false throughout, told by the values of its variables."""
+    """Describes a condition that is false throughout by the values of its variables."""
     read = variables(condition)
     if condition.op == "==" and len(read) == 1 and condition.args[0].op == "var":
         return f"{read[0].value} is {_values(read[0], loop)}"

@@ -1,1 +1,1 @@
-"""`uncork report`: verdicts and counterexamples, as one page."""
+"""`uncork report`: writes verdicts and counterexamples as one HTML page."""

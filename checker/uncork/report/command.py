@@ -1,4 +1,4 @@
-"""The command that writes verdicts and counterexamples as a page for browsers."""
+"""The command that writes verdicts and counterexamples as one HTML page: `uncork report`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uncork.museum.check import check
 @click.command(cls=Command)
 @filtered
 @click.option(
-    "--museum/--no-museum", "museum", default=None, help="The museum of bugs too. Default: if nothing is filtered."
+    "--museum/--no-museum", "museum", default=None, help="Include the museum of bugs. Default: if no filter is given."
 )
 @click.option(
     "--output",
@@ -36,10 +36,10 @@ def report(
 ) -> int:
     """Check as `uncork check` does, and write verdicts and counterexamples to one HTML file, to step through.
 
-    The file needs no network. It has the museum of bugs, and what is recorded of costs. Every counterexample is
-    replayed before it is written. A page that is written exits 0 whatever it says: `uncork check` is the gate.
+    The file needs no network. It includes the museum of bugs and recorded costs. Every counterexample is replayed
+    before it is written. The exit code is 0 whatever the verdicts: `uncork check` is the gate.
     """
-    from uncork.report import data  # numba and rich: ten times what comes before
+    from uncork.report import data  # imports numba and rich: slow
 
     instances, left_out = selection.fitting(selection.select(filters))
     writable([output], [own_file(each.policy) for each in instances])

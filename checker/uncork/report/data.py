@@ -1,4 +1,4 @@
-"""What `uncork report` writes: verdicts, counterexamples, the museum and recorded costs, as data for one page."""
+"""Collects verdicts, counterexamples, the museum and recorded costs as data for the page of `uncork report`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from uncork.report.sources import pieces
 
 
 class Pool:
-    """Data that many refer to by number, each kept once."""
+    """Shared data, each item kept once and referred to by number."""
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
         self.all: list[Any] = []
 
     def add(self, data: Any) -> int:
-        """The number of what is equal to `data`."""
+        """Returns the number of the item equal to `data`."""
         number = self._known.setdefault(json.dumps(data), len(self.all))
         if number == len(self.all):
             self.all.append(data)
@@ -45,14 +45,14 @@ class Pool:
 
 @dataclass(frozen=True)
 class Written:
-    """A page, and how many counterexamples are in it."""
+    """A page, and the number of its counterexamples."""
 
     html: str
     runs: int
 
 
 def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
-    """The page; raises `ReplayError` if a counterexample is rejected on replay."""
+    """Returns the page. Raises `ReplayError` if a counterexample does not replay."""
     from uncork.render.html.page import page  # jinja2
 
     recorded = expected.recorded()
@@ -126,14 +126,14 @@ def _polling(found: Iterable[Checked]) -> list[str]:
 
 
 def counts(found: Sequence[Checked]) -> str:
-    """How many instances, and how many verdicts of which kind."""
+    """Returns a sentence: the number of instances, and of verdicts of every kind."""
     verdicts = [row.verdict.word for checked in found for row in checked.rows]
     counted = ", ".join(f"{verdicts.count(each)} {each}" for each in ("proved", "refuted", "open") if each in verdicts)
     return f"{len(found)} instance{'s' * (len(found) != 1)}, {len(verdicts)} verdicts: {counted}"
 
 
 def _tables(found: Sequence[Checked], told: dict[str, dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """A table for each device and guest: a line for each policy, a column for each shape."""
+    """Returns a table for every device and guest: a line for every policy, a column for every shape."""
     pairs = dict.fromkeys((c.instance.device, c.instance.guest, _overrides(c.instance)) for c in found)
     for pair in pairs:
         here = [c.instance for c in found if (c.instance.device, c.instance.guest, _overrides(c.instance)) == pair]
@@ -148,7 +148,7 @@ def _tables(found: Sequence[Checked], told: dict[str, dict[str, Any]]) -> Iterab
 
 
 def _cell(instance: Instance, said: str, unexpected: Sequence[str] = (), row: str = "") -> dict[str, Any]:
-    """A verdict to follow: what it says, its kind, where it leads to, and whether it is as expected."""
+    """Returns a linked verdict: its text, kind, target, and whether it is as expected."""
     kind = said.split(" ")[0].lower()
     return {"name": instance.name, "row": row, "word": said, "kind": kind, "unexpected": bool(unexpected)}
 
@@ -190,20 +190,20 @@ def _exhibit(each: Exhibit, told: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _failing(checked: Checked, name: str) -> dict[str, Any]:
-    """How a variant fails the property that it is there for."""
+    """Returns how a variant fails the property that its bug violates."""
     verdict = next(row.verdict for row in checked.rows if row.property == name)
     return _cell(checked.instance, expected.cell(verdict.word, *verdict.steps), row=name)
 
 
 def _holding(checked: Checked) -> dict[str, Any]:
-    """Whether a fix has all that it has to have."""
+    """Returns whether a fix has all required properties."""
     words = {row.verdict.word for row in checked.rows}
     return _cell(checked.instance, next((each for each in ("refuted", "open") if each in words), "proved"))
 
 
-# -- what was recorded of costs ----------------------------------------------------------------------------------------
+# -- recorded costs ----------------------------------------------------------------------------------------------------
 def _costs(found: Iterable[Checked]) -> dict[str, Any]:
-    """The recorded costs and measurements of what is on the page."""
+    """Returns the recorded costs and measurements of the instances on the page."""
     shown = {(c.instance.device, c.instance.guest, c.instance.policy) for c in found}
     folder = Path(str(files("uncork_properties"))) / "recorded"
     exact = [row for row in costs.load(folder / "costs.csv") if _design(row["instance"]) in shown]

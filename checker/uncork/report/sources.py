@@ -1,6 +1,6 @@
-"""The sources that the catalogue and the museum name in prose, with links where it is known what is meant.
+"""Adds links to the sources that the catalogue and the museum name in prose.
 
-A file is linked at the commit that is named with it, else as it is today, which may not be what was read.
+A file is linked at the commit named with it; without a commit, at today's version, which may differ from what was read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HOMES = {
     "FreeBSD": _GITHUB.format("freebsd/freebsd-src"),
     "illumos": _GITHUB.format("illumos/illumos-gate"),
 }
-"""Where the projects that are named have their files."""
+"""The web addresses of the files of the named projects."""
 
 _COMMIT = r"[0-9a-f]{8,40}"
 _FILE = re.compile(
@@ -33,7 +33,7 @@ _LINK = re.compile(r"https://[^\s(),;]+[^\s(),;.]")
 
 
 def pieces(prose: str) -> list[tuple[str, str]]:
-    """The text in pieces, each with the address that it stands for, or with none."""
+    """Returns the text in pieces, each with its address or the empty string."""
     found, end = [], 0
     for start, stop, address in sorted(_found(prose)):
         if start >= end:
@@ -46,7 +46,7 @@ def _found(prose: str) -> Iterator[tuple[int, int, str]]:
     for match in _LINK.finditer(prose):
         yield *match.span(), match[0]
     for match in _FILE.finditer(prose):
-        if prose.startswith(" before ", match.end()):  # today's file is another one
+        if prose.startswith(" before ", match.end()):  # today's file is a different one
             continue
         commit = match["commit"] or match["at"] or "HEAD"
         yield *match.span("path"), _HOMES[match["home"]].format(commit=commit, path=match["path"])

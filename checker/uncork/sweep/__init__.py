@@ -1,1 +1,1 @@
-"""`uncork sweep`: many instances, and a file that keeps what is found."""
+"""`uncork sweep`: decides many instances and keeps the verdicts in a file."""

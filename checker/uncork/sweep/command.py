@@ -1,4 +1,4 @@
-"""The command that decides many instances, and keeps what it finds: `uncork sweep`."""
+"""The command that decides many instances and keeps the verdicts: `uncork sweep`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     "--db",
     required=True,
     type=click.Path(dir_okay=False),
-    help="Where verdicts are kept: an SQLite file, made if it is not there. What it knows is not searched again.",
+    help="SQLite file that keeps the verdicts; created if missing. Verdicts in it are not searched again.",
 )
-@listed("--property", "property_", help=f"Of {', '.join(ROWS)}.")
+@listed("--property", "property_", help=f"Properties, of {', '.join(ROWS)}.")
 @click.option(
     "--engine",
     type=click.Choice(["explicit", "bmc", "induction", "all"]),
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="As for uncork check.",
 )
-@click.option("--jobs", type=click.IntRange(1, 1024), help="Processes here. Default: a core each.")
-@click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler (tcp://host:8786), whose workers do it instead.")
+@click.option("--jobs", type=click.IntRange(1, 1024), help="Processes on this machine. Default: one per core.")
+@click.option("--cluster", metavar="ADDRESS", help="Search on this Dask scheduler's workers (tcp://host:8786).")
 @click.option(
     "--retries",
     type=click.IntRange(min=0),
     default=2,
     show_default=True,
-    help="Further tries of an instance whose worker dies: killed, or out of memory.",
+    help="Further tries of an instance whose worker dies (killed, or out of memory).",
 )
-@click.option("--recheck", is_flag=True, help="Search again what another engine or version decided, and compare.")
+@click.option("--recheck", is_flag=True, help="Search again what another engine or version decided; compare.")
 @click.option(
     "--json",
     "json_",
@@ -69,17 +69,17 @@ def sweep(
     max_memory: int | None,
     max_seconds: float | None,
 ) -> int:
-    """Decide many instances, on all cores or on a cluster, and keep what is found in a file.
+    """Decide many instances, on all cores or on a cluster, and keep the verdicts in a file.
 
-    Filters are those of uncork check, and several values of each make products. Each instance is kept as it ends: the
-    same command goes on where the last one was cut off, and tries again what was open under a smaller budget. Nothing
-    is compared with what is expected.
+    Filters are those of uncork check; several values of several filters are all combined. Every verdict is kept as
+    soon as it is found: the same command resumes an interrupted sweep, and retries instances that were open under a
+    smaller budget. Verdicts are not compared with expected ones.
     """
     if jobs and cluster:
-        raise click.UsageError("--jobs is for this machine: how many workers a cluster has is its own")
+        raise click.UsageError("--jobs is for this machine: leave it out with --cluster, which has its own workers")
     from uncork.render.terminal.text import Page  # rich
     from uncork.sweep import show
-    from uncork.sweep.plan import Asked, Sweep  # numpy and other processes: four times what comes before
+    from uncork.sweep.plan import Asked, Sweep  # imports numpy and starts processes: slow
     from uncork.sweep.store import Store
     from uncork.sweep.workers import Cluster, local
 
@@ -112,9 +112,7 @@ def sweep(
         codes.append(Exit.OPEN)
     if interrupted:
         left = len(this.tasks) - this.searched
-        errors.say(
-            f"interrupted: {left} of {len(this.tasks)} searches are left, and the same command goes on with them"
-        )
+        errors.say(f"interrupted: {left} of {len(this.tasks)} searches are left; the same command resumes them")
         return Exit.INTERRUPTED
     return worst(codes)
 
@@ -122,7 +120,7 @@ def sweep(
 def _limit(
     states: int | None, mebibytes: int | None, seconds: float | None, jobs: int, cluster: Cluster | None
 ) -> Budget:
-    """The budget of each instance; of memory, its share of this machine's, or half of the smallest worker's."""
+    """Returns the budget of an instance. Memory: an equal share of this machine, or half of the smallest worker."""
     given = budget(states, mebibytes, seconds, 1)
     if mebibytes is not None:
         return given

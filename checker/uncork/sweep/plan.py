@@ -1,4 +1,4 @@
-"""A sweep: many independent instances, what the file knows of them, and what is still to be searched."""
+"""A sweep: many independent instances, their verdicts in the file, and the searches that are left."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from uncork.sweep.workers import Died, Results, Task
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of each instance; `recheck` asks again what another engine or version has decided."""
+    """The question asked of every instance. `recheck` searches again what another engine or version decided."""
 
     rows: tuple[str, ...]
     budget: Budget
@@ -27,7 +27,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Known:
-    """An instance, its system, and of each property the verdict that counts, as far as there is one."""
+    """An instance, its system's fingerprint, and the best known verdict on every property."""
 
     instance: Instance
     fingerprint: str
@@ -35,14 +35,14 @@ class Known:
 
 
 class Sweep:
-    """Instances and a file; what is searched is written there as it ends, and all that is told is read from there."""
+    """Instances and a file. Results are written to the file as they are found; all output is read from the file."""
 
     def __init__(self, store: Store, instances: Sequence[Instance], asked: Asked) -> None:
         self.store, self.instances, self.asked = store, instances, asked
         self.fingerprints = [many.fingerprint(instance) for instance in instances]
         store.name(instances, self.fingerprints)
         self.systems = dict(zip(reversed(self.fingerprints), reversed(instances), strict=True))
-        """By fingerprint, the first of its instances."""
+        """Maps every fingerprint to its first instance."""
         self.searched = 0
         self.tasks = sorted(self._undecided(), key=lambda task: -many.effort(task.instance))
 
@@ -53,7 +53,7 @@ class Sweep:
                 yield Task(replace(instance), mark, rows, self.asked.budget, self.asked.engine)
 
     def go(self, run: Callable[[Sequence[Task]], Results]) -> None:
-        """Searches what is undecided, and commits each as it ends; raises `KeyboardInterrupt` at the end of it."""
+        """Searches undecided instances and commits each result at once. Raises `KeyboardInterrupt` after Ctrl-C."""
         with closing(run(self.tasks)) as results:
             for task, result in results:
                 if isinstance(result, Died):
@@ -65,7 +65,7 @@ class Sweep:
                 self.searched += 1
 
     def known(self) -> list[Known]:
-        """What is known of each instance, of the properties that were asked about."""
+        """Yields what is known about the properties asked for of every instance."""
         verdicts = {mark: best(self.store.known(mark)) for mark in self.systems}
         return [
             Known(instance, mark, {row: verdicts[mark][row] for row in self.asked.rows if row in verdicts[mark]})
@@ -73,12 +73,12 @@ class Sweep:
         ]
 
     def contradictions(self) -> list[tuple[str, str]]:
-        """What cannot be true at once: the instance, and a sentence."""
+        """Yields contradictions: the instance, and a sentence."""
         return [(i.name, each) for mark, i in self.systems.items() for each in contradictions(self.store.known(mark))]
 
 
 def to_ask(known: Sequence[StoredVerdict], asked: Asked) -> tuple[str, ...]:
-    """The properties that are worth a search: those not decided, unless the same search with as much left them open."""
+    """Returns the properties to search: undecided ones, unless the same search with this budget left them open."""
 
     def same(found: StoredVerdict) -> bool:
         return (found.engine, found.version) == (asked.engine, __version__)

@@ -1,4 +1,4 @@
-"""What `uncork sweep` prints: how many instances of each device and policy are live, and from which size they hang."""
+"""Prints the output of `uncork sweep`: live instances by device and policy, and the smallest size that hangs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from uncork.sweep.plan import Known, Sweep
 from uncork.sweep.store import StoredVerdict
 
 _LEGEND = (
-    "An instance is live if all that was asked is proved, for all runs at its sizes; it HANGS if an SQ can stay "
-    "corked, or queues never drain; it starves if only progress fails; else it is open. The smallest "
-    "is the one of the fewest SQs, then entries."
+    "live: every property asked for is proved, for all runs at these sizes. HANGS: an SQ can stay corked, or queues "
+    "never drain. starves: only progress fails. Otherwise the instance is open. The smallest instance has the fewest "
+    "SQs, then the fewest entries."
 )
 _LATER = "not yet"
 _SHOWN = 10
-"""Open instances that are told one by one."""
+"""The most open instances that are listed one by one."""
 
 
 def kind(known: Known, rows: Sequence[str]) -> str:
-    """UNSAFE, HANGS, starves, live, open, or not yet searched at all."""
+    """Returns UNSAFE, HANGS, starves, live, open, or not yet searched."""
     if not known.verdicts:
         return _LATER
     cells = {row: _cell(known.verdicts[row]) if row in known.verdicts else "open" for row in rows}
@@ -36,7 +36,7 @@ def _cell(found: StoredVerdict) -> str:
 
 
 def table(known: Sequence[Known], rows: Sequence[str]) -> text.Table:
-    """A line for each device and policy: how many instances of each kind, and the smallest that hangs."""
+    """Returns a row for every device and policy: the number of instances of each kind, and the smallest that hangs."""
     groups: dict[tuple[str, str], list[tuple[str, Known]]] = {}
     for each in known:
         groups.setdefault((each.instance.device, each.instance.policy), []).append((kind(each, rows), each))
@@ -65,7 +65,7 @@ def _shape(instance: Instance) -> str:
 
 
 def summary(to: text.Page, known: Sequence[Known], rows: Sequence[str], sweep: Sweep) -> None:
-    """The table, and in sentences what it stands for."""
+    """Prints the table and sentences that explain it."""
     to.show(table(known, rows))
     to.say(_LEGEND)
     idle = [each for each in known if kind(each, rows) == "live" and _unreached(each)]
@@ -84,7 +84,7 @@ def summary(to: text.Page, known: Sequence[Known], rows: Sequence[str], sweep: S
 
 
 def opened(known: Sequence[Known]) -> Iterator[tuple[str, str]]:
-    """What is open: the instance, and a sentence for each reason; the last one for what is too much to be told."""
+    """Yields a sentence for every open instance and reason; a last one counts the rest."""
     told = [
         (each.instance.name, f"{', '.join(rows)} open: {reason}")
         for each in known
@@ -108,7 +108,7 @@ def _unreached(known: Known) -> tuple[str, ...]:
 
 
 def as_json(known: Known, rows: Sequence[str]) -> list[Mapping[str, Any]]:
-    """An object for each property of an instance, as in the file; null is what is not known yet."""
+    """Returns an object for every property of an instance, as in the file; null if not known yet."""
     instance = known.instance
     told: list[Mapping[str, Any]] = []
     for row in rows:

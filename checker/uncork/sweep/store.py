@@ -1,7 +1,7 @@
-"""The file of a sweep: what was found out about which system, in SQLite.
+"""The SQLite file of a sweep: the verdicts on every system.
 
-An instance is committed with all its verdicts as it ends. A system is known by its fingerprint, so that a policy or a
-device that has changed is another system, and instances that differ in name only are one. docs/scale.md has the tables.
+An instance is committed with all its verdicts when its search ends. The key of a system is its fingerprint: a changed
+policy or device is another system, and instances that differ only in name are one. docs/scale.md has the tables.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from uncork.engines import Budget
 from uncork.render import itf
 
 _OURS, _FORM = 0x756E636B, 1
-"""What marks the file as ours (`unck`, SQLite's application_id), and the form of its tables (user_version)."""
+"""Marks of the file: SQLite's application_id (`unck`), and user_version, the format of its tables."""
 
 _OPENS, _COMMITS = 3, 60
-"""Seconds to wait for another program that holds the file: when nothing was done yet, and when a search has ended."""
+"""Seconds to wait for a file locked by another program: before any work, and after a search."""
 
 _VERDICTS = ("open", "proved", "refuted")
-"""Those that count more come later."""
+"""Verdicts in increasing order of weight."""
 
 WORKER = "worker"
-"""What ran out where a process died, and took the search with it."""
+"""The value of `ran_out` if the worker process died."""
 _EFFORT = "effort"
 
 _TABLES = """
@@ -85,7 +85,7 @@ CREATE VIEW IF NOT EXISTS results AS
 
 @dataclass(frozen=True)
 class StoredVerdict:
-    """A verdict as it stands in the file, with the run that it comes from."""
+    """A verdict in the file, with the run that found it."""
 
     run: int
     instance: str
@@ -109,34 +109,34 @@ class StoredVerdict:
 
     @property
     def decided(self) -> bool:
-        """Whether it is proved or refuted."""
+        """Whether the verdict is proved or refuted."""
         return self.verdict != "open"
 
     def might_go_further(self, budget: Budget) -> bool:
-        """Whether the same search could come to more with a budget: there is more of what it ran out of."""
+        """Returns whether a repeated search may get further: this budget has more of what ran out."""
         if self.ran_out is None or self.budget is None:
             return False
         if self.ran_out == WORKER:
             return True
-        if self.ran_out == _EFFORT:  # a limit of time takes its place
+        if self.ran_out == _EFFORT:  # a time limit replaces the effort limit
             return budget.seconds is not None
         now: float | None = getattr(budget, self.ran_out)
         return now is None or now > self.budget
 
 
 class Store:
-    """An open file of verdicts; what goes wrong with it is said in a line."""
+    """An open file of verdicts. Errors of the file are raised as `click.FileError`."""
 
     def __init__(self, path: str, *, create: bool = True) -> None:
-        """Opens a file, and makes it if it is not there and may be made."""
+        """Opens a file; creates a missing file if `create` is set."""
         self.path = path
         if not create and not os.path.isfile(path):
-            raise click.FileError(path, "there is no such file")
+            raise click.FileError(path, "there is no such file: uncork sweep makes one")
         with self._told():
             self._base = sqlite3.connect(os.path.abspath(path), timeout=_OPENS)
             self._base.row_factory = sqlite3.Row
             with contextlib.closing(self._base.cursor()) as cursor:
-                # In this order: another sweep may be making them now, all at once.
+                # In this order: another sweep may be creating the tables at this moment.
                 tables, mark, form = (
                     cursor.execute(each).fetchone()[0]
                     for each in ("SELECT count(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
@@ -168,7 +168,7 @@ class Store:
             raise click.FileError(self.path, str(error)) from None
 
     def name(self, instances: Sequence[Instance], fingerprints: Sequence[str]) -> None:
-        """Records which system is whose, and that what is found will be recorded."""
+        """Records the system of every instance. From then on, writing waits longer for other programs."""
         lines = [
             (i.name, mark, i.device, i.guest, i.policy, i.sqs, i.sq_size, i.cq_size)
             for i, mark in zip(instances, fingerprints, strict=True)
@@ -179,7 +179,7 @@ class Store:
             self._base.execute(f"PRAGMA busy_timeout = {_COMMITS * 1000}")
 
     def known(self, fingerprint: str) -> list[StoredVerdict]:
-        """All verdicts on a system, the newest run last."""
+        """Returns all verdicts on a system, newest run last."""
         with self._told():
             lines = self._base.execute(
                 "SELECT id AS run, instance, engine, version, ended, seconds, states, depth, unreached, ran_out, "
@@ -193,7 +193,7 @@ class Store:
             raise click.FileError(self.path, f"damaged: {error}") from None
 
     def record(self, fingerprint: str, checked: Checked, engine: str, budget: Budget) -> None:
-        """Commits what a search found."""
+        """Commits the result of a search."""
         outcome = checked.outcome
         ran_out, amount = _ran_out(checked, engine, budget)
         run = {
@@ -212,7 +212,7 @@ class Store:
         self._commit(run, [_line(checked.instance, row) for row in checked.rows])
 
     def lost(self, fingerprint: str, instance: Instance, rows: Sequence[str], engine: str, deaths: int) -> None:
-        """Commits that a search took its process with it, each time."""
+        """Commits that the worker of a search died every time."""
         run = {
             **{"fingerprint": fingerprint, "instance": instance.name, "engine": engine, "seconds": 0.0},
             **{"states": 0, "transitions": 0, "depth": 0, "ran_out": WORKER, "budget": deaths},
@@ -230,7 +230,7 @@ class Store:
             )
 
     def trace(self, found: StoredVerdict) -> Trace:
-        """The counterexample of a verdict; whether it is one is for `replay` to say."""
+        """Returns the stored counterexample of a verdict, not yet replayed."""
         with self._told():
             (blob,) = self._base.execute(
                 "SELECT trace FROM verdicts WHERE run = ? AND property = ?", (found.run, found.row)
@@ -249,11 +249,11 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **{"run": _WHOLE, "seconds": _NUMBER, "states": _WHOLE, "depth": _WHOLE, "budget": _NUMBER + _NONE},
     **dict.fromkeys(("steps", "loop", "shortest"), _WHOLE + _NONE),
 }
-"""What SQLite may give of each: it takes any value in any column."""
+"""The expected types of columns: SQLite stores any value in any column."""
 
 
 def _found(line: dict[str, Any]) -> StoredVerdict:
-    """A line of the file; raises `ValueError` for a value of another kind."""
+    """Returns a line of the file. Raises `ValueError` for a value of the wrong type."""
     for name, kinds in _KINDS.items():
         if type(line[name]) not in kinds:
             raise ValueError(f"{name!r} of run {line['run']} is {line[name]!r:.60}")
@@ -267,9 +267,9 @@ def _found(line: dict[str, Any]) -> StoredVerdict:
 
 
 def best(known: Sequence[StoredVerdict]) -> dict[str, StoredVerdict]:
-    """Of each property the verdict that counts: the shortest counterexample, before a proof, before what is open.
+    """Returns the best verdict on every property: the shortest counterexample, else a proof, else an open one.
 
-    Of several alike, the newest.
+    Among equals, the newest.
     """
 
     def rank(found: StoredVerdict) -> tuple[int, int, int]:
@@ -279,7 +279,7 @@ def best(known: Sequence[StoredVerdict]) -> dict[str, StoredVerdict]:
 
 
 def contradictions(known: Sequence[StoredVerdict]) -> Iterator[str]:
-    """What cannot be true at once of all that was found out about a system, each as a sentence."""
+    """Yields contradictions between all verdicts on a system, as sentences."""
     for each in {each.run: each for each in known}.values():
         yield from each.contradictions
     decided = [each for each in known if each.decided]
@@ -325,7 +325,7 @@ def _line(instance: Instance, row: Row) -> tuple[Any, ...]:
 
 
 def _ran_out(checked: Checked, engine: str, budget: Budget) -> tuple[str | None, float | None]:
-    """What a search that left something open ran out of, and how much of it there was."""
+    """Returns what an open search ran out of, and how much of it the budget had; None twice if nothing is open."""
     outcome = checked.outcome
     if not any(isinstance(row.verdict, Open) for row in checked.rows):
         return None, None
@@ -339,7 +339,7 @@ def _ran_out(checked: Checked, engine: str, budget: Budget) -> tuple[str | None,
 
 
 def kept(db: str, instance: Instance, row: str | None) -> tuple[StoredVerdict, Trace] | str:
-    """A counterexample of an instance as the file of a sweep has it; or, in a sentence, that it has none."""
+    """Returns an instance's counterexample in a sweep's file, or a sentence that says that there is none."""
     with Store(db, create=False) as store:
         found = best(store.known(fingerprint(instance)))
         asked = [found[each] for each in ([row] if row else ROWS) if each in found]

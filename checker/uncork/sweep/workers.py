@@ -1,7 +1,7 @@
-"""Many searches at once, any of which may take its process with it: here, a process each, or on a Dask cluster.
+"""Runs many searches at once, in local processes or on a Dask cluster. A search may crash its process.
 
-Here it is our own processes and no Dask cluster of one machine: they need nothing installed, they tell their progress
-while a search is under way, and where one dies it is known which search killed it.
+On one machine these are plain processes, not a local Dask cluster: they need no further package, they report progress
+during a search, and when one dies, it is known which search killed it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from uncork.engines import Budget, Progress, Tick, Watch, compiling
 
 @dataclass(frozen=True)
 class Task:
-    """A system to search, known by its fingerprint, and what is asked of it."""
+    """A system to search, its fingerprint, and the question."""
 
     instance: Instance
     fingerprint: str
@@ -39,27 +39,27 @@ class Task:
 
 @dataclass(frozen=True)
 class Died:
-    """What is left of a search that took its process with it, so many times."""
+    """The result of a search whose process died `times` times."""
 
     times: int
 
 
 class _Cut(Exception):
-    """Ends a search at once, and with no verdict.
+    """Ends a search at once, without a verdict.
 
-    `Stop` would have it decide what it can on the states it has, and those verdicts would depend on when it was cut.
+    `Stop` would make the search decide what it can from its states so far; such verdicts would depend on timing.
     """
 
 
 Results = Generator[tuple[Task, Checked | Died], None, None]
-"""Tasks as they end. On Ctrl-C what is under way is cut off, and `KeyboardInterrupt` is raised at the end."""
+"""Tasks with results, as they end. Ctrl-C cuts off running tasks; `KeyboardInterrupt` is raised at the end."""
 
 
 def decide(task: Task, report: Callable[[Progress], None]) -> Checked:
-    """The verdicts of a task, in the process that does the work.
+    """Decides a task, in the worker process.
 
-    The fingerprint is taken there anew: a verdict of another uncork, or of an older policy file, would stand under the
-    wrong system.
+    The worker computes the fingerprint again: with another uncork or an older policy file, the verdict would be stored
+    under the wrong system.
     """
     instance = replace(task.instance)
     if many.fingerprint(instance) != task.fingerprint:
@@ -76,42 +76,42 @@ def decide(task: Task, report: Callable[[Progress], None]) -> Checked:
 # -- here --------------------------------------------------------------------------------------------------------------
 _CONTEXT = multiprocessing.get_context("spawn")
 _STOP = 6
-"""The word of those a process shares with us that tells it to stop; the others are its progress."""
+"""Index of the shared word that tells a process to stop. The words before it are the progress."""
 _SHARED: list[Any] = []
 
 
 class _Process:
-    """A process for one task after the other.
+    """A process that takes one task after another.
 
-    The words it shares with us have no lock, which a process that is killed could hold for ever.
+    The words shared with the parent have no lock: a killed process could hold a lock for ever.
     """
 
     def __init__(self) -> None:
-        with signals.deaf():
+        with signals.ignore_sigint():
             self.words = _CONTEXT.RawArray("d", _STOP + 1)
             self.pool = ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
         self.task: Task | None = None
         self.future: Future[Checked] | None = None
 
     def give(self, task: Task) -> None:
-        """Begins a task, in a new process if there is none."""
+        """Starts a task, in a new process if the old one is dead."""
         self.task = task
         self.words[:_STOP] = [0.0] * _STOP
-        with signals.deaf():
+        with signals.ignore_sigint():
             try:
                 self.future = self.pool.submit(_in_process, task)
-            except BrokenProcessPool:  # it died with nothing to do
+            except BrokenProcessPool:  # the process died while idle
                 self.renew()
                 self.future = self.pool.submit(_in_process, task)
 
     def renew(self) -> None:
-        """Takes a new process for the next task."""
+        """Replaces the process for the next task."""
         signals.ended(self.pool, 0)
         self.pool = ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
 
     @property
     def progress(self) -> Progress | None:
-        """Where its search is, if it has begun."""
+        """The progress of the search, if it has begun."""
         states, transitions, depth, frontier, memory, seconds = self.words[:_STOP]
         if self.task is None or not states:
             return None
@@ -119,7 +119,7 @@ class _Process:
 
 
 def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Results:
-    """Decides tasks in so many processes; one that takes its process with it is tried again, after the others."""
+    """Decides tasks in `jobs` processes. A task whose process dies is retried after the others."""
     compiling.kept()
     processes = [_Process() for _ in range(min(jobs, len(tasks)))]
     waiting, deaths, ended, until = deque(tasks), Counter[str](), 0, 0.0
@@ -139,7 +139,7 @@ def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Resul
                     try:
                         checked = future.result()
                     except (BrokenProcessPool, MemoryError):
-                        if interrupted.wait(0.2):  # what ends this process may have ended that one first
+                        if interrupted.wait(0.2):  # the signal for this process may have reached the worker first
                             continue
                         process.renew()
                         deaths[task.fingerprint] += 1
@@ -169,13 +169,13 @@ def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Resul
 
 
 def _tick(ended: int, total: int, processes: Sequence[_Process]) -> Tick:
-    """The progress of the search that has found the most."""
+    """Returns the progress of the search with the most states."""
     most = max(processes, key=lambda process: process.progress.states if process.progress else -1)
     return Tick(ended, total, most.task.instance.name if most.task else "", most.progress)
 
 
 def _begin(words: Any) -> None:
-    """Begins a process: Ctrl-C on the terminal is for its parent, with whom it ends."""
+    """Sets up a worker process: Ctrl-C reaches only its parent, and it ends with its parent."""
     signals.born()
     _SHARED[:] = [words]
     os.setpgrp()
@@ -194,17 +194,17 @@ def _in_process(task: Task) -> Checked:
 
 # -- on a cluster ------------------------------------------------------------------------------------------------------
 _ONE = threading.Lock()
-"""A worker does one search at a time, however many threads it has: the search takes its memory for its own."""
+"""A worker runs one search at a time, whatever its threads: the search uses the memory of the whole worker."""
 _LOOK = 1.0
-"""Seconds between two looks of a worker at whether it is to stop."""
+"""Seconds between a worker's checks of whether it has to stop."""
 
 
 class Cluster:
-    """A Dask scheduler that is there already, with its workers, which need the same uncork and policy files."""
+    """A running Dask scheduler and its workers, which need the same uncork and policy files."""
 
     def __init__(self, address: str) -> None:
         try:
-            import distributed  # which need not be there
+            import distributed  # an optional dependency
         except ImportError:
             raise InstanceError("--cluster needs Dask: pip install 'uncork[cluster]'") from None
         self.address, self._dask = address, distributed
@@ -217,7 +217,7 @@ class Cluster:
             raise InstanceError(f"--cluster {address}: a worker has no uncork: {error}") from None
         self.workers = len(rooms)
         self.memory = min((room for room in rooms.values() if room), default=None)
-        """The bytes that the smallest worker may take, if that is limited."""
+        """The memory limit of the smallest worker, in bytes; None if no worker has a limit."""
 
     def __enter__(self) -> Cluster:
         return self
@@ -228,8 +228,8 @@ class Cluster:
     def run(self, tasks: Sequence[Task], retries: int, watch: Watch) -> Results:
         """Decides tasks on the cluster.
 
-        How often a worker may die of one is the scheduler's to say (distributed.scheduler.allowed-failures); `retries`
-        are for those that find no memory and live.
+        The scheduler limits how often workers may die of a task (distributed.scheduler.allowed-failures). `retries`
+        counts tasks that run out of memory without killing their worker.
         """
         stop = self._dask.Event(f"uncork-stop-{uuid.uuid4().hex}", client=self._client)
         with signals.held_back() as interrupted:
@@ -253,7 +253,7 @@ class Cluster:
 
     def _result(self, future: Any, retries: int) -> Checked | Died:
         if future.status not in ("finished", "error"):
-            raise InstanceError(f"--cluster {self.address}: the scheduler has lost what was under way")
+            raise InstanceError(f"--cluster {self.address}: the scheduler has lost a running search: start it again")
         error = future.exception()
         match error:
             case None:
@@ -269,7 +269,7 @@ class Cluster:
 
 
 def _room(dask_worker: Any) -> int:
-    """How many bytes a worker may take, 0 for no limit."""
+    """Returns the memory limit of a worker in bytes; 0 for no limit."""
     return int(dask_worker.memory_manager.memory_limit or 0)
 
 

@@ -1,1 +1,1 @@
-"""`uncork trace`, `simulate` and `record`: runs."""
+"""`uncork trace`, `simulate` and `record`: print runs."""

@@ -26,7 +26,7 @@ from uncork.trace.runs import random_run, stored, walk
 
 @click.command(cls=Command)
 @click.argument("what", metavar="FILE|INSTANCE")
-@click.option("--property", "row", type=click.Choice(list(ROWS)), help="Default: the first that is refuted.")
+@click.option("--property", "row", type=click.Choice(list(ROWS)), help="Default: the first refuted one.")
 @click.option(
     "--format",
     "format_",
@@ -34,7 +34,7 @@ from uncork.trace.runs import random_run, stored, walk
     default="text",
     show_default=True,
 )
-@click.option("--db", type=click.Path(dir_okay=False), help="Take it from the file of a sweep, without a search.")
+@click.option("--db", type=click.Path(dir_okay=False), help="Take it from this file of uncork sweep, unsearched.")
 @budgeted
 def trace(
     what: str,
@@ -125,7 +125,7 @@ def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--steps", type=click.IntRange(1, 1_000_000), default=40, show_default=True)
 def simulate(instance: str, seed: int, steps: int) -> None:
-    """Print a random fair run of an instance: each step is drawn from all that may happen."""
+    """Print a random fair run of an instance: each step is drawn from the enabled ones."""
     from uncork.render.terminal import text  # rich
 
     found = from_name(instance)
@@ -136,14 +136,14 @@ def simulate(instance: str, seed: int, steps: int) -> None:
 @click.command(cls=Command)
 @click.argument("what", metavar="FILE|INSTANCE")
 @click.option(
-    "--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: how long."
+    "--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: steps."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of an instance: which random run.")
-@listed("--log-only", "only", help="Log these events alone, by family or as in docs/validate.md.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of an instance: seed of the random run.")
+@listed("--log-only", "only", help="Log only these events, named by family or as in docs/validate.md.")
 def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
-    """Print a log of a run of the model, as `uncork validate` reads it.
+    """Print a run of the model as a log that `uncork validate` reads.
 
-    A random run of an instance, or the run of a stored counterexample.
+    WHAT is an instance, of which a random run is taken, or the file of a stored counterexample.
     """
     kept = None
     if only is not None:

@@ -1,4 +1,4 @@
-"""Runs: those that are stored in files, replayed, and random ones."""
+"""Loads stored runs, which are replayed, and draws random runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from uncork.render import itf
 
 @dataclass(frozen=True)
 class Stored:
-    """A run as a file has it: of which instance, which properties it refutes, and whether it is a shortest one."""
+    """A stored run: its instance, the properties that it refutes, and whether it is shortest."""
 
     instance: Instance
     run: Trace
@@ -29,15 +29,15 @@ class Stored:
 
 
 def stored(path: str) -> Stored:
-    """What a file of a run says, replayed: it is a run of its instance, and refutes what it says.
+    """Loads a run and replays it: it has to be a run of its instance and refute the properties that it names.
 
-    Raises `InstanceError` for what is no such file, `ReplayError` for a run that is not what it is said to be.
+    Raises `InstanceError` if the file stores no run, `ReplayError` if the run is not what the file says.
     """
     try:
         run, meta = itf.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InstanceError(f"{path}: {error.strerror}") from None
-    except ValueError as error:  # of the form, or of the text
+    except ValueError as error:  # malformed, or not text
         raise InstanceError(f"{path}: {error}") from None
     refutes, shortest = meta.get("refutes", []), meta.get("shortest", True)
     if not isinstance(refutes, list) or not all(isinstance(each, str) for each in (meta.get("instance"), *refutes)):
@@ -61,7 +61,7 @@ def stored(path: str) -> Stored:
 
 
 def walk(instance: Instance, steps: int, seed: int) -> Iterator[Step]:
-    """So many random steps of an instance, each drawn from all that may happen; fewer if nothing may."""
+    """Yields random steps of an instance, each drawn from the enabled ones; fewer if nothing is enabled."""
     drawn, system = random.Random(seed), instance.system
     names = [variable.name for variable in system.variables]
     after, state = successors(system), tuple(system.initial.values())
@@ -77,6 +77,6 @@ def walk(instance: Instance, steps: int, seed: int) -> Iterator[Step]:
 
 
 def random_run(instance: Instance, steps: int, seed: int) -> Trace:
-    """A random run of so many steps at most."""
+    """Returns a random run of at most `steps` steps."""
     taken = list(walk(instance, steps, seed))
     return Trace((instance.system.initial, *(is_ for _, _, is_ in taken)), tuple(name for name, _, _ in taken))

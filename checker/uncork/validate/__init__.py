@@ -1,1 +1,1 @@
-"""`uncork validate`: whether the log of a real device is a run of the model."""
+"""`uncork validate`: checks that the log of a real device is a run of the model."""

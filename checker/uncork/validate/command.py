@@ -1,4 +1,4 @@
-"""The command that holds the log of a real device against the model: `uncork validate`."""
+"""The command that checks the log of a real device against the model: `uncork validate`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LINE = 1_000_000
 @click.command(cls=Command)
 @click.argument("log", type=click.Path(dir_okay=False, exists=True, allow_dash=True))
 @click.argument("instance", required=False)
-@click.option("--device", help="A device. Default: what the log says.")
+@click.option("--device", help="A device. Default: the log's.")
 @click.option("--guest", help="A guest.")
 @click.option("--policy", help="An EventIdx policy. Default: the log's, or the device's own.")
 @click.option("--sqs", type=click.IntRange(min=1), help="SQs on the CQ.")
@@ -45,18 +45,18 @@ _LINE = 1_000_000
     type=click.Choice(["uncork", "propolis", "dtrace", "qemu"]),
     default="uncork",
     show_default=True,
-    help="What the log is; docs/validate.md has each.",
+    help="Format of the log (see docs/validate.md).",
 )
-@click.option("--queue", type=click.IntRange(min=1), help="dtrace, qemu: the completion queue, by its number there.")
+@click.option("--queue", type=click.IntRange(min=1), help="dtrace, qemu: number of the completion queue in the log.")
 @click.option(
     "--moves",
     type=click.Choice(["any", "seen"]),
-    help="How the guest moves where the log does not show it: by any number of entries; or to where the log shows it "
-    "next. Default: any, for queues of up to 16 entries.",
+    help="Guest moves missing from the log: try any number of entries, or only moves to the next value seen in the "
+    "log. Default: any, for queues of up to 16 entries.",
 )
 @click.option("--trace", "trace_", type=click.Path(dir_okay=False, allow_dash=True), help="Write the run as ITF JSON.")
 @click.option("--nearest/--no-nearest", default=True, help="If rejected, try the other devices. Default: yes.")
-@click.option("--max-states", type=click.IntRange(min=1), default=_STATES, help="Give up if more fit.")
+@click.option("--max-states", type=click.IntRange(min=1), default=_STATES, help="Give up if more states fit the log.")
 def validate(
     log: str,
     instance: str | None,
@@ -74,10 +74,10 @@ def validate(
     nearest: bool,
     max_states: int,
 ) -> int:
-    """Check that LOG, of a run of a real device, is a run of the model, with any steps that it does not show between.
+    """Check that LOG of a real device is a run of the model; steps missing from LOG may happen between its events.
 
-    Of INSTANCE, or of what the options and the log's header say. If it is not: where it stops to be one, what the model
-    would have allowed there, and which device of the catalogue it is a run of, or nearest to.
+    The model is INSTANCE, or what the options and the log's header name. If LOG is rejected, the output shows the first
+    event that does not fit, what the model allows there, and which device of the catalogue fits LOG best.
     """
     from uncork.render.terminal.text import Page  # rich
     from uncork.validate import show
@@ -89,7 +89,7 @@ def validate(
         given = _said_by(instance).under(given)
     try:
         lines = None
-        if not os.path.isfile(log):  # what comes once only, and is to be shown again
+        if not os.path.isfile(log):  # a pipe can be read only once, and lines are shown again
             lines = list(_text(log, sys.stdin) if log == "-" else _lines(log, None))
         found = _read(_lines(log, lines), format_, queue)
         if not found.events:
@@ -132,7 +132,7 @@ def validate(
 
 
 def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:
-    """The lines of a log, those that were `read` if it is no file; raises `InstanceError`."""
+    """Yields the lines of a log: `read` if given, else the file's. Raises `InstanceError`."""
     if read is not None:
         yield from read
         return
@@ -141,13 +141,13 @@ def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:
 
 
 def _text(path: str, file: TextIO) -> Iterator[str]:
-    """The lines of a file; raises `InstanceError` for what is no text, or never ends a line."""
+    """Yields the lines of a file. Raises `InstanceError` if the file is not text or a line is too long."""
     number = 0
     try:
         while line := file.readline(_LINE):
             number += 1
             if len(line) == _LINE:
-                raise InstanceError(f"{path}:{number}: a line of more than {_LINE:,} characters is none of a log")
+                raise InstanceError(f"{path}:{number}: a line of more than {_LINE:,} characters: this is no log")
             yield line
     except UnicodeDecodeError as error:
         raise InstanceError(f"{path}:{number + 1}: not text: {error}") from None
@@ -171,10 +171,10 @@ def _said_by(name: str) -> Header:
 
 
 def _instance(log: Log, given: Header) -> Instance:
-    """The instance that a log is checked as; raises `InstanceError` where something is not said.
+    """Returns the instance that a log is checked against. Raises `InstanceError` if part of its name is missing.
 
-    Another device has its own policy and choices, and not those that the log's device had; so has any that is named, if
-    the log's is a variant of one.
+    A device given by option has its own policy and choices, not those of the log's device; likewise if the log names a
+    variant.
     """
     header = log.header
     if given.device is not None and (header.variant or given.device != header.device):
@@ -192,7 +192,7 @@ def _instance(log: Log, given: Header) -> Instance:
     assert sqs is not None and sq_size is not None and cq_size is not None
     policy = said.policy or (DEVICES[device].policy if device in DEVICES else "")
     made = Instance(device, guest, policy, sqs, sq_size, cq_size, said.overrides)
-    _ = made.system  # what is wrong with it is said now
+    _ = made.system  # reports errors in the choices now
     return made
 
 

@@ -1,4 +1,4 @@
-"""Whether a log is a run of an instance, which device of the catalogue is nearest, and whether its end is stuck."""
+"""Follows a log as a run of an instance, finds the nearest device of the catalogue, and tells if the end is stuck."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from uncork.engines.python import Ahead, Aim, Plain, predicate, successors
 from uncork.logs import Log, LogError, Seen, parts
 
 FEW = 16
-"""Entries of a queue up to which the guest's moves are tried by any number of entries."""
+"""Up to this queue size, guest moves by any number of entries are tried."""
 
 _EVERY = 500
 _SETTLED = 50_000
@@ -28,10 +28,10 @@ _SETTLED = 50_000
 
 @dataclass(frozen=True)
 class Followed:
-    """How far a log was followed as an instance.
+    """The result of following a log as a run of an instance.
 
-    `accepted` of its events; all of them, or `failed` is the one that does not fit. `crowd` says why it was given up.
-    With `aimed`, moves of the guest that are not in the log were tried only to what the log shows later.
+    `accepted` is the number of events that fit, `failed` the first event that does not. `crowd` says why following was
+    given up. With `aimed`, guest moves missing from the log were tried only to values that the log shows later.
     """
 
     instance: Instance
@@ -45,12 +45,12 @@ class Followed:
 
     @property
     def fits(self) -> bool:
-        """Whether the log is a run of the instance."""
+        """Whether the whole log is a run of the instance."""
         return self.failed is None and self.crowd is None
 
 
 class Reader:
-    """What events of a log are in an instance's machine."""
+    """Translates events of a log into events of an instance's machine."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance, self.machine, self.system = instance, instance.machine, instance.system
@@ -59,12 +59,12 @@ class Reader:
         self._parts = {action.name: parts(action) for action in self.system.actions}
 
     def event(self, seen: Seen) -> Event:
-        """An event of a log; of a step that the machine does not have it has no such action."""
+        """Returns an event of a log for the machine; without actions if the machine has no such step."""
         saw = {name: value for name, value in seen.saw.items() if name in self.shows}
         return Event(f"line {seen.line}", self.actions(seen), saw)
 
     def actions(self, seen: Seen) -> frozenset[str]:
-        """The names of the actions that it may be."""
+        """Returns the names of the actions that an event may be."""
         if seen.event == LOOK:
             return frozenset()
         key = (seen.event, seen.sq, seen.worker)
@@ -79,12 +79,12 @@ class Reader:
         return self._known[key]
 
     def unseen(self, always: Sequence[str]) -> frozenset[str]:
-        """The actions that may be taken between two events, if those of `always` may not."""
+        """Returns the actions that may happen between two events: all but those that are always logged."""
         shown = {family for event in always for family in families(event)}
         return frozenset(action.name for action in self.system.actions if action.family not in shown)
 
     def check(self, seen: Seen) -> None:
-        """Raises `LogError` for a name or value that the machine cannot have."""
+        """Raises `LogError` for an SQ, worker, name or value that the machine does not have."""
         if seen.sq is not None and not 0 <= seen.sq < len(self.machine.sqs):
             raise LogError(seen.line, f"there is no SQ {seen.sq}: there are {len(self.machine.sqs)}, from 0")
         workers = self.machine.choices.workers
@@ -128,7 +128,7 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
 
 
 def _ahead(events: Sequence[Seen], names: set[str]) -> list[Ahead]:
-    """For each event, what it and those after it see of each name: first, and then, of what differs."""
+    """Returns, for every event, the next value of every name, and the next one different from it."""
     found = list[Ahead]()
     ahead: Ahead = {}
     for seen in reversed(events):
@@ -141,7 +141,7 @@ def _ahead(events: Sequence[Seen], names: set[str]) -> list[Ahead]:
 
 
 def _never(log: Log, reader: Reader, moves: Mapping[str, object]) -> frozenset[str]:
-    """Moves of an SQ's shadow tail by so many entries as never lie between two values of it in a log."""
+    """Returns the submissions whose number of entries is no difference between two logged shadow tails."""
     steps = dict[str, set[int]]()
     last = dict[str, int]()
     sizes = {f"{q.name}.shadow": q.size for q in reader.machine.sqs}
@@ -157,11 +157,11 @@ def _never(log: Log, reader: Reader, moves: Mapping[str, object]) -> frozenset[s
 # -- what the model would have allowed ---------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Allowed:
-    """What might have come where an event does not fit.
+    """What the model allows in place of an event that does not fit.
 
-    `values`: of each value that the event saw, what it may be after such an event; empty if no such event may happen.
-    `together`: whether each of the values that were seen may be, and only not all of them at once.
-    `steps` are the families of steps that may happen, each with the actors that may take it.
+    `values`: the allowed values of every name that the event saw; empty if no such event may happen.
+    `together`: whether each seen value alone is allowed, but not all of them at once.
+    `steps`: the families of steps that may happen, each with the actors that may take it.
     """
 
     values: Mapping[str, Sequence[Value]]
@@ -170,7 +170,7 @@ class Allowed:
 
 
 def allowed(followed: Followed) -> Allowed:
-    """What the model allows at the event where the log stops fitting. Raises `TooManyStates`."""
+    """Returns what the model allows where the log stops fitting. Raises `Crowd` if too many states fit."""
     assert followed.failed is not None
     follower, reader = followed.follower, followed.reader
     event = reader.event(followed.failed)
@@ -193,9 +193,9 @@ def allowed(followed: Followed) -> Allowed:
 # -- the nearest device ------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Nearest:
-    """A device of the catalogue and how many events it goes with; `fits` if with all of them.
+    """A device of the catalogue, and how many events it accepts; `fits` if all of them.
 
-    `open` if it goes with so many and there were too many states to follow it any further.
+    `open`: too many states fit after those events to follow the log any further.
     """
 
     device: str
@@ -206,9 +206,9 @@ class Nearest:
 
 
 def nearest(followed: Followed, *, most: int, watch: Watch) -> list[Nearest]:
-    """The devices that a rejected log is a run of, with the policies they have by themselves; else the furthest ones.
+    """Returns the devices, with their own policies, that accept a rejected log; else those that accept most events.
 
-    Of the overrides, those that another device has a choice of its own for are left out.
+    Overrides of choices that the other device sets itself are dropped.
     """
     found = []
     rejected = followed.instance
@@ -234,11 +234,11 @@ def _trying(device: str, watch: Watch, tick: Tick) -> None:
 # -- the end -----------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class End:
-    """How a run goes on after its last event, if the guest submits nothing more.
+    """How a run continues after its last event, if the guest submits nothing more.
 
-    `stuck` if it cannot but end with something that the guest waits for for ever; `may` if it may. `waits` says what.
-    None of them if that is not `known`. `run` is a run to such an end, its last `more` steps after the last event.
-    `completes` if a run was found that leaves nothing that the guest waits for.
+    `stuck`: every continuation leaves the guest waiting for ever. `may`: some continuation does. `waits` says for what.
+    Neither is set unless `known`. `run` is a run to such an end; its last `more` steps follow the last event.
+    `completes`: some run was found after which the guest waits for nothing.
     """
 
     known: bool
@@ -261,7 +261,7 @@ class _Ends:
 
     @cached_property
     def last(self) -> list[Plain] | None:
-        """The states in which nothing fair is enabled; None if there are too many states to tell."""
+        """Returns the reachable states in which no fair action is enabled; None if there are too many states."""
         queue, ends = list(self._came), []
         for state in queue:
             possible = self._soon(state)[:1] or self._next(state)
@@ -277,7 +277,7 @@ class _Ends:
         return ends
 
     def after_some(self) -> Iterator[Plain]:
-        """A few of those states, though there are too many to tell them all."""
+        """Returns some of these states, if there are too many to find all."""
         for which in (0, -1):
             state = next(iter(self.followed.follower.states))
             for _ in range(_SETTLED):
@@ -289,7 +289,7 @@ class _Ends:
                 state = after[which]
 
     def way(self, state: Plain) -> tuple[Plain, list[tuple[str, Plain]]]:
-        """The state after the last event that leads there, and the steps."""
+        """Returns the state after the last event that leads to this end, and the steps between."""
         steps = list[tuple[str, Plain]]()
         while (came := self._came[state]) is not None:
             steps.append((came[1], state))
@@ -298,7 +298,7 @@ class _Ends:
 
 
 def end(followed: Followed) -> End:
-    """How the run of an accepted log ends."""
+    """Returns how the run of an accepted log ends."""
     reader = followed.reader
     ends = _Ends(followed)
     waiting = {q: predicate(reader.system, unserved(q)) for q in reader.machine.sqs}

@@ -1,4 +1,4 @@
-"""What `uncork validate` says of a log."""
+"""Prints the output of `uncork validate`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST, _WIDE = 12, 160
 
 
 def accepted(to: Page, followed: Followed, end: End) -> None:
-    """Says that a log is a run, where the run got to, and how it ends."""
+    """Prints that a log is accepted, the states after it, and how the run ends."""
     name, events = followed.instance.name, followed.accepted
     to.say(f"{name}: accepted, {events:,} {_events(events)}", "bold green", whole=True)
     states = followed.follower.shown(followed.follower.states)
@@ -37,7 +37,7 @@ def _events(number: int) -> str:
 
 
 def ending(end: End) -> str:
-    """How the run goes on, in a sentence."""
+    """Returns how the run continues, as a sentence."""
     unknown = "is not known: too many commands are under way."
     if not end.known and not end.completes:
         return f"Whether its end is stuck {unknown}"
@@ -53,7 +53,7 @@ def ending(end: End) -> str:
 
 
 def rejected(to: Page, followed: Followed, may: Allowed | None, line: str) -> None:
-    """Says where a log stops to be a run, and what might have come there."""
+    """Prints the event that does not fit, and what the model allows there."""
     failed = followed.failed
     assert failed is not None
     name, of = followed.instance.name, len(followed.log.events)
@@ -81,8 +81,8 @@ def rejected(to: Page, followed: Followed, may: Allowed | None, line: str) -> No
         to.say(f"What may happen there: {steps}.")
     if followed.aimed:
         to.say(
-            "Moves of the guest that are not in the log were tried to the values that it shows next, and to no others: "
-            "--moves any tries all of them, at small sizes."
+            "Guest moves missing from the log were tried only to the next logged values. --moves any tries all moves, "
+            "at small sizes."
         )
 
 
@@ -96,7 +96,7 @@ def _some(values: Sequence[object]) -> str:
 
 
 def nearest(to: Page, followed: Followed, found: Sequence[Nearest]) -> None:
-    """Says which devices of the catalogue the log is a run of, or which go furthest with it."""
+    """Prints which devices of the catalogue accept the log, or accept most of its events."""
     if not found:
         to.say("No other device of the catalogue can have this shape and these choices.")
     elif found[0].fits:

@@ -1,1 +1,1 @@
-"""`uncork verify`: what was written down of a proof, or of a check, is checked by others than who found it."""
+"""`uncork verify`: checks certificates of proofs and checks, independently of the engine that found them."""

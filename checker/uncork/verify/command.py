@@ -13,10 +13,10 @@ from uncork.decide.exits import Exit
 @click.command(cls=Command)
 @click.argument("certificate", type=click.Path(exists=True))
 def verify(certificate: str) -> int:
-    """Check a certificate of `uncork prove`, or those of `uncork check`.
+    """Check certificates that `uncork prove` or `uncork check` wrote.
 
-    It has to be about the model at hand. Of a proof for all sizes Z3 and cvc5 have to prove every obligation; a proof
-    by all states is checked by a program that knows no engine.
+    The certificate has to be about the installed model. For a proof for all sizes, Z3 and cvc5 have to prove every
+    obligation. A proof by exhaustive search is checked by a program that shares no code with the engine.
     """
     from uncork.render.terminal.text import Page  # rich
 

@@ -1,1 +1,1 @@
-"""What a real device is driven with: QEMU, its NVMe controller, a guest in plain Python; and a real guest."""
+"""Drives a real device: QEMU, its NVMe controller, a guest driver in Python; and a real guest."""

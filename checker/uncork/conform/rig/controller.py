@@ -1,4 +1,4 @@
-"""The NVMe controller as a driver finds it: PCI configuration, registers, queues in memory, admin commands.
+"""The NVMe controller as a driver sees it: PCI configuration, registers, queues in memory, admin commands.
 
 Registers and commands are those of the NVMe Base Specification (1.3 and later): CAP, CC, CSTS, AQA, ASQ, ACQ and the
 doorbells; Create I/O CQ and SQ; Doorbell Buffer Config, 7Ch.
@@ -24,19 +24,19 @@ _ENABLED = 4 << 20 | 6 << 16 | 1
 
 PAGE = 4096
 _ADMIN_SQ, _ADMIN_CQ, SHADOW, EVENT, _SCRATCH, _QUEUES = (PAGE * (64 + k) for k in range(6))
-"""Where things are in the guest's memory; the pages from `_QUEUES` on are the I/O queues', a page each."""
+"""Addresses in the guest's memory. The pages from `_QUEUES` on are the I/O queues, one page each."""
 _ADMIN_ENTRIES = 32
 SQE, CQE = 64, 16
-"""Bytes of an entry."""
+"""Bytes of a queue entry."""
 
 _CREATE_SQ, _CREATE_CQ, _DBBUF = 0x01, 0x05, 0x7C
 READ, WRITE, FLUSH, UNKNOWN = 0x02, 0x01, 0x00, 0x7F
-"""I/O commands; the last is none, and a controller completes it with an error as it takes it."""
+"""I/O opcodes. `UNKNOWN` is no command: a controller completes it with an error as soon as it fetches it."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """An entry of a CQ: of which SQ, how far the SQ was fetched, which command, with which status, and its phase."""
+    """A CQ entry: SQ identifier, SQ head, command identifier, status and phase tag."""
 
     sqid: int
     sq_head: int
@@ -46,7 +46,7 @@ class Completion:
 
 
 class Controller:
-    """QEMU's NVMe controller. All queues are set up by `restart`; the CQ has number 1, the SQs 1, 2, ..."""
+    """QEMU's NVMe controller. `restart` sets up all queues: CQ 1, and SQs 1, 2, ..."""
 
     CQ = 1
 
@@ -67,9 +67,9 @@ class Controller:
     def restart(
         self, sqs: int, sq_size: int, cq_size: int, *, config_first: bool, shadow: int = 0, event: int = 0
     ) -> None:
-        """Resets the controller and sets up a CQ and so many SQs, and the doorbell buffer before them or after.
+        """Resets the controller and sets up a CQ, `sqs` SQs, and the doorbell buffer before or after the queues.
 
-        The guest's pages are zero at first, but the doorbell buffer's (`mark`). Raises `Failed` if a command fails.
+        The guest's pages start as zeros, except the doorbell buffer's (`mark`). Raises `Failed` if a command fails.
         """
         self._disable()
         memory = self.qemu.memory
@@ -94,18 +94,18 @@ class Controller:
             self.configure()
 
     def configure(self) -> None:
-        """Doorbell Buffer Config."""
+        """Sends Doorbell Buffer Config."""
         self._admin(_DBBUF, prp1=SHADOW, prp2=EVENT)
 
     def mark(self, shadow: int, event: int, *, admin: bool = True) -> None:
-        """Fills the doorbell buffer's pages, with or without the words of the admin queues."""
+        """Fills the doorbell buffer's pages with two values, with or without the words of the admin queues."""
         first = 0 if admin else 8
         for page, value in ((SHADOW, shadow), (EVENT, event)):
             self.qemu.memory[page + first : page + PAGE] = struct.pack("<I", value) * ((PAGE - first) // 4)
 
     # -- shared words and entries --------------------------------------------------------------------------------------
     def word(self, page: int, queue: int, *, cq: bool = False) -> int:
-        """A word of the page `SHADOW` or `EVENT`."""
+        """Returns a word of the page `SHADOW` or `EVENT`."""
         value: int = struct.unpack_from("<I", self.qemu.memory, page + _stride(queue, cq))[0]
         return value
 
@@ -123,7 +123,7 @@ class Controller:
         self.qemu.memory[place : place + SQE] = _command(opcode, cid, nsid=nsid, prp1=_SCRATCH)
 
     def completion(self, slot: int) -> Completion:
-        """What stands in a slot of the CQ."""
+        """Returns the entry in a slot of the CQ."""
         return self._completion(_QUEUES + CQE * slot)
 
     def _completion(self, place: int) -> Completion:

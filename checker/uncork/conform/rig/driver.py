@@ -1,8 +1,8 @@
-"""A guest driver in plain Python: what it may do next, and the shadow-doorbell rule as drivers write it.
+"""A guest driver in Python: its possible moves, and the shadow-doorbell rule as real drivers implement it.
 
-It knows the model's guests only by their choices, and does not use the model's rule: that of the specification and of
-Linux is here in 16-bit arithmetic. A move is a word or three, and may be several of the model's actions, of which what
-is found decides one:
+The driver takes the choices of the model's guests, but not the model's code: this module has the rule of the
+specification and of Linux in 16-bit arithmetic. A move is one to three words. It may stand for several actions of the
+model; the values that the driver finds decide which:
 
     submit SQ0 rf   two entries, a read and a flush, and the shadow tail past them
     check SQ0       looks at EventIdx: must ring, or not
@@ -10,9 +10,9 @@ is found decides one:
     take            takes the CQE at the cursor
     leave           stops taking
     publish         moves the shadow head to the cursor
-    check CQ        as of an SQ
+    check CQ        looks at CQ EventIdx: must ring, or not
     ring CQ         writes the head doorbell
-    wait            lets the commands end that take their time
+    wait            waits until late commands end
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ LATE = "l"
 KINDS = {"r": (READ, 1), "w": (WRITE, 1), "f": (FLUSH, 1), "u": (UNKNOWN, 1), LATE: (READ, 2)}
 """Commands and their namespaces, by their letter in a move.
 
-The unknown one completes as it is taken, the others soon after, and the late one when some more moves were made.
+An unknown command completes when it is fetched, a late one some moves later, the others soon after the fetch.
 """
 
 
 @dataclass(frozen=True)
 class Slips:
-    """What a driver does wrong; one that does none of this follows the rule."""
+    """The mistakes of a driver. A driver with none of them follows the rule."""
 
     rings_sq: bool = True
     rings_cq: bool = True
     stores_late: bool = False
-    """Looks at EventIdx before its store of a shadow index is seen, as with no fence between: `store SQ0`, a move."""
+    """Looks at EventIdx before its store of a shadow index is visible, as without a fence: `store SQ0`, a move."""
     by_one: bool = False
-    """Takes EventIdx to be passed when it is in (old, new], one off."""
+    """Counts EventIdx as passed if it is in (old, new]: off by one."""
     ring_late: bool = False
-    """Puts off a doorbell that is due until it next moves that index; the last of all it never rings."""
+    """Delays a due doorbell until the next move of the index; never rings the last one."""
     rings_old: bool = False
     """Rings with the index before its last move."""
 
@@ -57,16 +57,16 @@ RIGHT = Slips()
 
 
 def need_event(event: int, new: int, old: int, *, closed: bool = False) -> bool:
-    """Whether EventIdx was passed by a move from `old` to `new`: NVMe Base Specification 2.0, B.5.
+    """Returns whether a move from `old` to `new` passed EventIdx: NVMe Base Specification 2.0, B.5.
 
-    As in Linux (nvme_dbbuf_need_event), in 16 bits; `closed` as in SPDK (nvme_pcie_qpair_need_event).
+    16-bit arithmetic as in Linux (nvme_dbbuf_need_event); with `closed` as in SPDK (nvme_pcie_qpair_need_event).
     """
     moved = (new - old) & 0xFFFF
     return (new - event) & 0xFFFF <= moved if closed else (new - event - 1) & 0xFFFF < moved
 
 
 class _Index:
-    """A queue's index that the guest moves, and where it stands with its doorbell."""
+    """An index that the guest moves, and the state of its doorbell."""
 
     def __init__(self, name: str, number: int, size: int, *, cq: bool = False) -> None:
         self.name, self.number, self.size, self.cq = name, number, size, cq
@@ -76,9 +76,9 @@ class _Index:
 
 
 class Driver:
-    """The guest of one CQ and its SQs on a real controller, which `restart` has set up.
+    """The guest of one CQ and its SQs on a real controller set up by `restart`.
 
-    `cq_event` gives the CQ EventIdx that it goes by: the device's own, unless another is laid over it.
+    `cq_event` gives the CQ EventIdx that the guest reads: the device's own, unless another policy is laid over it.
     """
 
     def __init__(self, controller: Controller, shape: Shape, choices: Choices, slips: Slips = RIGHT) -> None:
@@ -92,9 +92,9 @@ class Driver:
         self._free: list[deque[int]] = [deque(range(shape.sq_size - 1)) for _ in self.sqs]
         self._cursor, self._phase, self._consumed = 0, 1, 0
 
-    # -- what it may do ------------------------------------------------------------------------------------------------
+    # -- possible moves ------------------------------------------------------------------------------------------------
     def moves(self) -> Iterator[str]:
-        """What it may do next, with `submit` as `submit SQ0 *` for each number of entries, and `*` for what kind."""
+        """Yields the possible moves. `submit SQ0 **` stands for two entries of any kind."""
         for k, q in enumerate(self.sqs):
             if q.at == "idle":
                 room = self.shape.sq_size - 1 - len(self._outstanding[k]) - self._unfreed[k]
@@ -119,29 +119,29 @@ class Driver:
 
     @property
     def waiting(self) -> int:
-        """Commands that it has submitted and not seen completed."""
+        """The number of commands submitted and not seen completed."""
         return sum(map(len, self._outstanding))
 
     @property
     def late(self) -> bool:
-        """Whether a command is not seen completed that takes its time."""
+        """Whether a late command has not been seen completed."""
         return any(LATE in kinds.values() for kinds in self._outstanding)
 
     def draw(self, move: str, kinds: str, chosen: random.Random) -> str:
-        """A move with its commands drawn of some kinds."""
+        """Returns a move with its commands drawn from `kinds`."""
         return "".join(chosen.choice(kinds) if char == "*" else char for char in move)
 
     def allows(self, move: str) -> bool:
-        """Whether it may do this now."""
+        """Returns whether the guest may make this move now."""
         verb, _, rest = move.partition(" ")
         if verb == "submit":
             name, _, kinds = rest.partition(" ")
             return KINDS.keys() >= set(kinds) and f"submit {name} {'*' * len(kinds)}" in self.moves()
         return move in self.moves()
 
-    # -- and does ------------------------------------------------------------------------------------------------------
+    # -- making moves --------------------------------------------------------------------------------------------------
     def do(self, move: str) -> str:
-        """Makes a move. Gives the name that the model has for what it was; none for `wait`, which is none of its."""
+        """Makes a move. Returns the name of the model's action; the empty string for `wait`, which is no action."""
         words = move.split()
         self._stirred = words[0] != "wait"
         match words[0]:
@@ -166,10 +166,10 @@ class Driver:
         raise ValueError(f"no such move: {move!r}")
 
     def look(self) -> dict[str, Value]:
-        """Lets the device settle and looks at it: EventIdx of every queue, and whose CQEs are new, slot by slot.
+        """Lets the device settle and returns the values seen: EventIdx of every queue, and the SQs of new CQEs by slot.
 
-        What it may do next goes by this. A late command may end at any moment: it looks until a round trip between,
-        which no handler in QEMU outlasts, makes no difference.
+        The possible moves depend on these values. A late command may end at any moment: the driver looks until two
+        looks agree, with a round trip between them that outlasts every handler in QEMU.
         """
         self.controller.qemu.settle()
         seen = self._seen()
@@ -189,7 +189,7 @@ class Driver:
         return {**words, "CQ EventIdx": self.own_cq_event(), "CQEs": slots}
 
     def own_cq_event(self) -> int:
-        """CQ EventIdx as the device wrote it."""
+        """Returns CQ EventIdx as the device wrote it."""
         return self._event(self.cq)
 
     def _event(self, index: _Index) -> int:
@@ -251,7 +251,7 @@ class Driver:
         return "ring_cq" if index.cq else f"ring_sq({index.name})"
 
     def _fresh(self, slot: int) -> int | None:
-        """The number of the SQ whose new CQE stands in a slot, by the phase tag."""
+        """Returns the number of the SQ whose new CQE is in a slot, judged by the phase tag."""
         entry = self.controller.completion(slot)
         expected = self._phase if slot >= self._cursor else self._phase ^ 1
         return entry.sqid if entry.phase == expected else None

@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 
 PACKAGES = ("linux-image-cloud-amd64", "busybox-static")
-"""Debian's: the first only names the kernel it stands for."""
+"""Debian packages. The first is a metapackage for the kernel."""
 DEPTHS = (8, 1024)
-"""Entries of the I/O queues: a few, that wrap and fill all the time, and as many as Linux takes if it is not told."""
+"""Entries of the I/O queues: few, which wrap and fill all the time, and the default of Linux."""
 READERS, READS = 8, 1250
-"""So many processes read so many blocks each, past the page cache."""
+"""The number of reading processes, and of blocks that each reads, bypassing the page cache."""
 QEMU = "qemu-system-x86_64"
 _SECONDS = 300
 _INIT = rf"""#!/bin/busybox sh
@@ -37,11 +37,11 @@ _EVENTS = ("create_cq", "create_sq", "dbbuf_config", "mmio_doorbell_*", "shadow_
 
 
 class Failed(Exception):
-    """The guest did not come to its end, or something that is needed is not there; the message says what to do."""
+    """The guest did not finish, or a program is missing. The message says what to do."""
 
 
 def unpacked(folder: Path) -> Path:
-    """The packages' files below a folder, fetched unless they are there. Raises `Failed`."""
+    """Fetches the files of the packages to a folder, unless they are there. Raises `Failed`."""
     root = folder / "root"
     if not (root / "bin" / "busybox").exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def unpacked(folder: Path) -> Path:
 
 
 def initramfs(root: Path, folder: Path) -> Path:
-    """A first file system of busybox and one script; the archive is made by busybox itself."""
+    """Makes an initramfs of busybox and one script. busybox itself makes the archive."""
     tree, archive = folder / "initramfs", folder / "initramfs.cpio"
     for name in ("bin", "dev"):
         (tree / name).mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def initramfs(root: Path, folder: Path) -> Path:
 
 
 def boot(folder: Path, depth: int) -> Path:
-    """Boots the guest with I/O queues of so many entries; gives QEMU's trace of its device. Raises `Failed`."""
+    """Boots the guest with I/O queues of `depth` entries. Returns QEMU's trace of its device. Raises `Failed`."""
     root = unpacked(folder)
     (kernel,) = root.glob("boot/vmlinuz-*")
     trace = folder / f"depth-{depth}.log"
@@ -105,7 +105,7 @@ def _run(command: list[str], where: Path) -> str:
 
 
 def main(folder: Path) -> int:
-    """Boots the guest once for each depth."""
+    """Boots the guest once for every depth."""
     try:
         for depth in DEPTHS:
             trace = boot(folder.resolve(), depth)

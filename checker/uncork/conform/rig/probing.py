@@ -1,6 +1,6 @@
-"""What the device writes besides posting, seen by itself: as queues are created, as the doorbell buffer is configured.
+"""Finds what the device writes when queues are created and when the doorbell buffer is configured.
 
-Shadow words and EventIdx are filled with a mark first; what is no mark afterwards, the device wrote.
+Shadow words and EventIdx are filled with marks first. The device has written every word that is no mark afterwards.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ _MARK = 0x5A5A
 
 @dataclass(frozen=True)
 class Probed:
-    """The values of the model's choices that this device has by what was seen of it."""
+    """The choices of the model that match this device, as far as probed."""
 
     on_create: str
-    """What it writes for a new queue: `shadow`, `both` or `neither`."""
+    """What the device writes for a new queue: `shadow`, `both` or `neither`."""
     on_config: str
-    """What it writes as the doorbell buffer is configured: `shadow`, `both`; or `neither`, which the model has not."""
+    """What the device writes at Doorbell Buffer Config: `shadow`, `both`, or `neither` (not in the model)."""
     kicks_sqs: bool
-    """Whether a CQ doorbell that finds the CQ full has the SQs looked at: QEMU until 9529aa6b, which has backports."""
+    """Whether the doorbell of a full CQ kicks the SQs: QEMU before 9529aa6b (which was backported)."""
 
 
 def probe(controller: Controller) -> Probed:
-    """Looks at a device; leaves it with queues that nobody may use."""
+    """Probes a device. Its queues are unusable afterwards."""
     return Probed(_on_create(controller), _on_config(controller), _kicks_sqs(controller))
 
 
@@ -35,7 +35,7 @@ def _on_create(controller: Controller) -> str:
 
 
 def _on_config(controller: Controller) -> str:
-    """With one command behind it, so that the index is not what a new page holds."""
+    """Configures after one command, so that the index differs from the content of a new page."""
     controller.restart(1, 4, 4, config_first=False)
     _submit(controller, 1)
     controller.mark(_MARK, _MARK)
@@ -44,7 +44,7 @@ def _on_config(controller: Controller) -> str:
 
 
 def _written(controller: Controller, tail: int) -> str:
-    """What was written over the marks; anything but the queue's index is told as it stands."""
+    """Returns what was written over the marks. A value other than the queue's index is returned as text."""
     shadow = [controller.word(SHADOW, 1), controller.word(SHADOW, 1, cq=True)]
     event = [controller.word(EVENT, 1), controller.word(EVENT, 1, cq=True)]
     kept, indices = [_MARK, _MARK], [tail, 0]
@@ -59,9 +59,9 @@ def _written(controller: Controller, tail: int) -> str:
 
 
 def _kicks_sqs(controller: Controller) -> bool:
-    """Whether an entry that was published in silence is fetched as the doorbell of a full CQ is rung.
+    """Returns whether ringing the doorbell of a full CQ fetches an entry published without a doorbell.
 
-    The CQ head has moved, so that whoever looks at it posts; an SQ is looked at for the doorbell alone.
+    The CQ head has moved, so that any look at it posts; only the doorbell can make the device look at the SQ.
     """
     controller.restart(1, 4, 2, config_first=True)
     _submit(controller, 1)

@@ -1,7 +1,8 @@
-"""A QEMU that runs no guest: a program drives its devices through QEMU's test protocol, and shares its memory.
+"""A QEMU without a guest: a program drives its devices through QEMU's test protocol and shares its memory.
 
-The processor is stopped from the start (`-S`), so neither KVM nor root nor a guest's system is needed. The protocol is
-lines of text on a socket (QEMU, docs/devel/qtest.rst); the guest's memory is a file without a name that both map.
+The processor is stopped from the start (`-S`): neither KVM nor root nor a guest operating system is needed. The
+protocol is lines of text on a socket (QEMU, docs/devel/qtest.rst). The guest's memory is an anonymous file that both
+map.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ PROGRAM = "qemu-system-x86_64"
 MEMORY = 16 << 20
 """Bytes of the guest's memory, from address 0."""
 ROUNDS = 8
-"""No-op round trips between two steps: each has QEMU's main loop run its bottom halves, and they start one another."""
+"""No-op round trips between two steps. Each runs the bottom halves of QEMU's main loop, which start one another."""
 LATE = 0.003
-"""Seconds that a command takes in the second namespace; those in the first are done at once."""
+"""Seconds that a command takes in the second namespace. In the first, commands take no time."""
 PATIENCE = 20.0
-"""Seconds until a QEMU that does not answer counts as failed."""
+"""Seconds after which a QEMU that does not answer counts as failed."""
 
 _PR_SET_PDEATHSIG = 1
 
 
 class Missing(Exception):
-    """There is no QEMU to run; the message says what to install."""
+    """QEMU is not installed. The message says what to install."""
 
 
 class Failed(Exception):
-    """QEMU ended, or answered something else than it should; the message has its last words."""
+    """QEMU ended or gave a wrong answer. The message has its last output."""
 
 
 def find(program: str | None = None) -> str:
-    """The path of QEMU, `program` or the usual one; raises `Missing`."""
+    """Returns the path of `program`, or of the default QEMU. Raises `Missing`."""
     found = shutil.which(program or PROGRAM)
     if found is None:
         raise Missing(f"{program or PROGRAM} is not installed (Debian, Ubuntu: apt-get install qemu-system-x86)")
@@ -52,7 +53,7 @@ def find(program: str | None = None) -> str:
 class Qemu:
     """A running QEMU with one NVMe controller and disks that hold nothing (`null-co`). Ends with its `with` block.
 
-    Raises `Missing`, and `Failed` as soon as QEMU does not do what it is told.
+    Raises `Missing`, and `Failed` as soon as QEMU does not obey.
     """
 
     def __init__(self, program: str | None = None) -> None:
@@ -85,7 +86,7 @@ class Qemu:
         self.close()
 
     def close(self) -> None:
-        """Ends QEMU, whatever it is doing."""
+        """Ends QEMU, whatever QEMU is doing."""
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -98,7 +99,7 @@ class Qemu:
             self._ours = None
 
     def ask(self, line: str) -> list[str]:
-        """Sends one command and gives the words of its answer after OK; raises `Failed`."""
+        """Sends one command. Returns the words of the answer after OK. Raises `Failed`."""
         assert self._ours is not None, "not started"
         try:
             self._ours.sendall(line.encode() + b"\n")
@@ -110,12 +111,12 @@ class Qemu:
         return words[1:]
 
     def settle(self) -> None:
-        """Lets QEMU do all that it has to do."""
+        """Waits until QEMU has no work left, except late commands."""
         for _ in range(ROUNDS):
             self.ask("endianness")
 
     def wait(self) -> None:
-        """Lets all commands end, those that take their time too."""
+        """Waits until all commands have ended, late ones included."""
         time.sleep(1.5 * LATE)
 
     def write_port(self, port: int, value: int) -> None:
@@ -162,7 +163,7 @@ def _start(program: str, memory: int, control: int) -> subprocess.Popen[bytes]:
 
     def ends_with_us() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for us, who end it
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches only uncork, which ends QEMU
         if os.getppid() != parent:
             os._exit(1)
 

@@ -1,4 +1,4 @@
-"""What a check found, for the tools of a CI."""
+"""Writes the results of a check for CI tools."""
 
 FORMATS = ("junit", "sarif", "markdown")
-"""The modules here that write files; each has `dumps`."""
+"""The modules that write files. Each has a function `dumps`."""

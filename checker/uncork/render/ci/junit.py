@@ -1,6 +1,6 @@
-"""Verdicts as JUnit XML: a suite an instance, a case a property, and one for the model itself.
+"""Writes verdicts as JUnit XML: one suite per instance, one case per property, and one for the model itself.
 
-The search is one for all properties of an instance: its time stands at the case of the model.
+All properties of an instance share one search: its time is at the case of the model.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from uncork.render.ci.results import MODEL, Case, Problem, Results, Told
+from uncork.render.ci.results import MODEL, Case, InstanceResult, Problem, Results
 from uncork.render.terminal import text
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def dumps(results: Results) -> str:
-    """The file."""
+    """Returns the content of the file."""
     whole = JUnitXml("uncork check")
     for told in results.told:
         whole.add_testsuite(_suite(told, results.notes))
@@ -32,7 +32,7 @@ def dumps(results: Results) -> str:
     return (made.decode() if isinstance(made, bytes) else str(made)) + "\n"
 
 
-def _suite(told: Told, notes: Sequence[str]) -> TestSuite:
+def _suite(told: InstanceResult, notes: Sequence[str]) -> TestSuite:
     suite = TestSuite(_clean(told.name))
     suite.add_property("states", str(told.states))
     suite.add_property("depth", str(told.depth))
@@ -44,7 +44,7 @@ def _suite(told: Told, notes: Sequence[str]) -> TestSuite:
     return suite
 
 
-def _case(told: Told, case: Case) -> TestCase:
+def _case(told: InstanceResult, case: Case) -> TestCase:
     made = TestCase(case.property, _clean(told.name), 0)
     if case.verdict == "open":
         made.result = [Skipped(_clean(f"open {case.why}"))]
@@ -62,7 +62,7 @@ def _failure(problem: Problem, story: str = "") -> Failure:
     return made
 
 
-def _story(told: Told, case: Case) -> str:
+def _story(told: InstanceResult, case: Case) -> str:
     run = case.run
     if run is None:
         return ""
@@ -70,5 +70,5 @@ def _story(told: Told, case: Case) -> str:
 
 
 def _clean(words: str) -> str:
-    """Text without the characters that XML cannot hold."""
+    """Returns text without the characters that XML forbids."""
     return _NOT_XML.sub("\ufffd", words)

@@ -1,7 +1,7 @@
-"""Verdicts as Markdown, for the summary of a job: a table, what is not as expected, and a chart of each such run.
+"""Writes a job summary in Markdown: a table of verdicts, the unexpected ones, and a chart of every unexpected run.
 
-GitHub shows a summary of up to 1 MiB, and a chart of up to 50,000 characters: what would be over is left out, and the
-text says what.
+GitHub shows a summary of up to 1 MiB, and a chart of up to 50,000 characters. Anything beyond is left out, and the text
+says what.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import re
 from collections.abc import Iterable, Sequence
 
 from uncork.render import mermaid, story
-from uncork.render.ci.results import MODEL, Case, Results, Told
+from uncork.render.ci.results import MODEL, Case, InstanceResult, Results
 
 LIMIT = 2**20
-"""Bytes of a summary."""
+"""The most bytes of a summary."""
 CHART = 50_000
-"""Characters of a chart."""
+"""The most characters of a chart."""
 _ROOM = 20_000
-"""What is kept for the sentences that say what is left out, and for what else the job has to say."""
+"""Bytes kept free for the sentences that say what is left out, and for other output of the job."""
 
 
 def dumps(results: Results, limit: int = LIMIT, chart: int = CHART) -> str:
-    """The file."""
+    """Returns the content of the file."""
     room = limit - min(_ROOM, limit // 4)
     parts = ["\n\n".join(["## uncork check", *map(_plain, (results.summary, *results.notes))]) + "\n"]
     parts.append(_first(room // 2, _table(results), "{} more instances are left out of this table."))
@@ -39,7 +39,7 @@ def dumps(results: Results, limit: int = LIMIT, chart: int = CHART) -> str:
 
 
 def _first(room: int, parts: Sequence[str], left_out: str) -> str:
-    """As many parts as there is room for, and a sentence with the number of the others."""
+    """Returns as many parts as fit, and a sentence with the number of the rest."""
     used, out = 0, ""
     for number, part in enumerate(parts):
         used += _size(part)
@@ -85,7 +85,7 @@ def _wrong(results: Results) -> Iterable[str]:
 
 
 def _charts(results: Results, most: int) -> Iterable[str]:
-    """A chart for each run that refutes what is expected to be proved, with all that it refutes."""
+    """Yields a chart for every run that unexpectedly refutes properties, with the names of these properties."""
     for told in results.told:
         refuting = [case for case in told.cases if case.run and any(problem.refutes for problem in case.problems)]
         seen: list[Case] = []
@@ -96,7 +96,7 @@ def _charts(results: Results, most: int) -> Iterable[str]:
                 yield _chart(told, case, names, most)
 
 
-def _chart(told: Told, case: Case, names: Sequence[str], most: int) -> str:
+def _chart(told: InstanceResult, case: Case, names: Sequence[str], most: int) -> str:
     run = case.run
     assert run is not None
     headline = _plain(story.headline(run.prop, run.trace))
@@ -115,7 +115,7 @@ def _shell(name: str) -> str:
 
 
 def _plain(words: str) -> str:
-    """Text in which nothing is taken for Markdown, HTML, the end of a cell, or somebody's name."""
+    """Escapes text: nothing is taken for Markdown, HTML, the end of a cell, or a user's name."""
     words = " ".join(words.split())
     return re.sub(r"[\\`*_{}\[\]|~@#!]", lambda found: f"&#{ord(found[0])};", html.escape(words))
 

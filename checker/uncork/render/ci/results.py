@@ -1,4 +1,4 @@
-"""What a check found, in plain data: what the files for other programs (JUnit, SARIF, Markdown) are made from."""
+"""The results of a check as plain data, from which JUnit, SARIF and Markdown files are made."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from uncork.core.system import System
 from uncork.core.trace import Trace
 
 MODEL = "model"
-"""What a finding is about that is about no property: covers, counts, engines that disagree."""
+"""The subject of findings about no property: covers, counts, engines that disagree."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where something is defined, and what it is."""
+    """The file and line where something is defined, and its name."""
 
     file: Path
     line: int
@@ -25,7 +25,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Run:
-    """A counterexample, with the place where each of its steps is decided."""
+    """A counterexample, with the place that decides each of its steps."""
 
     system: System
     prop: Property
@@ -36,20 +36,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is not as expected: the name of its exit code, and a sentence."""
+    """An unexpected result: the name of its exit code, and a sentence."""
 
     kind: str
     message: str
 
     @property
     def refutes(self) -> bool:
-        """Whether it is a refutation that nobody expected."""
+        """Whether this is an unexpected refutation."""
         return self.kind in ("safety", "liveness")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One verdict: `refuted 28+0`, what was expected of it or nothing, what is known besides, what is wrong with it."""
+    """One verdict (`refuted 28+0`), the expected one if any, details, and what is wrong with the verdict."""
 
     property: str
     verdict: str
@@ -60,8 +60,8 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Told:
-    """One instance: its verdicts, what is wrong with the model itself, the size of the search, where it is defined."""
+class InstanceResult:
+    """One instance: its verdicts, problems of the model itself, the size of the search, and where it is defined."""
 
     name: str
     cases: tuple[Case, ...]
@@ -75,14 +75,14 @@ class Told:
 
 @dataclass(frozen=True)
 class Results:
-    """All of it. `unchecked` are the instances that an interruption left out, `root` where the user's files are.
+    """All results. `unchecked` are the instances left out by an interruption, `root` is the folder of the user's files.
 
-    `installed` is where the files of the catalogue are, and `notes` are sentences about what was asked.
+    `installed` is the folder of the catalogue's files. `notes` are sentences about the options.
     """
 
     version: str
     rules: Mapping[str, str]
-    told: tuple[Told, ...]
+    told: tuple[InstanceResult, ...]
     unchecked: tuple[str, ...]
     summary: str
     exit: int

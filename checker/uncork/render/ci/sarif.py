@@ -1,6 +1,6 @@
-"""What is not as expected as SARIF 2.1.0: a rule a property, and a trace as a code flow through what decides its steps.
+"""Writes unexpected verdicts as SARIF 2.1.0: one rule per property, traces as code flows through the deciding code.
 
-What is open is a result of that kind, and no failure.
+An open verdict is a result of kind `open`, not a failure.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from urllib.parse import quote
 
 from uncork.core.sorts import plain
 from uncork.render import story
-from uncork.render.ci.results import MODEL, Case, Place, Problem, Results, Run, Told
+from uncork.render.ci.results import MODEL, Case, InstanceResult, Place, Problem, Results, Run
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT, _INSTALLED = "%SRCROOT%", "UNCORK"
 
 
 def dumps(results: Results) -> str:
-    """The file."""
+    """Returns the content of the file."""
     rules = list(results.rules)
     found = [
         _result(results, rules.index(name), told, name, case, problem)
@@ -72,7 +72,9 @@ def _rule(name: str, doc: str) -> dict[str, Any]:
     }
 
 
-def _result(results: Results, rule: int, told: Told, name: str, case: Case | None, problem: Problem) -> dict[str, Any]:
+def _result(
+    results: Results, rule: int, told: InstanceResult, name: str, case: Case | None, problem: Problem
+) -> dict[str, Any]:
     run = case.run if case else None
     headline = f" {story.headline(run.prop, run.trace)}" if run else ""
     made: dict[str, Any] = {
@@ -141,5 +143,5 @@ def _location(results: Results, place: Place, told: str = "") -> dict[str, Any]:
 
 
 def _message(words: str) -> dict[str, str]:
-    """Text in which nothing is taken for a link."""
+    """Escapes text: nothing is taken for a link."""
     return {"text": re.sub(r"\[(?=[^\]]*\]\()", r"\\[", words)}

@@ -1,1 +1,1 @@
-"""What browsers show."""
+"""Makes pages and pictures for browsers."""

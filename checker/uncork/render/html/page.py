@@ -1,6 +1,6 @@
-"""One HTML file with all that it needs in it: it loads nothing, and its own policy forbids it to.
+"""Makes a self-contained HTML file: it loads nothing, and its content security policy forbids loading.
 
-What is written into it is escaped by the templates, and the browser runs no script but the one whose hash is named.
+The templates escape all data. The browser runs only the script whose hash the policy names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def page(words: Mapping[str, Any], data: Mapping[str, Any]) -> str:
-    """The page: `words` are for the templates, `data` for the script."""
+    """Returns the page. `words` are for the templates, `data` for the script."""
     to = Environment(
         loader=PackageLoader("uncork.render.html"),
         autoescape=True,

@@ -1,7 +1,7 @@
-"""A state's rings as SVG, readable in light and in dark; where it is part of a page it takes the page's colours.
+"""Draws a state's rings as SVG, readable in light and dark mode. Inside a page the picture takes the page's colours.
 
-Slots are boxes; a dot is an entry that is not consumed yet, and a filled box one that the device counts as occupied.
-Indices above the boxes are the guest's, those below the device's.
+Slots are boxes. A dot is an entry not yet consumed; a filled box is a slot that the device counts as occupied. Indices
+above the boxes belong to the guest, indices below to the device.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from uncork.core.system import RingPicture
 
 _SLOT, _HIGH, _GAP, _LINE, _MARGIN = 62, 34, 30, 14, 10
 _COLUMNS = 62
-"""Characters that fit a line."""
+"""The number of characters that fit a line."""
 
 STYLE = """<style>
 .uncork { --ink: #24292f; --soft: #6e7781; --slot: #f6f8fa; --guest: #0550ae; --device: #8a4600;
@@ -28,13 +28,13 @@ STYLE = """<style>
 .uncork .bad { fill: var(--bad); } .uncork .good { fill: var(--good); } .uncork .b { font-weight: 600; }
 .uncork .mid { text-anchor: middle; }
 </style>"""
-"""What every picture begins with."""
+"""The style sheet of every picture."""
 
 
 def svg(
     rings: Sequence[RingPicture], state: State, title: str, told: str, *, guests: frozenset[str], tone: str = ""
 ) -> str:
-    """The rings of a state side by side, under a title and a sentence; `guests` are the fields that are the guest's."""
+    """Draws the rings of a state side by side, under a title and a sentence. `guests` are the guest's fields."""
     lines = wrap(told, _COLUMNS)
     top = _MARGIN + _LINE * (1 + len(lines)) + 6
     body: list[str] = [_text(_MARGIN, _MARGIN + 10, title, "b")]

@@ -1,4 +1,4 @@
-"""A trace as a scene: plain data that a page can play, step by step. Only what has been replayed becomes one."""
+"""Turns a replayed trace into a scene: plain data that a page can play step by step."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from uncork.render import story
 
 @dataclass(frozen=True)
 class Scene:
-    """A counterexample: the stage it is played on, the run, and what is said of it for one property.
+    """A counterexample: its stage, its run, and the sentences about one property.
 
-    Systems that are alike have equal stages, and properties that one run refutes have equal runs: a page needs each
-    once. Variables and actors are told by their place in a list.
+    Equal systems have equal stages, and properties refuted by one run have equal runs: a page stores each once.
+    Variables and actors are given by their index in a list.
     """
 
     stage: dict[str, Any]
@@ -27,7 +27,7 @@ class Scene:
 
 
 def scene(system: System, prop: Property, trace: Trace) -> Scene:
-    """The scene of a trace that refutes `prop`; raises `ReplayError` if it is no run of the system, or does not."""
+    """Returns the scene of a trace that refutes `prop`. Raises `ReplayError` if the trace does not."""
     replay(system, trace, prop)
     places = {variable.name: place for place, variable in enumerate(system.variables)}
     actors = {actor: place for place, actor in enumerate(dict.fromkeys(action.actor for action in system.actions))}
@@ -60,7 +60,7 @@ def scene(system: System, prop: Property, trace: Trace) -> Scene:
 
 
 def _changes(system: System, trace: Trace, number: int) -> list[list[Any]]:
-    """The places and new values of the variables that a step changed."""
+    """Returns the indices and new values of the variables that a step changed."""
     before = trace.states[number - 1]
     after = trace.after(number - 1)
     return [
@@ -69,7 +69,7 @@ def _changes(system: System, trace: Trace, number: int) -> list[list[Any]]:
 
 
 def _value(value: Value) -> Any:
-    """Numbers and names as they are, yes and no in words, arrays as lists."""
+    """Returns a value as JSON data: booleans as yes or no, arrays as lists, others unchanged."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return [_value(each) for each in value] if isinstance(value, tuple) else value

@@ -1,1 +1,1 @@
-"""What a terminal shows."""
+"""Prints to a terminal."""

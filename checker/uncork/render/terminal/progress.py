@@ -1,4 +1,4 @@
-"""Progress on a terminal, on standard error; nothing where there is none."""
+"""Shows progress on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from uncork.engines import Tick, Watch, unwatched
 
 @contextlib.contextmanager
 def progress() -> Iterator[Watch]:
-    """A line that is kept up to date while work is under way, and then removed."""
+    """Shows a line that is updated during the work and then removed."""
     if not _may_be_terminal():
         yield unwatched
         return
-    from rich.console import Console  # as long to import as a small instance to check
+    from rich.console import Console  # importing rich takes as long as checking a small instance
     from rich.live import Live
     from rich.text import Text
 
@@ -35,14 +35,14 @@ def progress() -> Iterator[Watch]:
 
 
 def _may_be_terminal() -> bool:
-    """Whether rich may take standard error for a terminal, which it does where it is one, or is told that it is.
+    """Returns whether rich may treat standard error as a terminal: it is one, or the environment says so.
 
-    It takes as long to import as to check an instance.
+    Avoids importing rich, which takes as long as checking an instance.
     """
     told = any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
     try:
         return told or sys.stderr.isatty()
-    except ValueError:  # it is closed
+    except ValueError:  # standard error is closed
         return False
 
 

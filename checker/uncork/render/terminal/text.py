@@ -1,4 +1,4 @@
-"""What people read on a terminal, or in a file: traces, tables, explanations."""
+"""Prints traces, tables and explanations on a terminal or to a file."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _STYLES = {
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console: colour on a terminal only, and 80 columns where there is none."""
+    """Returns a console. Without a terminal: no colour, and 80 columns."""
     made = Console(stderr=stderr, highlight=False)
     return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=80, color_system=None)
 
 
 class Page:
-    """Where tables and sentences are printed; sentences are wrapped unless they are to stay `whole`."""
+    """Prints tables and sentences. Sentences are wrapped unless they are `whole`."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         self._to = console(stderr=stderr)
@@ -56,7 +56,7 @@ def table(
     numbers: Sequence[int] = (),
     whole: Sequence[int] = (),
 ) -> Table:
-    """A plain table; the columns in `numbers` are aligned to the right, the cells of those in `whole` not wrapped."""
+    """Returns a plain table. Columns in `numbers` are right-aligned; cells of columns in `whole` are not wrapped."""
     made = Table(
         title=title,
         title_justify="left",
@@ -76,7 +76,7 @@ def table(
 
 
 def shortened(names: Sequence[str]) -> tuple[str, list[str]]:
-    """What all names have in common, with * for parts between slashes that differ; and those of each, a line each."""
+    """Returns the common pattern of names, with * for parts that differ, and these parts of each, one per line."""
     parts = [name.split("/") for name in names]
     if len({len(each) for each in parts}) != 1:
         return "", list(names)
@@ -88,7 +88,7 @@ def shortened(names: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def bars(names: Sequence[str], columns: Mapping[str, tuple[Sequence[float | None], str]]) -> Table:
-    """A bar for each name in each column, with its number in a format; None has none."""
+    """Returns a table of bars: one per name and column, with its number; None has no bar."""
     made = table(None, [""], [])
     for title in columns:
         made.add_column(title, justify="right")
@@ -109,7 +109,7 @@ def _style(cell: str) -> str:
 
 
 def run(system: System, trace: Trace) -> Table:
-    """The steps of a trace: who did what, and only what changed."""
+    """Returns the steps of a trace as a table: the actor, what it did, and what changed."""
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     made.add_column("#", justify="right")
     made.add_column("")
@@ -127,7 +127,7 @@ def run(system: System, trace: Trace) -> Table:
 
 
 def show_trace(to: Console, name: str, system: System, prop: Property, trace: Trace, *, shortest: bool = True) -> None:
-    """Everything there is to say about a counterexample."""
+    """Prints everything about a counterexample."""
     to.print(Text(f"{name}: {prop.name} is refuted", style="bold"))
     to.print()
     to.print(Text(story.headline(prop, trace), style="red"))
@@ -166,7 +166,7 @@ def _show_why(to: Console, system: System, prop: Property, trace: Trace) -> None
 
 
 def trace_text(name: str, system: System, prop: Property, trace: Trace, *, shortest: bool = True) -> str:
-    """The same as a text of 80 columns without colour."""
+    """Returns the output of `show_trace` as text of 80 columns without colour."""
     buffer = StringIO()
     to = Console(file=buffer, width=80, highlight=False, color_system=None)
     show_trace(to, name, system, prop, trace, shortest=shortest)
@@ -174,7 +174,7 @@ def trace_text(name: str, system: System, prop: Property, trace: Trace, *, short
 
 
 def show_run(to: Console, title: str, system: System, trace: Trace) -> None:
-    """A run that shows nothing in particular, with the rings at its end."""
+    """Prints a run that is no counterexample, and the rings at its end."""
     to.print(Text(title, style="bold"))
     to.print(Text(f"({story.legend(system)})", style="dim"))
     to.print(run(system, trace))
