@@ -1,16 +1,37 @@
-"""Transformations of expressions: substitution, renaming, and a normal form that ignores the order of operands."""
+"""Transformations of expressions: folds, substitution, renaming, and a normal form that ignores operand order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property
+from typing import Generic, TypeVar
 
 from uncork.core.expr import Expr
 from uncork.core.frozen import frozen
 from uncork.core.sorts import Array, Enum, Sort, Value
 
 _UNORDERED = ("&", "|", "+")
+
+_Of = TypeVar("_Of")
+
+
+class Fold(Generic[_Of]):
+    """Translates expressions: `self(node)` is `self._compute(node)`, which runs once for each node."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[Expr, _Of]] = {}  # holding the nodes keeps their ids from being reused
+
+    def __call__(self, node: Expr) -> _Of:
+        """The translation of a node."""
+        known = self.known.get(id(node))
+        if known is None:
+            known = self.known[id(node)] = node, self._compute(node)
+        return known[1]
+
+    def _compute(self, node: Expr) -> _Of:
+        """The translation of a node, which calls `self` on the arguments."""
+        raise NotImplementedError
 
 
 def mapped(node: Expr, leaf: Callable[[Expr], Expr]) -> Expr:
@@ -87,18 +108,17 @@ class Renaming:
 
 def substituted(node: Expr, values: Mapping[str, Expr]) -> Expr:
     """The expression with every variable in `values` replaced by the given expression, which must have its sort."""
-    known: dict[int, Expr] = {}
+    return _Substitution(values)(node)
 
-    def visit(each: Expr) -> Expr:
-        if each.op == "var":
-            return values.get(str(each.value), each)
-        if not each.args:
-            return each
-        found = known.get(id(each))
-        if found is None:
-            args = tuple(visit(arg) for arg in each.args)
-            same = all(new is old for new, old in zip(args, each.args, strict=True))
-            found = known[id(each)] = each if same else Expr(each.op, args, each.sort, each.value)
-        return found
 
-    return visit(node)
+class _Substitution(Fold[Expr]):
+    def __init__(self, values: Mapping[str, Expr]) -> None:
+        super().__init__()
+        self.values = values
+
+    def _compute(self, node: Expr) -> Expr:
+        if node.op == "var":
+            return self.values.get(str(node.value), node)
+        args = tuple([self(arg) for arg in node.args])
+        same = all(new is old for new, old in zip(args, node.args, strict=True))
+        return node if same else Expr(node.op, args, node.sort, node.value)

@@ -17,27 +17,16 @@ from uncork.core.expr import Expr, boolean, gap, ite
 from uncork.core.size import Size, Symbol
 from uncork.core.sorts import Bool, Enum, Range, Ring
 from uncork.core.system import Variable
+from uncork.core.transform import Fold
 
 LARGEST = 65536
 """The greatest size: the most entries of a queue and the most SQs of a controller in NVMe."""
 
 
-class Unwound:
+class Unwound(Fold[Any]):
     """Translates expressions to Z3 terms. A shared node is translated once."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, Any] = {}
-        self._kept: list[Expr] = []  # keeps the nodes in `_known` alive, so that their ids are not reused
-
-    def __call__(self, node: Expr) -> Any:
-        """The Z3 term of an expression."""
-        known = self._known.get(id(node))
-        if known is None:
-            known = self._known[id(node)] = self._translate(node)
-            self._kept.append(node)
-        return known
-
-    def _translate(self, node: Expr) -> Any:
+    def _compute(self, node: Expr) -> Any:
         op, args = node.op, node.args
         if op == "const":
             return _constant(node)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from uncork.core.expr import Expr
 from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Sort, Value
 from uncork.core.system import System
+from uncork.core.transform import Fold
 from uncork.engines import Stop
 from uncork.engines.compiling import target
 from uncork.engines.explicit.layout import Field, Layout, encode, low
@@ -78,18 +79,21 @@ class Native:
         return int(function(row.ctypes.data, row.ctypes.data))
 
 
-class Writer:
-    """Writes the instructions of one function. Values from blocks that dominate the present block are reused."""
+class Writer(Fold[list[str]]):
+    """Writes the instructions of one function. Values from blocks that dominate the present block are reused.
+
+    The translation of an expression is the operands that hold its value: one for a scalar, one for each element of an
+    array.
+    """
 
     def __init__(self, layout: Layout, words: Sequence[str] = (), prefix: str = "v") -> None:
+        super().__init__()
         self.layout, self.prefix = layout, prefix
         self.words = words or [f"%w{word}" for word in range(layout.words)]
         self.entry: list[str] = []
         self.lines: list[str] = []
-        self.seen: dict[int, list[str]] = {}
         self.made: dict[str, str] = {}
         self.loaded: dict[Field, str] = {}
-        self._kept: list[Expr] = []  # keeps the nodes in `seen` alive, so that their ids are not reused
         self._count = 0
 
     def name(self) -> str:
@@ -122,15 +126,7 @@ class Writer:
 
     def scalar(self, node: Expr) -> str:
         """The operand that holds the value of an expression other than an array."""
-        return self.value(node)[0]
-
-    def value(self, node: Expr) -> list[str]:
-        """The operands that hold the value of an expression: one for a scalar, one for each element of an array."""
-        known = self.seen.get(id(node))
-        if known is None:
-            known = self.seen[id(node)] = self._compute(node)
-            self._kept.append(node)
-        return known
+        return self(node)[0]
 
     def _compute(self, node: Expr) -> list[str]:
         op, args = node.op, node.args
@@ -141,24 +137,24 @@ class Writer:
         if op == "array":
             return [self.scalar(arg) for arg in args]
         if op == "select":
-            elements, index = self.value(args[0]), self.scalar(args[1])
+            elements, index = self(args[0]), self.scalar(args[1])
             chosen = elements[0]
             for k, element in enumerate(elements[1:], 1):
                 chosen = self._choose(self.emit(f"icmp eq i64 {index}, {k}"), element, chosen, node.sort)
             return [chosen]
         if op == "store":
-            elements, index, stored = self.value(args[0]), self.scalar(args[1]), self.scalar(args[2])
+            elements, index, stored = self(args[0]), self.scalar(args[1]), self.scalar(args[2])
             return [
                 self._choose(self.emit(f"icmp eq i64 {index}, {k}"), stored, element, args[2].sort)
                 for k, element in enumerate(elements)
             ]
         if op == "ite":
             condition = self.scalar(args[0])
-            pairs = zip(self.value(args[1]), self.value(args[2]), strict=True)
+            pairs = zip(self(args[1]), self(args[2]), strict=True)
             return [self._choose(condition, then, otherwise, node.sort) for then, otherwise in pairs]
         if op == "==":
             kind = _type(args[0].sort)
-            pairs = zip(self.value(args[0]), self.value(args[1]), strict=True)
+            pairs = zip(self(args[0]), self(args[1]), strict=True)
             equal = [self.emit(f"icmp eq {kind} {a}, {b}") for a, b in pairs]
             while len(equal) > 1:
                 equal = [self.emit(f"and i1 {equal[0]}, {equal[1]}"), *equal[2:]]
@@ -255,11 +251,11 @@ def _successors(system: System, layout: Layout, ways: int, *, canonical: bool) -
         lines.append(f"try{index}:")
         guard = writer.scalar(action.guard)
         lines.append(f"  br i1 {guard}, label %do{index}, label %try{index + 1}")
-        dominating = dict(writer.seen), dict(writer.made)
+        dominating = dict(writer.known), dict(writer.made)
         lines.append(f"do{index}:")
         _write_successor(writer, index, list(action.updates.items()))
         lines.append(f"  br label %try{index + 1}")
-        writer.seen, writer.made = dominating
+        writer.known, writer.made = dominating
     lines.append(f"try{len(system.actions)}:")
     lines.append("  %total = load i64, ptr %count")
     lines += _each_canonical(layout, ways) if canonical else ["  ret i64 %total"]
@@ -363,7 +359,7 @@ def _after(writer: Writer, updates: Iterable[tuple[str, Expr]]) -> tuple[list[st
                     moved[way] = moved.get(way, 0) | source.mask << source.shift
                     changed[place.word] |= place.mask << place.shift
             continue
-        for place, operand in zip(places, writer.value(value), strict=True):
+        for place, operand in zip(places, writer(value), strict=True):
             changed[place.word] |= place.mask << place.shift
             if value.op == "const" and not isinstance(value.sort, Array):
                 faults.extend(strays(writer, place, value.sort, operand))

@@ -14,6 +14,7 @@ import z3
 
 from uncork.core.expr import Expr, scalar
 from uncork.core.sorts import Array, Bool, Enum, Range, Ring, Scalar, Sort, Value
+from uncork.core.transform import Fold
 
 Term: TypeAlias = Any
 """A Z3 term (Z3 has no types for mypy), or a tuple of terms for an array.
@@ -158,20 +159,14 @@ def equal(left: Term, one: Sort, right: Term, other: Sort) -> Any:
 
 
 # -- expressions -------------------------------------------------------------------------------------------------------
-class Reading:
+class Reading(Fold[Term]):
     """Translates expressions over one state, which is given as a term for each variable. A shared node is read once."""
 
     def __init__(self, state: Mapping[str, Term], context: z3.Context | None = None) -> None:
+        super().__init__()
         self.state, self.context = state, context
-        self._known: dict[int, tuple[Expr, Term]] = {}
 
-    def __call__(self, node: Expr) -> Term:
-        """The expression as a term of its sort."""
-        if id(node) not in self._known:
-            self._known[id(node)] = node, self._read(node)  # keeping the node keeps its id from being reused
-        return self._known[id(node)][1]
-
-    def _read(self, node: Expr) -> Term:
+    def _compute(self, node: Expr) -> Term:
         op, args = node.op, node.args
         if op == "const":
             return literal(cast(Value, node.value), node.sort, self.context)
