@@ -34,6 +34,7 @@ BUDGETS = {
     "test_hostile_processes.py": 35,
     "test_benchmarks.py": 25,
     "test_compiling.py": 20,
+    "test_api.py": 25,
     "test_explore.py": 20,
     "test_hostile_files.py": 18,
     "test_expr.py": 17,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from uncork_nvme.shape import Shape
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -37,7 +38,7 @@ def test_a_tool_climbs_until_it_reaches_a_limit(tmp_path: Path, monkeypatch: pyt
     from measure import Limits
     from tools import Ours
 
-    monkeypatch.setattr(ladder, "RUNGS", [((1, 2, 2), 0), ((1, 3, 2), 0)])
+    monkeypatch.setattr(ladder, "RUNGS", [(Shape(1, 2, 2), 0), (Shape(1, 3, 2), 0)])
     reduced = Ours("reduced", "reduced")
     top = ladder.climb(reduced, False, tmp_path / "top", Limits())
     assert top.reached

@@ -89,8 +89,8 @@ def test_what_code_depends_on_is_the_source_of_every_engine(monkeypatch: pytest.
 
 def test_a_check_whose_code_is_kept_imports_no_numba() -> None:
     program = (
-        "import sys; from uncork import runner; from uncork_nvme.instance import from_name\n"
-        f"print(*[type(row.verdict).__name__ for row in next(iter(runner.check([from_name({INSTANCE!r})]))).rows])\n"
+        "import sys; from uncork.decide import many; from uncork_nvme.instance import from_name\n"
+        f"print(*[type(row.verdict).__name__ for row in next(iter(many.check([from_name({INSTANCE!r})]))).rows])\n"
         "print('numba' in sys.modules)"
     )
     for _ in range(2):  # the first may have to compile

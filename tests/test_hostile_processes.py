@@ -307,7 +307,7 @@ def test_a_command_that_is_killed_leaves_no_process(command: str, tmp_path: Path
 def test_other_languages_code_does_not_hold_a_signal_up() -> None:
     """Z3, say, in the main thread: here a lock of C's that is taken twice."""
     code = (
-        "import ctypes, os, signal, threading\nfrom uncork import signals\n"
+        "import ctypes, os, signal, threading\nfrom uncork.decide import signals\n"
         "libc, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n"
         "threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
         "with signals.heard():\n    libc.pthread_mutex_lock(lock)\n    libc.pthread_mutex_lock(lock)\n"
