@@ -181,7 +181,13 @@ def _processor() -> tuple[str, str]:
 
 @cache
 def _engine() -> Any:
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target(3))
+    """Returns what holds the machine code of all loops. It is never freed.
+
+    At a signal the process ends while another thread may still run that code.
+    """
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target(3))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
+    return engine
 
 
 def _symbol(name: str, types: _Types) -> str:
