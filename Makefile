@@ -22,7 +22,7 @@ test: .venv/installed-tests ## tests, lint, types and format (five minutes on tw
 	$(BIN)/mypy
 	$(PYTEST)
 
-test-quick: .venv/installed-tests ## lint, format, and the tests that are neither slow nor deep (a minute on two cores)
+test-quick: .venv/installed-tests ## lint, format, and the tests that are neither slow nor deep (two minutes on two cores)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(PYTEST) -m "not slow and not deep"

@@ -3,7 +3,7 @@
 `make test` warns of files that take more than twice what they may.
 
 A test that decides, proves or compares all there is belongs in make check-deep, with a spread of it here. Where a file
-gets new tests that are worth it, raise its budget with them, and see that make test still takes five minutes.
+gets new tests that are worth it, raise its budget with them, and see that make test takes no longer.
 """
 
 from __future__ import annotations
