@@ -12,21 +12,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uncork_nvme.choices import Choice
 from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, named, properties
 
 from uncork.core.property import Property
-from uncork.core.trace import ReplayError, Trace
+from uncork.core.trace import Trace, refutes
 from uncork.core.trace import replay as _replay
 from uncork.core.verdict import Refuted
 from uncork.decide import many
 from uncork.decide.one import Checked
-from uncork.design.search import SearchResult as Repairs
 from uncork.engines import Budget
-from uncork.measure.simulate import Measurement
-from uncork.prove.proof import Part as Proof
+
+if TYPE_CHECKING:  # z3 and numba take a second to import, and a script that only checks needs neither
+    from uncork.design.search import SearchResult as Repairs
+    from uncork.measure.simulate import Measurement
+    from uncork.prove.proof import Part as Proof
 
 Named = Instance | str
 """An instance, or its name."""
@@ -89,14 +92,8 @@ def replay(of: Named, run: Trace) -> tuple[str, ...]:
     """
     found = instance(of)
     _replay(found.system, run)
-    refuted = []
-    for prop in properties(found.machine, found.system):
-        try:
-            _replay(found.system, run, prop)
-        except ReplayError:
-            continue
-        refuted.append(prop.name)
-    return tuple(refuted)
+    asked = properties(found.machine, found.system)
+    return tuple(prop.name for prop in asked if refutes(found.system, run, prop))
 
 
 # -- designs -----------------------------------------------------------------------------------------------------------
@@ -186,25 +183,17 @@ def validate(log: str | Path, of: Named, *, format: str = "uncork", queue: int |
     `format` is uncork, propolis, dtrace or qemu; of dtrace and qemu, `queue` is the number of the CQ. Raises `LogError`
     for a line that cannot be read, `OSError` for a file that cannot.
     """
-    from uncork.logs import dtrace, lines, propolis, qemu
+    from uncork.logs.read import FORMATS, read
     from uncork.validate import follow
 
+    if format not in FORMATS:
+        raise InstanceError(f"there is no log format {format!r}: {', '.join(FORMATS)}")
     found = instance(of)
     with open(log, encoding="utf-8") as file:
-        match format:
-            case "qemu":
-                read = qemu.read(file, queue)
-            case "dtrace":
-                read = dtrace.read(file, queue)
-            case "propolis":
-                read = propolis.read(file)
-            case "uncork":
-                read = lines.read(file)
-            case _:
-                raise InstanceError(f"there is no log format {format!r}: uncork, propolis, dtrace, qemu")
-    aimed = max(found.sq_size, found.cq_size) > follow.FEW
-    followed = follow.follow(found, read, aimed=aimed, most=200_000)
+        events = read(file, format, queue)
+    follow.check(found, events)
+    followed = follow.follow(found, events, aimed=follow.has_many(found), most=follow.STATES)
     ended = follow.end(followed) if followed.fits else None
     failed = followed.failed.line if followed.failed else None
     ends = (ended.stuck, ended.may) if ended else (False, False)
-    return Validated(found, len(read.events), followed.accepted, failed, followed.crowd, *ends)
+    return Validated(found, len(events.events), followed.accepted, failed, followed.crowd, *ends)

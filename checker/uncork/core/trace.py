@@ -85,6 +85,17 @@ def replay(system: System, trace: Trace, prop: Property | None = None) -> None:
         _violates(system, trace, prop)
 
 
+def refutes(system: System, trace: Trace, prop: Property) -> bool:
+    """Whether a trace replays as a violation of a property; see `replay`."""
+    if isinstance(prop, NotForever) and trace.loop is None:
+        return False
+    try:
+        replay(system, trace, prop)
+    except ReplayError:
+        return False
+    return True
+
+
 def _follow(system: System, trace: Trace) -> None:
     if not trace.states:
         raise ReplayError("the trace has no state")

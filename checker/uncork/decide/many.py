@@ -67,7 +67,7 @@ _SMALL = 100_000
 
 
 def with_shortest_loops(
-    instance: Instance, rows: Sequence[str], budget: Budget | None = None, watch: Watch = lambda _: None
+    instance: Instance, rows: Sequence[str], budget: Budget | None = None, watch: Watch = unwatched
 ) -> Checked:
     """The verdicts on an instance. Of a small one every loop shown is a shortest.
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -34,7 +34,14 @@ _ROOM = 2**20
 _DIGEST = hashlib.sha256().digest_size
 
 _Types = tuple[Any, ...]
-"""The type of each argument: the type and dimensions of an array, `int`, or a tuple of these."""
+"""The type of each argument: an `_Array`, "int", or a tuple of these."""
+
+
+class _Array(NamedTuple):
+    """The type of an array: of its elements, and how many dimensions it has."""
+
+    kind: str
+    dimensions: int
 
 
 @cache
@@ -118,7 +125,7 @@ def _or_nothing(do: Callable[..., Any], *args: Any) -> Any:
 # -- arguments ---------------------------------------------------------------------------------------------------------
 def _type(arg: Any) -> Any:
     if isinstance(arg, np.ndarray):
-        return arg.dtype.str, arg.ndim
+        return _Array(arg.dtype.str, arg.ndim)
     return tuple(_type(each) for each in arg) if isinstance(arg, tuple) else "int"
 
 
@@ -139,7 +146,7 @@ def _words(types: Any) -> int:
     """The number of words in which an argument is passed."""
     if types == "int":
         return 1
-    return 5 + 2 * types[1] if isinstance(types[0], str) and types[0] != "int" else sum(_words(each) for each in types)
+    return 5 + 2 * types.dimensions if isinstance(types, _Array) else sum(_words(each) for each in types)
 
 
 # -- code --------------------------------------------------------------------------------------------------------------
@@ -270,8 +277,8 @@ def _part(function: Any, options: dict[str, Any]) -> Any:
 def _numba_type(numba: Any, types: Any) -> Any:
     if types == "int":
         return numba.int64
-    if isinstance(types[0], str) and types[0] != "int":
-        return numba.types.Array(numba.from_dtype(np.dtype(types[0])), types[1], "C")
+    if isinstance(types, _Array):
+        return numba.types.Array(numba.from_dtype(np.dtype(types.kind)), types.dimensions, "C")
     return numba.types.Tuple([_numba_type(numba, each) for each in types])
 
 

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from uncork.core.evaluate import State, holds
 from uncork.core.property import Always, InRange, NotForever, Property
 from uncork.core.system import Action, System
-from uncork.core.trace import ReplayError, Trace, replay
+from uncork.core.trace import Trace, refutes, replay
 
 ORDERS = ("random", "round-robin")
 """The orders in which a scheduler can take enabled steps."""
@@ -197,7 +197,7 @@ class Journey:
         finite = Trace(tuple(self._states[: self.at + 1]), tuple(self._steps[: self.at]))
         suspects = [each.prop for each in self.standings() if each.word not in ("holds", "unknown")]
         for run in (finite, *self._for_ever(finite)):
-            refuted = [prop.name for prop in suspects if _refutes(self.system, run, prop)]
+            refuted = [prop.name for prop in suspects if refutes(self.system, run, prop)]
             if refuted:
                 return run, refuted
         return finite, []
@@ -226,16 +226,6 @@ def _fine(prop: Property) -> Standing:
 
 def _told(prop: Always | NotForever, word: str, state: State) -> Standing:
     return Standing(prop, word, prop.blame.on(state))
-
-
-def _refutes(system: System, run: Trace, prop: Property) -> bool:
-    if isinstance(prop, NotForever) and run.loop is None:
-        return False
-    try:
-        replay(system, run, prop)
-    except ReplayError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,15 @@ from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_properties.catalogue import properties
 
 from uncork.command.options import Command, own_file, told, writable, write
-from uncork.core.trace import ReplayError, Trace, replay
+from uncork.core.trace import Trace, refutes, replay
 from uncork.decide.exits import Exit
 from uncork.engines.follow import TooManyStates
-from uncork.logs import Header, Log, LogError, dtrace, propolis, qemu
-from uncork.logs import lines as native
+from uncork.logs import Header, Log, LogError
+from uncork.logs.read import FORMATS, OF_A_QUEUE, read
 from uncork.render import itf
 from uncork.render.terminal.progress import progress
 from uncork.validate import follow
 
-_STATES = 200_000
 _LINE = 1_000_000
 
 
@@ -42,7 +41,7 @@ _LINE = 1_000_000
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["uncork", "propolis", "dtrace", "qemu"]),
+    type=click.Choice(FORMATS),
     default="uncork",
     show_default=True,
     help="Format of the log (see docs/validate.md).",
@@ -56,7 +55,9 @@ _LINE = 1_000_000
 )
 @click.option("--trace", "trace_", type=click.Path(dir_okay=False, allow_dash=True), help="Write the run as ITF JSON.")
 @click.option("--nearest/--no-nearest", default=True, help="If rejected, try the other devices. Default: yes.")
-@click.option("--max-states", type=click.IntRange(min=1), default=_STATES, help="Give up if more states fit the log.")
+@click.option(
+    "--max-states", type=click.IntRange(min=1), default=follow.STATES, help="Give up if more states fit the log."
+)
 def validate(
     log: str,
     instance: str | None,
@@ -82,7 +83,7 @@ def validate(
     from uncork.render.terminal.text import Page  # rich
     from uncork.validate import show
 
-    if queue is not None and format_ not in ("dtrace", "qemu"):
+    if queue is not None and format_ not in OF_A_QUEUE:
         raise click.UsageError("--queue is for --format dtrace and qemu")
     given = Header(device, guest, policy, sqs, sq_size, cq_size, parse_all(overrides))
     if instance is not None:
@@ -91,18 +92,16 @@ def validate(
         lines = None
         if not os.path.isfile(log):  # a pipe can be read only once, and lines are shown again
             lines = list(_text(log, sys.stdin) if log == "-" else _lines(log, None))
-        found = _read(_lines(log, lines), format_, queue)
+        found = read(_lines(log, lines), format_, queue)
         if not found.events:
             raise LogError(1, f"no event in it that is one of --format {format_}{' and --queue' if queue else ''}")
         of = _instance(found, given)
         writable([trace_], [log, own_file(of.policy)])
-        reader = follow.Reader(of)
-        for seen in found.events:
-            reader.check(seen)
+        follow.check(of, found)
     except LogError as error:
         click.echo(f"{log}:{error.line}: {error}", err=True)
         return Exit.USAGE
-    aimed = moves == "seen" if moves else max(of.sq_size, of.cq_size) > follow.FEW
+    aimed = moves == "seen" if moves else follow.has_many(of)
     to = Page(stderr=trace_ == "-")
     with progress() as watch:
         followed = follow.follow(of, found, aimed=aimed, most=max_states, watch=watch)
@@ -157,14 +156,6 @@ def _line(path: str, read: Sequence[str] | None, number: int) -> str:
     return next(islice(_lines(path, read), number - 1, None), "").strip()
 
 
-def _read(lines: Iterator[str], format_: str, queue: int | None) -> Log:
-    if format_ == "qemu":
-        return qemu.read(lines, queue)
-    if format_ == "dtrace":
-        return dtrace.read(lines, queue)
-    return propolis.read(lines) if format_ == "propolis" else native.read(lines)
-
-
 def _said_by(name: str) -> Header:
     of = from_name(name)
     return Header(of.device, of.guest, of.policy, of.sqs, of.sq_size, of.cq_size, of.overrides)
@@ -198,11 +189,6 @@ def _instance(log: Log, given: Header) -> Instance:
 
 def _itf(instance: Instance, run: Trace) -> str:
     replay(instance.system, run)
-    refutes = []
-    for prop in properties(instance.machine, instance.system) if run.loop is not None else ():
-        try:
-            replay(instance.system, run, prop)
-            refutes.append(prop.name)
-        except ReplayError:
-            continue
-    return itf.dumps(run, {"instance": instance.name, "refutes": refutes, "shortest": False})
+    asked = properties(instance.machine, instance.system) if run.loop is not None else ()
+    refuted = [prop.name for prop in asked if refutes(instance.system, run, prop)]
+    return itf.dumps(run, {"instance": instance.name, "refutes": refuted, "shortest": False})

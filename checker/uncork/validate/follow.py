@@ -22,6 +22,9 @@ from uncork.logs import Log, LogError, Seen, parts
 FEW = 16
 """Up to this queue size, guest moves by any number of entries are tried."""
 
+STATES = 200_000
+"""Following a log is given up if more states than this fit it, unless the caller says otherwise."""
+
 _EVERY = 500
 _SETTLED = 50_000
 
@@ -96,6 +99,18 @@ class Reader:
             sort = self.shows[name].sort
             if not contains(sort, value):
                 raise LogError(seen.line, f"{name} is {sort}, and cannot be {value!r}")
+
+
+def has_many(instance: Instance) -> bool:
+    """Whether the queues are so large that guest moves missing from a log are tried only to where the log leads."""
+    return max(instance.sq_size, instance.cq_size) > FEW
+
+
+def check(instance: Instance, log: Log) -> None:
+    """Checks that every event of a log can be an event of an instance. Raises `LogError`."""
+    reader = Reader(instance)
+    for seen in log.events:
+        reader.check(seen)
 
 
 def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch = unwatched) -> Followed:
