@@ -21,6 +21,9 @@ from uncork.core.sorts import Array, Bool, default
 from uncork.core.system import Variable
 from uncork.engines.explicit.flow import Flow, Places, small
 
+_WORK = 10_000
+"""Steps that are looked at, each once for every places that are tried: about a second. Few systems have so many."""
+
 
 def buried(flow: Flow) -> dict[str, Expr]:
     """For each variable that may be dead, its value with the default in place of what nobody will read."""
@@ -65,7 +68,8 @@ def _tried(flow: Flow, living: list[Variable]) -> list[tuple[str, ...]]:
                 also = [each for each in flow.names(action.guard) & telling - {name} if _is_bool(flow, each)]
                 moved = [one for one in common & action.updates.keys() if not _is_bool(flow, one)]
                 found |= {frozenset((one, each)) for one in moved for each in also}
-    return sorted((tuple(sorted(names)) for names in found), key=lambda names: (len(names), names))
+    tried = sorted((tuple(sorted(names)) for names in found), key=lambda names: (len(names), names))
+    return tried[: max(1, _WORK // len(flow.system.actions))] if flow.system.actions else []
 
 
 def _readers(flow: Flow, name: str, living: list[Variable]) -> Iterator[frozenset[str]]:

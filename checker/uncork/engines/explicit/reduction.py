@@ -1,9 +1,7 @@
 """Reductions: which states need not be told apart, and why not; derived from the system, refused where unsound.
 
-*Rotation*: positions on a ring count only relative to one another, so a state may be turned until one of them is 0.
-Variables belong to the same ring if they are compared, subtracted, assigned or used as an index together. All that the
-language can do with positions (a distance, a step, a comparison, an index) commutes with turning, for every size of
-ring; only a constant position does not, and a ring on which one is looked at is not turned.
+*Rotation*: positions on a ring count only relative to one another, so a state may be turned until one of them is 0; see
+`rotation`.
 
 *Permutation*: interchangeable records (`System.replicas`) may be put in any order. Sound if the permuted system is the
 same system: each action and property has a partner that is equal but for the order of sums and conditions. Fairness

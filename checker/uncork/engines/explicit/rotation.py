@@ -170,6 +170,8 @@ class _Rings:
             ring = self.join(found[0], found[1], where)
             if isinstance(node.sort, Ring) or (op == "store" and rings[2]):
                 self._fix(self.root(ring or ""), f"{where} (positions in an array)")
+                if op == "store" and found[2] is not None:  # it stays as it is where its ring is turned
+                    self._fix(found[2], f"{where} (positions in an array)")
             return ring if op == "store" else None
         if op in ("+", "-") and any(rings):
             if all(rings):
