@@ -1,135 +1,96 @@
 """Dead variables: what nobody will read before it is written need not be told apart.
 
-A variable that no guard, property or living variable ever reads is dead for ever. Another may be dead for a while: say
-p is an enumeration, as a program counter is. A variable x is live where p is v if
+A variable that is dead at every place (see `flow`) is so for ever. Another may be for a while: there it is set to its
+default, which is exact. Take two states at one place that differ in variables only that are dead there. They satisfy
+the same properties and have the same actions; each leads both to one place, and to two such states again: what is live
+after a step was written with what was live before it, or was live before and kept. So the two are bisimilar, and no
+property, fair or not, tells them apart. A variable that tells where others are dead is not set itself, so whether they
+are is the same before and after: any number of variables is set in one step, each because of places of its own.
 
-- a property reads x there, or an action does that may happen there: in its guard, or in the next value of a variable
-  that is not dead for ever; or
-- an action that may happen there does not write x, and leads to where p is v' and x is live.
-
-The least such set is the live variables of a compiler (Kildall, A unified approach to global program optimization,
-POPL 1973), along one variable in place of a flow graph. Where p has any other value, two states that differ in x only
-satisfy the same properties and have the same actions, which lead to equal states or to two such states again: they are
-bisimilar. An enumeration is never dead for a while, so what it tells is the same before and after others are buried.
+Of the places that there might be only those are tried that can say something: of a small variable that everybody looks
+at, or writes with, who reads the other; of that and a truth value that has a say in where it goes from there; of two
+numbers that are compared with one another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 
-from uncork.core.expr import Expr, any_of, ite, variables
-from uncork.core.sorts import Array, Enum, default
-from uncork.core.system import Action, System, Variable
+from uncork.core.expr import Expr, any_of, ite
+from uncork.core.sorts import Array, Bool, default
+from uncork.core.system import Variable
+from uncork.engines.explicit.flow import Flow, Places, small
+
+_WORK = 10_000
+"""Steps that are looked at, each once for every places that are tried: about a second. Few systems have so many."""
 
 
-def buried(system: System, conditions: Sequence[Expr]) -> dict[str, Expr]:
+def buried(flow: Flow) -> dict[str, Expr]:
     """For each variable that may be dead, its value with the default in place of what nobody will read."""
-    living = _living(system, conditions)
-    counters = [_Counter(v, system, conditions, living) for v in system.variables if isinstance(v.sort, Enum)]
+    living = [v for v in flow.system.variables if flow.places().live[v.name]]
+    dead: dict[str, list[tuple[Places, int]]] = {}
+    telling: set[str] = set()
+    for places in [flow.places(*names) for names in _tried(flow, living)]:
+        for variable in living:
+            name = variable.name
+            if name in telling | places.names or places.names & dead.keys() or isinstance(variable.sort, Array):
+                continue
+            where = places.reached & ~places.live[name]
+            for fewer, known in dead.get(name, ()):
+                if fewer.names < places.names:
+                    where &= ~places.widened(fewer, known)
+            if where:
+                dead.setdefault(name, []).append((places, where))
+                telling |= places.names
     result: dict[str, Expr] = {}
-    for variable in system.variables:
+    for variable in flow.system.variables:
         nothing = Expr("const", (), variable.sort, default(variable.sort))
-        if variable.name not in living and not isinstance(variable.sort, Array):
+        if variable.name in dead:
+            where_dead = any_of(places.are_in(where) for places, where in dead[variable.name])
+            result[variable.name] = ite(where_dead, nothing, Expr("var", (), variable.sort, variable.name))
+        elif variable not in living and not isinstance(variable.sort, Array):
             result[variable.name] = nothing
-        elif not isinstance(variable.sort, Array | Enum):
-            dead = any_of(c.is_at(value) for c in counters for value in c.dead(variable.name))
-            if dead.op != "const":
-                result[variable.name] = ite(dead, nothing, _var(variable))
     return result
 
 
-class _Counter:
-    """An enumeration, and what happens at each of its values."""
-
-    def __init__(self, variable: Variable, system: System, conditions: Sequence[Expr], living: set[str]) -> None:
-        self.variable, self.known = variable, variable.name in living
-        self.values = [str(value) for value in variable.sort.values()]
-        self.read: dict[str, set[str]] = {}  # by variable, where somebody reads it
-        self.ways: list[tuple[Action, set[tuple[str, str]]]] = []  # from where an action leads to where
-        for condition in conditions:
-            self._reads(condition, set(self.values))
-        for action in system.actions:
-            where = self._where(action.guard)
-            self._reads(action.guard, where)
-            for changed, value in action.updates.items():
-                if changed in living:
-                    self._reads(value, where)
-            after = action.updates.get(variable.name, _var(variable))
-            self.ways.append((action, {(value, to) for value in where for to in self._leads(after, value)}))
-
-    def is_at(self, value: str) -> Expr:
-        """Whether it has a value."""
-        return _var(self.variable) == value
-
-    def dead(self, name: str) -> list[str]:
-        """The values at which nobody will read a variable before it is written."""
-        live = set(self.read.get(name, ()))
-        ways = {way for action, found in self.ways if name not in action.updates for way in found}
-        while more := {value for value, to in ways if to in live} - live:
-            live |= more
-        return [value for value in self.values if value not in live and self.known]
-
-    def _reads(self, node: Expr, where: set[str]) -> None:
-        """Notes where it matters to an expression what its variables are; it counts only where a condition may hold."""
-        if node.op == "&":
-            where = where & self._where(node)
-        if node.op == "var":
-            self.read.setdefault(str(node.value), set()).update(where)
-        for arg in node.args:
-            self._reads(arg, where)
-
-    def _where(self, condition: Expr) -> set[str]:
-        """The values at which a condition may hold."""
-        op, args = condition.op, condition.args
-        if op == "&":
-            return self._where(args[0]) & self._where(args[1])
-        if op == "|":
-            return self._where(args[0]) | self._where(args[1])
-        if op == "~" and self._compares(args[0]):
-            return set(self.values) - self._where(args[0])
-        if self._compares(condition):
-            return {str(side.value) for side in args if side.op == "const"}
-        return set(self.values)
-
-    def _compares(self, condition: Expr) -> bool:
-        """Whether a condition is that the enumeration has some value."""
-        sides = {(side.op, side.value if side.op == "var" else "") for side in condition.args}
-        return condition.op == "==" and sides == {("var", self.variable.name), ("const", "")}
-
-    def _leads(self, after: Expr, value: str) -> set[str]:
-        """What `after` may be where the enumeration is at `value`."""
-        if after.op == "ite":
-            return self._leads(after.args[1], value) | self._leads(after.args[2], value)
-        if after.op == "const":
-            return {str(after.value)}
-        return {value} if after.value == self.variable.name else set(self.values)
+def _tried(flow: Flow, living: list[Variable]) -> list[tuple[str, ...]]:
+    """The variables whose places are tried: one alone before two."""
+    telling = frozenset(v.name for v in living if small(v))
+    compared = {each for action in flow.system.actions for each in _pairs(flow, action.guard) if each <= telling}
+    found: set[frozenset[str]] = set()
+    for name in [v.name for v in living if not isinstance(v.sort, Array)]:
+        near = [names & telling - {name} for names in _readers(flow, name, living)]
+        common = frozenset.intersection(*near) if near else frozenset[str]()
+        found |= {frozenset((one,)) for one in common}
+        found |= {pair for pair in compared if near and name not in pair and all(pair & names for names in near)}
+        for action in flow.system.actions:
+            if name not in action.updates:
+                also = [each for each in flow.names(action.guard) & telling - {name} if _is_bool(flow, each)]
+                moved = [one for one in common & action.updates.keys() if not _is_bool(flow, one)]
+                found |= {frozenset((one, each)) for one in moved for each in also}
+    tried = sorted((tuple(sorted(names)) for names in found), key=lambda names: (len(names), names))
+    return tried[: max(1, _WORK // len(flow.system.actions))] if flow.system.actions else []
 
 
-# -- dead for ever -----------------------------------------------------------------------------------------------------
-def _living(system: System, conditions: Sequence[Expr]) -> set[str]:
-    sources = {name: set[str]() for name in system.initial}
-    living = _names([*conditions, *(action.guard for action in system.actions)])
-    for action in system.actions:
-        for name, value in action.updates.items():
-            sources[name] |= _names([value])
-            living |= {name} if _may_stray(system, name, value) else set()
-    while found := {source for name in living for source in sources[name]} - living:
-        living |= found
-    return living
+def _readers(flow: Flow, name: str, living: list[Variable]) -> Iterator[frozenset[str]]:
+    """For each condition and action that reads a variable, all that it reads; what the variable alone becomes aside."""
+    alive = {v.name for v in living}
+    yield from (names for names in map(flow.names, flow.conditions) if name in names)
+    for action in flow.system.actions:
+        guard = flow.names(action.guard)
+        written = {each: flow.names(value) for each, value in action.updates.items() if each in alive}
+        if name in guard or any(name in names for each, names in written.items() if each != name):
+            yield guard.union(*written.values())
 
 
-def _may_stray(system: System, name: str, value: Expr) -> bool:
-    """Whether an update may leave its variable's sort; such a variable is watched by the in-range property."""
-    sort = next(v.sort for v in system.variables if v.name == name)
-    if sort == value.sort or value.op == "const":
-        return False
-    low, high = (getattr(value.sort, each, None) for each in ("low", "high"))
-    return low is None or high is None or low < getattr(sort, "low", 0) or high > getattr(sort, "high", -1)
+def _pairs(flow: Flow, condition: Expr) -> Iterator[frozenset[str]]:
+    """Two variables that are compared somewhere in a condition."""
+    if condition.op in ("&", "|", "~"):
+        for arg in condition.args:
+            yield from _pairs(flow, arg)
+    elif len(names := flow.names(condition)) == 2:
+        yield names
 
 
-def _names(expressions: Iterable[Expr]) -> set[str]:
-    return {str(v.value) for expression in expressions for v in variables(expression)}
-
-
-def _var(variable: Variable) -> Expr:
-    return Expr("var", (), variable.sort, variable.name)
+def _is_bool(flow: Flow, name: str) -> bool:
+    return isinstance(flow.variables[name].sort, Bool)

@@ -1,9 +1,7 @@
 """Reductions: which states need not be told apart, and why not; derived from the system, refused where unsound.
 
-*Rotation*: positions on a ring count only relative to one another, so a state may be turned until one of them is 0.
-Variables belong to the same ring if they are compared, subtracted, assigned or used as an index together. All that the
-language can do with positions (a distance, a step, a comparison, an index) commutes with turning, for every size of
-ring; only a constant position does not, and a ring on which one is looked at is not turned.
+*Rotation*: positions on a ring count only relative to one another, so a state may be turned until one of them is 0; see
+`rotation`.
 
 *Permutation*: interchangeable records (`System.replicas`) may be put in any order. Sound if the permuted system is the
 same system: each action and property has a partner that is equal but for the order of sums and conditions. Fairness
@@ -16,17 +14,18 @@ assumptions, TOPLAS 1997).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
 from itertools import permutations
 
-from uncork.core.expr import Expr, ite, text
-from uncork.core.frozen import frozen
+from uncork.core.expr import Expr, ite
 from uncork.core.property import Cover, InRange, Property, Repeatedly
 from uncork.core.sorts import Array, Enum, Ring, Value
 from uncork.core.system import Action, System
-from uncork.core.transform import Renaming, mapped
+from uncork.core.transform import Renaming
 from uncork.engines.explicit.dead import buried
+from uncork.engines.explicit.flow import Flow
+from uncork.engines.explicit.rotation import turned
 
 
 @dataclass(frozen=True)
@@ -77,132 +76,16 @@ def reduce(
 ) -> Reduction:
     """The wanted reductions that are sound for the system and for everything that is asked of it."""
     conditions = [p.condition for p in (*properties, *covers) if not isinstance(p, InRange | Repeatedly)]
-    found = none(system)
+    found, flow = none(system), Flow(system, conditions)
     if "dead" in wanted:
-        found.normalise |= buried(system, conditions)
+        found.normalise |= buried(flow)
     if "rotation" in wanted:
-        _turn(system, conditions, found)
+        turns, reasons = turned(flow, found.normalise)
+        found.normalise |= turns
+        found.refusals += [Refusal("rotation", reason) for reason in reasons]
     if "permutation" in wanted and len(system.replicas) > 1:
         _permute(system, properties, covers, found)
     return found
-
-
-# -- rotation ----------------------------------------------------------------------------------------------------------
-@frozen
-class _Where:
-    """Where a position is looked at: in an expression, which is told only if it matters."""
-
-    said: str
-    of: Expr
-    note: str = ""
-
-    def told(self) -> str:
-        return f"{self.said}{text(self.of)}{self.note}"
-
-
-class _Rings:
-    """Which variables lie on the same ring, and on which rings a position is looked at by itself."""
-
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-        self.fixed: dict[str, _Where] = {}
-
-    def root(self, name: str) -> str:
-        while self._parent.setdefault(name, name) != name:
-            name = self._parent[name]
-        return name
-
-    def join(self, one: str | None, other: str | None, where: _Where) -> str | None:
-        """Two positions meet; None is a constant one, which fixes the ring of the other."""
-        if one is None or other is None:
-            if one is not None or other is not None:
-                self._fix(self.root(one or other or ""), where)
-            return one or other
-        a, b = self.root(one), self.root(other)
-        if a != b:
-            self._parent[b] = a
-            if b in self.fixed:
-                self._fix(a, self.fixed.pop(b))
-        return a
-
-    def _fix(self, root: str, where: _Where) -> None:
-        self.fixed.setdefault(root, where)
-
-    def visit(self, node: Expr, where: _Where) -> str | None:
-        """Looks through an expression.
-
-        The ring of a position or array, None for a constant position or anything else.
-        """
-        op, args = node.op, node.args
-        if op == "var":
-            return self.root(str(node.value)) if isinstance(node.sort, Ring | Array) else None
-        if op == "const":
-            return None
-        found = [self.visit(arg, where) for arg in args]
-        rings = [isinstance(arg.sort, Ring | Array) for arg in args]
-        if op == "ite":
-            return self.join(found[1], found[2], where) if rings[1] else None
-        if op == "==" and rings[0]:
-            self.join(found[0], found[1], where)
-            return None
-        if op in ("select", "store"):
-            ring = self.join(found[0], found[1], where)
-            if isinstance(node.sort, Ring) or (op == "store" and rings[2]):
-                self._fix(self.root(ring or ""), replace(where, note=" (positions in an array)"))
-            return ring if op == "store" else None
-        if op in ("+", "-") and any(rings):
-            if all(rings):
-                self.join(found[0], found[1], where)
-                return None
-            return found[0] if rings[0] else found[1]
-        if op == "wrap":
-            return found[0] if isinstance(node.sort, Ring) else None
-        return None
-
-
-def _turn(system: System, conditions: Sequence[Expr], found: Reduction) -> None:
-    rings = _Rings()
-    for condition in conditions:
-        rings.visit(condition, _Where("", condition))
-    for action in system.actions:
-        said = f"{action.name}: "
-        rings.visit(action.guard, _Where(said, action.guard))
-        for name, value in action.updates.items():
-            where = _Where(said, value)
-            ring = rings.visit(value, where)
-            if isinstance(value.sort, Ring | Array):
-                rings.join(rings.root(name), ring, where)
-    members: dict[str, list[str]] = {}
-    sorts = {v.name: v.sort for v in system.variables}
-    for name, sort in sorts.items():
-        if isinstance(sort, Ring | Array):
-            members.setdefault(rings.root(name), []).append(name)
-    for root, names in members.items():
-        anchor = next((n for n in names if isinstance(sorts[n], Ring) and n not in found.normalise), None)
-        if root in rings.fixed:
-            found.refusals.append(Refusal("rotation", f"{', '.join(names)}: {rings.fixed[root].told()}"))
-        elif anchor is not None:
-            for name in names:
-                turned = _turned(sorts, name, anchor)
-                kept = found.normalise.get(name, turned)
-                found.normalise[name] = mapped(kept, _in_place(name, turned)) if kept is not turned else turned
-
-
-def _in_place(name: str, turned: Expr) -> Callable[[Expr], Expr]:
-    return lambda leaf: turned if leaf.op == "var" and leaf.value == name else leaf
-
-
-def _turned(sorts: Mapping[str, object], name: str, anchor: str) -> Expr:
-    """The variable's value after its ring was turned until `anchor` is 0."""
-    sort, ring = sorts[name], sorts[anchor]
-    assert isinstance(ring, Ring)
-    zero = Expr("var", (), ring, anchor)
-    if isinstance(sort, Array):
-        array = Expr("var", (), sort, name)
-        return Expr("array", tuple(Expr("select", (array, zero + k), sort.element) for k in range(sort.size)), sort)
-    assert isinstance(sort, Ring)
-    distance = Expr("var", (), sort, name) - zero
-    return Expr(distance.op, distance.args, sort, distance.value)
 
 
 # -- permutation -------------------------------------------------------------------------------------------------------

@@ -68,7 +68,10 @@ def closed(graph: Graph, names: list[str], states: list[State], loop: _Steps) ->
             take(graph.system, names, states, action)
         for start in rounds:
             if states[start] == states[-1]:
-                return Trace(tuple(states[:-1]), tuple(names), start)
+                end = len(names)
+                while start > rounds[0] and states[start - 1] == states[end - 1]:  # in it before the round is over
+                    start, end = start - 1, end - 1
+                return Trace(tuple(states[:end]), tuple(names[:end]), start)
         rounds.append(len(names))
 
 
