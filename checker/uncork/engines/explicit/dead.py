@@ -14,12 +14,12 @@ numbers that are compared with one another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from uncork.core.expr import Expr, any_of, ite
 from uncork.core.sorts import Array, Bool, default
 from uncork.core.system import Variable
-from uncork.engines.explicit.flow import Flow, Places, small
+from uncork.engines.explicit.flow import Flow, Places, each, small
 
 _WORK = 10_000
 """Steps that are looked at, each once for every places that are tried: about a second. Few systems have so many."""
@@ -27,70 +27,65 @@ _WORK = 10_000
 
 def buried(flow: Flow) -> dict[str, Expr]:
     """For each variable that may be dead, its value with the default in place of what nobody will read."""
-    living = [v for v in flow.system.variables if flow.places().live[v.name]]
-    dead: dict[str, list[tuple[Places, int]]] = {}
-    telling: set[str] = set()
-    for places in [flow.places(*names) for names in _tried(flow, living)]:
-        for variable in living:
-            name = variable.name
-            if name in telling | places.names or places.names & dead.keys() or isinstance(variable.sort, Array):
-                continue
-            where = places.reached & ~places.live[name]
-            for fewer, known in dead.get(name, ()):
-                if fewer.names < places.names:
+    arrays = _set(flow, lambda v: isinstance(v.sort, Array))
+    dead: dict[int, list[tuple[Places, int]]] = {}
+    gone = telling = 0
+    for some in _tried(flow):
+        if some & gone:
+            continue
+        for bit in each(flow.beside(some) & ~(telling | arrays)):
+            places = flow.places(some)
+            where = places.everywhere & ~places.live(bit)
+            where &= places.reached if where else 0
+            for fewer, known in dead.get(bit, ()) if where else ():
+                if not fewer.some & ~some:
                     where &= ~places.widened(fewer, known)
             if where:
-                dead.setdefault(name, []).append((places, where))
-                telling |= places.names
+                dead.setdefault(bit, []).append((places, where))
+                gone |= bit
+                telling |= some
     result: dict[str, Expr] = {}
-    for variable in flow.system.variables:
-        nothing = Expr("const", (), variable.sort, default(variable.sort))
-        if variable.name in dead:
-            where_dead = any_of(places.are_in(where) for places, where in dead[variable.name])
-            result[variable.name] = ite(where_dead, nothing, Expr("var", (), variable.sort, variable.name))
-        elif variable not in living and not isinstance(variable.sort, Array):
-            result[variable.name] = nothing
+    for name, variable in flow.variables.items():
+        bit, nothing = flow.bits[name], Expr("const", (), variable.sort, default(variable.sort))
+        if bit & gone:
+            where_dead = any_of(places.are_in(where) for places, where in dead[bit])
+            result[name] = ite(where_dead, nothing, Expr("var", (), variable.sort, name))
+        elif not bit & (flow.living | arrays):
+            result[name] = nothing
     return result
 
 
-def _tried(flow: Flow, living: list[Variable]) -> list[tuple[str, ...]]:
+def _tried(flow: Flow) -> list[int]:
     """The variables whose places are tried: one alone before two."""
-    telling = frozenset(v.name for v in living if small(v))
-    compared = {each for action in flow.system.actions for each in _pairs(flow, action.guard) if each <= telling}
-    found: set[frozenset[str]] = set()
-    for name in [v.name for v in living if not isinstance(v.sort, Array)]:
-        near = [names & telling - {name} for names in _readers(flow, name, living)]
-        common = frozenset.intersection(*near) if near else frozenset[str]()
-        found |= {frozenset((one,)) for one in common}
-        found |= {pair for pair in compared if near and name not in pair and all(pair & names for names in near)}
-        for action in flow.system.actions:
-            if name not in action.updates:
-                also = [each for each in flow.names(action.guard) & telling - {name} if _is_bool(flow, each)]
-                moved = [one for one in common & action.updates.keys() if not _is_bool(flow, one)]
-                found |= {frozenset((one, each)) for one in moved for each in also}
-    tried = sorted((tuple(sorted(names)) for names in found), key=lambda names: (len(names), names))
-    return tried[: max(1, _WORK // len(flow.system.actions))] if flow.system.actions else []
+    telling = flow.living & _set(flow, small)
+    truths = telling & _set(flow, lambda v: isinstance(v.sort, Bool))
+    common = dict.fromkeys(each(flow.living & ~_set(flow, lambda v: isinstance(v.sort, Array))), -1)
+    for concerned, passed in flow.readers:
+        for bit in each(passed):
+            if bit in common:
+                common[bit] &= concerned
+    found: set[int] = set()
+    for bit, others in common.items():
+        beside = others & telling & ~bit if others != -1 else 0
+        found.update(each(beside))
+        for step in flow.steps if beside & ~truths else ():
+            if not bit & step.changes:
+                moved, also = beside & step.changes & ~truths, step.guard & truths & ~bit
+                found.update(one | other for one in each(moved) for other in each(also))
+    compared = {pair for step in flow.steps for pair in _pairs(flow, step.action.guard) if not pair & ~telling}
+    found.update(pair for pair in compared if flow.beside(pair) & sum(common))
+    tried = sorted(found, key=lambda some: (some.bit_count(), sorted(flow.names(some))))
+    return tried[: max(1, _WORK // len(flow.steps))] if flow.steps else []
 
 
-def _readers(flow: Flow, name: str, living: list[Variable]) -> Iterator[frozenset[str]]:
-    """For each condition and action that reads a variable, all that it reads; what the variable alone becomes aside."""
-    alive = {v.name for v in living}
-    yield from (names for names in map(flow.names, flow.conditions) if name in names)
-    for action in flow.system.actions:
-        guard = flow.names(action.guard)
-        written = {each: flow.names(value) for each, value in action.updates.items() if each in alive}
-        if name in guard or any(name in names for each, names in written.items() if each != name):
-            yield guard.union(*written.values())
-
-
-def _pairs(flow: Flow, condition: Expr) -> Iterator[frozenset[str]]:
+def _pairs(flow: Flow, condition: Expr) -> Iterator[int]:
     """Two variables that are compared somewhere in a condition."""
     if condition.op in ("&", "|", "~"):
         for arg in condition.args:
             yield from _pairs(flow, arg)
-    elif len(names := flow.names(condition)) == 2:
-        yield names
+    elif (reads := flow.reads(condition)).bit_count() == 2:
+        yield reads
 
 
-def _is_bool(flow: Flow, name: str) -> bool:
-    return isinstance(flow.variables[name].sort, Bool)
+def _set(flow: Flow, wanted: Callable[[Variable], bool]) -> int:
+    return sum(flow.bits[name] for name, variable in flow.variables.items() if wanted(variable))

@@ -66,9 +66,14 @@ def _where(flow: Flow, names: Sequence[str], looks: Sequence[_Look]) -> Expr:
     """Where a ring may be turned: at the places, of all that are tried, that are the greatest part of theirs."""
     if not looks or any(look.action is None for look in looks):
         return boolean(not looks)
-    guards = frozenset[str]().union(*(flow.names(look.action.guard) for look in looks if look.action))
-    tried = [flow.places(), *(flow.places(name) for name in sorted(guards) if small(flow.variables[name]))]
-    tried += [places for places in flow.known.values() if len(places.names) > 1 and places.names & guards]
+    guards = 0
+    for look in looks:
+        guards |= flow.reads(look.action.guard) if look.action else 0
+    tried = [
+        flow.places(0),
+        *(flow.places(flow.bits[name]) for name in sorted(flow.names(guards)) if small(flow.variables[name])),
+    ]
+    tried += [places for places in flow.known.values() if len(places.variables) > 1 and places.some & guards]
     parts = [(_free(places, names, looks), places) for places in tried]
     free, places = max(parts, key=lambda part: part[0].bit_count() / part[1].reached.bit_count())
     return boolean(True) if free == places.reached else places.are_in(free)
@@ -79,16 +84,17 @@ def _free(places: Places, names: Sequence[str], looks: Sequence[_Look]) -> int:
     looking = {look.action.name for look in looks if look.action}
     wary = {look.action.name for look in looks if look.action and not look.wipes}
     wiped: list[int] = []
-    for action, way in places.ways:
+    ways = [(step.action, places.way(step)) for step in places.flow.steps]
+    for action, way in ways:
         live = [name for name in names if name not in action.updates or not _constant(action.updates[name])]
         where = 0 if action.name in wary else way.where
         for name in live if where else ():
-            where &= ~way.before(places.live[name])
+            where &= ~way.before(places.live(places.flow.bits[name]))
         wiped.append(where)
     free, before = places.reached, 0
     while free != before:
         before = free
-        for (action, way), where in zip(places.ways, wiped, strict=True):
+        for (action, way), where in zip(ways, wiped, strict=True):
             harms = way.where if action.name in looking else way.before(places.everywhere & ~free)
             free &= ~harms | where
     return free
