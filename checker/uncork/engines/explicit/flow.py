@@ -33,7 +33,7 @@ May: TypeAlias = "dict[Value | None, int]"
 
 
 class Step(NamedTuple):
-    """An action, with sets of variables: what its guard reads, and what it writes.
+    """An action, with sets of variables: what its guard reads, what it writes, and all that it reads or writes.
 
     `values` has the next values that are not constant: what is written, the value, what that reads, and whether it is
     looked at by the in-range property.
@@ -42,6 +42,7 @@ class Step(NamedTuple):
     action: Action
     guard: int
     changes: int
+    concerns: int
     values: list[tuple[int, Expr, int, bool]]
 
 
@@ -71,13 +72,15 @@ class Flow:
         return found
 
     def _step(self, action: Action) -> Step:
-        changes, values = 0, []
+        guard, changes, values = self.reads(action.guard), 0, []
+        concerns = guard
         for name, value in action.updates.items():
             bit = self.bits[name]
             changes |= bit
             if value.op != "const":
-                values.append((bit, value, self.reads(value), _may_stray(self.variables[name].sort, value)))
-        return Step(action, self.reads(action.guard), changes, values)
+                values.append((bit, value, reads := self.reads(value), _may_stray(self.variables[name].sort, value)))
+                concerns |= reads
+        return Step(action, guard, changes, concerns | changes, values)
 
     @cached_property
     def living(self) -> int:
@@ -114,7 +117,7 @@ class Flow:
         return [*found]
 
     def beside(self, some: int) -> int:
-        """The variables that may be dead at places of some others: those that nobody reads without one of the others."""
+        """The variables that may be dead at places of some others: nobody reads them without one of the others."""
         found = self.living & ~some
         for concerned, passed in self.readers:
             if not concerned & some:
@@ -159,6 +162,7 @@ class Places:
                 at[value] = at.get(value, 0) | 1 << number
         self._truths: dict[int, tuple[int, int]] = {}
         self._ways: dict[str, Way] = {}
+        self._wider: dict[int, list[int]] = {}
 
     # -- what may be -----------------------------------------------------------------------------------------------
     def truths(self, condition: Expr) -> tuple[int, int]:
@@ -228,10 +232,15 @@ class Places:
 
     def widened(self, fewer: Places, where: int) -> int:
         """The places at which some of the variables are at some places of theirs."""
+        masks = self._wider.get(fewer.some)
+        if masks is None:
+            each = [zip(fewer.variables, state, strict=True) for state in fewer.states]
+            masks = self._wider[fewer.some] = [self._all_at(values) for values in each]
         found = 0
-        for number, state in enumerate(fewer.states):
-            if where >> number & 1:
-                found |= self._all_at(zip(fewer.variables, state, strict=True))
+        for mask in masks:
+            if where & 1:
+                found |= mask
+            where >>= 1
         return found
 
     def _all_at(self, values: Iterable[tuple[Variable, Value]]) -> int:
@@ -296,10 +305,7 @@ class Places:
         for condition in self.flow.conditions:
             self._notes(condition, self.everywhere, followed, live)
         for step in self.flow.steps:
-            reads = step.guard | step.changes
-            for value in step.values:
-                reads |= value[2]
-            if not reads & self.some:  # it leads to the same place, and what is followed is kept or written
+            if not step.concerns & self.some:  # it leads to the same place, and what is followed is kept or written
                 continue
             way = self.way(step)
             self._notes(step.action.guard, self.everywhere, followed, live)

@@ -39,7 +39,7 @@ def turned(flow: Flow, buried: Mapping[str, Expr]) -> tuple[dict[str, Expr], lis
         looks = rings.looks(names[0])
         where = _where(flow, names, looks)
         if where.op == "const" and not where.value:
-            reasons.append(f"{', '.join(names)}: {looks[0].where}")
+            reasons.append(f"{', '.join(names)}: {looks[0].told()}")
         elif anchor is not None:
             for name in names:
                 value = ite(where, _turned(sorts, name, anchor), Expr("var", (), sorts[name], name))
@@ -49,12 +49,17 @@ def turned(flow: Flow, buried: Mapping[str, Expr]) -> tuple[dict[str, Expr], lis
 
 # -- where a ring is turned --------------------------------------------------------------------------------------------
 class _Look(NamedTuple):
-    """Where somebody looks at a position by itself: who, on which ring, and if to write to that ring itself."""
+    """Where somebody looks at a position by itself: on which ring, who, to write what, and in what."""
 
     root: str
-    where: str
     action: Action | None
     writes: str | None
+    of: Expr
+    note: str = ""
+
+    def told(self) -> str:
+        """Where that is, for people."""
+        return f"{self.action.name + ': ' if self.action else ''}{text(self.of)}{self.note}"
 
     @property
     def wipes(self) -> bool:
@@ -116,19 +121,19 @@ class _Rings:
     def __init__(self, flow: Flow) -> None:
         self._parent: dict[str, str] = {}
         self._looks: list[_Look] = []
-        self._now: tuple[Action | None, str | None] = None, None
+        self._now: tuple[Action | None, str | None, Expr]
         for condition in flow.conditions:
-            self.visit(condition, text(condition))
+            self._now = None, None, condition
+            self.visit(condition)
         for action in flow.system.actions:
-            self._now = action, None
-            self.visit(action.guard, f"{action.name}: {text(action.guard)}")
+            self._now = action, None, action.guard
+            self.visit(action.guard)
             for name, value in action.updates.items():
-                where = f"{action.name}: {text(value)}"
                 on_ring = isinstance(value.sort, Ring | Array)
-                self._now = action, name if on_ring else None
-                found = self.visit(value, where)
+                self._now = action, name if on_ring else None, value
+                found = self.visit(value)
                 if on_ring:
-                    self.join(self.root(name), found, where)
+                    self.join(self.root(name), found)
 
     def looks(self, name: str) -> list[_Look]:
         """Where a position is looked at by itself on the ring of a variable."""
@@ -141,21 +146,21 @@ class _Rings:
             name = self._parent[name]
         return name
 
-    def join(self, one: str | None, other: str | None, where: str) -> str | None:
+    def join(self, one: str | None, other: str | None) -> str | None:
         """Two positions meet; None is a constant one, which fixes the ring of the other."""
         if one is None or other is None:
             if one is not None or other is not None:
-                self._fix(self.root(one or other or ""), where)
+                self._fix(self.root(one or other or ""))
             return one or other
         a, b = self.root(one), self.root(other)
         if a != b:
             self._parent[b] = a
         return a
 
-    def _fix(self, name: str, where: str) -> None:
-        self._looks.append(_Look(name, where, *self._now))
+    def _fix(self, name: str, note: str = "") -> None:
+        self._looks.append(_Look(name, *self._now, note))
 
-    def visit(self, node: Expr, where: str) -> str | None:
+    def visit(self, node: Expr) -> str | None:
         """Looks through an expression.
 
         The ring of a position or array, None for a constant position or anything else.
@@ -165,23 +170,23 @@ class _Rings:
             return self.root(str(node.value)) if isinstance(node.sort, Ring | Array) else None
         if op == "const":
             return None
-        found = [self.visit(arg, where) for arg in args]
+        found = [self.visit(arg) for arg in args]
         rings = [isinstance(arg.sort, Ring | Array) for arg in args]
         if op == "ite":
-            return self.join(found[1], found[2], where) if rings[1] else None
+            return self.join(found[1], found[2]) if rings[1] else None
         if op == "==" and rings[0]:
-            self.join(found[0], found[1], where)
+            self.join(found[0], found[1])
             return None
         if op in ("select", "store"):
-            ring = self.join(found[0], found[1], where)
+            ring = self.join(found[0], found[1])
             if isinstance(node.sort, Ring) or (op == "store" and rings[2]):
-                self._fix(self.root(ring or ""), f"{where} (positions in an array)")
+                self._fix(self.root(ring or ""), " (positions in an array)")
                 if op == "store" and found[2] is not None:  # it stays as it is where its ring is turned
-                    self._fix(found[2], f"{where} (positions in an array)")
+                    self._fix(found[2], " (positions in an array)")
             return ring if op == "store" else None
         if op in ("+", "-") and any(rings):
             if all(rings):
-                self.join(found[0], found[1], where)
+                self.join(found[0], found[1])
                 return None
             return found[0] if rings[0] else found[1]
         if op == "wrap":
