@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 from alike import bisimilar, same
+from budgets import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toys import act
@@ -117,6 +118,41 @@ def test_a_truth_value_keeps_another_from_where_it_would_be_read() -> None:
     assert normal(system) == {"r.ticket": "(if r.at == home | r.at == out & ~r.open then 0 else r.ticket)"}
     same(system, [always("never home", "row", variable(system, "r.at") != "home")])
     bisimilar(system, [], reduction=DEAD)
+
+
+def meter() -> System:
+    """A number that counts by itself, also in the step that opens the lid; it is noted while the lid is open.
+
+    Another number is noted while the lid is shut.
+    """
+    r = Record("r", at=var(Enum(("shut", "open")), ""), n=var(Nat(2), ""), m=var(Nat(2), ""), seen=var(Nat(2), ""))
+    counted = r(n=ite(r.n < 2, r.n + 1, 0))
+    either = ite(r.at == "open", r.n, r.m)
+    return System(
+        "meter",
+        r.variables,
+        (
+            act("count", when(boolean(True), counted)),
+            act("open", when(r.seen < 2, counted, r(at="open"))),
+            act("look", when((r.at == "open") & (r.n == 1), r(at="shut", n=0, m=2))),
+            act("note", when(r.seen < 2, r(seen=either))),
+            act("shut", when(r.at == "open", r(at="shut", m=1, n=0))),
+        ),
+    )
+
+
+def test_a_number_that_only_counts_is_live_where_it_leads_to_a_look() -> None:
+    assert normal(meter()) == {"r.m": "(if r.at == open | r.seen == 2 then 0 else r.m)"}
+    bisimilar(meter(), [], reduction=DEAD)
+
+
+def test_a_number_that_leaves_its_range_by_itself_is_live() -> None:
+    r = Record("r", at=var(Enum(("a", "b")), ""), n=var(Nat(2), ""))
+    count = act("count", when(r.at == "a", r(n=r.n + 1)))
+    ways = act("go", when(r.at == "a", r(at="b"))), act("back", when(r.at == "b", r(at="a", n=0)))
+    system = System("strays", r.variables, (count, *ways))
+    assert normal(system) == {"r.n": "(if r.at == b then 0 else r.n)"}
+    same(system, [InRange("in range", "row", "")])
 
 
 def test_what_tells_where_others_are_dead_is_not_buried() -> None:
@@ -283,7 +319,7 @@ def machines(chosen: st.DrawFn) -> tuple:
     return System("random", r.variables, tuple(actions)), asked
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(machines())
 def test_random_machines(machine: tuple) -> None:
     system, asked = machine
@@ -293,32 +329,33 @@ def test_random_machines(machine: tuple) -> None:
 
 
 # -- a rule that is wrong is found out ---------------------------------------------------------------------------------
-def forgetful(self: flow.Places, node: Expr, where: int, read: dict[str, int]) -> None:
+def forgetful(self: flow.Places, node: Expr, where: int, followed: int, read: dict[int, int]) -> None:
     """Forgets what guards and properties read."""
     if not isinstance(node.sort, Bool):
-        READS(self, node, where, read)
+        NOTES(self, node, where, followed, read)
 
 
-READS = flow.Places._reads
+NOTES = flow.Places._notes
 
 
 @pytest.mark.parametrize(
     ("place", "name", "wrong"),
     [
-        (flow.Places, "_reads", forgetful),
+        (flow.Places, "_notes", forgetful),
         (flow.Way, "before", lambda self, where: 0),
-        (flow.Places, "_way", lambda self, action: flow.Way(self.where(action.guard))),
-        (flow.Places, "_may_be", lambda self, node, state: frozenset((None,))),
+        (flow.Places, "_way", lambda self, step: flow.Way(self.truths(step.action.guard)[0])),
+        (flow.Places, "_is_known", lambda self, node: self.everywhere),
+        (flow.Flow, "beside", lambda self, some: self.living & ~some),
         (rotation, "_constant", lambda value: True),
         (rotation._Look, "wipes", True),
     ],
-    ids=["reads", "steps that keep", "steps that lead on", "what is unknown", "wipes", "looks"],
+    ids=["reads", "steps that keep", "steps that lead on", "what is known", "what is read alone", "wipes", "looks"],
 )
 def test_a_rule_that_is_wrong_is_found_out(
     place: object, name: str, wrong: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def all_well() -> None:
-        for system in (lamp(), post(), gate(), queue(), queue(wipes=False), queue(keeps=True), looked_at()):
+        for system in (lamp(), post(), gate(), meter(), queue(), queue(wipes=False), queue(keeps=True), looked_at()):
             bisimilar(system, [])
 
     all_well()
