@@ -29,6 +29,7 @@ BUDGETS = {
     "test_repair.py": 50,
     "test_mutants.py": 45,
     "test_lifecycle.py": 45,
+    "test_flow.py": 30,
     "test_sweep.py": 40,
     "test_reductions.py": 38,
     "test_hostile_processes.py": 35,

@@ -15,8 +15,7 @@ from uncork.core.property import InRange, NotForever, always
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Fairness, Record, System, say, var, when
 from uncork.engines import explicit
-from uncork.engines.explicit import flow, rotation
-from uncork.engines.explicit.reduction import reduce
+from uncork.engines.explicit.reduction import flow, reduce, rotation
 from uncork_nvme.instance import from_name
 from uncork_properties.catalogue import covers, properties
 
@@ -245,7 +244,6 @@ def test_a_position_that_is_kept_in_an_array_is_not_turned() -> None:
 OURS = [
     "propolis-2025/linux/tail-1/n1-sq3-cq3",
     "propolis-2025/linux/head/n1-sq2-cq3",
-    "propolis-2026-shared/linux/tail-lag/n2-sq2-cq2/submit_batch=1",
     "qemu/linux/head/n1-sq3-cq3/events=restart",
     "qemu/linux/head/n1-sq2-cq2/events=delete+create",
     "openvmm/linux/head-when-full/n1-sq2-cq2/events=config",

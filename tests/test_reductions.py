@@ -18,7 +18,8 @@ from uncork.core.sorts import Array, Bool, Enum, Nat, Range, Ring
 from uncork.core.system import Action, Fairness, Record, System, say, var, when
 from uncork.core.verdict import Open, Refuted
 from uncork.engines import REDUCTIONS, Budget, explicit
-from uncork.engines.explicit import flow, reduction
+from uncork.engines.explicit import reduction
+from uncork.engines.explicit.reduction import flow
 from uncork_nvme.instance import from_name
 from uncork_properties.catalogue import covers, properties
 

@@ -23,9 +23,9 @@ from uncork.core.property import Cover, InRange, Property, Repeatedly
 from uncork.core.sorts import Array, Enum, Ring, Value
 from uncork.core.system import Action, System
 from uncork.core.transform import Renaming
-from uncork.engines.explicit.dead import buried
-from uncork.engines.explicit.flow import Flow
-from uncork.engines.explicit.rotation import turned
+from uncork.engines.explicit.reduction.dead import buried
+from uncork.engines.explicit.reduction.flow import Flow
+from uncork.engines.explicit.reduction.rotation import turned
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from uncork.core.expr import Expr, any_of, ite
 from uncork.core.sorts import Array, Bool, default
 from uncork.core.system import Variable
-from uncork.engines.explicit.flow import Flow, Places, each, small
+from uncork.engines.explicit.reduction.flow import Flow, Places, each, small
 
 _WORK = 10_000
 """Steps that are looked at, each once for every places that are tried: about a second. Few systems have so many."""

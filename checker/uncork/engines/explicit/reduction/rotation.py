@@ -21,7 +21,7 @@ from uncork.core.expr import Expr, boolean, ite, text
 from uncork.core.sorts import Array, Ring
 from uncork.core.system import Action
 from uncork.core.transform import mapped
-from uncork.engines.explicit.flow import Flow, Places, small
+from uncork.engines.explicit.reduction.flow import Flow, Places, small
 
 
 def turned(flow: Flow, buried: Mapping[str, Expr]) -> tuple[dict[str, Expr], list[str]]:
