@@ -5,11 +5,75 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uncork.core.expr import Expr, boolean
-from uncork.core.system import Action, Fairness, Guarded, Updates, step, when
+from uncork.core.sorts import Nat
+from uncork.core.system import Action, Declared, Fairness, Guarded, Updates, step, var, when
 
-from uncork_nvme.choices import YES
+from uncork_nvme.choices import NO, YES, GuestChoices
+from uncork_nvme.parts.part import Part
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import CQ, SQ
+
+
+class Driver(Part):
+    """A guest's driver: submits batches, consumes, publishes, and rings if its move passed EventIdx."""
+
+    slot = "guest"
+    chosen: GuestChoices
+
+    @property
+    def buffered(self) -> bool:
+        """Whether there is a doorbell buffer."""
+        return self.chosen.doorbell_buffer == "on"
+
+    @property
+    def batch(self) -> int:
+        """The most SQEs of one move."""
+        return self.chosen.submit_batch
+
+    @property
+    def frees_early(self) -> bool:
+        """Whether a consumed CQE's command slot is free before the CQ head is published."""
+        return self.chosen.early_free == YES
+
+    @property
+    def strict(self) -> bool:
+        """Whether EventIdx has to be passed, and not only reached."""
+        return self.chosen.need_event == "strict"
+
+    @property
+    def at_most(self) -> int | None:
+        """The most CQEs that are consumed before a publish; None if that is not what ends the loop."""
+        return self.chosen.drain if isinstance(self.chosen.drain, int) else None
+
+    @property
+    def stops_anywhere(self) -> bool:
+        """Whether the loop may end at any time."""
+        return self.chosen.drain == "any"
+
+    def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
+        """With late free, the slots that are still in use though their CQE was consumed."""
+        late = {
+            "unfreed": var(Nat(cq_size - 1), "consumed commands whose slots are not free until the publish is complete")
+        }
+        return late if self.chosen.early_free == NO else {}
+
+    def steps(self, m: Machine) -> Iterator[Action]:
+        """All the guest's steps."""
+        for q in m.sqs:
+            for entries in m.batches(q):
+                yield submit(m, q, entries)
+            if m.buffered:
+                yield need_sq(m, q)
+                yield elide_sq(m, q)
+            yield ring_sq(m, q)
+        for q in m.sqs:
+            yield consume(m, q)
+        yield leave_loop(m)
+        yield publish(m)
+        if m.buffered:
+            yield need_cq(m)
+            yield elide_cq(m)
+        yield ring_cq(m)
 
 
 def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
@@ -23,7 +87,7 @@ def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
     """
     old = ring.index.own - ring.moved
     past = ring.event - old
-    strict = machine.choices.need_event == "strict" or ring.outside
+    strict = machine.parts.guest.strict or ring.outside
     passed = past < ring.moved if strict else past <= ring.moved
     return passed | ~machine.life.in_use
 
@@ -56,7 +120,7 @@ def _unbuffered(m: Machine) -> Expr:
 def _checks(m: Machine, ring: SQ | CQ) -> Expr:
     """Whether the guest is about to read EventIdx, after its fence."""
     at = ring.submitter if isinstance(ring, SQ) else ring.consumer
-    return (at == "check") & m.fence("guest_fence", ring.buffer)
+    return (at == "check") & m.parts.memory.guest_fence(ring.buffer)
 
 
 @step("submitter {}", Fairness.NONE)
@@ -103,29 +167,28 @@ def ring_sq(m: Machine, q: SQ) -> Guarded:
 
 def looks(m: Machine) -> Expr:
     """Whether the consumer takes a CQE if it sees one: it polls, and has taken fewer CQEs than `drain` allows."""
-    cq, drain = m.cq, m.choices.drain
-    return (cq.consumer == "poll") & (cq.consumed < drain if isinstance(drain, int) else boolean(True))
+    cq, most = m.cq, m.parts.guest.at_most
+    return (cq.consumer == "poll") & (boolean(True) if most is None else cq.consumed < most)
 
 
 @step("consumer", of="poll")
 def consume(m: Machine, q: SQ) -> Guarded:
     """Sees a new CQE by its phase tag and takes it. With early free the CQE's command slot is reusable at once."""
     cq = m.cq
-    early = m.choices.early_free == YES
     return when(
         looks(m) & cq.shows(q),
         cq.take(q),
-        q(outstanding=q.outstanding - 1) if early else q(unfreed=q.unfreed + 1),
+        q(outstanding=q.outstanding - 1) if m.parts.guest.frees_early else q(unfreed=q.unfreed + 1),
     ).says(f"takes the CQE of {q.label} " + "in slot {}", cq.cursor)
 
 
 @step("consumer", of="poll")
 def leave_loop(m: Machine) -> Guarded:
     """Stops after at least one CQE: it sees no new CQE, has taken as many as it may, or just stops (drain=any)."""
-    cq, drain = m.cq, m.choices.drain
-    enough = boolean(True) if drain == "any" else ~cq.visible
-    if isinstance(drain, int):
-        enough = enough | (cq.consumed >= drain)
+    cq, guest = m.cq, m.parts.guest
+    enough = boolean(True) if guest.stops_anywhere else ~cq.visible
+    if guest.at_most is not None:
+        enough = enough | (cq.consumed >= guest.at_most)
     return when((cq.consumer == "poll") & (cq.consumed > 0) & enough, cq(consumer="publish")).says(
         "has consumed {}, leaves its loop", cq.consumed
     )
@@ -172,22 +235,3 @@ def ring_cq(m: Machine) -> Guarded:
     return when((m.cq.consumer == "ring") & m.cq.buffer.drained, m.cq(consumer="notify head")).says(
         "rings the CQ doorbell with {}", m.cq.shadow
     )
-
-
-def actions(m: Machine) -> Iterator[Action]:
-    """All the guest's steps."""
-    for q in m.sqs:
-        for entries in m.batches(q):
-            yield submit(m, q, entries)
-        if m.buffered:
-            yield need_sq(m, q)
-            yield elide_sq(m, q)
-        yield ring_sq(m, q)
-    for q in m.sqs:
-        yield consume(m, q)
-    yield leave_loop(m)
-    yield publish(m)
-    if m.buffered:
-        yield need_cq(m)
-        yield elide_cq(m)
-    yield ring_cq(m)

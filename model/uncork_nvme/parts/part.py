@@ -1,0 +1,56 @@
+"""What every part of a device or guest is: its own choices, its variables, and what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from uncork.core.system import Declared
+
+from uncork_nvme.choices import Choice, ChoiceError
+
+if TYPE_CHECKING:  # the assembly names every part
+    from uncork_nvme.parts.assembly import Parts
+
+
+class Part:
+    """A part: what one thing of a device or guest does.
+
+    `slot` is its place in a machine, and `chooses` the choices that say which of several parts stands there, each with
+    the values that this part is for. `chosen` are its own choices; no part reads those of another, but asks it, by
+    `parts`, which are all the parts of the machine.
+    """
+
+    slot: ClassVar[str]
+    parts: Parts
+    chooses: ClassVar[Mapping[str, tuple[Choice, ...]]] = {}
+
+    def __init__(self, chosen: Any) -> None:
+        self.chosen = chosen
+
+    @classmethod
+    def stands_for(cls, choices: Mapping[str, Choice]) -> bool:
+        """Whether these choices ask for this part in its slot."""
+        return all(choices[name] in values for name, values in cls.chooses.items())
+
+    @classmethod
+    def settings(cls) -> dict[str, Choice]:
+        """The choices that ask for this part, where several values do the first."""
+        return {name: values[0] for name, values in cls.chooses.items()}
+
+    def check(self) -> None:
+        """Raises `ChoiceError` if this part does not work with the others."""
+
+    def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
+        """The variables that this part adds to each of `sqs` SQs."""
+        return {}
+
+    def of_cq(self, size: int) -> dict[str, Declared]:
+        """The variables that this part adds to the CQ."""
+        return {}
+
+    def only_with(self, what: str, instead: str, known: Mapping[str, Choice]) -> None:
+        """Raises `ChoiceError` where something is not described together with what else is chosen."""
+        for name, value in known.items():
+            if self.parts.values[name] != value:
+                raise ChoiceError(f"{what} is described with {name}={value} only: set that, or {instead}")
