@@ -47,9 +47,9 @@ class Parts:
     def __init__(self, choices: Choices, own: Sequence[type[Part]] = ()) -> None:
         self.choices = choices
         self.values: Mapping[str, Choice] = choices.items()
-        for part in (*PARTS, *own):
-            if part.stands_for(self.values):
-                setattr(self, part.slot, part(choices))
+        for kind in (*PARTS, *own):
+            if kind.stands_for(self.values):
+                setattr(self, kind.slot, kind(choices))
         for part in self.all:
             part.parts = self
 

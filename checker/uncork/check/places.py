@@ -11,7 +11,6 @@ from uncork_nvme import catalogue
 from uncork_nvme.instance import Instance, find_policy
 from uncork_nvme.own import Own
 from uncork_nvme.policies import POLICIES
-from uncork_nvme.steps import guest
 
 from uncork.core.trace import Trace
 from uncork.render.ci.results import Place
@@ -60,7 +59,7 @@ def of_instance(instance: Instance) -> tuple[Place, list[Place]]:
 def of_steps(instance: Instance, trace: Trace) -> list[Place]:
     """Returns what decides each step of a run: the policy if the step writes CQ EventIdx, else guest or device."""
     device, policy = of_device(instance.device), of_policy(instance.policy)
-    by_guest = {action.name for action in guest.actions(instance.machine)}
+    by_guest = {action.name for action in instance.machine.parts.guest.steps(instance.machine)}
     event = f"{instance.machine.cq.name}.event"
     return [
         of_guest(instance.guest)

@@ -23,7 +23,8 @@ class Permits(Part):
     """A command is taken only with a permit: a free CQ slot that no other command counts on."""
 
     slot = "admission"
-    chooses = {"cq_full": ("permits",)}
+    chooser = "cq_full"
+    named = ("permits",)
     chosen: AdmissionChoices
     permit = 1
     """CQ slots that are set aside as a command is taken."""
@@ -114,7 +115,7 @@ class Permits(Part):
 class FreeSlots(Permits):
     """A command is taken only if the CQ has a free slot, whatever is in flight."""
 
-    chooses = {"cq_full": ("ignore-in-flight",)}
+    named = ("ignore-in-flight",)
     permit = 0
 
     def found_none(self, q: SQ, w: Serving) -> list[Updates]:
@@ -187,9 +188,9 @@ def remit(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
 def find_room(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
     """A command completes, and the CQ is full as last known: reads the CQ shadow head, and there is room."""
     cq = m.cq
-    return when(m.parts.post.completes(m, q, p) & m.parts.admission.looks_for_room(m), cq(head=cq.seen, available=cq.freed)).says(
-        "finds the CQ full, reads shadow head {}: {} freed", cq.seen, cq.freed
-    )
+    return when(
+        m.parts.post.completes(m, q, p) & m.parts.admission.looks_for_room(m), cq(head=cq.seen, available=cq.freed)
+    ).says("finds the CQ full, reads shadow head {}: {} freed", cq.seen, cq.freed)
 
 
 # -- the CQ's doorbell -------------------------------------------------------------------------------------------------

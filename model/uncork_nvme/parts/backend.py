@@ -18,7 +18,8 @@ class InWorker(Part):
     """A worker runs the command that it took, posts its completion, and looks at its SQ again."""
 
     slot = "backend"
-    chooses = {"backend": ("in-worker",)}
+    chooser = "backend"
+    named = ("in-worker",)
     chosen: BackendChoices
     apart = False
     """Whether completions come from elsewhere, in any order."""
@@ -47,7 +48,7 @@ class InWorker(Part):
 class Detached(InWorker):
     """Completions come from a backend in any order, and no worker looks again."""
 
-    chooses = {"backend": ("detached",)}
+    named = ("detached",)
     apart = True
 
     def posters(self, name: str, workers: Sequence[Serving]) -> Sequence[Serving | Completer]:
@@ -62,7 +63,7 @@ class Detached(InWorker):
 class Repoll(Detached):
     """Completions come from a backend, and the SQ's worker is notified after each."""
 
-    chooses = {"backend": ("detached-repoll",)}
+    named = ("detached-repoll",)
 
     def wakes(self, q: SQ, kick: Kick | None) -> list[Updates]:
         """The SQ's own worker, whether or not the SQ is corked."""

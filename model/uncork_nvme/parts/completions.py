@@ -22,7 +22,7 @@ from uncork_nvme.state.queues import CQ, SQ
 class Completions(FreeSlots):
     """A command is always taken, and its completion queues until the CQ has room."""
 
-    chooses = {"cq_full": ("queue",)}
+    named = ("queue",)
     corks = False
 
     def check(self) -> None:

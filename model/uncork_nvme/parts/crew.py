@@ -31,7 +31,8 @@ class Kept(Part):
     """
 
     slot = "crew"
-    chooses = {"notify": ("kept",)}
+    chooser = "notify"
+    named = ("kept",)
     chosen: CrewChoices
 
     def check(self) -> None:
@@ -42,9 +43,7 @@ class Kept(Part):
             if self.parts.values[name] == value:
                 raise ChoiceError(f"serve=all does not go with {name}={value}: set {name}={instead}, or serve=own")
         if self.parts.life.happening:
-            raise ChoiceError(
-                "serve=all is not described for queues that come and go: set events=none, or serve=own"
-            )
+            raise ChoiceError("serve=all is not described for queues that come and go: set events=none, or serve=own")
 
     @property
     def of_each(self) -> int:
@@ -124,7 +123,7 @@ class Spent(Kept):
     It waits for a look under way, and wakes as many workers as the device knows entries; if it knows none, all.
     """
 
-    chooses = {"notify": ("spent",)}
+    named = ("spent",)
 
     def check(self) -> None:
         """Refuses notifications that wait for no look: they are what loses one."""
@@ -160,7 +159,7 @@ class LostBits(Spent):
     A worker that looks while another's bit is set is turned away.
     """
 
-    chooses = {"notify": ("lost-bits",)}
+    named = ("lost-bits",)
 
     def check(self) -> None:
         """Refuses one worker, and workers that do not sleep at an SQ of their own."""

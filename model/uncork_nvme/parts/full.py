@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from uncork.core.expr import Expr, boolean
 from uncork.core.system import Action, Guarded, Updates, step, when
 
-from uncork_nvme.choices import FullChoices
+from uncork_nvme.choices import Choice, FullChoices
 from uncork_nvme.parts.part import Part
 from uncork_nvme.parts.post import event_idx, writes_nothing, written
 from uncork_nvme.state.actors import Serving
@@ -20,7 +21,8 @@ class Park(Part):
     """The SQ is recorded as corked, and the worker sleeps until a kick."""
 
     slot = "full"
-    chooses = {"cork": ("park",)}
+    chooser = "cork"
+    named: ClassVar[tuple[Choice, ...]] = ("park",)
     chosen: FullChoices
     arms = False
     """Whether a worker writes CQ EventIdx before it parks its SQ."""
@@ -37,7 +39,7 @@ class Park(Part):
 class SelfKick(Park):
     """The SQ is parked, and notifies itself: its worker looks again and again."""
 
-    chooses = {"cork": ("self-kick",)}
+    named = ("self-kick",)
 
     def also(self, q: SQ) -> list[Updates]:
         """The SQ's workers are notified."""
@@ -47,7 +49,7 @@ class SelfKick(Park):
 class ArmRecheck(Park):
     """The worker writes CQ EventIdx, fences, reads the CQ shadow head again, and parks the SQ if there is no room."""
 
-    chooses = {"cork": ("arm-recheck", "arm-recheck-corked", "arm-recheck-uncorked")}
+    named = ("arm-recheck", "arm-recheck-corked", "arm-recheck-uncorked")
     arms = True
 
     def check(self) -> None:

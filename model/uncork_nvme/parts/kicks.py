@@ -21,7 +21,8 @@ class Kicks(Part):
     """A kick wakes every corked SQ."""
 
     slot = "kicks"
-    chooses = {"kick_size": ("all",)}
+    chooser = "kick_size"
+    named = ("all",)
     chosen: KickChoices
     hands_over = False
     """Whether a kick gives each SQ that it wakes its permit."""
@@ -40,7 +41,7 @@ class Kicks(Part):
 
     @property
     def follows_doorbell(self) -> bool:
-        """Whether a kick is a step of its own after a CQ doorbell. Where no SQ is corked, looks at SQs take its place."""
+        """Whether a kick is a step of its own after a CQ doorbell; where no SQ corks, `admission.told` does instead."""
         return self.on_doorbell and self.parts.admission.corks
 
     def at(self, site: Site, sqs: Sequence[SQ], capacity: int) -> Iterator[Kick]:
@@ -76,7 +77,7 @@ class Kicks(Part):
 class AsManyAsRoom(Kicks):
     """A kick wakes any as many SQs as there are permits, perhaps none, and leaves the others corked."""
 
-    chooses = {"kick_size": ("room",)}
+    named = ("room",)
 
     def choose(self, sqs: Sequence[SQ], capacity: int) -> Iterator[tuple[SQ, ...] | None]:
         """Every set."""
@@ -87,7 +88,7 @@ class AsManyAsRoom(Kicks):
 class HandOver(AsManyAsRoom):
     """A kick wakes as many SQs as there are permits, the longest corked first, and hands each its permit."""
 
-    chooses = {"kick_size": ("hand-over",)}
+    named = ("hand-over",)
     hands_over = True
 
     def check(self) -> None:

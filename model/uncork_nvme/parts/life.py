@@ -65,7 +65,9 @@ class Cycle(Part):
     def pages(self, size: int, *, sq: bool = False) -> dict[str, Declared]:
         """What the guest's pages hold besides the shadow word that is in use."""
         stale = var(Nat(size - 1), "how far the old value of the shadow word is past the guest's index")
-        page = var(Ring(size), "the shadow word in the old pages from before the reset, which the guest no longer writes")
+        page = var(
+            Ring(size), "the shadow word in the old pages from before the reset, which the guest no longer writes"
+        )
         again = sq and self.happening["delete"] and self.happening["create"]
         old = self.parts.guest.buffered and again and self.chosen.words == "keep"
         return {**({"stale": stale} if old else {}), **({"page": page} if self.record().keeps else {})}

@@ -10,33 +10,34 @@ from uncork.core.system import Declared
 from uncork_nvme.choices import Choice, ChoiceError
 
 if TYPE_CHECKING:  # the assembly names every part
-    from uncork_nvme.parts.assembly import Parts
+    from uncork_nvme.assembly import Parts
 
 
 class Part:
     """A part: what one thing of a device or guest does.
 
-    `slot` is its place in a machine, and `chooses` the choices that say which of several parts stands there, each with
-    the values that this part is for. `chosen` are its own choices; no part reads those of another, but asks it, by
-    `parts`, which are all the parts of the machine.
+    `slot` is its place in a machine. Where several parts may stand in a slot, `chooser` is the choice that says which,
+    and `named` are its values that ask for this part. `chosen` are a part's own choices; no part reads those of
+    another, but asks it, by `parts`, which are all the parts of the machine.
     """
 
     slot: ClassVar[str]
+    chooser: ClassVar[str] = ""
+    named: ClassVar[tuple[Choice, ...]] = ()
     parts: Parts
-    chooses: ClassVar[Mapping[str, tuple[Choice, ...]]] = {}
 
     def __init__(self, chosen: Any) -> None:
         self.chosen = chosen
 
     @classmethod
-    def stands_for(cls, choices: Mapping[str, Choice]) -> bool:
+    def stands_for(cls, values: Mapping[str, Choice]) -> bool:
         """Whether these choices ask for this part in its slot."""
-        return all(choices[name] in values for name, values in cls.chooses.items())
+        return not cls.chooser or values[cls.chooser] in cls.named
 
     @classmethod
     def settings(cls) -> dict[str, Choice]:
-        """The choices that ask for this part, where several values do the first."""
-        return {name: values[0] for name, values in cls.chooses.items()}
+        """The choice that asks for this part; of several values the first."""
+        return {cls.chooser: cls.named[0]} if cls.chooser else {}
 
     def check(self) -> None:
         """Raises `ChoiceError` if this part does not work with the others."""

@@ -154,7 +154,11 @@ def post_arm(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded
     """Writes CQ EventIdx as the policy says."""
     armed = event_idx(m)
     return (
-        when((p.at == "post arm") & armed.written, *written(armed.value, m.cq, p), *m.parts.post.onward(m, q, p, "post arm"))
+        when(
+            (p.at == "post arm") & armed.written,
+            *written(armed.value, m.cq, p),
+            *m.parts.post.onward(m, q, p, "post arm"),
+        )
         .says("CQ EventIdx {} -> {}", p.cq_event.own, armed.value if armed.value is not None else m.cq.event)
         .but_where(~m.life.in_use, writes_nothing(m))
         .but_where(*remembers(m.cq, armed.value))

@@ -12,8 +12,8 @@ from uncork.core.system import Updates
 from uncork_nvme.state.queues import SQ
 
 Site = Literal["doorbell", "post", "reserve", "remit", "release"]
-"""Where the device may notice that there is room: at a CQ doorbell, as it reads the CQ shadow head after a post or before
-it takes a permit, or as a permit comes back from a look that found nothing, or from a deleted SQ."""
+"""Where the device may notice room: at a CQ doorbell; as it reads the CQ shadow head after a post, or before it takes a
+permit; as a permit comes back from a look that found nothing; or as one comes back from a deleted SQ."""
 
 
 @frozen

@@ -16,7 +16,7 @@ from uncork_nvme.state.memory import Buffer
 from uncork_nvme.state.queues import CQ, SQ
 
 if TYPE_CHECKING:  # the parts stand above the machine that they are parts of
-    from uncork_nvme.parts.assembly import Parts
+    from uncork_nvme.assembly import Parts
 
 
 class Machine(Remembers):

@@ -14,7 +14,7 @@ from uncork_nvme.state.life import Life
 from uncork_nvme.state.memory import Buffer, Word
 
 if TYPE_CHECKING:  # the parts stand above what they are parts of
-    from uncork_nvme.parts.assembly import Parts
+    from uncork_nvme.assembly import Parts
     from uncork_nvme.parts.part import Part
 
 
@@ -134,7 +134,9 @@ class SQ(Record):
         taken = self.in_flight + self.orphans if self.has("orphans") else self.in_flight
         if self.has("granted"):
             taken = taken + count([self.granted])
-        return taken + count(worker.at.among("fetch", *self.parts.reader.found_empty, "remit") for worker in self.workers)
+        return taken + count(
+            worker.at.among("fetch", *self.parts.reader.found_empty, "remit") for worker in self.workers
+        )
 
     @property
     def unlocked(self) -> Expr:
