@@ -276,8 +276,8 @@ def test_all_sequentially_consistent_runs_are_runs_under_tso() -> None:
 def test_a_proof_for_all_sizes_does_not_speak_of_it() -> None:
     found = from_name(f"{ARMS}/memory=tso")
     with pytest.raises(SlipError, match="memory=tso is not proved for all sizes"):
-        AnySize(found.choices, found.machine.policy, several=False)
-    AnySize(from_name(ARMS).choices, found.machine.policy, several=False)
+        AnySize(found.assembled, found.machine.policy, several=False)
+    AnySize(from_name(ARMS).assembled, found.machine.policy, several=False)
 
 
 UNORDERED = [

@@ -9,10 +9,11 @@ from __future__ import annotations
 import pytest
 import z3
 from uncork.core.evaluate import holds
+from uncork_nvme.assembly import assembled
 from uncork_nvme.choices import Choices
+from uncork_nvme.parts.guest import crossed
 from uncork_nvme.policies import POLICIES
 from uncork_nvme.state.machine import Machine
-from uncork_nvme.steps.guest import crossed
 
 BITS = 18  # 65,536 + 65,535 fits
 size, old, new, event, step = z3.BitVecs("size old new event step", BITS)
@@ -140,7 +141,7 @@ def test_an_index_that_wraps_at_16_bits_in_place_of_the_size_is_another_rule(rul
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("entries", range(2, 7))
 def test_the_guest_of_the_model_rings_when_the_formula_says_so(entries: int, rule: str) -> None:
-    machine = Machine(Choices().replace({"need_event": rule}), POLICIES["tail"], 1, entries, entries)
+    machine = Machine(assembled(Choices().replace({"need_event": rule})), POLICIES["tail"], 1, entries, entries)
     for ring in (machine.cq, *machine.sqs):
         rings = crossed(machine, ring)
         for start in range(entries):

@@ -84,7 +84,7 @@ def test_the_documentation_shows_what_is_recorded() -> None:
 @pytest.mark.parametrize("cork", ["park", "arm-recheck"])
 def test_any_position_from_the_head_to_before_the_tail_will_do(cork: str, several: bool) -> None:
     """Which position is then a matter of cost, if it is written before the read, and kicks are where they must be."""
-    choices = design(f"arm-recheck/linux/head/cork={cork}").at(1, 2, 2).choices
+    choices = design(f"arm-recheck/linux/head/cork={cork}").at(1, 2, 2).assembled
     machine = AnySize(choices, policy(anywhere), several=several)
     made = system("anywhere", machine)
     found = judge(argument(machine, made))
@@ -181,7 +181,7 @@ ASKS_FOR_THE_SIZE = [
 @pytest.mark.parametrize("formula", ASKS_FOR_THE_SIZE)
 def test_a_policy_that_asks_for_the_size_is_refused(formula: str) -> None:
     """Python decides at once what is then asked of every size."""
-    choices = design("arm-recheck/linux/tail/cork=park").at(1, 2, 2).choices
+    choices = design("arm-recheck/linux/tail/cork=park").at(1, 2, 2).assembled
     machine = AnySize(choices, policy(lambda cq: eval(formula)), several=True)
     with pytest.raises(Undecided):
         system("sizes", machine)
@@ -189,7 +189,7 @@ def test_a_policy_that_asks_for_the_size_is_refused(formula: str) -> None:
 
 @pytest.mark.slow
 def test_a_policy_whose_numbers_depend_on_the_size_is_not_proved_live() -> None:
-    choices = design("arm-recheck/linux/tail/cork=park").at(1, 2, 2).choices
+    choices = design("arm-recheck/linux/tail/cork=park").at(1, 2, 2).assembled
     machine = AnySize(choices, policy(lambda cq: ite(minimum(1, 2) < cq.capacity, cq.tail - 1, cq.tail)), several=True)
     made = system("sizes", machine)
     found = judge(argument(machine, made))
@@ -202,7 +202,7 @@ def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[A
     with mutated(module, old, new) as (where, what):
         instance = where.Instance(asked.device, asked.guest, asked.policy, 1, 2, 2, asked.overrides)
         anysize, proof = (importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.argument"))
-        machine = anysize.AnySize(instance.choices, where.find_policy(asked.policy), several=several)
+        machine = anysize.AnySize(instance.assembled, where.find_policy(asked.policy), several=several)
         made = where.system("mutant", machine)
         found = judge(proof.argument(machine, made))
         return found, [p.name for p in what.properties(machine, made) if not found.proves(p)]
@@ -240,7 +240,7 @@ def test_a_kick_that_leaves_an_sq_corked_is_caught_by_its_frame() -> None:
 @pytest.mark.slow
 def test_nothing_is_said_of_what_was_not_asked() -> None:
     """With several SQs nothing is claimed of progress, and so it is not proved."""
-    choices = design("mmio/linux/tail/kick_on_remit=yes").at(1, 2, 2).choices
+    choices = design("mmio/linux/tail/kick_on_remit=yes").at(1, 2, 2).assembled
     machine = AnySize(choices, policy(lambda cq: cq.tail), several=True)
     made = system("asked", machine)
     found = judge(argument(machine, made))

@@ -283,6 +283,21 @@ class MemoryChoices:
         return self.memory == "tso"
 
 
+SECTIONS: dict[str, type] = {
+    "guest": GuestChoices,
+    "reader": ReaderChoices,
+    "admission": AdmissionChoices,
+    "full": FullChoices,
+    "post": PostChoices,
+    "backend": BackendChoices,
+    "crew": CrewChoices,
+    "kicks": KickChoices,
+    "life": LifeChoices,
+    "memory": MemoryChoices,
+}
+"""The choices of the part in each slot of a machine."""
+
+
 @frozen
 class Choices(
     MemoryChoices,

@@ -154,7 +154,7 @@ class Spent(Kept):
 
 
 class LostBits(Spent):
-    """Each worker sets a bit as it falls asleep. A notification takes all bits, and those that it does not use are lost.
+    """Each worker sets a bit as it falls asleep. A notification takes all bits, and loses those that it does not use.
 
     A worker that looks while another's bit is set is turned away.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from uncork.core.system import Declared
 
-from uncork_nvme.choices import Choice, ChoiceError
+from uncork_nvme.choices import SECTIONS, Choice, ChoiceError
 
 if TYPE_CHECKING:  # the assembly names every part
     from uncork_nvme.assembly import Parts
@@ -38,6 +38,11 @@ class Part:
     def settings(cls) -> dict[str, Choice]:
         """The choice that asks for this part; of several values the first."""
         return {cls.chooser: cls.named[0]} if cls.chooser else {}
+
+    @classmethod
+    def choices(cls) -> frozenset[str]:
+        """The names of this part's own choices."""
+        return frozenset(SECTIONS[cls.slot].__annotations__)
 
     def check(self) -> None:
         """Raises `ChoiceError` if this part does not work with the others."""
