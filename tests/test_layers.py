@@ -111,10 +111,18 @@ MODULES = {
 }
 
 
-def imports(source: str, module: str, *, package: bool = False) -> Iterator[str]:
-    """The modules that a source imports, at its top or anywhere inside; names of ours as `module:name`."""
+def imports(source: str, module: str, *, package: bool = False, run: bool = False) -> Iterator[str]:
+    """The modules that a source imports, at its top or anywhere inside; names of ours as `module:name`.
+
+    With `run` only what it needs to run: not what is imported under `if TYPE_CHECKING`.
+    """
     here = module.split(".") if package else module.split(".")[:-1]
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    typed = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    skipped = {inner for node in typed for inner in ast.walk(node)} if run else set()
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -274,10 +282,10 @@ def test_levels_are_counted() -> None:
 
 # -- no circle, and no crowd -------------------------------------------------------------------------------------------
 def graph() -> dict[str, set[str]]:
-    """The modules, each with those that it imports."""
+    """The modules, each with those that it needs to run. A part names the machine, which has parts: types only."""
     found = {}
     for module, path in MODULES.items():
-        names = imports(path.read_text(), module, package=path.name == "__init__.py")
+        names = imports(path.read_text(), module, package=path.name == "__init__.py", run=True)
         found[module] = {meant(each) for each in names if each.partition(":")[0].partition(".")[0] in OURS} - {module}
     return found
 
