@@ -7,3 +7,4 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
 STORED = ROOT / "counterexamples"
+RECORDED = ROOT / "properties" / "uncork_properties" / "recorded"

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import jsonschema
 import pytest
+from commands import uncork
 from junitparser import JUnitXml, TestCase
 from sarif_schema import SCHEMA
 from uncork.check import files as outputs
 from uncork.check.show import Report
-from uncork.command import options
 from uncork.core.sorts import plain
 from uncork.decide import many
 from uncork.decide.exits import Exit
@@ -231,10 +227,6 @@ def test_a_summary_that_is_too_long_is_cut_and_says_so(unexpected: Results) -> N
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
-def uncork(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "uncork", *args], capture_output=True, text=True, cwd=cwd, check=False)
-
-
 ODD = "we|ird <b>`_[x](y)\x01.py"
 
 
@@ -278,24 +270,3 @@ def test_what_cannot_be_is_refused_at_once(tmp_path: Path, args: list[str]) -> N
     assert done.stderr
     assert not done.stdout
     assert not list(tmp_path.iterdir())
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "there.xml"
-    file.write_text("before")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", full)
-        with pytest.raises(click.FileError, match="No space left"):
-            options.write(str(file), "after")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("there.xml", "before")]
-    options.write(str(file), "after")
-    assert file.read_text() == "after"
-
-
-def test_what_is_no_file_stays_what_it_is() -> None:
-    options.write("/dev/null", "nothing")
-    assert not Path("/dev/null").is_file()

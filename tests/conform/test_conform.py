@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pages.conform import MARKS, page, recorded
+from commands import uncork
 from repository import ROOT
 from uncork.conform.campaign import Campaign, Setting, settings, variant
 from uncork.conform.controls import CONTROLS, MOST, MOST_WRONG, WRONG, Control, Wrong, against
@@ -139,26 +139,21 @@ def test_completions_come_while_the_guest_moves(controller: Controller, base: di
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
-def uncork(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "uncork", "conform", *args]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
-
-
 @pytest.mark.slow
 @with_qemu
 def test_a_mismatch_is_written_and_found_again(tmp_path: Path) -> None:
-    first = uncork("qemu", "--policy", "tail", "--save", "run.json", cwd=tmp_path)
+    first = uncork("conform", "qemu", "--policy", "tail", "--save", "run.json", cwd=tmp_path)
     assert first.returncode == 22, first.stderr
     assert "model shows" in first.stdout
     stored = json.loads((tmp_path / "run.json").read_text())
     assert stored["failure"]["kind"] == "mismatch"
-    assert uncork("run.json", cwd=tmp_path).returncode == 22
+    assert uncork("conform", "run.json", cwd=tmp_path).returncode == 22
     stored["moves"] = ["", "submit SQ0", "submit SQ7 r", "submit SQ0 x", *stored["moves"]]  # none of these can be made
     (tmp_path / "run.json").write_text(json.dumps(stored))
-    assert uncork("run.json", cwd=tmp_path).returncode == 22
+    assert uncork("conform", "run.json", cwd=tmp_path).returncode == 22
     stored["instance"] = stored["instance"].replace("/tail/", "/head/")
     (tmp_path / "run.json").write_text(json.dumps(stored))
-    again = uncork("run.json", cwd=tmp_path)
+    again = uncork("conform", "run.json", cwd=tmp_path)
     assert again.returncode == 0, again.stdout
 
 
@@ -207,20 +202,20 @@ def _child(pid: int) -> int:
     ],
 )
 def test_bad_input_is_one_line(args: list[str]) -> None:
-    done = uncork(*args)
+    done = uncork("conform", *args)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: ")
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_without_qemu_it_is_skipped_with_a_line(tmp_path: Path) -> None:
-    done = uncork("qemu", "--program", "no-such-qemu", cwd=tmp_path)
+    done = uncork("conform", "qemu", "--program", "no-such-qemu", cwd=tmp_path)
     assert (done.returncode, done.stdout, list(tmp_path.iterdir())) == (30, "", [])
     assert done.stderr.startswith("skipped: no-such-qemu is not installed")
     fake = tmp_path / "fake"
     fake.write_text("#!/bin/sh\necho QEMU emulator version 7.2.22\necho no luck >&2\n")
     os.chmod(fake, 0o755)
-    ended = uncork("qemu", "--program", str(fake))
+    ended = uncork("conform", "qemu", "--program", str(fake))
     assert (ended.returncode, ended.stdout) == (30, "")
     assert ended.stderr.startswith("open: QEMU ")
 
@@ -285,12 +280,3 @@ def test_a_model_that_is_laid_over_keeps_its_own_event() -> None:
     model = Model(SMALL.instance({}), "never")
     assert {"own.event", "cq.event"} <= {variable.name for variable in model.system.variables}
     assert model.look("the start", {CQ_EVENT: 0, LAID_OVER: 0}) is None
-
-
-@pytest.mark.slow
-def test_the_page_is_the_record() -> None:
-    begin, end = MARKS
-    content = (ROOT / "docs" / "conform.md").read_text()
-    rows = recorded(ROOT / "properties" / "uncork_properties" / "recorded" / "conform.csv")
-    assert content.partition(begin)[2].partition(end)[0] == "\n" + page(rows)
-    assert {row[1] for row in rows} == {"device", "setting", "control", "guest", "overlay"}

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from fractions import Fraction
 
 import networkx as nx
 import pytest
 from budgets import examples
+from commands import uncork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import mutated
 from pages import costs
-from repository import ROOT
+from repository import RECORDED
 from uncork.core.cost import Rate, Wait, recheck
 from uncork.core.expr import Expr
 from uncork.core.sorts import Nat
@@ -164,34 +163,25 @@ def test_nothing_is_known_of_a_graph_that_is_not_whole() -> None:
 
 
 # -- the page, and the command -----------------------------------------------------------------------------------------
-RECORDED = ROOT / "properties" / "uncork_properties" / "recorded" / "costs.csv"
-
-
-def test_the_page_shows_what_is_recorded() -> None:
-    assert costs.page(cost_report.load(RECORDED)) in (ROOT / "docs" / "cost.md").read_text()
-    assert [each["instance"] for each in cost_report.load(RECORDED)] == [i.name for i in costs.instances()]
+COSTS = RECORDED / "costs.csv"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one_in", [4, pytest.param(1, marks=pytest.mark.deep)])
 def test_what_is_recorded_is_what_is_found(one_in: int) -> None:
-    known = list(zip(cost_report.load(RECORDED), costs.instances(), strict=True))
+    known = list(zip(cost_report.load(COSTS), costs.instances(), strict=True))
     for recorded, instance in known[::one_in]:
         assert [recorded[head] for head in cost_report.HEADS] == cost_report.cells(costing.costs(instance))
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "uncork", "cost", *words], capture_output=True, text=True, check=False)
-
-
 @pytest.mark.slow
 def test_the_command() -> None:
-    done = run(MMIO, "--json", "-")
+    done = uncork("cost", MMIO, "--json", "-")
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)
     assert found["cq_doorbells"]["greatest"] == {"value": "1", "attained": True}
-    shown = run(FIXED, "--trace", "greatest")
+    shown = uncork("cost", FIXED, "--trace", "greatest")
     assert shown.returncode == 0 and "rings the CQ doorbell" in shown.stdout
-    wrong = run("propolis/linux/tail/n1-sq3-cq3")
+    wrong = uncork("cost", "propolis/linux/tail/n1-sq3-cq3")
     assert wrong.returncode == 2 and "there is no device" in wrong.stderr and "Traceback" not in wrong.stderr
-    assert run(FIXED, "--max-states", "100").returncode == 30
+    assert uncork("cost", FIXED, "--max-states", "100").returncode == 30

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import time
 from dataclasses import replace
-from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from pages import frontier as frontier_page
 from pages import repairs as repair_page
-from repository import ROOT
 from uncork.cli import cli
-from uncork.command.options import ListType
 from uncork.core.trace import replay
 from uncork.core.verdict import Proved, Refuted
 from uncork.decide import many, signals
 from uncork.decide.exits import Exit
-from uncork.design import command as design
-from uncork.design import decider, space
-from uncork.design import front as frontier
-from uncork.design import price as pricing
 from uncork.design import search as repair
 from uncork.design import show as repair_report
-from uncork.design import show_front as frontier_report
 from uncork.design.decider import SAME, SEARCH, Decider
 from uncork.design.finalists import finalists
-from uncork.design.price import Price, Prices, Unpriced
 from uncork.design.search import SearchResult
 from uncork.design.space import EVENT_IDX, SWITCHES, Changes, Space, shapes
 from uncork.engines import Budget, Tick, unwatched
 from uncork.engines.deductive import prove
-from uncork_nvme import formulas
-from uncork_nvme.formulas import FormulaError, formula
-from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
-from uncork_nvme.policies import POLICIES
+from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_nvme.shape import Shape
 
 ROWS = ("safety", "uncorked", "drains")
@@ -221,113 +206,11 @@ def test_ctrl_c_leaves_the_rest_unproved_and_unpriced(monkeypatch: pytest.Monkey
         return []
 
     monkeypatch.setattr(prove.Solver, "broken", broken)
-    found = repair.search(PRICED_IN_PART, Decider())
+    space = Space("propolis-2025", shapes=(Shape(1, 2, 2),), policies=("tail", "tail-1", "head"), switches={})
+    found = repair.search(space, Decider())
     finals = finalists(found, Decider(), unwatched, prove=True, priced=False)
     assert found.interrupted and {(each.one, each.several) for each in finals} == {("not asked", "not asked")}
     assert len(finals) == 2 and not any(each.price for each in finals)
-
-
-def repairs_of_the_page(space: Space) -> tuple[SearchResult, str]:
-    """What is found in a space of Propolis with one SQ, and the page's section, which has all of that."""
-    page = (ROOT / "docs" / "repair.md").read_text()
-    found = repair.search(space, Decider())
-    section = page.split("\n## ")[1]
-    for live in found.live:
-        assert f"| `{repair_report.in_words(live.changes)}` |" in section
-        for _, decision in found.needed(live):
-            assert decision.instance.name in section
-    return found, section
-
-
-@pytest.mark.slow
-def test_the_page_has_the_repairs_that_are_found() -> None:
-    """With some policies: what has fewer changes has them of those too, and so the same designs are minimal."""
-    some = ("tail", "tail-1", "head", "arm-on-cork")
-    found, section = repairs_of_the_page(Space("propolis-2025", shapes=shapes([1]), policies=some))
-    listed = re.findall(r"^\|[^|]*\| `([^`]*)` \|", section, re.MULTILINE)
-    said = {each for each in listed if re.split(": |; ", each)[1] in some or EVENT_IDX not in each}
-    assert said == {repair_report.in_words(live.changes) for live in found.live}
-
-
-@pytest.mark.deep
-def test_the_page_has_all_repairs_that_are_found() -> None:
-    found, section = repairs_of_the_page(Space("propolis-2025", shapes=shapes([1])))
-    assert repair_report.sums(found) in section
-
-
-# -- formulas ----------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("name", formulas.space())
-def test_a_policy_that_is_tried_is_found_by_its_name(name: str) -> None:
-    instance = Instance("propolis-2026", "linux", name, 1, 2, 2)
-    assert find_policy(name).name == name
-    assert from_name(instance.name) == instance
-    assert instance.system.actions
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("head + min( occupied, capacity-n )", "head+min(occupied,capacity-n)"),
-        ("if  permits >= n tail else head", "if permits>=n tail else head"),
-        ("leave if occupied<=1 else tail - 1", "leave if occupied<=1 else tail-1"),
-        ("leave", "leave"),
-        (
-            "if  corking head else if corked tail else leave if occupied<=1 else tail - 1",
-            "if corking head else if corked tail else leave if occupied<=1 else tail-1",
-        ),
-        ("if corked head else leave", "if corked head else leave"),
-    ],
-)
-def test_a_formula_has_one_name(text: str, name: str) -> None:
-    assert formula(text).name == find_policy(text).name == formula(name).name == name
-
-
-@pytest.mark.parametrize(
-    "text", ["", "3+head", "tail-", "if corked head", "tail tail", "head+foo", "head*2", "leave if 1", "corking"]
-)
-def test_what_is_no_formula_is_refused(text: str) -> None:
-    with pytest.raises(FormulaError):
-        formula(text)
-    with pytest.raises(InstanceError, match="there is no policy"):
-        find_policy(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "policy"),
-    [
-        ("tail", "tail"),
-        ("tail-1", "tail-1"),
-        ("leave if occupied<=1 else tail-1", "tail-lag"),
-        ("head+min(occupied,capacity-n)", "reserve-slots"),
-        ("head+min(occupied,size-n)", "reserve-slots-size"),
-        ("if permits>=n tail else head", "reserve-permits"),
-        ("if corked head else tail", "arm-on-cork"),
-        ("leave", "never"),
-    ],
-)
-def test_a_formula_means_what_the_policy_of_the_same_meaning_does(text: str, policy: str) -> None:
-    made = formula(text)
-    assert made.at_cork == POLICIES[policy].at_cork
-    for sqs in (1, 2, 3):
-        for size in (2, 3, 4):
-            key = sqs, size
-            assert decider._values(made.name, *key) == decider._values(policy, *key)
-
-
-def test_what_is_written_at_a_cork_alone_is_another_policy() -> None:
-    """A policy that writes the head where an SQ is about to be corked may leave posts as they are."""
-    at = {
-        text: decider._values(text, 2, 3) for text in ("tail", "if corking head else tail", "if corked head else tail")
-    }
-    assert len(set(at.values())) == 3
-    system = Instance("arm-recheck", "linux", "if corking head else leave", 1, 2, 2).system
-    assert {"cork_arm"} == {action.family for action in system.actions} & {"cork_arm", "post_arm", "cork_leave"}
-
-
-def test_commas_in_brackets_do_not_end_a_name() -> None:
-    assert ListType().convert("tail, head+min(occupied,max(n,1)),never", None, None) == [
-        *("tail", "head+min(occupied,max(n,1))", "never"),
-    ]
 
 
 # -- the commands ------------------------------------------------------------------------------------------------------
@@ -370,125 +253,6 @@ def test_repair_says_if_no_change_makes_the_device_live() -> None:
 )
 def test_bad_input_is_told(asked: list[str]) -> None:
     assert isinstance(CliRunner().invoke(cli, asked, standalone_mode=False).exception, InstanceError)
-
-
-# -- prices ------------------------------------------------------------------------------------------------------------
-def test_a_price_beats_another_only_if_it_is_nowhere_worse() -> None:
-    low, mixed, high, none = Price(None, 1, 5), Price(None, 2, 3), Price(None, 2, 5), Price(None, None, None)  # type: ignore[arg-type]
-    assert low.beats(high) and mixed.beats(high) and high.beats(none)
-    assert not low.beats(mixed) and not mixed.beats(low) and not low.beats(low) and not high.beats(low)
-
-
-@pytest.mark.slow
-def test_the_frontier_keeps_what_no_other_design_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    prices = {"tail-1": Price(None, 1, 5), "head": Price(None, 2, 3), "reserve-permits": Price(None, 2, 5)}  # type: ignore[arg-type]
-    monkeypatch.setattr(pricing, "price", lambda instance, *_: prices[instance.policy])
-    space = Space("propolis-2025", shapes=(Shape(1, 2, 2), Shape(1, 3, 3)), policies=("tail", *prices), switches={})
-    made = frontier.front(space, Decider())
-    assert [(dict(p.designs[0])[EVENT_IDX], p.best) for p in made.points] == [
-        *(("tail-1", True), ("head", True), ("reserve-permits", False)),
-    ]
-
-
-PRICED_IN_PART = Space("propolis-2025", shapes=(Shape(1, 2, 2),), policies=("tail", "tail-1", "head"), switches={})
-"""Where both live designs are decided with few states; tail-1 is priced with 33,988 and head with 54,478."""
-
-
-@pytest.mark.slow
-def test_a_price_that_a_budget_leaves_open_is_neither_on_the_front_nor_beaten() -> None:
-    decider = Decider(budget=Budget(states=40_000))
-    made = frontier.front(PRICED_IN_PART, decider)
-    assert [dict(d)[EVENT_IDX] for point in made.points for d in point.designs] == ["tail-1"]
-    ((changes, price),) = made.open
-    assert (dict(changes)[EVENT_IDX], price.reason) == ("head", "the budget of 40,000 states is spent")
-    assert made.points[0].best and made.beaten == made.unpriced == 0 and not made.found.open
-    assert frontier_report.as_json(made)["open"] == [{"design": {EVENT_IDX: "head"}, "reason": price.reason}]
-    finals = finalists(made.found, decider, unwatched, prove=False)
-    assert [dict(each.live.changes)[EVENT_IDX] for each in finals] == ["tail-1", "head"]
-    assert [each["price"] for each in repair_report.as_json(made.found, finals)["repairs"]] == [["0", "1", "2"], "open"]
-
-
-@pytest.mark.parametrize(
-    "budget", [Budget(states=2_000), Budget(memory=1), Budget(seconds=0)], ids=["states", "memory", "seconds"]
-)
-def test_every_budget_leaves_a_price_open(budget: Budget) -> None:
-    price = pricing.price(from_name("propolis-2025/linux/tail-1/n1-sq4-cq4"), budget)
-    assert isinstance(price, Unpriced) and price.cells == ["open"] * 3 and "is spent" in price.reason
-
-
-def test_with_several_guests_one_open_price_leaves_the_dearest_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    prices = {"linux": Price(None, 1, 5), "lazy": Price(None, 2, 3), "spdk": Unpriced("spent")}  # type: ignore[arg-type]
-    monkeypatch.setattr(pricing, "price", lambda instance, *_: prices[instance.guest])
-    one = {name: Instance("propolis-2025", name, "tail-1", 1, 2, 2) for name in prices}
-    known = Prices(lambda instance: instance.name)
-    assert known.dearest([one["linux"], one["lazy"]], lambda *_: None) is prices["lazy"]
-    assert known.dearest(one.values(), lambda *_: None) is prices["spdk"]
-
-
-def test_a_machine_is_priced_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(pricing, "price", lambda instance, *_: asked.append(instance.policy) or Price(None, 1, 1))  # type: ignore[arg-type,func-returns-value]
-    space = Space(
-        "propolis-2025", shapes=(Shape(1, 2, 2),), policies=("tail", "head", "head+0", "head+n-1"), switches={}
-    )
-    made = frontier.front(space, Decider())
-    assert len(asked) == 1 and len(made.points[0].designs) == 3
-
-
-def test_the_commands_say_that_a_price_is_open(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(design, "shapes", lambda _: PRICED_IN_PART.shapes)
-    monkeypatch.setattr(space, "SWITCHES", {"cork": SWITCHES["cork"]})
-    budget, data = ["--policy", "tail-1", "--max-states", "30000"], tmp_path / "made.json"
-    for asked in (["frontier", "--device", "propolis-2025"], ["repair", "propolis-2025", "--no-prove"]):
-        done = CliRunner().invoke(cli, [*asked, *budget, "--json", str(data)], standalone_mode=False)
-        assert done.exception is None and done.return_value == Exit.OPEN
-        assert "open" in done.output and "the budget of 30,000 states is spent" in " ".join(done.output.split())
-        assert '"open"' in data.read_text()
-
-
-def test_ctrl_c_leaves_a_front_of_what_was_priced(monkeypatch: pytest.MonkeyPatch) -> None:
-    prices = iter([Price(None, 1, 1)])  # type: ignore[arg-type]
-
-    def price(*_: object) -> Price:
-        found = next(prices, None)
-        if found is None:
-            signal.raise_signal(signal.SIGINT)
-        assert found
-        return found
-
-    monkeypatch.setattr(pricing, "price", price)
-    monkeypatch.setattr(design, "shapes", lambda _: PRICED_IN_PART.shapes)
-    asked = ["frontier", "--device", "propolis-2025", "--policy", "tail-1,head"]
-    done = CliRunner().invoke(cli, asked, standalone_mode=False)
-    assert done.exception is None and done.return_value == Exit.INTERRUPTED
-    assert "EventIdx: tail-1" in done.output and "Live designs that were not priced: 1." in done.output
-    assert "interrupted" in " ".join(done.output.split())
-
-
-def test_the_same_points_are_drawn_as_the_same_file(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    points = [
-        frontier.Point(Price(Fraction(0), Fraction(2, 3), 0), (frozenset({(EVENT_IDX, "head")}),), True),
-        frontier.Point(Price(Fraction(0), Fraction(1), 2), (frozenset({(EVENT_IDX, "tail-1")}),), False),
-        frontier.Point(Price(Fraction(0), None, None), (frozenset(),), False),
-    ]
-    assert [frontier_report.plot(tmp_path / name, points) for name in ("a.svg", "b.svg")] == [1, 1]
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    assert "dc:date" not in (tmp_path / "a.svg").read_text()
-
-
-@pytest.mark.slow
-def test_the_page_of_the_front_has_the_prices_that_are_found() -> None:
-    page = (ROOT / "docs" / "frontier.md").read_text()
-    _, _, made = page.partition(frontier_page.BEGIN)
-    lines = made.partition(frontier_page.END)[0].splitlines()
-    rows = [line.strip("| ").split(" | ") for line in lines if "| `" in line]
-    assert [row[:2] for row in rows] == [["2/3", "0"], ["2/3", "2"], ["1", "0"], ["1", "2"]]
-    for greatest, wait, least, _, designs in rows:
-        changes = dict(re.split(": |=", change, maxsplit=1) for change in designs.split("`")[1].split("; "))
-        policy = changes.pop(EVENT_IDX)
-        price = pricing.price(Instance(frontier_page.DEVICE, "linux", policy, *pricing.PRICED_AT, changes))
-        assert price.cells == [least, greatest, wait]
 
 
 def test_a_search_is_counted_as_one() -> None:

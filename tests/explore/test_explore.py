@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import toys
 from budgets import examples
+from commands import uncork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from repository import STORED
@@ -489,12 +490,6 @@ def test_what_the_properties_say_of_an_sq_are_facts() -> None:
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
-def uncork(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "uncork", *args], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
-
-
 def test_without_a_terminal_it_is_one_line() -> None:
     done = uncork("explore", HANGS)
     assert done.returncode == 2

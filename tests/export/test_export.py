@@ -7,12 +7,12 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import uncork
 from toys import TOYS, Toy, act, at, draw
 from uncork.core.evaluate import State, evaluate
 from uncork.core.expr import Expr, boolean, ite
@@ -340,9 +340,7 @@ def test_json_keeps_duties_and_what_may_not_end_a_property() -> None:
 
 # -- the command -------------------------------------------------------------------------------------------------------
 def export(*args: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "uncork", "export", *args], capture_output=True, text=True, check=False
-    )
+    done = uncork("export", *args)
     assert "Traceback" not in done.stderr
     return done
 

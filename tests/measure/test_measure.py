@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from commands import uncork
 from mutants import mutated
-from pages import measured
-from repository import ROOT
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import spsolve
 from uncork.core.expr import boolean
@@ -186,28 +183,17 @@ def test_neighbouring_seeds_share_no_runs() -> None:
 
 
 # -- the page, and the command -----------------------------------------------------------------------------------------
-def test_the_page_shows_what_is_recorded() -> None:
-    rows = measure_report.recorded(ROOT / "properties" / "uncork_properties" / "recorded" / "measured.csv")
-    written = (ROOT / "docs" / "measure.md").read_text()
-    assert measured.page(rows) in written and measured.others(rows) in written
-    names = [[instance.name, under.name] for instance, under in measured.asked()]
-    assert [row[1:3] for row in rows] == names * 3
-
-
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "uncork", "measure", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
 def test_the_command() -> None:
-    done = run(MMIO, "--time", "10", "--runs", "2", "--json", "-")
+    done = uncork("measure", MMIO, "--time", "10", "--runs", "2", "--json", "-")
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)
     assert found["load"] == "full" and found["cq_doorbells"]["mean"] > 0.1
-    shown = run(MMIO, "--time", "10", "--runs", "2")
+    shown = uncork("measure", MMIO, "--time", "10", "--runs", "2")
     assert shown.returncode == 0 and "the guest keeps the SQ full" in shown.stdout
-    wrong = run(MMIO, "--load", "ful")
+    wrong = uncork("measure", MMIO, "--load", "ful")
     assert wrong.returncode == 2 and "there is no load 'ful'" in wrong.stderr and "Traceback" not in wrong.stderr
 
 
@@ -215,11 +201,11 @@ def test_the_command() -> None:
 def test_filters_and_drawings(tmp_path: Path) -> None:
     some = ["--device", "propolis-2025,mmio", "--policy", "tail", "--guest", "linux", "--sq-size", "64", "--time", "2"]
     target = tmp_path / "some.svg"
-    done = run(*some, "--set", "submit_batch=1", "--runs", "2", "--plot", str(target))
+    done = uncork("measure", *some, "--set", "submit_batch=1", "--runs", "2", "--plot", str(target))
     assert done.returncode == 0, done.stderr
     assert "*/linux/tail/n1-sq64-cq64" in done.stdout and "█" in done.stdout
     assert target.read_text().startswith("<?xml")
-    nothing = run()
+    nothing = uncork("measure")
     assert nothing.returncode == 2 and "name an instance, or filter" in nothing.stderr
-    hangs = run(STUCK, "--load", "coalesced", "--time", "2", "--runs", "2")
+    hangs = uncork("measure", STUCK, "--load", "coalesced", "--time", "2", "--runs", "2")
     assert hangs.returncode == Exit.LIVENESS and "stuck" in hangs.stdout

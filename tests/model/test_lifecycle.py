@@ -167,13 +167,6 @@ def test_what_does_not_go_together_is_left_out_and_says_why() -> None:
         fitting(asked[:1])
 
 
-@pytest.mark.parametrize("sheet", SHEETS, ids=[sheet.name for sheet in SHEETS])
-def test_a_page_shows_what_is_recorded(sheet: Sheet) -> None:
-    page = (DOCS / sheet.page).read_text()
-    assert sheet.updated(page) == page
-    assert list(sheet.recorded) == [instance.name for instance in sheet.instances()]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [300_000, pytest.param(10**7, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("sheet", SHEETS, ids=[sheet.name for sheet in SHEETS])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from budgets import examples
+from commands import uncork
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from propolis_driver import Driver
@@ -33,11 +34,6 @@ from uncork_nvme.observe import EVENTS, FAMILIES, LOOK
 
 HANGS = STORED / "propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json"
 SHAPES = ((1, 2, 2), (1, 3, 3), (1, 4, 3), (2, 2, 2))
-
-
-def uncork(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "uncork", *args]
-    return subprocess.run(command, capture_output=True, text=True, check=False, input=stdin)
 
 
 def follow(instance: Instance, log: logs.Log, *, aimed: bool = False) -> Followed:
