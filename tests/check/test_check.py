@@ -86,7 +86,7 @@ EXITS = {
 
 
 @pytest.mark.parametrize("case", EXITS)
-def test_exit_code(case: str) -> None:
+def test_each_outcome_has_its_exit_code(case: str) -> None:
     code, args = EXITS[case]
     done = uncork("check", *args)
     assert done.returncode == code, done.stdout + done.stderr
@@ -110,7 +110,9 @@ EXPECT = "device,guest,policy,sqs,sq_size,cq_size,uncorked,states\npropolis-2025
         ("fine", "", 2, "write proved, refuted"),
     ],
 )
-def test_own_expectations(tmp_path: Path, cell: str, states: str, code: int, message: str) -> None:
+def test_expectations_of_a_file_decide_the_exit_code(
+    tmp_path: Path, cell: str, states: str, code: int, message: str
+) -> None:
     file = tmp_path / "expect.csv"
     file.write_text(EXPECT.format(cell, states))
     done = uncork("check", "--expect", str(file), "--property", "uncorked")
@@ -151,7 +153,9 @@ def mine(cq):
         ("1 / 0", 2, "mine.py:6: division by zero"),
     ],
 )
-def test_own_policy(tmp_path: Path, formula: str, code: int, message: str) -> None:
+def test_a_policy_of_a_file_is_checked_or_its_mistake_is_told(
+    tmp_path: Path, formula: str, code: int, message: str
+) -> None:
     (tmp_path / "mine.py").write_text(POLICY.format(formula))
     done = uncork("check", "--policy", "mine.py:mine", *HANGS[:4], "--sqs", "1", "--sq-size", "3", cwd=tmp_path)
     assert done.returncode == code, done.stderr
@@ -174,7 +178,7 @@ def test_ctrl_c_ends_with_what_is_known(tmp_path: Path) -> None:
     assert {row["verdict"] for row in json.loads(file.read_text())} <= {"open", "refuted"}
 
 
-def test_progress_on_a_terminal_only() -> None:
+def test_progress_is_shown_on_a_terminal_only() -> None:
     terminal, child = pty.openpty()
     environment: Mapping[str, str] = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
     done = subprocess.run(

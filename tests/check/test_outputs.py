@@ -230,7 +230,7 @@ def test_a_summary_that_is_too_long_is_cut_and_says_so(unexpected: Results) -> N
 ODD = "we|ird <b>`_[x](y)\x01.py"
 
 
-def test_all_at_once_of_a_policy_with_an_odd_name(tmp_path: Path) -> None:
+def test_a_policy_with_an_odd_name_is_told_of_in_every_format_at_once(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     folder = tmp_path / "device"
     folder.mkdir()
@@ -264,7 +264,7 @@ def test_all_at_once_of_a_policy_with_an_odd_name(tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_is_refused_at_once(tmp_path: Path, args: list[str]) -> None:
+def test_outputs_that_cannot_be_written_are_refused_at_once(tmp_path: Path, args: list[str]) -> None:
     done = uncork("check", *args, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr

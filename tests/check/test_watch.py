@@ -96,7 +96,7 @@ def test_each_save_is_checked_until_ctrl_c(watching: Watching, tmp_path: Path) -
     assert {path.name for path in tmp_path.iterdir()} == {"mine.py", "j.xml"}  # no byte code beside it
 
 
-def test_ctrl_c_in_the_middle_of_a_check(tmp_path: Path) -> None:
+def test_ctrl_c_in_the_middle_of_a_check_ends_the_watch(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(POLICY.format(1))
     large = ["--device", "arm-recheck", "--guest", "linux", "--sqs", "2", "--sq-size", "3", "--reductions", "none"]
     started = Watching(tmp_path, "--policy", "mine.py:mine", *large)

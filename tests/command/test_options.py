@@ -33,6 +33,6 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     assert file.read_text() == "after"
 
 
-def test_what_is_no_file_stays_what_it_is() -> None:
+def test_writing_to_what_is_no_file_does_not_replace_it() -> None:
     options.write("/dev/null", "nothing")
     assert not Path("/dev/null").is_file()

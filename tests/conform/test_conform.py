@@ -201,14 +201,14 @@ def _child(pid: int) -> int:
         [str(ROOT / "pyproject.toml")],
     ],
 )
-def test_bad_input_is_one_line(args: list[str]) -> None:
+def test_conform_tells_of_bad_input_in_one_line(args: list[str]) -> None:
     done = uncork("conform", *args)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: ")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_without_qemu_it_is_skipped_with_a_line(tmp_path: Path) -> None:
+def test_conform_without_qemu_is_skipped_with_a_line(tmp_path: Path) -> None:
     done = uncork("conform", "qemu", "--program", "no-such-qemu", cwd=tmp_path)
     assert (done.returncode, done.stdout, list(tmp_path.iterdir())) == (30, "", [])
     assert done.stderr.startswith("skipped: no-such-qemu is not installed")
@@ -229,7 +229,7 @@ def test_a_qemu_is_held_against_the_one_of_the_catalogue_that_it_is() -> None:
     assert (against(other, old), against(other, new)) == (new, old)
 
 
-def test_need_event_is_passing_it() -> None:
+def test_need_event_is_whether_the_event_is_passed() -> None:
     for size in (2, 3, 5):
         for old in range(size):
             for moved in range(1, size):

@@ -230,7 +230,9 @@ def sizes(build: Callable[[Any], Expr]) -> range:
         for size in sizes(build)
     ],
 )
-def test_operator(build: Callable[[Any], Expr], meaning: Callable[[Any, int], object], size: int) -> None:
+def test_every_reading_of_an_operator_gives_what_python_gives(
+    build: Callable[[Any], Expr], meaning: Callable[[Any, int], object], size: int
+) -> None:
     """Every reading gives what Python gives on plain values; and the sort holds every value."""
     r = record(size)
     expression = build(r)
@@ -373,7 +375,7 @@ SLIPS: list[tuple[str, Callable[[Any], object], str]] = [
 
 
 @pytest.mark.parametrize(("slip", "says"), [s[1:] for s in SLIPS], ids=[s[0] for s in SLIPS])
-def test_slip(slip: Callable[[Any], object], says: str) -> None:
+def test_a_slip_is_refused(slip: Callable[[Any], object], says: str) -> None:
     with pytest.raises(SlipError, match=says):
         slip(record())
 
@@ -417,7 +419,7 @@ def test_a_system_is_held_to_its_own_variables() -> None:
         (lambda r: r.xs.store(r.i, 1) == r.ys, "(r.xs with [r.i] = 1) == r.ys"),
     ],
 )  # fmt: skip
-def test_text(build: Callable[[Any], Expr], reads: str) -> None:
+def test_an_expression_has_a_text(build: Callable[[Any], Expr], reads: str) -> None:
     assert text(build(record())) == reads
 
 

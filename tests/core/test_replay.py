@@ -45,7 +45,7 @@ def test_replay_accepts_a_good_trace() -> None:
         (changed(states="ad", steps=("aside",), loop=1), "state 1 is in the loop, and leaves is satisfied there"),
     ],
 )
-def test_replay_rejects_a_corrupt_one(trace: Trace, says: str) -> None:
+def test_replay_rejects_a_corrupt_trace(trace: Trace, says: str) -> None:
     with pytest.raises(ReplayError, match=says):
         replay(SYSTEM, trace, BAD)
 
@@ -69,7 +69,7 @@ def test_replay_rejects_a_loop_that_starves_a_weakly_fair_action() -> None:
         replay(system, GOOD, BAD)
 
 
-def test_replay_rejects_what_does_not_violate() -> None:
+def test_replay_rejects_a_trace_that_violates_nothing() -> None:
     finite = changed(states="ab", steps=("go",), loop=None)
     replay(SYSTEM, finite, never(SYSTEM, "b"))
     with pytest.raises(ReplayError, match="never there holds in the last state"):
@@ -80,7 +80,7 @@ def test_replay_rejects_what_does_not_violate() -> None:
         replay(SYSTEM, GOOD, dataclasses.replace(BAD, without=frozenset({"turn"})))
 
 
-def test_replay_rejects_a_state_that_is_none() -> None:
+def test_replay_rejects_a_state_that_is_out_of_range() -> None:
     one, two = ({"r.n": n, "r.beside": 0} for n in (1, 2))
     system = counter(1, 3)
     outside = Trace((system.initial, one, two), ("up", "up"))

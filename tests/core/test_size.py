@@ -47,7 +47,7 @@ def test_a_comparison_is_true_of_all_sizes_or_undecided(a: int, one: dict, b: in
         assert found == op(value(left, sizes), value(right, sizes))
 
 
-def test_what_is_decided_and_what_is_not() -> None:
+def test_what_depends_on_the_size_is_undecided() -> None:
     c, s = symbol("C", 2), symbol("S", 2)
     assert c - 1 > 0
     assert not c < 2

@@ -162,20 +162,20 @@ def test_nothing_is_known_of_a_graph_that_is_not_whole() -> None:
         costing.costs(from_name(FIXED), Budget(100, None, None))
 
 
-# -- the page, and the command -----------------------------------------------------------------------------------------
+# -- what is recorded, and the command ---------------------------------------------------------------------------------
 COSTS = RECORDED / "costs.csv"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one_in", [4, pytest.param(1, marks=pytest.mark.deep)])
-def test_what_is_recorded_is_what_is_found(one_in: int) -> None:
+def test_recorded_costs_are_what_is_found(one_in: int) -> None:
     known = list(zip(cost_report.load(COSTS), costs.instances(), strict=True))
     for recorded, instance in known[::one_in]:
         assert [recorded[head] for head in cost_report.HEADS] == cost_report.cells(costing.costs(instance))
 
 
 @pytest.mark.slow
-def test_the_command() -> None:
+def test_uncork_cost_gives_values_and_runs_and_refuses_bad_input() -> None:
     done = uncork("cost", MMIO, "--json", "-")
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)

@@ -34,14 +34,14 @@ SHORT, LONG = (Refuted(Trace(({"toy.at": "a"},) * n, ("go",) * (n - 1))) for n i
     ],
     ids=str,
 )
-def test_contradictions(verdicts, *, contradict: bool) -> None:
+def test_verdicts_that_contradict_one_another_are_told_from_others(verdicts, *, contradict: bool) -> None:
     assert bool(list(contradictions(never(SYSTEM, "b"), verdicts))) is contradict
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [("safety", "drains"), pytest.param(tuple(ROWS), marks=pytest.mark.deep)], ids=str)
 @pytest.mark.parametrize("name", [HANGS, LIVE])
-def test_engines_agree(name: str, rows: tuple[str, ...]) -> None:
+def test_all_engines_agree_on_a_machine(name: str, rows: tuple[str, ...]) -> None:
     (checked,) = many.check([from_name(name)], rows, engine="all")
     assert checked.disagreements == ()
     assert judge(checked, None) == [] or name == HANGS

@@ -213,9 +213,16 @@ def test_ctrl_c_leaves_the_rest_unproved_and_unpriced(monkeypatch: pytest.Monkey
     assert len(finals) == 2 and not any(each.price for each in finals)
 
 
+def test_a_search_is_counted_as_one() -> None:
+    decider = Decider()
+    first = decider.decide(from_name("propolis-2025/linux/tail/n1-sq2-cq2"))
+    again = decider.decide(from_name("propolis-2026/linux/tail/n1-sq2-cq2"))
+    assert (first.how, again.how, decider.searches) == (SEARCH, SAME, 1)
+
+
 # -- the commands ------------------------------------------------------------------------------------------------------
 @pytest.mark.slow
-def test_the_command_prints_what_it_found() -> None:
+def test_repair_prints_what_it_found() -> None:
     asked = ["repair", "propolis-2025", "--sqs", "1", "--policy", "tail-1", "--no-prove"]
     done = CliRunner().invoke(cli, asked, standalone_mode=False)
     assert done.exception is None and done.return_value == Exit.AS_EXPECTED
@@ -251,12 +258,5 @@ def test_repair_says_if_no_change_makes_the_device_live() -> None:
         ["repair", "propolis-2025", "--policy", "tial"],
     ],
 )
-def test_bad_input_is_told(asked: list[str]) -> None:
+def test_repair_refuses_bad_input(asked: list[str]) -> None:
     assert isinstance(CliRunner().invoke(cli, asked, standalone_mode=False).exception, InstanceError)
-
-
-def test_a_search_is_counted_as_one() -> None:
-    decider = Decider()
-    first = decider.decide(from_name("propolis-2025/linux/tail/n1-sq2-cq2"))
-    again = decider.decide(from_name("propolis-2026/linux/tail/n1-sq2-cq2"))
-    assert (first.how, again.how, decider.searches) == (SEARCH, SAME, 1)

@@ -1,4 +1,4 @@
-"""The compiled hot loops: kept between runs and never stale, and the same graph whatever the threads and the memory."""
+"""The compiled hot loops: kept between runs and never stale."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 from uncork.engines import compiling
 from uncork.engines.compiling import compiled, inlined
-
-exploring = sys.modules["uncork.engines.explicit.explore"]  # the package has a function of that name
 
 INSTANCE = "propolis-2025/linux/tail/n2-sq2-cq2"
 

@@ -28,7 +28,7 @@ def check(request: pytest.FixtureRequest) -> Engine:
 
 # -- known answers -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("toy", TOYS, ids=lambda toy: toy.name)
-def test_toy(check: Engine, toy: Toy) -> None:
+def test_each_engine_gives_the_known_answer_of_a_toy(check: Engine, toy: Toy) -> None:
     outcome = check(toy.system, [toy.prop])
     assert (outcome.states, outcome.depth) == (toy.states, toy.depth)
     found = verdict(outcome)
@@ -49,7 +49,7 @@ def test_every_toy_has_a_twin_with_the_other_verdict() -> None:
     assert proved == refuted
 
 
-def test_covers(check: Engine) -> None:
+def test_covers_that_no_run_reaches_are_named(check: Engine) -> None:
     system = draw("a go b", "c go a")
     covers = [Sometimes(place, at(system, place), "") for place in "abc"]
     assert check(system, [], covers).unreached == ("c",)
@@ -68,7 +68,7 @@ def test_overflow_is_refuted_with_a_trace_that_ends_outside(check: Engine, low: 
     assert isinstance(verdict(check(counter(4, 4, low), [IN_RANGE])), Proved)
 
 
-def test_overflow_of_an_array_element(check: Engine) -> None:
+def test_overflow_of_an_array_element_is_refuted(check: Engine) -> None:
     def filling(limit: int) -> System:
         r = Record("r", a=var(Array(2, Nat(2)), ""), i=var(Ring(2), "", 1))
         return System("filling", r.variables, (act("up", when(r.a[r.i] < limit, r(a=r.a.store(r.i, r.a[r.i] + 1)))),))
@@ -80,7 +80,7 @@ def test_overflow_of_an_array_element(check: Engine) -> None:
 
 
 # -- the shape of systems ----------------------------------------------------------------------------------------------
-def test_states_of_several_words_and_fields_of_no_bits(check: Engine) -> None:
+def test_states_of_several_words_and_fields_of_no_bits_are_counted(check: Engine) -> None:
     """64 bits fill a word; the constant has none and stands behind it; the ring starts the next word."""
     bits = {f"b{k}": var(Bool(), "") for k in range(64)}
     r = Record("r", **bits, five=var(Range(5, 5), ""), ring=var(Ring(3), ""))
@@ -97,7 +97,7 @@ def test_states_of_several_words_and_fields_of_no_bits(check: Engine) -> None:
 
 
 @pytest.mark.slow
-def test_more_actions_than_a_hash_table_is_wide_at_first() -> None:
+def test_more_actions_than_a_hash_table_is_wide_at_first_are_all_taken() -> None:
     r = Record("r", n=var(Nat(699), ""))
     actions = (act(f"jump{k}", when(boolean(True), r(n=k))) for k in range(700))
     outcome = explicit.check(System("many", r.variables, tuple(actions)), [IN_RANGE])
@@ -105,7 +105,7 @@ def test_more_actions_than_a_hash_table_is_wide_at_first() -> None:
 
 
 @pytest.mark.slow
-def test_a_state_that_very_many_steps_lead_to(check: Engine) -> None:
+def test_a_state_that_very_many_steps_lead_to_is_decided(check: Engine) -> None:
     """From a hub to one of 256 places and back, a fair loop; none if there is no way back. A byte counts to 255."""
     r = Record("r", n=var(Nat(256), ""))
     out = [act(f"out{k}", when(r.n == 0, r(n=k)), duty="out") for k in range(1, 257)]
@@ -130,7 +130,7 @@ def test_a_property_is_not_settled_by_a_wider_one_that_forbids_more(
     assert isinstance(wider, Proved)
 
 
-def test_no_action_at_all(check: Engine) -> None:
+def test_a_system_without_any_action_is_stuck(check: Engine) -> None:
     r = Record("r", b=var(Bool(), ""))
     found = verdict(check(System("still", r.variables, ()), [lasting(~r.b)]))
     assert isinstance(found, Refuted)
@@ -221,7 +221,7 @@ def test_loops_found_without_the_exact_search_are_fair_too(picture) -> None:
 
 @given(pictures())
 @settings(max_examples=examples(25), deadline=None)
-def test_two_runs_are_equal(picture) -> None:
+def test_two_runs_of_an_engine_are_equal(picture) -> None:
     system, properties = picture
     for engine in ENGINES.values():
         first, second = (dataclasses.replace(engine(system, properties), seconds=0) for _ in range(2))

@@ -92,7 +92,7 @@ def undo_inverts(kind: type[Journey], name: str, moves: list[str], draw: Callabl
 
 @settings(max_examples=examples(60), deadline=None)
 @given(NAMES, MOVES, st.data())
-def test_undo_inverts(name: str, moves: list[str], data: st.DataObject) -> None:
+def test_undo_inverts_every_move(name: str, moves: list[str], data: st.DataObject) -> None:
     undo_inverts(Journey, name, moves, lambda n: data.draw(st.integers(0, n - 1)))
 
 
@@ -269,7 +269,7 @@ def test_a_scheduler_runs_until_something_corks(order: str) -> None:
     assert never.at == 301
 
 
-def test_without_submissions_it_drains() -> None:
+def test_a_machine_drains_without_submissions() -> None:
     walked = journey(LIVE)
     assert Scheduler(unowed=False).run(walked, CORKS) == "over"
     assert walked.at == 0
@@ -378,7 +378,7 @@ def test_a_counterexample_is_gone_along_to_its_end() -> None:
     drive(app, does)
 
 
-def test_the_live_twin_does_not_end_stuck() -> None:
+def test_the_screen_of_a_live_machine_does_not_end_stuck() -> None:
     app = explorer(LIVE)
 
     async def does(pilot: Pilot[None]) -> None:
@@ -490,7 +490,7 @@ def test_what_the_properties_say_of_an_sq_are_facts() -> None:
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
-def test_without_a_terminal_it_is_one_line() -> None:
+def test_explore_without_a_terminal_is_refused_in_one_line() -> None:
     done = uncork("explore", HANGS)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -527,7 +527,7 @@ SIZE = {"COLUMNS": "80", "LINES": "24"}
 
 
 @pytest.mark.slow
-def test_on_a_terminal_it_begins_along_the_run_and_q_ends_it() -> None:
+def test_explore_on_a_terminal_begins_along_the_run_and_q_ends_it() -> None:
     (file,) = STORED.glob("propolis-2025-linux-tail-n1-sq2-cq2-*.itf.json")
     terminal, child = pty.openpty()
     running = subprocess.Popen(

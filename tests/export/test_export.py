@@ -114,7 +114,7 @@ def refuted(system: System, prop: Property) -> bool:
         ),
     ],
 )
-def test_spin_judges_alike(name: str, prop: str, wrong: bool, spin) -> None:
+def test_spin_judges_as_the_explicit_engine_does(name: str, prop: str, wrong: bool, spin) -> None:
     instance = from_name(name)
     stated = named(instance, prop)
     assert refuted(instance.system, stated) is wrong
@@ -186,7 +186,7 @@ def test_spin_sees_a_value_leave_its_range(spin) -> None:
     assert spin(system).errors == 1
 
 
-def test_what_was_weakened_is_told() -> None:
+def test_promela_tells_which_fairness_was_weakened() -> None:
     swing = draw("a swing b", "b swing a", "a leave c", free="swing")
     stays = NotForever("stays", "toy", "It leaves.", at(swing, "a b"), TOYS[0].prop.blame)
     for prop, said in ((stays, "weak fairness"), (always("here", "toy", at(swing, "a")), ""), (None, "exploring")):
@@ -346,7 +346,7 @@ def export(*args: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_the_command_prints_text_to_one_place_and_remarks_to_another() -> None:
+def test_export_prints_text_to_one_place_and_remarks_to_another() -> None:
     done = export("promela", SMALLEST, "--property", "drains")
     assert done.returncode == 0
     assert "never drains_SQ0" in done.stdout
@@ -356,7 +356,7 @@ def test_the_command_prints_text_to_one_place_and_remarks_to_another() -> None:
     assert export("dot", SMALLEST).stdout.startswith("digraph")
 
 
-def test_the_command_prints_a_module_or_its_configuration() -> None:
+def test_export_prints_a_tla_module_or_its_configuration() -> None:
     module, config = export("tla", SMALLEST), export("tla", SMALLEST, "--config")
     assert module.returncode == config.returncode == 0
     assert "MODULE" in module.stdout and "SPECIFICATION" in config.stdout
@@ -373,7 +373,7 @@ def test_the_command_prints_a_module_or_its_configuration() -> None:
         (["json", "mmio/linux/tail/n1"], "is not a shape"),
     ],
 )
-def test_the_command_refuses(args: list[str], said: str) -> None:
+def test_export_refuses_what_it_cannot_write(args: list[str], said: str) -> None:
     done = export(*args)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr

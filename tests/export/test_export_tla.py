@@ -243,21 +243,21 @@ PROPERTY Drains
 """
 
 
-def test_text() -> None:
+def test_a_module_and_its_configuration_are_written_as_shown() -> None:
     module, configuration = tla.module(*traffic())
     assert module == TRAFFIC
     assert configuration == CONFIGURATION
 
 
 @pytest.mark.slow
-def test_tlc_reads_it(tlc: Tlc) -> None:
+def test_tlc_reads_the_module_that_is_shown(tlc: Tlc) -> None:
     run = check(tlc, *traffic(), dump=True)
     assert (run.code, run.states) == (SATISFIED, reachable(traffic()[0]))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["CoverFills", "CoverGoesRound"])
-def test_covers(tlc: Tlc, name: str) -> None:
+def test_a_cover_is_violated_exactly_if_some_run_shows_it(tlc: Tlc, name: str) -> None:
     """A cover that some run shows is violated, checked as the comment says; in a system that cannot, it is not."""
     system, _, shown = traffic()
     never_opens = System("shut", system.variables, system.actions[1:2])
@@ -269,7 +269,7 @@ def test_covers(tlc: Tlc, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_names_do_not_clash(tlc: Tlc) -> None:
+def test_names_in_tla_do_not_clash(tlc: Tlc) -> None:
     """Neither with each other, nor with TLA+'s own, however they are spelt."""
     names = ["a.b", "a_b", "Next.", "IF", "SF_.x", "2", "i", "Nat", "vars", "TLCGet"]
     variables = tuple(Variable(name, Nat(1), 0, f"{name} ×\n====") for name in names)
@@ -333,7 +333,7 @@ def operators() -> System:
 
 
 @pytest.mark.slow
-def test_operators(tlc: Tlc) -> None:
+def test_every_operator_means_the_same_to_tlc(tlc: Tlc) -> None:
     run = check(tlc, operators(), [IN_RANGE], dump=True)
     assert run.code == SATISFIED
     assert run.states == reachable(operators())
@@ -342,7 +342,7 @@ def test_operators(tlc: Tlc) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("low", [0, -5])
-def test_a_range_that_is_left(tlc: Tlc, low: int) -> None:
+def test_tlc_sees_a_value_leave_its_range(tlc: Tlc, low: int) -> None:
     r = Record("r", n=var(Range(low, 3), "a count", 0))
     for limit, code in ((3, SATISFIED), (4, UNSAFE)):
         system = System("counter", r.variables, (act("up", when(r.n < limit, r(n=r.n + 1))),))
@@ -354,7 +354,7 @@ FAIRNESS = [*TOYS[:12], *(toy for toy in TOYS if isinstance(toy.prop, NotForever
 
 @pytest.mark.slow
 @pytest.mark.parametrize("toy", FAIRNESS, ids=lambda toy: toy.name)
-def test_fairness(tlc: Tlc, toy: Toy) -> None:
+def test_tlc_judges_the_fairness_of_toys_as_is_known(tlc: Tlc, toy: Toy) -> None:
     run = check(tlc, toy.system, [toy.prop])
     assert run.code == (SATISFIED if toy.refuted is None else NOT_LIVE)
     assert run.count == toy.states
@@ -378,7 +378,7 @@ def test_weakened_fairness_says_so(tlc: Tlc) -> None:
 
 
 @pytest.mark.slow
-def test_all_states_of_a_machine(tlc: Tlc) -> None:
+def test_tlc_finds_exactly_the_states_of_a_machine(tlc: Tlc) -> None:
     instance = from_name("mmio/linux/tail/n1-sq2-cq2")
     asked, shown = properties(instance.machine, instance.system), covers(instance.machine, instance.system)
     run = check(tlc, instance.system, asked, shown, dump=True)
@@ -399,7 +399,7 @@ def test_all_states_of_a_machine(tlc: Tlc) -> None:
         "propolis-2026/spdk/tail-lag/n1-sq2-cq2/memory=tso,guest_fence=no",
     ],
 )
-def test_verdicts(tlc: Tlc, name: str) -> None:
+def test_tlc_gives_the_verdicts_of_the_explicit_engine(tlc: Tlc, name: str) -> None:
     """TLC stops at the first violation, and so is asked about one property at a time if any is violated."""
     instance = from_name(name)
     asked = properties(instance.machine, instance.system)
@@ -420,7 +420,7 @@ def test_verdicts(tlc: Tlc, name: str) -> None:
         pytest.param("mmio/linux/tail-1/n2-sq2-cq2/kick_size=room", marks=pytest.mark.deep),
     ],
 )
-def test_safety(tlc: Tlc, name: str) -> None:
+def test_tlc_proves_safety_over_as_many_states(tlc: Tlc, name: str) -> None:
     """TLC needs minutes for what these are asked about for ever."""
     instance = from_name(name)
     asked = [p for p in properties(instance.machine, instance.system) if not isinstance(p, NotForever)]
@@ -449,7 +449,7 @@ def distributed(jar: Path, name: str, **more: str) -> subprocess.CompletedProces
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sets", ["0", "2"])
-def test_distributed(jar: Path, sets: str) -> None:
+def test_distributed_tlc_finds_all_states(jar: Path, sets: str) -> None:
     """Of an instance that hangs: it knows no liveness."""
     name = "propolis-2025/linux/tail/n1-sq2-cq2"
     done = distributed(jar, name, FPSETS=sets)
@@ -462,13 +462,13 @@ def test_distributed(jar: Path, sets: str) -> None:
 
 
 @pytest.mark.slow
-def test_distributed_finds_what_is_unsafe(jar: Path) -> None:
+def test_distributed_tlc_finds_what_is_unsafe(jar: Path) -> None:
     done = distributed(jar, "propolis-2026/linux/tail-lag/n1-sq2-cq2/events=delete")
     assert done.returncode == UNSAFE, done.stdout + done.stderr
     assert "The behavior up to this point is" in done.stdout
 
 
 @pytest.mark.slow
-def test_distributed_is_not_satisfied_with_nothing(jar: Path) -> None:
+def test_distributed_tlc_is_not_satisfied_with_nothing(jar: Path) -> None:
     done = distributed(jar, "propolis-2025/linux/tail/n1-sq2-cq2", HEAP="1k")
     assert done.returncode == 1, done.stdout + done.stderr

@@ -133,7 +133,7 @@ def test_a_machine_that_stands_still_is_stuck_and_has_no_rates() -> None:
     assert "stuck at" in row[5] and "never corked" not in row
 
 
-def test_one_that_waits_for_ever_while_others_go_on_is_told_of() -> None:
+def test_an_sq_that_waits_for_ever_while_others_go_on_is_told_of() -> None:
     starved = found("propolis-2025/linux/tail/n2-sq4-cq4/submit_batch=1", "full", time=50_000)
     healthy = found("hand-over/linux/reserve-permits/n2-sq4-cq4/submit_batch=1", "full", time=50_000)
     assert starved.stuck or starved.waiting > 10_000
@@ -182,11 +182,11 @@ def test_neighbouring_seeds_share_no_runs() -> None:
     assert one and other and one.rate.value != other.rate.value
 
 
-# -- the page, and the command -----------------------------------------------------------------------------------------
+# -- the command -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_the_command() -> None:
+def test_uncork_measure_gives_means_and_refuses_bad_input() -> None:
     done = uncork("measure", MMIO, "--time", "10", "--runs", "2", "--json", "-")
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)
@@ -198,7 +198,7 @@ def test_the_command() -> None:
 
 
 @pytest.mark.slow
-def test_filters_and_drawings(tmp_path: Path) -> None:
+def test_uncork_measure_takes_filters_and_draws(tmp_path: Path) -> None:
     some = ["--device", "propolis-2025,mmio", "--policy", "tail", "--guest", "linux", "--sq-size", "64", "--time", "2"]
     target = tmp_path / "some.svg"
     done = uncork("measure", *some, "--set", "submit_batch=1", "--runs", "2", "--plot", str(target))

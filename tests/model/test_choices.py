@@ -80,7 +80,7 @@ WORKERS = [
 @pytest.mark.parametrize(
     "name", [f"{d}/linux/{DEVICES[d].policy}/n1-sq2-cq2" for d in sorted(set(DEVICES) - set(matrix.DEVICES))] + WORKERS
 )
-def test_two_engines_that_share_no_code_agree(name: str) -> None:
+def test_two_engines_that_share_no_code_agree_on_every_device(name: str) -> None:
     both(from_name(name))
 
 

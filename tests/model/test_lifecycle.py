@@ -89,7 +89,7 @@ EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "pa
     f"{PROPOLIS}/n1-sq2-cq2/events=delete,workers=2",
     "openvmm/linux/head-when-full/n1-sq2-cq2/events=delete+create,words=keep",
 ])  # fmt: skip
-def test_two_engines_that_share_no_code_agree(name: str) -> None:
+def test_two_engines_that_share_no_code_agree_on_queues_that_come_and_go(name: str) -> None:
     both(from_name(name))
 
 
@@ -113,7 +113,7 @@ def test_what_is_created_and_not_deleted_is_missing_at_first() -> None:
 @pytest.mark.parametrize(("events", "complaint"), [
     ("creat", "events cannot be 'creat'"), ("create+none", "cannot be 'none'"), ("create+", "cannot be ''"),
 ])  # fmt: skip
-def test_an_event_that_does_not_exist(events: str, complaint: str) -> None:
+def test_an_event_that_does_not_exist_is_refused(events: str, complaint: str) -> None:
     with pytest.raises(ChoiceError, match=complaint):
         Choices().replace({"events": events})
 
@@ -170,7 +170,7 @@ def test_what_does_not_go_together_is_left_out_and_says_why() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [300_000, pytest.param(10**7, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("sheet", SHEETS, ids=[sheet.name for sheet in SHEETS])
-def test_what_is_recorded_is_what_is_found(sheet: Sheet, most: int) -> None:
+def test_recorded_verdicts_of_sheets_are_what_is_found(sheet: Sheet, most: int) -> None:
     """One in eleven of those that have so many states at most; `make museum` takes them all."""
     some = [each for each in sheet.instances() if (sheet.recorded[each.name][1].states or 10**7) <= most][::11]
     assert len(some) > 1

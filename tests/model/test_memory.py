@@ -115,12 +115,12 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("test", ALLOWED)
-def test_allowed(test: str) -> None:
+def test_an_outcome_that_tso_allows_is_possible(test: str) -> None:
     assert possible(*ALLOWED[test])
 
 
 @pytest.mark.parametrize("test", FORBIDDEN)
-def test_forbidden(test: str) -> None:
+def test_an_outcome_that_tso_forbids_is_impossible(test: str) -> None:
     assert not possible(*FORBIDDEN[test])
 
 
@@ -248,7 +248,7 @@ MUSEUM = {
 
 
 @pytest.mark.parametrize("name", MUSEUM)
-def test_a_fence_left_out(name: str) -> None:
+def test_a_fence_left_out_has_the_verdicts_that_are_known(name: str) -> None:
     found = from_name(name)
     for prop, verdict in explicit.check(found.system, properties(found.machine, found.system)).verdicts:
         said = {"proved": Proved, "refuted": Refuted}[MUSEUM[name].get(prop.row, "refuted")]
@@ -273,7 +273,7 @@ def test_all_sequentially_consistent_runs_are_runs_under_tso() -> None:
     assert outcome.unreached == ()
 
 
-def test_a_proof_for_all_sizes_does_not_speak_of_it() -> None:
+def test_a_proof_for_all_sizes_does_not_speak_of_tso() -> None:
     found = from_name(f"{ARMS}/memory=tso")
     with pytest.raises(SlipError, match="memory=tso is not proved for all sizes"):
         AnySize(found.choices, found.machine.policy, several=False)
@@ -287,7 +287,7 @@ UNORDERED = [
 
 
 @pytest.mark.parametrize("choices", UNORDERED)
-def test_what_no_buffer_is_known_for_is_refused(choices: str) -> None:
+def test_a_choice_for_which_no_store_buffer_is_known_is_refused(choices: str) -> None:
     name, _, value = choices.split(",")[0].partition("=")
     assert from_name(f"{ARMS}/{choices}").choices.memory == "sc"
     with pytest.raises(ChoiceError, match=f"memory=tso is not modelled with {name}={value}: set {name} to "):
@@ -295,7 +295,7 @@ def test_what_no_buffer_is_known_for_is_refused(choices: str) -> None:
 
 
 @pytest.mark.parametrize("device", sorted(DEVICES))
-def test_a_device_has_this_memory_or_is_refused(device: str) -> None:
+def test_a_device_has_tso_or_is_refused(device: str) -> None:
     found = Instance(device, "linux", DEVICES[device].policy, 1, 2, 2, {"memory": "tso"})
     if device in matrix.DEVICES:
         assert found.choices.tso

@@ -33,7 +33,7 @@ def test_every_variant_is_refuted_and_every_fix_is_proved(exhibits: list[Exhibit
 
 
 @pytest.mark.slow
-def test_the_page_shows_what_is_found(exhibits: list[Exhibit]) -> None:
+def test_the_page_of_the_museum_shows_what_is_found(exhibits: list[Exhibit]) -> None:
     shown, made = (DOCS / "museum.md").read_text(), museum_pages.page(exhibits)
     assert not set(made.splitlines()) - set(shown.splitlines())
     heads = [*(bug.name for bug in SHOWN), "Bugs that the machine cannot show"]
@@ -56,7 +56,7 @@ def test_a_bug_is_shown_or_says_what_it_needs() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_tells_what_is_shown_and_what_is_not() -> None:
+def test_uncork_museum_tells_what_is_shown_and_what_is_not() -> None:
     done = uncork("museum", "spdk-6e1d0b50", "linux-06c59d42")
     assert done.returncode == 0, done.stderr
     assert "safety refuted 15+0" in done.stdout

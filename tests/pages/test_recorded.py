@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from pages import conform, costs, measured, museum, proofs, readme
+from pages import conform, costs, measured, museum, pictures, proofs, readme
 from pages.sheets import SHEETS, Sheet
 from repository import RECORDED, ROOT
 from uncork.cost import show as cost_report
@@ -61,3 +61,9 @@ def test_the_page_of_a_real_qemu_shows_what_is_recorded() -> None:
     rows = conform.recorded(RECORDED / "conform.csv")
     assert content.partition(begin)[2].partition(end)[0] == "\n" + conform.page(rows)
     assert {row[1] for row in rows} == {"device", "setting", "control", "guest", "overlay"}
+
+
+def test_the_pictures_are_those_of_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for name, picture in pictures.drawn().items():
+        assert (ROOT / "docs" / "pictures" / name).read_text() == picture, f"make pictures: {name}"

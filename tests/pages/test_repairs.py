@@ -29,7 +29,7 @@ def repairs_of_the_page(space: Space) -> tuple[SearchResult, str]:
 
 
 @pytest.mark.slow
-def test_the_page_has_the_repairs_that_are_found() -> None:
+def test_the_page_of_repairs_has_those_that_are_found_with_some_policies() -> None:
     """With some policies: what has fewer changes has them of those too, and so the same designs are minimal."""
     some = ("tail", "tail-1", "head", "arm-on-cork")
     found, section = repairs_of_the_page(Space("propolis-2025", shapes=shapes([1]), policies=some))
@@ -39,7 +39,7 @@ def test_the_page_has_the_repairs_that_are_found() -> None:
 
 
 @pytest.mark.deep
-def test_the_page_has_all_repairs_that_are_found() -> None:
+def test_the_page_of_repairs_has_all_that_are_found() -> None:
     found, section = repairs_of_the_page(Space("propolis-2025", shapes=shapes([1])))
     assert repair_report.sums(found) in section
 

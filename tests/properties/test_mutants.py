@@ -174,13 +174,13 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in sorted({m[4] for m in MUTANTS})])
-def test_model_as_it_is(name: str) -> None:
+def test_the_model_without_a_mutation_has_the_known_verdicts(name: str) -> None:
     before = {row: said for _, _, _, _, of, row, said, _ in MUTANTS if of == name}
     assert verdicts(instance, catalogue, name, before) == before
 
 
 @pytest.mark.parametrize("mutant", [pytest.param(m, id=m[0], marks=_marks(m[4])) for m in MUTANTS])
-def test_mutant_is_caught(mutant: tuple[str, ...]) -> None:
+def test_a_mutant_of_the_model_is_caught(mutant: tuple[str, ...]) -> None:
     _, module, old, new, name, row, before, after = mutant
     assert before != after
     with mutated(module, old, new) as (where, what):

@@ -1,4 +1,4 @@
-"""The verdicts of the machine: those that anyone can check by reasoning, those recorded, and the stored traces."""
+"""The verdicts of the machine: those that anyone can check by reasoning, and those recorded."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def verdicts(instance: Instance) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_known_verdict(name: str) -> None:
+def test_a_verdict_that_reasoning_gives_is_found(name: str) -> None:
     assert KNOWN[name].items() <= verdicts(from_name(name)).items()
 
 
@@ -68,7 +68,7 @@ REASONED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REASONED)
-def test_two_engines_that_share_no_code_agree(name: str) -> None:
+def test_two_engines_that_share_no_code_agree_on_the_matrix(name: str) -> None:
     for prop, one, other in both(from_name(name)):
         if isinstance(one, Refuted) and isinstance(other, Refuted):
             assert one.trace.stem == other.trace.stem, prop.name
@@ -96,7 +96,7 @@ def test_a_proof_is_not_empty() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one_in", [31, pytest.param(1, marks=pytest.mark.deep)])
-def test_the_matrix_without_reductions(one_in: int) -> None:
+def test_the_matrix_has_the_same_verdicts_without_reductions(one_in: int) -> None:
     """Verdicts, ways in and stuck runs are those recorded with reductions; but for sizes that take too long without."""
     known = [
         (name, of) for name, of in expected.default().items() if (of[0].sqs, of[0].cq_size) not in ((2, 3), (3, 2))
@@ -118,7 +118,7 @@ def test_the_deep_matrix_is_recorded_whole() -> None:
 
 
 @pytest.mark.slow
-def test_same_input_same_trace() -> None:
+def test_two_checks_of_an_instance_give_the_same_traces() -> None:
     name = "propolis-2026/linux/head/n2-sq2-cq2/early_free=no"
     first, second = (many.check([from_name(name)]) for _ in range(2))
     assert [each.rows for each in first] == [each.rows for each in second]

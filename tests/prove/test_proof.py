@@ -148,7 +148,7 @@ MUTANTS = [
     "change",
     [pytest.param(m, id=m[0], marks=[pytest.mark.deep] if m[0] == "a permit leaked" else []) for m in MUTANTS],
 )
-def test_a_mutant_is_caught(change: tuple[str, ...]) -> None:
+def test_a_mutant_breaks_the_proof(change: tuple[str, ...]) -> None:
     _, module, old, new, name, obligation = change
     found, against = mutant(module, old, new, name, ONE)
     assert "drains SQ0" in against
@@ -276,7 +276,7 @@ def test_what_is_proved_for_all_sizes_is_proved_at_each(name: str, several: bool
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "several"), [twin[1:3] for twin in TWINS])
-def test_what_a_twin_breaks_really_happens(name: str, several: bool) -> None:
+def test_a_design_whose_proof_breaks_really_hangs(name: str, several: bool) -> None:
     """Each part that a proof needs is needed: without it an SQ stays corked at some small size."""
     for shape in [(2, 2, 2), (2, 2, 3)] if several else [(1, 2, 2), (1, 3, 3)]:
         instance = design(name).at(*shape)
@@ -377,7 +377,7 @@ def lines() -> list[Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", lines())
-def test_what_is_recorded_is_what_is_proved(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_proofs_are_what_is_proved(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof, "_part", once)
     recorded = [each for each in recorded_proofs.known() if asked(each) == line]
     assert recorded

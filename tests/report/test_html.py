@@ -133,7 +133,7 @@ def test_a_trace_that_is_no_run_is_not_shown(
     assert list(tmp_path.iterdir()) == [kept]
 
 
-def test_the_command_writes_one_file_that_loads_nothing(tmp_path: Path) -> None:
+def test_uncork_report_writes_one_file_that_loads_nothing(tmp_path: Path) -> None:
     target = tmp_path / "page.html"
     where = ["--device", "propolis-2025", "--guest", "linux", "--policy", "tail", "--sqs", "1", "--sq-size", "2"]
     assert not cli.main(["report", *where, "--output", str(target)], standalone_mode=False)
@@ -232,7 +232,7 @@ def test_a_verdict_opens_and_steps_to_the_stuck_state(browser: Opened, found: Se
     assert browser.complaints == []
 
 
-def test_a_loop_goes_round(browser: Opened, found: Sequence[Checked], page: str) -> None:
+def test_the_page_plays_a_loop_round_and_round(browser: Opened, found: Sequence[Checked], page: str) -> None:
     trace = refutation(found[1])
     assert trace.loop
     browser.open(page, f"#at={LOOPS}")

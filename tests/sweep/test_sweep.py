@@ -195,7 +195,7 @@ def test_a_cluster_comes_to_the_same_verdicts(cluster: tuple[str, Path], done: P
 
 
 @pytest.mark.parametrize(("file", "died", "verdict"), [("once", "died", "refuted"), ("always", "never", "open")])
-def test_a_worker_of_a_cluster_that_dies(
+def test_an_instance_whose_worker_of_a_cluster_dies_is_tried_again_or_open(
     cluster: tuple[str, Path], tmp_path: Path, file: str, died: str, verdict: str
 ) -> None:
     address, folder = cluster
@@ -222,7 +222,7 @@ def test_a_worker_with_another_policy_is_refused(cluster: tuple[str, Path], tmp_
     assert runs(db) == 1
 
 
-def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
+def test_a_cluster_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     refused = sweep(tmp_path / "x.db", *ASKED, "--cluster", "tcp://127.0.0.1:9", code=2)
     assert refused.stderr.count("\n") == 1
@@ -230,7 +230,7 @@ def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
-def test_files_that_are_not_ours(copy: Path, tmp_path: Path) -> None:
+def test_files_that_are_no_sweeps_are_refused(copy: Path, tmp_path: Path) -> None:
     whole = copy.read_bytes()
     foreign, newer = tmp_path / "foreign.db", tmp_path / "newer.db"
     query(foreign, "CREATE TABLE instances (name TEXT)")

@@ -28,7 +28,7 @@ def test_trace_is_told_to_a_device_engineer() -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-def test_trace_in_other_formats_and_back(tmp_path: Path) -> None:
+def test_a_trace_is_written_in_other_formats_and_read_back(tmp_path: Path) -> None:
     stored = tmp_path / "hang.itf.json"
     stored.write_text(traced("--format", "itf"))
     assert uncork("trace", str(stored)).stdout == traced()

@@ -59,7 +59,7 @@ def test_a_run_of_another_instance_is_rejected() -> None:
         (lambda: api.prove("tail-1", "arm-recheck", overrides={"cork": "parc"}), "parc"),
     ],
 )
-def test_bad_input_is_told_in_words(call, says: str) -> None:
+def test_the_api_tells_of_bad_input_in_words(call, says: str) -> None:
     with pytest.raises((InstanceError, ChoiceError), match=says):
         call()
 

@@ -16,7 +16,7 @@ BENCHMARKS = ROOT / "benchmarks"
 
 
 @pytest.mark.slow
-def test_a_quick_run(tmp_path: Path) -> None:
+def test_a_quick_run_of_the_benchmark_writes_agreeing_results(tmp_path: Path) -> None:
     results = tmp_path / "RESULTS.md"
     command = [sys.executable, str(BENCHMARKS / "run.py"), "--quick", "--output", str(results)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -20,7 +20,7 @@ def test_what_was_found_by_reading_is_a_run_of_the_model(name: str, failing: str
     assert "refuted" in {row.verdict.word for row in checked.rows}
 
 
-def test_every_device_and_guest_is_there() -> None:
+def test_the_page_speaks_of_every_device_and_guest() -> None:
     devices = {each.name for each in DEVICES.values() if not each.source.startswith("a design")}
     headed = {name for line in re.findall(r"^## .*: (.*)$", PAGE, re.MULTILINE) for name in line.split(", ")}
     assert headed == devices

@@ -1,4 +1,4 @@
-"""The command line as its users meet it."""
+"""What holds of every command: it is listed as it tells of itself, and its errors say what to write instead."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from commands import uncork
 from uncork.cli import cli
 
 pytestmark = pytest.mark.slow  # they start programs
-
-FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 1000])

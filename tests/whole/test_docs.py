@@ -27,7 +27,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from pages import pictures
 from repository import ROOT
 from uncork.cli import cli
 from uncork_nvme.instance import from_name
@@ -41,7 +40,7 @@ SECONDS = 120
 NOT_RUN = {
     "uncork repair propolis-2026": "minutes; test_repair searches a part of it",
     "uncork repair propolis-2026 --sqs 1,2": "minutes; test_repair searches a part of it",
-    "uncork frontier --plot frontier.svg": "minutes; test_repair searches a part of it",
+    "uncork frontier --plot frontier.svg": "minutes; test_frontier searches a part of it",
     "uncork conform qemu": "480 schedules; test_conform has some, and the others of its block are run",
     "uncork validate LOG --device propolis-2026 --guest linux --sqs 1 --sq-size 4 --cq-size 4": "LOG stands for a file",
     "uncork validate LOG --device propolis-2026 --guest linux --sqs 1 --sq-size 1024 --cq-size 1024": "so here",
@@ -337,9 +336,3 @@ def test_a_broken_link_fails_the_build(tmp_path: Path) -> None:
     done = _build(tmp_path, tmp_path / "site")
     assert done.returncode != 0
     assert "nowhere.md" in done.stdout + done.stderr
-
-
-def test_the_pictures_are_those_of_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    for name, picture in pictures.drawn().items():
-        assert (ROOT / "docs" / "pictures" / name).read_text() == picture, f"make pictures: {name}"

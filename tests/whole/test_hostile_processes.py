@@ -319,7 +319,7 @@ def test_other_languages_code_does_not_hold_a_signal_up() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_modules_are_imported(number: signal.Signals) -> None:
+def test_a_signal_while_modules_are_imported_ends_the_command(number: signal.Signals) -> None:
     code = (
         "import signal, sys\nclass Sends:\n    def find_spec(self, name, path=None, target=None):\n"
         f"        if name == 'uncork.cli': signal.raise_signal({int(number)})\n"

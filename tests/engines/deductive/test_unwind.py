@@ -34,12 +34,12 @@ def test_remainders_are_exact_within_two_rings_and_said_not_to_be_beyond(entries
         assert exact or not near
 
 
-def test_positions_do_not_wrap() -> None:
+def test_unwound_positions_do_not_wrap() -> None:
     assert read(gap(ONE + 5, OTHER), 3, 1, 4) == 7
     assert isinstance((ONE - OTHER).sort, Range)
 
 
-def test_the_text_says_the_same_as_the_terms() -> None:
+def test_the_text_in_smtlib_says_the_same_as_the_terms() -> None:
     """Two translations, one by Z3's terms and one as text, agree on where they are wrong on purpose."""
     from uncork.core.argument import Argument
     from uncork.core.system import System, Variable

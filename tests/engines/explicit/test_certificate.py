@@ -40,7 +40,9 @@ def test_what_is_proved_is_certified_and_nothing_else(toy: Toy, path: Path) -> N
 @pytest.mark.slow
 @settings(max_examples=examples(200), deadline=None)
 @given(pictures())
-def test_random_systems(tmp_path_factory: pytest.TempPathFactory, picture) -> None:
+def test_what_is_proved_of_random_systems_is_certified_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, picture
+) -> None:
     system, asked = picture
     file = tmp_path_factory.mktemp("random") / "certificate.npz"
     proved = [prop for prop, verdict in explicit.check(system, asked).verdicts if isinstance(verdict, Proved)]
@@ -50,7 +52,7 @@ def test_random_systems(tmp_path_factory: pytest.TempPathFactory, picture) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["propolis-2026/linux/tail-lag/n1-sq3-cq3", "mmio/lazy/tail/n1-sq3-cq3/workers=2"])
-def test_a_machine(name: str, path: Path) -> None:
+def test_everything_proved_of_a_machine_is_certified(name: str, path: Path) -> None:
     instance = from_name(name)
     asked = properties(instance.machine, instance.system)
     assert certificate.write(path, instance.system, asked) == asked

@@ -124,7 +124,7 @@ def test_waits_are_the_longest_walks(given_: tuple[Edges, set[int], set[int]], w
         assert found.fair == any(each & counted for each in staying)
 
 
-def test_a_least_rate_that_no_loop_has() -> None:
+def test_a_least_rate_that_no_loop_has_is_a_limit() -> None:
     """Round and round at 0 costs nothing; the step to 1 is owed again and again, and counted."""
     edges = [(0, 0, Fairness.NONE), (0, 1, Fairness.STRONG), (1, 0, Fairness.STRONG)]
     found = Ledger(walks(edges)).rate(Rate("rate", "", names({1}), names({0, 1})))
@@ -136,7 +136,7 @@ def test_a_least_rate_that_no_loop_has() -> None:
     assert gone is None, "no fair run stays where it is owed to leave"
 
 
-def test_what_never_ends_is_shown() -> None:
+def test_a_wait_that_never_ends_is_shown_by_a_hang() -> None:
     found = costing.costs(from_name("propolis-2025/linux/tail/n1-sq3-cq3"))
     asked, longest = found.questions["idle_consumed"], found.idle_consumed
     assert longest.unending and longest.most == 1

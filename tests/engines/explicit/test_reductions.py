@@ -207,13 +207,13 @@ CHECKED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKED)
-def test_verdicts_are_the_same_with_and_without(name: str) -> None:
+def test_verdicts_are_the_same_with_and_without_reductions(name: str) -> None:
     instance = from_name(name)
     same(instance.system, properties(instance.machine, instance.system), covers(instance.machine, instance.system))
 
 
 @pytest.mark.slow
-def test_how_much_is_saved() -> None:
+def test_each_reduction_saves_the_states_it_should() -> None:
     """Two SQs that are alike, and rings of two entries: the states that are told apart, with and without."""
     instance = from_name("mmio/linux/tail/n2-sq2-cq2")
     asked = properties(instance.machine, instance.system)
@@ -296,7 +296,7 @@ def machines(chosen: st.DrawFn):
 @pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(machines())
-def test_random_machines(machine) -> None:
+def test_reductions_change_no_verdict_of_random_machines(machine) -> None:
     system, asked, shown = machine
     found = reduction.reduce(system, asked, shown, REDUCTIONS)
     assert len(found.orders) > 1, found.refusals

@@ -65,7 +65,7 @@ def test_bmc_sees_a_variable_leave_its_range(*, shortest: bool) -> None:
     assert isinstance(verdict(bmc.check(counter(4, 4), [IN_RANGE], shortest=shortest, effort=LITTLE // 10)), Open)
 
 
-def test_bmc_without_any_action() -> None:
+def test_bmc_decides_a_system_without_any_action() -> None:
     r = Record("r", b=var(Bool(), ""))
     found = verdict(bmc.check(System("still", r.variables, ()), [lasting(~r.b)]))
     assert isinstance(found, Refuted)
@@ -107,7 +107,7 @@ def test_sweeps_find_a_loop_that_starves_an_sq() -> None:
 
 
 @pytest.mark.slow
-def test_same_question_same_trace() -> None:
+def test_bmc_gives_the_same_trace_for_the_same_question() -> None:
     instance, wanted = asked(HANGS, "drains")
     first, *others = (verdict(bmc.check(instance.system, wanted)) for _ in range(2))
     assert all(other == first for other in others)
@@ -204,7 +204,7 @@ def test_the_no_lost_wake_up_invariant_fails_on_devices_that_lose_one(name: str)
 
 # -- budgets -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("check", [bmc.check, induction.check])
-def test_what_is_spent_is_open(check) -> None:
+def test_a_spent_budget_of_a_symbolic_engine_is_open(check) -> None:
     instance, wanted = asked(LIVE, "uncorked")
     assert isinstance(verdict(check(instance.system, wanted, budget=Budget(seconds=0))), Open)
     assert isinstance(verdict(check(instance.system, wanted, effort=1000)), Open)
