@@ -163,6 +163,10 @@ class AnySize(Machine):
 
     def __init__(self, parts: Parts, policy: Policy, *, several: bool, least: int = 2) -> None:
         choices = parts.choices
+        if parts.own:
+            raise SlipError(
+                f"{', '.join(parts.own)}: a part of one's own, of which the lemmas for all sizes do not speak"
+            )
         if choices.kick_size != "all":
             raise SlipError(
                 f"kick_size={choices.kick_size} picks SQs, and a proof for any number follows but one: use all"

@@ -35,14 +35,14 @@ class Parts:
 
     guest: Driver
     reader: Reader
-    admission: Permits
-    full: Park
     post: Post
     backend: InWorker
-    crew: Kept
-    kicks: Kicks
     life: Cycle
     memory: Memory
+    crew: Kept
+    admission: Permits
+    kicks: Kicks
+    full: Park
 
     def __init__(self, choices: Choices, own: Sequence[type[Part]] = ()) -> None:
         self.choices = choices
@@ -52,6 +52,21 @@ class Parts:
                 setattr(self, kind.slot, kind(choices))
         for part in self.all:
             part.parts = self
+
+    @property
+    def places(self) -> list[str]:
+        """The positions of a worker that parts add to its look at an SQ."""
+        return [place for part in self.all for place in part.places]
+
+    @property
+    def permit_at(self) -> list[str]:
+        """Positions, besides "fetch" and "remit", where a worker holds a permit that is no command's."""
+        return [place for part in self.all for place in part.permit_at]
+
+    @property
+    def own(self) -> list[str]:
+        """The names of the parts that are not of this package."""
+        return [type(part).__name__ for part in self.all if type(part) not in PARTS]
 
     @property
     def all(self) -> list[Part]:
@@ -65,7 +80,7 @@ def assembled(choices: Choices, own: Sequence[type[Part]] = ()) -> Parts:
     Raises `ChoiceError` for parts that do not work together.
     """
     parts = Parts(choices, own)
-    for part in (parts.life, parts.memory, parts.crew, parts.admission, parts.kicks, parts.full):
+    for part in parts.all:
         part.check()
     return parts
 

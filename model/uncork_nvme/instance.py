@@ -158,8 +158,9 @@ class Design:
 @cache
 def _assembled(device: str, guest: str, overrides: tuple[tuple[str, Choice], ...]) -> Parts:
     """The parts of a device and a guest, with overrides."""
-    of = DEVICES[device]
-    return assembled(Choices().replace({**of.choices, **GUESTS[guest].choices, **dict(overrides)}))
+    made = DEVICES[device], GUESTS[guest]
+    choices = Choices().replace({**made[0].choices, **made[1].choices, **dict(overrides)})
+    return assembled(choices, [part for each in made for part in each.parts])
 
 
 def system(

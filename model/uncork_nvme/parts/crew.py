@@ -66,7 +66,7 @@ class Kept(Part):
     def shared(self, sqs: Sequence[str]) -> list[Shared]:
         """The workers that serve every SQ; none if each SQ has its own."""
         number = self.chosen.workers if self.chosen.serve == "all" else 0
-        return [Shared(each, number, sqs) for each in range(number)]
+        return [Shared(each, number, sqs, self.parts.places) for each in range(number)]
 
     def workers(self, name: str, number: int, shared: Sequence[Shared]) -> Sequence[Serving]:
         """The workers of an SQ, which has this name and number."""
@@ -76,7 +76,7 @@ class Kept(Part):
 
     def worker(self, name: str, number: int) -> Worker:
         """One worker of an SQ."""
-        return Worker(name, number, self.chosen.workers)
+        return Worker(name, number, self.chosen.workers, self.parts.places)
 
     # -- steps ---------------------------------------------------------------------------------------------------------
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
@@ -170,7 +170,7 @@ class LostBits(Spent):
 
     def worker(self, name: str, number: int) -> Worker:
         """A worker with a bit."""
-        return Registered(name, number, self.chosen.workers)
+        return Registered(name, number, self.chosen.workers, self.parts.places)
 
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """A worker is woken, and may be turned away."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from uncork.core.system import Declared
@@ -21,6 +21,8 @@ class Part:
     another, but asks it, by `parts`, which are all the parts of the machine.
     """
 
+    places: ClassVar[tuple[str, ...]] = ()
+    """Positions of a worker that this part adds to its look at an SQ, under the SQ's lock."""
     slot: ClassVar[str]
     chooser: ClassVar[str] = ""
     named: ClassVar[tuple[Choice, ...]] = ()
@@ -43,6 +45,11 @@ class Part:
     def choices(cls) -> frozenset[str]:
         """The names of this part's own choices."""
         return frozenset(SECTIONS[cls.slot].__annotations__)
+
+    @property
+    def permit_at(self) -> Sequence[str]:
+        """Positions, besides "fetch" and "remit", where a worker holds a permit that is no command's."""
+        return ()
 
     def check(self) -> None:
         """Raises `ChoiceError` if this part does not work with the others."""

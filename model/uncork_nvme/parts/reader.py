@@ -51,8 +51,8 @@ class Reader(Part):
         return self.never_arms and self.parts.post.keeps_sq_outside
 
     @property
-    def found_empty(self) -> Sequence[str]:
-        """Where a worker stands that found its SQ empty and still holds a permit, before it returns the permit."""
+    def permit_at(self) -> Sequence[str]:
+        """Where a worker stands that found its SQ empty, before it gives its permit back."""
         return ("arm", "reread") if self.chosen.sq_arm == "idle" else ()
 
     def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:

@@ -10,7 +10,6 @@ from uncork.core.expr import Expr, any_of, count, total
 from uncork.core.system import Action, Record, Remembers, RingPicture, Updates
 
 from uncork_nvme.policies import Policy
-from uncork_nvme.state.actors import IN_POP
 from uncork_nvme.state.kicks import Kick, Site, waiting
 from uncork_nvme.state.memory import Buffer
 from uncork_nvme.state.queues import CQ, SQ
@@ -75,7 +74,7 @@ class Machine(Remembers):
 
     def looking(self, q: SQ) -> Expr:
         """Whether a worker of this SQ is in a pop."""
-        return any_of(w.at.among(*IN_POP) for w in q.workers)
+        return any_of(w.at.among(*w.pops) for w in q.workers)
 
     @property
     def permit(self) -> int:

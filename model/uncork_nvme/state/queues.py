@@ -134,9 +134,7 @@ class SQ(Record):
         taken = self.in_flight + self.orphans if self.has("orphans") else self.in_flight
         if self.has("granted"):
             taken = taken + count([self.granted])
-        return taken + count(
-            worker.at.among("fetch", *self.parts.reader.found_empty, "remit") for worker in self.workers
-        )
+        return taken + count(worker.at.among("fetch", *self.parts.permit_at, "remit") for worker in self.workers)
 
     @property
     def unlocked(self) -> Expr:
