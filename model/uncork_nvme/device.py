@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -39,7 +40,7 @@ class Composed:
     def __post_init__(self) -> None:
         _ = self.choices
         frame: FrameType | None = sys._getframe()
-        while frame and frame.f_code.co_filename in (__file__, "<string>"):  # the latter is the generated `__init__`
+        while frame and frame.f_code.co_filename in (__file__, "<string>", dataclasses.__file__):  # of our making
             frame = frame.f_back
         self.__dict__["place"] = (frame.f_code.co_filename, frame.f_lineno) if frame else ("", 1)
 
