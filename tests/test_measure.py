@@ -189,7 +189,7 @@ def test_neighbouring_seeds_share_no_runs() -> None:
 def test_the_page_shows_what_is_recorded() -> None:
     rows = measure_report.recorded(ROOT / "properties" / "uncork_properties" / "recorded" / "measured.csv")
     written = (ROOT / "docs" / "measure.md").read_text()
-    assert measured.page(rows) in written and measured.others(rows) in written
+    assert measured.page(rows) in written and measured.every(rows) in written
     names = [[instance.name, under.name] for instance, under in measured.asked()]
     assert [row[1:3] for row in rows] == names * 3
 

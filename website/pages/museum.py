@@ -12,10 +12,11 @@ from uncork.decide.gate import as_json
 from uncork.museum.check import Exhibit, check
 from uncork.museum.show import proved, refuted
 from uncork.render import story
+from uncork.report.sources import pieces
 from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS
 from uncork_nvme.choices import YES
 from uncork_nvme.instance import Instance
-from uncork_nvme.museum import BUGS
+from uncork_nvme.museum import BUGS, Bug
 from uncork_properties import expected, matrix
 from uncork_properties.catalogue import properties
 from uncork_properties.expected import Expected
@@ -25,14 +26,30 @@ from pages.sheets import SHEETS
 
 _HEAD = """# The museum
 
-Every bug of a real device or driver is a small variant of the machine. `uncork museum` refutes the variant, and proves
-the fix at the same sizes: safety, `uncorked` and `drains`. `28+0` is a run of 28 steps that ends in no loop. A verdict
-is about the model. Each section says what was assumed; [real devices and guests](field.md) has the assumptions about
-devices. `make museum-pages` writes this page.
+**{shown} bugs of real devices and drivers: each is a small variant of the machine that the checker refutes, with a fix
+that it proves.** They go wrong in five ways:
 
-| bug | variant | refuted in | fix | verdict |
-|---|---|---|---|---|
+{kinds}
+`uncork museum` checks variant and fix at the same sizes; a fix has safety, `uncorked` and `drains`. `28+0` is a run of
+28 steps that ends in no loop. A verdict is about the model, with what is *assumed*; [real devices and guests](field.md)
+has what is assumed of devices. `make museum-pages` writes this page.
+
 """
+KINDS = {
+    "EventIdx stands where the guest's move does not pass it": (
+        *("propolis-1026", "qemu-7.1", "openvmm-1582", "propolis-1043"),
+    ),
+    "Nobody looks once more, or the wake-up goes elsewhere": (
+        *("qemu-review-2022", "qemu-suppress-db", "spdk-4bcab9fb", "propolis-972", "propolis-resume", "qemu-2388"),
+        "spdk-2410",
+    ),
+    "CQ slots are miscounted": ("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983"),
+    "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence"),
+    "A queue or a buffer begins anew, and EventIdx is an old one": (
+        *("linux-58847f12", "spdk-1795", "config-at-nonzero", "openvmm-config", "openvmm-cached"),
+    ),
+}
+"""The names of the bugs that are shown, by how the wake-up is lost."""
 
 _LACKING = """## Bugs that the machine cannot show
 
@@ -43,34 +60,48 @@ Each needs a part that the machine does not have.
 
 def page(exhibits: Sequence[Exhibit]) -> str:
     """The museum in Markdown."""
-    rows = "".join(
-        f"| [{each.bug.name}](#{each.bug.name.replace('.', '')}) | `{each.shown.variant.name}` | "
-        f"`{each.shown.refutes}` {refuted(each)} | `{each.shown.fix.name}` | {proved(each)} |\n"
-        for each in exhibits
-    )
+    kinds = "".join(f"- **{kind}**: {', '.join(map(_link, names))}.\n" for kind, names in KINDS.items())
+    head = _HEAD.format(shown=sum(bug.shown is not None for bug in BUGS), kinds=kinds)
     lacking = "".join(
-        f"- **{bug.name}**: {bug.happened} {bug.mended} ({bug.where}) It needs {bug.needs}.\n"
+        f"- **{bug.name}**: {bug.happened} {bug.mended} ({_linked(bug.where)}) It needs {bug.needs}.\n"
         for bug in BUGS
         if bug.shown is None
     )
-    sections = "".join(_section(each) for each in exhibits)
-    return f"{_HEAD}{rows}\n{sections}{_LACKING}{lacking}"
+    return f"{head}{''.join(map(_section, exhibits))}{_LACKING}{lacking}"
+
+
+def _link(name: str) -> str:
+    return f"[{name}](#{name.replace('.', '')})"
+
+
+def _linked(prose: str) -> str:
+    """A source with links to what it names."""
+    return "".join(
+        f"[{text.removeprefix('https://').removeprefix('github.com/')}]({address})" if address else text
+        for text, address in pieces(prose)
+    )
 
 
 def _section(each: Exhibit) -> str:
-    bug, shown, checked = each.bug, each.shown, each.variants[0]
-    row = next(row for row in checked.rows if row.property == shown.refutes)
+    checked = each.variants[0]
+    row = next(row for row in checked.rows if row.property == each.shown.refutes)
     assert isinstance(row.verdict, Refuted)
     system, trace = checked.instance.system, row.verdict.trace
     prop = next(p for p in properties(checked.instance.machine, system) if p.name == row.name)
-    steps = "".join(f"{line.number}. {line.actor}: {line.did}\n" for line in story.lines(system, trace))
-    ending = story.ending(trace)
+    steps = [f"{line.number}. {line.actor}: {line.did}\n" for line in story.lines(system, trace)]
+    run = f"`uncork trace {checked.instance.name} --property {each.shown.refutes}`: {story.headline(prop, trace)}"
+    return entry(each.bug, refuted(each), proved(each), run, steps, story.ending(trace))
+
+
+def entry(bug: Bug, how: str, where: str, run: str, steps: Sequence[str], ending: str) -> str:
+    """A bug that is shown: what happened, the fix and the verdicts, and the steps of a run in a fold."""
+    assert bug.shown is not None
     return (
-        f"## {bug.name}\n\n{bug.happened}\n\n- Where: {bug.where}\n- The variant: `{shown.variant.name}`\n"
-        f"- The fix: {bug.mended} `{shown.fix.name}`: {proved(each)}.\n"
-        + (f"- Assumed: {shown.assumes}\n" if shown.assumes else "")
-        + f"\n`uncork trace {checked.instance.name} --property {shown.refutes}` shows the run: "
-        f"{story.headline(prop, trace)}\n\n<details><summary>{len(trace.steps)} steps</summary>\n\n{steps}"
+        f"## {bug.name}\n\n{bug.happened} **Fix**: {bug.mended}"
+        + (f" *Assumed*: {bug.shown.assumes}" if bug.shown.assumes else "")
+        + f" (Source: {_linked(bug.where)}.)\n\n`{bug.shown.variant.name}`: `{bug.shown.refutes}` fails, {how}.\n"
+        f"`{bug.shown.fix.name}`: {where}.\n\n"
+        f"<details><summary>{len(steps)} steps</summary>\n\n{run}\n\n{''.join(steps)}"
         + (f"\n{ending}.\n" if ending else "")
         + "\n</details>\n\n"
     )
