@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from pages import frontier as frontier_page
+from pages import readme
 from pages import repairs as repair_page
 from uncork.cli import cli
 from uncork.command.options import ListType
@@ -191,9 +192,12 @@ def test_ctrl_c_gives_what_was_found_so_far() -> None:
     assert "interrupted" in repair_report.sums(found)
 
 
-def test_what_shows_a_change_to_be_needed_is_said_once(found: SearchResult) -> None:
-    finals = finalists(found, Decider(), unwatched, prove=False, priced=False)
-    assert repair_page.page([(found, finals)] * 2).count("<details>") == 1
+def test_a_set_is_told_once_for_all_cases_that_have_it(found: SearchResult) -> None:
+    rows = repair_page.rows(found, finalists(found, Decider(), unwatched, prove=False, priced=False))
+    again = [replace(row, device="again") for row in rows]
+    once, both = repair_page.page(rows), repair_page.page([*rows, *again])
+    assert once.count("| EventIdx |") == both.count("| EventIdx |") == 2
+    assert "`again --sqs 1`" in both and "`again" not in once
 
 
 def test_ctrl_c_is_held_back_to_the_end_of_what_it_would_break() -> None:
@@ -226,32 +230,46 @@ def test_ctrl_c_leaves_the_rest_unproved_and_unpriced(monkeypatch: pytest.Monkey
     assert len(finals) == 2 and not any(each.price for each in finals)
 
 
-def repairs_of_the_page(space: Space) -> tuple[SearchResult, str]:
-    """What is found in a space of Propolis with one SQ, and the page's section, which has all of that."""
-    page = (Path(__file__).parent.parent / "docs" / "repair.md").read_text()
+def test_the_page_shows_what_is_recorded() -> None:
+    root = Path(__file__).parent.parent
+    page = (root / "docs" / "repair.md").read_text()
+    rows = repair_page.load(root / "properties" / "uncork_properties" / "recorded" / "repairs.csv")
+    assert readme.replaced(page, *repair_page.MARKS, repair_page.page(rows)) == page
+    assert {(row.device, row.sqs) for row in rows} == {(d, ",".join(map(str, n))) for d, n in repair_page.CASES}
+    other = [replace(rows[0], wait="3"), *rows[1:]]
+    assert repair_page.page(other) != repair_page.page(rows)
+
+
+def recorded_and_found(space: Space) -> tuple[dict[str, repair_page.Row], SearchResult]:
+    """What is recorded of Propolis with one SQ, by its changes, and what is found in a part of that space.
+
+    The runs were recorded with notifications that are kept, so their lengths may differ: only the sizes are compared.
+    """
+    path = Path(__file__).parent.parent / "properties" / "uncork_properties" / "recorded" / "repairs.csv"
+    rows = {r.changes: r for r in repair_page.load(path) if (r.device, r.sqs) == ("propolis-2025", "1")}
     found = repair.search(space, Decider())
-    section = page.split("\n## ")[1]
     for live in found.live:
-        assert f"| `{repair_report.in_words(live.changes)}` |" in section
-        for _, decision in found.needed(live):
-            assert decision.instance.name in section
-    return found, section
+        row = rows[repair_report.in_words(live.changes)]
+        assert [need.split(" at ")[-1] for need in row.needed.split("; ")] == [
+            str(decision.instance.shape) for _, decision in found.needed(live)
+        ]
+    return rows, found
 
 
 @pytest.mark.slow
 def test_the_page_has_the_repairs_that_are_found() -> None:
     """With some policies: what has fewer changes has them of those too, and so the same designs are minimal."""
     some = ("tail", "tail-1", "head", "arm-on-cork")
-    found, section = repairs_of_the_page(Space("propolis-2025", shapes=shapes([1]), policies=some))
-    listed = re.findall(r"^\|[^|]*\| `([^`]*)` \|", section, re.MULTILINE)
-    said = {each for each in listed if re.split(": |; ", each)[1] in some or EVENT_IDX not in each}
-    assert said == {repair_report.in_words(live.changes) for live in found.live}
+    rows, found = recorded_and_found(Space("propolis-2025", shapes=shapes([1]), policies=some))
+    known = {each for each in rows if re.split(": |; ", each)[1] in some or EVENT_IDX not in each}
+    assert known == {repair_report.in_words(live.changes) for live in found.live}
 
 
 @pytest.mark.deep
 def test_the_page_has_all_repairs_that_are_found() -> None:
-    found, section = repairs_of_the_page(Space("propolis-2025", shapes=shapes([1])))
-    assert repair_report.sums(found) in section
+    rows, found = recorded_and_found(Space("propolis-2025", shapes=shapes([1])))
+    assert {row.sums for row in rows.values()} == {repair_report.sums(found)}
+    assert rows.keys() == {repair_report.in_words(live.changes) for live in found.live}
 
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -481,13 +499,27 @@ def test_the_page_of_the_front_has_the_prices_that_are_found() -> None:
     page = (Path(__file__).parent.parent / "docs" / "frontier.md").read_text()
     _, _, made = page.partition(frontier_page.BEGIN)
     lines = made.partition(frontier_page.END)[0].splitlines()
-    rows = [line.strip("| ").split(" | ") for line in lines if "| `" in line]
-    assert [row[:2] for row in rows] == [["2/3", "0"], ["2/3", "2"], ["1", "0"], ["1", "2"]]
-    for greatest, wait, least, _, designs in rows:
-        changes = dict(re.split(": |=", change, maxsplit=1) for change in designs.split("`")[1].split("; "))
-        policy = changes.pop(EVENT_IDX)
+    prices = {tuple(row[:2]): row[2] for row in _rows(lines) if row[3].isdigit()}
+    assert list(prices) == [("2/3", "0"), ("2/3", "2"), ("1", "0"), ("1", "2")]
+    designs = {(greatest, wait): (policies, switches) for policies, switches, greatest, wait in _rows(lines, "| `")}
+    assert designs.keys() == prices.keys()
+    for (greatest, wait), (policies, switches) in designs.items():
+        changes = dict(each.split("=") for each in switches.strip("`").split("; "))
+        policy = policies.split("`")[1]
         price = pricing.price(Instance(frontier_page.DEVICE, "linux", policy, *pricing.PRICED_AT, changes))
-        assert price.cells == [least, greatest, wait]
+        assert price.cells == [prices[greatest, wait], greatest, wait]
+
+
+def _rows(lines: list[str], begins: str = "| ") -> list[list[str]]:
+    """The rows of tables in Markdown that begin so."""
+    return [line.strip("| ").split(" | ") for line in lines if line.startswith(begins)]
+
+
+def test_the_fold_of_the_front_leaves_out_beaten_designs_that_are_not_minimal() -> None:
+    small, more = frozenset({(EVENT_IDX, "head")}), frozenset({(EVENT_IDX, "head"), ("kick_on_post", "yes")})
+    cells = ["0", "1", "2"]
+    assert "kick_on_post" in frontier_page.designs([(cells, [small, more], True)])
+    assert "kick_on_post" not in frontier_page.designs([(cells, [small, more], False)])
 
 
 def test_a_search_is_counted_as_one() -> None:

@@ -48,9 +48,7 @@ def page(found: Sequence[Sequence[str]]) -> str:
             f"QEMU {', '.join(sorted({row[0] for row in found}))}:\n",
             *_sums(parts),
             _overlays(parts["overlay"]),
-            "<details><summary>Every row</summary>\n",
-            *tables,
-            "</details>\n",
+            readme.fold("Every row", "\n".join(tables)),
         ]
     )
 

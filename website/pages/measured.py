@@ -81,8 +81,7 @@ def every(rows: Sequence[Sequence[str]]) -> str:
     parts = []
     for (name, under), policies in _groups(rows).items():
         made = [
-            [policy, *each[_SPREAD], *(each[s][k] for s in others for k in (_SPREAD = f"{load.SPREAD:g}"
-_RINGS, _P99, _MOST))]
+            [policy, *each[_SPREAD], *(each[s][k] for s in others for k in (_RINGS, _P99, _MOST))]
             for policy, each in policies.items()
         ]
         parts.append(f"`{name}`, {under}\n\n{readme.markdown(heads, made)}")

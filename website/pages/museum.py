@@ -99,24 +99,29 @@ def entry(bug: Bug, how: str, where: str, run: str, steps: Sequence[str], ending
     return (
         f"## {bug.name}\n\n{bug.happened} **Fix**: {bug.mended}"
         + (f" *Assumed*: {bug.shown.assumes}" if bug.shown.assumes else "")
-        + f" (Source: {_linked(bug.where)}.)\n\n`{bug.shown.variant.name}`: `{bug.shown.refutes}` fails, {how}.\n"
+        + f" (Source: {_linked(bug.where)}.)\n\n`{bug.shown.variant.name}`: `{bug.shown.refutes}` refuted {how}.\n"
         f"`{bug.shown.fix.name}`: {where}.\n\n"
-        f"<details><summary>{len(steps)} steps</summary>\n\n{run}\n\n{''.join(steps)}"
-        + (f"\n{ending}.\n" if ending else "")
-        + "\n</details>\n\n"
+        + readme.fold(f"{len(steps)} steps", f"{run}\n\n{''.join(steps)}" + (f"\n{ending}.\n" if ending else ""))
+        + "\n"
     )
 
 
 # -- real devices and guests -------------------------------------------------------------------------------------------
 _FIELD = """# Real devices and guests
 
-The table has every device of the catalogue, with its own policy and every guest: one SQ of three entries on a CQ of
-three. `n2`: two SQs of two entries on a CQ of two. **HANGS k**: a run of k steps ends with an SQ that stays corked, or
-with queues that never drain. *starves k*: only progress fails. live: everything is proved.
-`uncork check --expect properties/uncork_properties/recorded/field.csv` checks the table.
-[What each model was compared with](checked.md) has each source, event by event, and where the model differs.
-`make museum-pages` writes this page.
+**With one SQ, only Propolis before #1026, QEMU 7.1 and OpenVMM before #1582 hang, and only with guests that ring when
+EventIdx is *passed*.** Guests that ring when EventIdx is just reached (spdk, libvfn), or that have no doorbell buffer
+(mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM and the design
+`hand-over` are live; in the other devices one SQ may starve another.
 
+Each device has its own policy; one SQ of three entries on a CQ of three, or (`n2`) two SQs of two entries on a CQ of
+two. **HANGS k**: a run of k steps ends with an SQ that stays corked, or with queues that never drain. *starves k*: only
+progress fails. live: everything is proved.
+
+"""
+_AFTER = """
+`uncork check --expect properties/uncork_properties/recorded/field.csv` checks the table, and `make museum-pages` writes
+this page. [What each model was compared with](checked.md) has each source event by event.
 """
 
 
@@ -124,24 +129,27 @@ def field_page(recorded: Mapping[str, Expected]) -> str:
     """The page of devices and guests in Markdown: the verdicts, then each device's source, meaning and assumptions."""
     shapes = matrix.FIELD
     columns = [(guest, shape) for shape in shapes for guest in matrix.field_guests(shape.sqs)]
-    heads = [guest + (f", n{shape.sqs}" if shape.sqs > 1 else "") for guest, shape in columns]
+    heads = [guest + (f" (n{shape.sqs})" if shape.sqs > 1 else "") for guest, shape in columns]
     rows, about, stated = [], [], dict[str, str]()
     for device in DEVICES.values():
         names = [Instance(device.name, guest, device.policy, *shape).name for guest, shape in columns]
         rows.append([device.name, *(readme.marked(expected.word(recorded[name].verdicts)) for name in names)])
         polls = f" {POLLS.format(device.name)}" if device.choices.get("poll") == YES else ""
         first = stated.setdefault(device.assumes, device.name)
-        assumed = device.assumes if first == device.name else f"as of {first}."
-        about.append(
-            f"- **{device.name}** ({device.source}; `{device.policy}`): {device.doc}{polls}"
-            + (f" Assumed: {assumed}\n" if device.assumes else "\n")
-        )
-    guests = [
-        f"- **{guest.name}** ({guest.source}): {guest.doc}{f' Assumed: {guest.assumes}' if guest.assumes else ''}\n"
-        for guest in GUESTS.values()
-    ]
-    table = readme.markdown(["device", *heads], rows)
-    return f"{_FIELD}{table}\n## Devices\n\n{''.join(about)}\n## Guests\n\n{''.join(guests)}"
+        assumed = device.assumes if first == device.name or not device.assumes else f"as of {first}."
+        about.append(_about(f"{device.name}** (`{device.policy}`)", device.source, f"{device.doc}{polls}", assumed))
+    guests = [_about(f"{guest.name}**", guest.source, guest.doc, guest.assumes) for guest in GUESTS.values()]
+    table = readme.markdown(*readme.merged(["device", *heads], rows))
+    what = "what each is, what is assumed, its source"
+    folds = (
+        readme.fold(f"{len(about)} devices: {what}", "".join(about)),
+        readme.fold(f"{len(guests)} guests: {what}", "".join(guests)),
+    )
+    return "\n".join([f"{_FIELD}{table}{_AFTER}", *folds])
+
+
+def _about(name: str, source: str, doc: str, assumed: str) -> str:
+    return f"- **{name}: {doc}{f' *Assumed*: {assumed}' if assumed else ''} (Source: {_linked(source)}.)\n"
 
 
 def known() -> dict[str, Expected]:

@@ -62,6 +62,11 @@ def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def fold(summary: str, made: str) -> str:
+    """A part of a page that is folded away until its reader opens it."""
+    return f"<details><summary>{summary}</summary>\n\n{made}\n</details>\n"
+
+
 def marked(word: str) -> str:
     """The word for an instance's verdicts in Markdown: bold for a hang, italic for starving."""
     if word in ("", "live"):
