@@ -39,21 +39,19 @@ KINDS = {
     "EventIdx stands where the guest's move does not pass it": (
         *("propolis-1026", "qemu-7.1", "openvmm-1582", "propolis-1043"),
     ),
-    "Nobody looks once more, or the wake-up goes elsewhere": (
+    "No worker looks once more, or the wake-up goes elsewhere": (
         *("qemu-review-2022", "qemu-suppress-db", "spdk-4bcab9fb", "propolis-972", "propolis-resume", "qemu-2388"),
         "spdk-2410",
     ),
     "CQ slots are miscounted": ("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983"),
     "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence"),
-    "A queue or a buffer begins anew, and EventIdx is an old one": (
+    "A queue or a buffer begins anew, with an old EventIdx": (
         *("linux-58847f12", "spdk-1795", "config-at-nonzero", "openvmm-config", "openvmm-cached"),
     ),
 }
 """The names of the bugs that are shown, by how the wake-up is lost."""
 
 _LACKING = """## Bugs that the machine cannot show
-
-Each needs a part that the machine does not have.
 
 """
 
@@ -62,12 +60,13 @@ def page(exhibits: Sequence[Exhibit]) -> str:
     """The museum in Markdown."""
     kinds = "".join(f"- **{kind}**: {', '.join(map(_link, names))}.\n" for kind, names in KINDS.items())
     head = _HEAD.format(shown=sum(bug.shown is not None for bug in BUGS), kinds=kinds)
-    lacking = "".join(
+    lacking = [
         f"- **{bug.name}**: {bug.happened} {bug.mended} ({_linked(bug.where)}) It needs {bug.needs}.\n"
         for bug in BUGS
         if bug.shown is None
-    )
-    return f"{head}{''.join(map(_section, exhibits))}{_LACKING}{lacking}"
+    ]
+    folded = readme.fold(f"{len(lacking)} bugs, each with the part that the machine does not have", "".join(lacking))
+    return f"{head}{''.join(map(_section, exhibits))}{_LACKING}{folded}"
 
 
 def _link(name: str) -> str:

@@ -76,18 +76,20 @@ def load(path: Path) -> list[Row]:
 
 
 def page(recorded: Iterable[Row]) -> str:
-    """The rows in Markdown: how each case was decided, a table for equal cases, and the needs in a fold."""
+    """The rows in Markdown: a table for equal cases, and in a fold the needs, and how each case was decided."""
     cases = {case: list(some) for case, some in groupby(recorded, lambda row: (row.device, row.sqs, row.sums))}
-    decided = [[f"`{device} --sqs {sqs}`", counts] for device, sqs, counts in cases]
-    parts = [readme.markdown(["device", "how its designs were decided"], decided)]
     tables: dict[str, list[str]] = {}
     whys: dict[str, list[str]] = {}
     for (device, sqs, _), some in cases.items():
         for made, text in ((tables, _table(some)), (whys, _why(some))):
             made.setdefault(text, []).append(f"`{device} --sqs {sqs}`")
-    parts += [f"**{', '.join(names)}**\n\n{text}" for text, names in tables.items()]
-    folded = "\n".join(f"**{', '.join(names)}**\n\n{text}" for text, names in whys.items())
-    return "\n".join([*parts, readme.fold("How each design fails without one of its changes", folded)])
+    decided = [[f"`{device} --sqs {sqs}`", counts] for device, sqs, counts in cases]
+    parts = [f"**{', '.join(names)}**\n\n{text}" for text, names in tables.items()]
+    needs = [f"**{', '.join(names)}**\n\n{text}" for text, names in whys.items()]
+    folded = [*needs, readme.markdown(["device", "how its designs were decided"], decided)]
+    return "\n".join(
+        [*parts, readme.fold("Why each change is needed, and how the designs were decided", "\n".join(folded))]
+    )
 
 
 _HEADS = {
