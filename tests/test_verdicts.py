@@ -104,6 +104,13 @@ def test_a_proof_is_not_empty() -> None:
     assert lacking == {("spdk", 2, frozenset({"elides a doorbell"}))}
 
 
+def test_equal_rows_and_equal_columns_are_made_one() -> None:
+    heads, rows = ["policy", "a", "b", "c"], [["p", "1", "2", "1"], ["q", "1", "2", "1"], ["r", "1", "3", "1"]]
+    assert readme.merged(heads, rows) == (["policy", "a; c", "b"], [["p, q", "1", "2"], ["r", "1", "3"]])
+    other = [*rows[:2], ["r", "1", "3", "4"]]
+    assert readme.merged(heads, other)[0] == heads
+
+
 def test_readme_shows_the_recorded_verdicts() -> None:
     content = (ROOT / "README.md").read_text()
     assert readme.updated(content) == content

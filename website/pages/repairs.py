@@ -108,7 +108,7 @@ def _table(some: Sequence[Row]) -> str:
     others = [name for name, cells in known.items() if len(set(cells)) > 1]
     table = [[*parted(row.changes), *(getattr(row, name) for name in others)] for row in some]
     heads = ["EventIdx", "with", *(_HEADS[name] for name in others)]
-    return f"{len(some)} sets; in all of them {'; '.join(same)}.\n\n{readme.markdown(*readme.merged(heads, table))}"
+    return f"Of all {len(some)} sets: {'; '.join(same)}.\n\n{readme.markdown(*readme.merged(heads, table))}"
 
 
 def parted(changes: str) -> tuple[str, str]:
