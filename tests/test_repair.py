@@ -499,7 +499,7 @@ def test_the_page_of_the_front_has_the_prices_that_are_found() -> None:
     page = (Path(__file__).parent.parent / "docs" / "frontier.md").read_text()
     _, _, made = page.partition(frontier_page.BEGIN)
     lines = made.partition(frontier_page.END)[0].splitlines()
-    prices = {tuple(row[:2]): row[2] for row in _rows(lines) if row[3].isdigit()}
+    prices = {tuple(row[:2]): row[2] for row in _rows(lines) if row[0][0].isdigit()}
     assert list(prices) == [("2/3", "0"), ("2/3", "2"), ("1", "0"), ("1", "2")]
     designs = {(greatest, wait): (policies, switches) for policies, switches, greatest, wait in _rows(lines, "| `")}
     assert designs.keys() == prices.keys()
