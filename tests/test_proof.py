@@ -32,7 +32,7 @@ from uncork.prove.proof import Part
 from uncork_nvme.anysize import AnySize, anywhere
 from uncork_nvme.instance import Design, Instance, InstanceError, system
 from uncork_nvme.policies import policy
-from uncork_properties import recorded_proofs
+from uncork_properties import matrix, recorded_proofs
 from uncork_properties.argument import argument
 from uncork_properties.catalogue import properties
 from uncork_properties.recorded_proofs import Line
@@ -76,7 +76,13 @@ def asked(line: Line) -> Line:
 def test_the_documentation_shows_what_is_recorded() -> None:
     page = Path(__file__).parent.parent / "docs" / "proof.md"
     assert updated(page.read_text()) == page.read_text()
-    assert {asked(line) for line in recorded_proofs.known()} == set(recorded_proofs.designs())
+    assert {asked(line) for line in recorded_proofs.known()} == set(recorded_proofs.designs()), "run make proofs"
+
+
+def test_a_policy_that_divides_a_size_has_no_proof_for_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "POLICIES", ("reserve-slots", "half"))
+    policies = {line.policy for line in recorded_proofs.designs()}
+    assert "reserve-slots" in policies and "half" not in policies
 
 
 @pytest.mark.slow
