@@ -61,7 +61,7 @@ expectations-deep: .venv/installed ## record the verdicts of the deep matrix as 
 proofs: .venv/installed ## record what is proved for all sizes, here and in docs/proof.md (minutes)
 	$(PAGE) proofs
 
-museum-pages: .venv/installed ## record what `make museum` checks, here and in docs (ten minutes)
+museum-pages: .venv/installed ## record what `make museum` checks, here and in docs (minutes)
 	$(PAGE) museum
 
 costs: .venv/installed ## record what policies cost, here and in docs/cost.md
