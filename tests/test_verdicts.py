@@ -120,7 +120,7 @@ def test_a_proof_is_not_empty() -> None:
 
 def test_readme_shows_the_recorded_verdicts() -> None:
     content = (ROOT / "README.md").read_text()
-    assert readme.updated(content) == content, "run make expectations"
+    assert readme.updated(content) == content
 
 
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.name)
@@ -147,7 +147,7 @@ def test_every_refuted_row_is_stored() -> None:
         for row, cell in each.verdicts.items()
         if cell.startswith("refuted")
     }
-    assert stored == refuted, "run make counterexamples"
+    assert stored == refuted
 
 
 def test_the_page_of_counterexamples_lists_every_one() -> None:
