@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from commands import uncork
 from junitparser import JUnitXml, TestCase
+from rich.console import Console
 from sarif_schema import SCHEMA
 from uncork.check import files as outputs
 from uncork.check.show import Report
@@ -22,6 +23,7 @@ from uncork.engines import Budget
 from uncork.render import mermaid
 from uncork.render.ci import junit, markdown, sarif
 from uncork.render.ci.results import Results
+from uncork.render.terminal import text
 from uncork_nvme.instance import Instance, from_name
 from uncork_properties.catalogue import ROWS
 from uncork_properties.expected import Expected, recorded
@@ -100,6 +102,40 @@ def test_what_is_open_or_was_not_checked_is_skipped() -> None:
     run = run_of(interrupted)
     assert not run["invocations"][0]["executionSuccessful"]
     assert "1 of 2 instances were not checked" in markdown.dumps(interrupted)
+
+
+@pytest.mark.parametrize(
+    ("done", "table", "said"),
+    [
+        ([], "", "interrupted: of 2 instances 2 were not checked, 0 only in part"),
+        ([LIVE], "open", "interrupted: of 2 instances 1 were not checked, 1 only in part"),
+    ],
+)
+def test_what_an_interruption_left_is_counted(
+    done: Sequence[str], table: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [from_name(name) for name in (LIVE, HANGS)]
+    found = list(many.check([from_name(name) for name in done], budget=Budget(states=100), jobs=1))
+    Report(asked, list(ROWS), {}).show(found, quiet=False, interrupted=True)
+    shown = capsys.readouterr()
+    assert (bool(shown.out), shown.err.strip()) == (bool(table), said)
+    assert table in shown.out
+
+
+@pytest.mark.parametrize(("columns", "tables"), [("80", 2), ("120", 1)])
+def test_no_policy_is_folded_in_a_narrow_table(
+    columns: str, tables: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the table is too wide, each number of SQs has a table."""
+    policies = ["if corked head else tail", "if corked head else tail-1"]
+    shapes = ((1, 2, 2), (1, 2, 3), (1, 3, 2), (1, 3, 3), (1, 4, 2), (2, 2, 2), (2, 2, 3))
+    found = list(many.check([Instance("mmio", "linux", policy, *shape) for policy in policies for shape in shapes]))
+    monkeypatch.setattr(text, "console", lambda *, stderr=False: Console(stderr=stderr, width=int(columns)))
+    Report([each.instance for each in found], list(ROWS), {}).show(found, quiet=False, interrupted=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("device guest, policy") for line in lines) == tables
+    for policy in policies:
+        assert sum(line.startswith(f" {policy} ") for line in lines) == tables
 
 
 def test_an_empty_proof_fails_the_model() -> None:

@@ -348,6 +348,8 @@ SLIPS: list[tuple[str, Callable[[Any], object], str]] = [
     ("unknown variable updated", lambda r: r(aa=1), "r has no variable 'aa'"),
     ("position + position", lambda r: r.i + r.j, "two positions cannot be added"),
     ("number - position", lambda r: 3 - r.i, "a position cannot be taken from a number"),
+    ("number // number", lambda r: r.a // 2, "Only plain numbers, such as cq.size, can be multiplied and divided"),
+    ("number * number", lambda r: 2 * r.a, "nothing else"),
     ("position < position", lambda r: r.i < r.j, "only numbers have an order"),
     ("position >= number", lambda r: r.i >= 1, "only numbers have an order"),
     ("positions of different rings", lambda r: r.i - Record("s", k=var(Ring(7), "")).k, "different sizes"),

@@ -7,6 +7,7 @@ from plainly import both
 from uncork.core.verdict import Proved, Refuted
 from uncork.decide import many
 from uncork_nvme.instance import Instance, from_name
+from uncork_nvme.policies import POLICIES
 from uncork_properties import expected, matrix
 from uncork_properties.catalogue import ROWS
 from uncork_properties.expected import cell
@@ -76,10 +77,23 @@ def test_two_engines_that_share_no_code_agree_on_the_matrix(name: str) -> None:
 
 def test_the_matrix_is_recorded_whole() -> None:
     recorded = expected.default()
-    assert list(recorded) == [instance.name for instance in matrix.instances()]
+    assert list(recorded) == [instance.name for instance in matrix.instances()], "run make expectations"
     for _, each in recorded.values():
         assert set(each.verdicts) == set(ROWS)
         assert each.states and each.depth
+
+
+def test_every_built_in_policy_has_recorded_verdicts() -> None:
+    lacking = POLICIES.keys() - {instance.policy for instance, _ in expected.recorded().values()}
+    assert not lacking, "name it in matrix.POLICIES or make it a device's policy, then run make expectations"
+
+
+def test_a_refuted_property_without_a_word_of_its_own_fails() -> None:
+    cells = dict.fromkeys(ROWS, "proved")
+    assert expected.word({**cells, "other": "proved"}) == "live"
+    assert expected.word({**cells, "other": "refuted 3+1"}) == "fails 4"
+    assert expected.word({**cells, "other": "refuted 3+1", "drains": "refuted 9+0"}) == "HANGS 9"
+    assert expected.word({**cells, "other": "open"}) == "open"
 
 
 def test_the_matrix_can_prove_and_refute_each_liveness() -> None:
@@ -113,8 +127,8 @@ def test_the_matrix_has_the_same_verdicts_without_reductions(one_in: int) -> Non
 
 def test_the_deep_matrix_is_recorded_whole() -> None:
     recorded = expected.default("deep.csv")
-    assert list(recorded) == [instance.name for instance in matrix.deep()]
-    assert all(set(each.verdicts) == set(ROWS) for _, each in recorded.values())
+    assert list(recorded) == [instance.name for instance in matrix.deep()], "run make expectations-deep"
+    assert all(set(each.verdicts) == set(ROWS) for _, each in recorded.values()), "run make expectations-deep"
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from uncork.prove.proof import Part
 from uncork_nvme.anysize import AnySize, anywhere
 from uncork_nvme.instance import Design, Instance, system
 from uncork_nvme.policies import policy
-from uncork_properties import recorded_proofs
+from uncork_properties import matrix, recorded_proofs
 from uncork_properties.argument import argument
 from uncork_properties.catalogue import properties
 from uncork_properties.recorded_proofs import Line
@@ -382,3 +382,9 @@ def test_recorded_proofs_are_what_is_proved(line: Line, monkeypatch: pytest.Monk
     recorded = [each for each in recorded_proofs.known() if asked(each) == line]
     assert recorded
     assert found(line) == recorded
+
+
+def test_a_policy_that_divides_a_size_has_no_proof_for_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "POLICIES", ("reserve-slots", "half"))
+    policies = {line.policy for line in recorded_proofs.designs()}
+    assert "reserve-slots" in policies and "half" not in policies

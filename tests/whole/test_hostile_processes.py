@@ -86,6 +86,15 @@ POLICIES = [
     ill("sys.stdout.flush(); threading.Thread(target=time.sleep, args=(99,)).start(); return 7", "return a position"),
     ill("return Evil('var', (), cq.tail.sort, 'cq.tail')", "gives what is no expression", before=EVIL),
     ill("return cq.tail + 2**70 * cq.occupied", "mine.py:5:"),
+    *(
+        Bad(
+            ("check", "--policy", "mine.py:mine", *TINY.split(), "1", "--cq-size", "2"),
+            2,
+            "a policy takes one argument, the device's view of its CQ: def mine(cq)",
+            {"mine.py": f"{HEAD}def mine({arguments}):\n    return LEAVE\n"},
+        )
+        for arguments in ("", "cq, sq")
+    ),
 ]
 
 
