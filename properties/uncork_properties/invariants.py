@@ -14,10 +14,10 @@ from uncork.core.property import Always, always
 from uncork.core.sorts import Ring
 from uncork.core.system import System
 from uncork_nvme.choices import NO, YES
+from uncork_nvme.parts.guest import crossed
 from uncork_nvme.state.actors import IN_POST, Serving
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import CQ, SQ
-from uncork_nvme.steps.guest import crossed
 
 _POPPING = ("cork arm", "cork recheck", "fetch", "arm", "reread")
 """The positions of a worker that holds the lock of its SQ."""
