@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from mutants import mutated
 from pages.proofs import found, updated
-from uncork.core.expr import Expr, ite, minimum
+from uncork.core.evaluate import holds
+from uncork.core.expr import Expr, boolean, ite, minimum
 from uncork.core.size import Size, Undecided
 from uncork.core.sorts import Ring
 from uncork.core.system import System
@@ -35,6 +36,7 @@ from uncork_nvme.policies import policy
 from uncork_properties import recorded_proofs
 from uncork_properties.argument import argument
 from uncork_properties.catalogue import properties
+from uncork_properties.lemmas import lemmas
 from uncork_properties.recorded_proofs import Line
 
 ONE, ANY = False, True
@@ -318,11 +320,13 @@ def test_kept_lemmas_hold_along_runs_of_the_machine_itself(name: str, several: b
     found, chosen = part(name, several).judgement, random.Random(0)
     for shape in [(2, 2, 3), (2, 4, 4)] if several else [(1, 2, 2), (1, 4, 3)]:
         walk = _Walk(design(name).at(*shape))
+        fixed = {lemma.name: lemma.condition for lemma in lemmas(walk.instance.machine)}
         for _ in range(400):
             walk.step(chosen)
             seen = walk.seen(several)
             for lemma in found.kept:
                 assert unwound(lemma.condition, seen), (lemma.name, walk.state)
+                assert holds(fixed.get(lemma.name, boolean(True)), walk.state), (lemma.name, walk.state)
 
 
 def unwound(node: Expr, seen: Mapping[str, Any]) -> Any:

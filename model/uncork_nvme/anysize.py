@@ -17,7 +17,7 @@ from dataclasses import field
 from math import inf
 from typing import cast
 
-from uncork.core.expr import Expr, any_of, gap, ite, minimum, total
+from uncork.core.expr import Expr, gap, ite, minimum
 from uncork.core.frozen import frozen
 from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError

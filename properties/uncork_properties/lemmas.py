@@ -1,5 +1,8 @@
 """The lemmas: what holds in every state of a good design, at all sizes.
 
+Two engines read the lemmas: the deductive engine with symbols for the sizes, and induction with the sizes of one
+instance. Neither engine trusts a lemma.
+
 The heart is one sentence: *a corked SQ with published entries has a wake-up on its way*. The device handles a doorbell;
 or the guest is about to read EventIdx and will find it passed; or EventIdx is ahead, among entries whose consumption
 the guest has not published, and will be passed; or a permit is held, and its later use wakes the SQ; or an actor has

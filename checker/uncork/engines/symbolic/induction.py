@@ -53,7 +53,9 @@ def check(
     shared = Effort(budget, effort, report)
     prover, verdicts, stopped = _Prover(system, shared), list[Verdict](), None
     try:
-        prover.learn([*(lemma.condition for lemma in lemmas), *(p.condition for p in properties if isinstance(p, Always))])
+        prover.learn(
+            [*(lemma.condition for lemma in lemmas), *(p.condition for p in properties if isinstance(p, Always))]
+        )
         for number, prop in enumerate(properties):
             with shared.share(len(properties) - number):
                 verdicts.append(prover.verdict(prop))
