@@ -220,7 +220,7 @@ def test_the_lemmas_do_not_show_it_of_devices_that_lose_one(name: str) -> None:
 def test_the_random_run_drops_no_lemma_that_z3_keeps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     machine, system = from_name(name).machine, from_name(name).system
     candidates, kept = [lemma.condition for lemma in lemmas(machine)], list[list[int]]()
-    for states in (1, 500):
+    for states in (1, 1500):
         monkeypatch.setattr(induction, "_WALK", states)
         prover = induction._Prover(system, Effort(None, 5 * LITTLE, quiet))
         prover.learn(candidates)

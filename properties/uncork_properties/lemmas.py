@@ -78,11 +78,11 @@ def _shared(m: Machine) -> Iterator[Lemma]:
         basis=True,
     )
     if cq.has("slots"):
-        for place in range(cq.size):
-            slot = lift(place, Ring(cq.size))
+        for number in range(cq.size):
+            slot = lift(number, Ring(cq.size))
             yield Lemma(
-                f"CQ slot {place}",
-                "the slots from the cursor to the tail have an entry, and no others",
+                f"CQ slot {number}",
+                "a slot has an entry that the guest has not taken if it is between cursor and tail, and only then",
                 (cq.slots[slot] == "none") == (cq.tail - cq.cursor <= slot - cq.cursor),
             )
     yield Lemma(

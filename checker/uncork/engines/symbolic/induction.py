@@ -16,10 +16,10 @@ from typing import Any
 import z3
 
 from uncork.core.argument import Lemma
-from uncork.core.evaluate import holds
+from uncork.core.evaluate import State, holds
 from uncork.core.expr import Expr
 from uncork.core.property import Always, Cover, InRange, NotForever, Property
-from uncork.core.system import Action, State, System
+from uncork.core.system import Action, System
 from uncork.core.verdict import Open, Proved, Verdict
 from uncork.engines import Budget, Outcome, Report, Stop, quiet
 from uncork.engines.symbolic.liveness_to_safety import remembered, safe
@@ -32,7 +32,7 @@ EFFORT = 200_000_000
 """The default effort, in units of Z3's rlimit: about a minute."""
 _STEPS = 4
 """The greatest k of k-induction."""
-_WALK = 500
+_WALK = 1500
 """How many states of a random run a fact has to hold in before Z3 is asked about it."""
 
 
@@ -93,7 +93,7 @@ class _Prover:
                 break
         self.facts = facts
 
-    def _kept(self, terms: Terms, action: Action, facts: Sequence[Expr]) -> Sequence[Expr]:
+    def _kept(self, terms: Terms, action: Action, facts: list[Expr]) -> list[Expr]:
         """The facts without some that the action does not keep where all hold before; all facts if it keeps them."""
         solver = Solver(self.effort, terms.context)  # many small queries with few terms are faster than a large query
         values, fit = terms.updates(action)
