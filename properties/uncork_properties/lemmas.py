@@ -47,6 +47,7 @@ def gap(to: Expr, since: Expr) -> Expr:
 
 
 def _counted(index: Expr) -> Expr:
+    """An index of a queue of a fixed size as a number."""
     queue, _, name = str(index.value).partition(".")
     head, tail = (Expr("var", (), index.sort, f"{queue}.{each}") for each in ("head", "tail"))
     if name != "event":
@@ -77,7 +78,7 @@ def _shared(m: Machine) -> Iterator[Lemma]:
         gap(cq.tail, cq.cursor) == m.unread,
         basis=True,
     )
-    if cq.has("slots"):
+    if cq.has("slots"):  # if sizes are symbols, the CQEs of an SQ are counted and not stored
         for number in range(cq.size):
             slot = lift(number, Ring(cq.size))
             yield Lemma(

@@ -1,6 +1,6 @@
 """Induction: Z3 proves that a condition holds initially and is kept by every step. The engine never refutes.
 
-An inductive invariant is searched for in this order: the given facts and the properties themselves; k-induction
+An inductive invariant is searched for in this order: the given lemmas and the properties themselves; k-induction
 (Sheeran, Singh, Stalmarck: Checking Safety Properties Using Induction and a SAT-Solver, FMCAD 2000); and a suggestion
 of Spacer. None of these is trusted without a check. Liveness is reduced to safety first.
 """
@@ -48,7 +48,7 @@ def check(
 ) -> Outcome:
     """Proves properties for all runs. A property that is not proved is open.
 
-    `lemmas` may help. The greatest subset that holds initially and is inductive is used. Covers are ignored.
+    The greatest subset of the lemmas that holds initially and is inductive is used. Covers are ignored.
     """
     shared = Effort(budget, effort, report)
     prover, verdicts, stopped = _Prover(system, shared), list[Verdict](), None
@@ -84,26 +84,24 @@ class _Prover:
         facts = [fact for fact in candidates if fact.op != "const"]
         for state in _walk(self.system):
             facts = [fact for fact in facts if holds(fact, state)]
-        terms, unbroken = Terms(self.system, z3.Context()), 0
+        terms, kept = Terms(self.system, z3.Context()), 0
         for action in itertools.cycle(self.system.actions):
-            kept = self._kept(terms, action, facts)
-            unbroken = unbroken + 1 if len(kept) == len(facts) else 0
-            facts = kept
-            if unbroken == len(self.system.actions):
+            lost = self._lost(terms, action, facts)
+            if lost:
+                facts = [fact for fact, is_lost in zip(facts, lost, strict=True) if not is_lost]
+            kept = 0 if lost else kept + 1
+            if kept == len(self.system.actions):
                 break
         self.facts = facts
 
-    def _kept(self, terms: Terms, action: Action, facts: list[Expr]) -> list[Expr]:
-        """The facts without some that the action does not keep where all hold before; all facts if it keeps them."""
-        solver = Solver(self.effort, terms.context)  # many small queries with few terms are faster than a large query
+    def _lost(self, terms: Terms, action: Action, facts: Sequence[Expr]) -> list[bool]:
+        """Which facts an action makes false in a state where all hold; an empty list if there is no such state."""
+        solver = Solver(self.effort, terms.context)  # one small query for each action is faster than a large query
         values, fit = terms.updates(action)
-        solver.add(*terms.inside, terms.read(action.guard), fit, *map(terms.read, facts))
+        solver.add(*terms.inside(terms.now), terms.read(action.guard), fit, *map(terms.read, facts))
         after = [terms.put(terms.read(fact), values) for fact in facts]
         model = solver.find(z3.Not(terms.all(after)))
-        if model is None:
-            return facts
-        lost = [z3.is_false(model.eval(each, model_completion=True)) for each in after]
-        return [fact for fact, is_lost in zip(facts, lost, strict=True) if not is_lost]
+        return [z3.is_false(model.eval(each, model_completion=True)) for each in after] if model is not None else []
 
     def verdict(self, prop: Property) -> Verdict:
         """The verdict of a property: proved or open. No property is proved if a variable may leave its sort."""

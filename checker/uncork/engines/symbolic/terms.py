@@ -33,10 +33,9 @@ class Terms:
         """The initial state, as literals."""
         return {v.name: literal(v.initial, v.sort, self.context) for v in self.system.variables}
 
-    @property
-    def inside(self) -> list[Any]:
-        """The conditions that all variables are in their sorts."""
-        return [test for name, sort in self.sorts.items() for test in inside(self.now[name], sort)]
+    def inside(self, state: State) -> list[Any]:
+        """The conditions that the constants of a state are in the sorts of their variables."""
+        return [test for name, sort in self.sorts.items() for test in inside(state[name], sort)]
 
     def updates(self, action: Action) -> tuple[State, Any]:
         """The next-state values of an action, and the condition that they are all in their variables' sorts."""
