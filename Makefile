@@ -44,7 +44,7 @@ museum: .venv/installed ## check the museum of bugs, every device with every gue
 	$(BIN)/uncork check --expect properties/uncork_properties/recorded/memory.csv
 	$(BIN)/uncork check --expect properties/uncork_properties/recorded/hand-over.csv
 
-counterexamples: .venv/installed ## make the folder counterexamples/ anew
+counterexamples: .venv/installed ## make the folder counterexamples/ anew (minutes)
 	$(PAGE) counterexamples
 
 expectations: .venv/installed ## record today's verdicts as the expected ones, here and in the README
@@ -53,10 +53,15 @@ expectations: .venv/installed ## record today's verdicts as the expected ones, h
 	mv .venv/expected.csv properties/uncork_properties/recorded/expected.csv
 	$(PAGE) readme
 
+expectations-deep: .venv/installed ## record the verdicts of the deep matrix as the expected ones (an hour)
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/deep.csv --json .venv/rows.json || true
+	$(BIN)/python -m uncork_properties.expected < .venv/rows.json > .venv/expected.csv
+	mv .venv/expected.csv properties/uncork_properties/recorded/deep.csv
+
 proofs: .venv/installed ## record what is proved for all sizes, here and in docs/proof.md (minutes)
 	$(PAGE) proofs
 
-museum-pages: .venv/installed ## record what `make museum` checks, here and in docs
+museum-pages: .venv/installed ## record what `make museum` checks, here and in docs (minutes)
 	$(PAGE) museum
 
 costs: .venv/installed ## record what policies cost, here and in docs/cost.md
@@ -68,7 +73,7 @@ measure: .venv/installed ## record what policies cost at real sizes, here and in
 answer: .venv/installed ## write the answer to Propolis's #1043 anew in every page that gives it, from what is recorded
 	$(PAGE) answer
 
-repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repair.md (minutes)
+repairs: .venv/installed ## record the minimal repairs of Propolis, here and in docs/repair.md (minutes)
 	$(PAGE) repairs
 
 frontier: .venv/installed-plot ## record the live designs of Propolis that no other beats, in docs/frontier.md and .svg (minutes)
@@ -119,4 +124,4 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test test-quick docs docs-serve pictures museum museum-pages costs measure answer repairs frontier conform conform-page linux counterexamples expectations proofs bench format clean
+.PHONY: help check check-deep test test-quick docs docs-serve pictures museum museum-pages costs measure answer repairs frontier conform conform-page linux counterexamples expectations expectations-deep proofs bench format clean

@@ -61,7 +61,7 @@ class Costs:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.files[report.location[0].rpartition("/")[2]] += getattr(report, "cost", 0)
+        self.files[report.location[0].removeprefix("tests/")] += getattr(report, "cost", 0)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """A warning and no failure: a busy machine may double what is measured, and an empty cache adds to it."""

@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hypothesis import strategies as st
 from uncork.core.expr import Expr, any_of, ite
-from uncork.core.property import Always, NotForever, Property, always
-from uncork.core.sorts import Enum
+from uncork.core.property import Always, InRange, NotForever, Property, always
+from uncork.core.sorts import Enum, Nat, Range
 from uncork.core.system import Action, Fairness, Guarded, Record, System, say, var, when
+from uncork.core.verdict import Verdict
+from uncork.engines import Outcome
+
+IN_RANGE = InRange("in range", "safety", "Every variable keeps to its sort.")
 
 
 def act(name: str, command: Guarded, fairness: Fairness = Fairness.STRONG, duty: str = "") -> Action:
@@ -69,6 +74,18 @@ def not_forever(system: System, places: str, without: Iterable[str] = ()) -> Not
 
 def never(system: System, places: str) -> Always:
     return always("never there", "toy", ~at(system, places))
+
+
+def counter(high: int, limit: int, low: int = 0) -> System:
+    """Counts up from 0 below `limit`, in a variable that holds `low` to `high`."""
+    r = Record("r", n=var(Range(low, high), "a count", 0), beside=var(Nat(1), "what an overflow would spill into"))
+    return System("counter", r.variables, (act("up", when(r.n < limit, r(n=r.n + 1))),))
+
+
+def verdict(outcome: Outcome) -> Verdict:
+    """The verdict on the only property that was asked for."""
+    ((_, only),) = outcome.verdicts
+    return only
 
 
 @dataclass(frozen=True)
@@ -153,3 +170,27 @@ TOYS = (
         )
     ),
 )
+
+
+# -- random systems ----------------------------------------------------------------------------------------------------
+PLACES = "abcdefgh"
+NAMES = "pqrst"
+
+
+@st.composite
+def pictures(chosen: st.DrawFn) -> tuple[System, list[Property]]:
+    """A random system of up to eight places, and properties of it."""
+    size = chosen(st.integers(2, len(PLACES)))
+    places = PLACES[:size]
+    edges = chosen(
+        st.dictionaries(st.tuples(st.sampled_from(NAMES), st.sampled_from(places)), st.sampled_from(places), min_size=1)
+    )
+    kinds = chosen(st.tuples(*[st.sampled_from(["strong", "weak", "free"])] * len(NAMES)))
+    weak, free = (" ".join(n for n, kind in zip(NAMES, kinds, strict=True) if kind == k) for k in ("weak", "free"))
+    lines = [f"{source} {name} {target}" for (name, source), target in edges.items()]
+    alike = chosen(st.sampled_from([weak.split(), free.split(), [n for n in NAMES if n not in weak + free]]))
+    system = draw(*lines, weak=weak, free=free, same=" ".join(alike[: chosen(st.integers(0, 3))]))
+    known = [str(v) for v in system.variables[0].sort.values()]
+    some = " ".join(place for place in known if chosen(st.integers(0, 3)))  # most places are bad: loops are the point
+    without = chosen(st.sets(st.sampled_from(NAMES), max_size=2))
+    return system, [not_forever(system, some, without), not_forever(system, some), never(system, some), IN_RANGE]

@@ -23,10 +23,11 @@ from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
 from uncork.core.system import Declared, Record, Updates, var
 
-from uncork_nvme.choices import ABOUT_EVENTS, YES, Choice, Choices
+from uncork_nvme.assembly import Parts
+from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices
 from uncork_nvme.policies import CQView, Policy
 from uncork_nvme.state.actors import IN_CORK, IN_POST
-from uncork_nvme.state.kicks import Kick
+from uncork_nvme.state.kicks import Kick, Site
 from uncork_nvme.state.life import Life
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import CQ, SQ
@@ -47,8 +48,8 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
 class AnySQ(SQ):
     """An SQ that also counts its CQEs that the guest has not taken."""
 
-    def __init__(self, number: int, size: int, cq_size: int, life: Life) -> None:
-        super().__init__(number, size, cq_size, life)
+    def __init__(self, number: int, size: int, cq_size: int, parts: Parts, life: Life) -> None:
+        super().__init__(number, size, cq_size, parts, life)
         self.ledger = Record(f"{self.name}.ledger", unread=var(Nat(cq_size - 1), "CQEs that the guest has not taken"))
 
     @property
@@ -147,12 +148,17 @@ class AnySize(Machine):
     `least` is the least size of the CQ. Raises `SlipError` for choices that the lemmas do not cover.
     """
 
-    def __init__(self, choices: Choices, policy: Policy, *, several: bool, least: int = 2) -> None:
+    def __init__(self, parts: Parts, policy: Policy, *, several: bool, least: int = 2) -> None:
+        choices = parts.choices
+        if parts.own:
+            raise SlipError(
+                f"{', '.join(parts.own)}: a part of one's own, of which the lemmas for all sizes do not speak"
+            )
         if choices.kick_size != "all":
             raise SlipError(
                 f"kick_size={choices.kick_size} picks SQs, and a proof for any number follows but one: use all"
             )
-        for name, value in choices.items().items():
+        for name, value in {"events": choices.events, **choices.items()}.items():
             if choices.events == "none" and name in ABOUT_EVENTS:
                 continue
             spoken = _SPOKEN_OF.get(name, (Choices().items()[name],))
@@ -161,12 +167,12 @@ class AnySize(Machine):
                     f"{name}={value} is not proved for all sizes: the lemmas speak of {name}="
                     f"{' or '.join(map(str, spoken))}. Use uncork check, which decides it at the sizes you name"
                 )
-        self.choices, self.life = choices, Life(choices)
+        self.parts, self.choices, self.life = parts, choices, parts.life.record()
         self._policy, self._looked, self._steps = policy, 0, {}
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
-        self.sqs: list[SQ] = [AnySQ(number, size, cq_size, self.life) for number, size in enumerate(sizes)]
-        self.cq = AnyCQ(cq_size, self.sqs, self.life)
+        self.sqs: list[SQ] = [AnySQ(number, size, cq_size, parts, self.life) for number, size in enumerate(sizes)]
+        self.cq = AnyCQ(cq_size, self.sqs, parts, self.life)
         self.rest = Rest() if several else None
         self.poster = None
         self.crew = []
@@ -221,8 +227,8 @@ class AnySize(Machine):
         own = super().at(*places)
         return own + ite(self.rest.at.among(*places), 1, 0) if self.rest else own
 
-    def kicks(self, site: str) -> Iterator[Kick]:
-        """The kick that happens at a site, which is the name of a choice; an empty kick if the site does not kick."""
-        kicks = self.choices.items()[site] == YES
+    def kicks(self, site: Site) -> Iterator[Kick]:
+        """The kick that happens where room is noticed; an empty kick if the site does not kick."""
+        kicks = self.parts.kicks.kicks(site)
         others = self.rest(corked=False, way=self.anything.way) if self.rest else Updates()
         yield _AnyKick(tuple(self.sqs), None if kicks else (), kicks, others)

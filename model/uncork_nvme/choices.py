@@ -58,46 +58,33 @@ def _typed(of: _Class) -> _Class:
     return of
 
 
-_UNDER_TSO = {
-    "cq_full": ("permits", "ignore-in-flight"),
-    "threads": ("many",),
-    "cork": ("park", "arm-recheck"),
-    "poll": (NO,),
-    "sq_arm": ("each",),
-    "sq_event": ("head",),
-    "sq_reread": (YES,),
-    "sq_read": ("each",),
-    "serve": ("own",),
-    "kick_size": ("all", "room"),
-    "notify": ("kept", "spent"),
-    "pool": ("none",),
-    "events": ("none",),
-}
-"""What the order of a thread's stores (`memory.Buffer`) is known for; other values are refused with memory=tso."""
+@frozen
+@_typed
+class GuestChoices:
+    """What the guest's driver does: how it submits, consumes, frees, and decides to ring."""
+
+    doorbell_buffer: Literal["on", "off"] = _choice(
+        "whether there is a doorbell buffer; off: every move of an index rings its doorbell register"
+    )
+    submit_batch: int = _choice("guest: most SQEs in one move of the SQ shadow tail", most=MAX_SIZE)
+    drain: Literal["all", "any"] | int = _choice(
+        "guest: CQEs consumed before the CQ head is published: all; any number; or at most this number",
+        most=MAX_SIZE,
+    )
+    early_free: Yes = _choice(
+        "guest: a consumed CQE's command slot is reusable before the CQ head is published; or only after the publish,"
+        " and after the doorbell if one is due",
+    )
+    need_event: Literal["strict", "closed"] = _choice(
+        "guest: ring if EventIdx is in [old, new) (NVMe 2.x B.5.1), or in [old, new] (the example of B.5.2)",
+    )
 
 
 @frozen
 @_typed
-class Choices:
-    """One value for every choice. A device or guest names those that differ from the defaults.
+class ReaderChoices:
+    """How the device learns an SQ's tail, and asks for its doorbell."""
 
-    Numbers are 1 or more.
-    """
-
-    post_order: Literal["read-then-arm", "arm-then-read"] = _choice(
-        "the two steps after a CQE is written: read the CQ shadow head, and arm (write CQ EventIdx)",
-    )
-    cork: Literal["park", "arm-recheck", "arm-recheck-corked", "arm-recheck-uncorked", "self-kick"] = _choice(
-        "an SQ that finds no permit is parked at once; or the worker writes EventIdx as the policy says at a cork, "
-        "fences, reads the CQ shadow head again, and parks the SQ only if there is still no room (if there is room: "
-        "whether the SQ counts as corked does not change; or it counts as corked until it is kicked; or it does not);"
-        " or the worker notifies itself when it parks the SQ, and so looks again and again",
-    )
-    cq_full: Literal["permits", "ignore-in-flight", "queue"] = _choice(
-        "what keeps the CQ from overflowing: the device takes a command only with a permit, a free CQ slot that no "
-        "other command counts on; or only if the CQ has a free slot, whatever is in flight; or always, and "
-        "completions queue until there is room",
-    )
     sq_read: Literal["each", "wake"] = _choice(
         "when the device reads the SQ shadow tail, besides after arming: before it takes each entry; or when a worker"
         " wakes up, which then takes the entries that it knows of",
@@ -108,48 +95,22 @@ class Choices:
     sq_event: Literal["head", "tail", "tail-1"] = _choice(
         "what the device writes to SQ EventIdx: the SQ head; the tail as last read; or one behind that tail"
     )
-    event_outside: Literal["none", "cq", "both"] = _choice(
-        "which EventIdx the device keeps at a value that no index has, such as 0xFFFFFFFF, which a guest passes when "
-        "its index wraps: none; CQ EventIdx, if the policy never writes it; or also SQ EventIdx, with sq_arm=never",
-    )
     sq_reread: Yes = _choice("the device reads the SQ shadow tail again after it writes SQ EventIdx")
-    poll: No = _choice("workers look at their SQ again and again, without a notification")
-    kick_on_doorbell: Yes = _choice(
-        "the CQ doorbell wakes the corked SQs; with cq_full=queue it causes a look at every SQ if the CQ was full",
+    sq_event_cache: No = _choice(
+        "the device writes SQ EventIdx each time; or only if the value differs from what it remembers to have written"
+        " last",
     )
-    kick_on_post: No = _choice("a read of the CQ shadow head after a post wakes the corked SQs if it frees room")
-    kick_on_reserve: No = _choice(
-        "a read of the CQ shadow head before a permit is taken, the re-check included, wakes them too"
-    )
-    kick_on_remit: No = _choice("a permit that a worker gives back because its SQ is empty wakes them too")
-    kick_size: Literal["all", "room", "hand-over"] = _choice(
-        "a kick wakes every corked SQ; or any as many as there are available permits (perhaps none), and leaves the "
-        "others corked; or as many, the longest corked first, and hands each its permit",
-    )
-    backend: Literal["in-worker", "detached", "detached-repoll"] = _choice(
-        "a worker runs the command it took, posts its completion and looks at its SQ again; or completions come from "
-        "a backend in any order, and no worker looks again; or from a backend, and the SQ's worker is notified after "
-        "each completion",
-    )
-    workers: int = _choice("workers of each SQ; one worker pops at a time, to the end of its remit", most=MAX_WORKERS)
-    serve: Literal["own", "all"] = _choice(
-        "which SQs a worker serves: its own SQ; or every SQ of the CQ in turn, beginning with the notified SQ or with"
-        " the SQ after its last command, until a whole round finds no entry: `workers` is then the number of all "
-        "workers",
-    )
-    notify: Literal["kept", "spent", "lost-bits"] = _choice(
-        "what happens to a notification that finds no worker asleep: a worker looks once more before it sleeps; or "
-        "the notification is spent (each worker sets a bit when its look finds nothing; a notification waits for a "
-        "look under way, then wakes as many workers with a bit as the device knows entries, or all if it knows none);"
-        " or spent, and the bits of workers that it does not wake are lost, and a worker that looks while another's "
-        "bit is set is refused",
-    )
-    kick_delivery: Literal["at-once", "deferred"] = _choice(
-        "a kick notifies an SQ in the step that finds room; or in a later step, while no worker looks at that SQ, "
-        "because a notification takes the lock that a look holds",
-    )
-    threads: Literal["many", "one"] = _choice(
-        "workers of different SQs run concurrently; or one thread serves all SQs of the CQ, one look after the other",
+
+
+@frozen
+@_typed
+class AdmissionChoices:
+    """What keeps the CQ from overflowing."""
+
+    cq_full: Literal["permits", "ignore-in-flight", "queue"] = _choice(
+        "what keeps the CQ from overflowing: the device takes a command only with a permit, a free CQ slot that no "
+        "other command counts on; or only if the CQ has a free slot, whatever is in flight; or always, and "
+        "completions queue until there is room",
     )
     pool: Literal["none"] | int = _choice(
         "requests of each SQ; a command holds a request from when it is taken until its completion is posted. Always "
@@ -160,21 +121,104 @@ class Choices:
         "with a pool: a request that comes back to an empty pool makes the device look at the SQ, if it knows of "
         "entries; or only a CQ doorbell that finds the CQ full causes this look",
     )
-    doorbell_buffer: Literal["on", "off"] = _choice(
-        "whether there is a doorbell buffer; off: every move of an index rings its doorbell register"
+
+
+@frozen
+@_typed
+class FullChoices:
+    """What an SQ does that finds no room in the CQ."""
+
+    cork: Literal["park", "arm-recheck", "arm-recheck-corked", "arm-recheck-uncorked", "self-kick"] = _choice(
+        "an SQ that finds no permit is parked at once; or the worker writes EventIdx as the policy says at a cork, "
+        "fences, reads the CQ shadow head again, and parks the SQ only if there is still no room (if there is room: "
+        "whether the SQ counts as corked does not change; or it counts as corked until it is kicked; or it does not);"
+        " or the worker notifies itself when it parks the SQ, and so looks again and again",
     )
-    early_free: Yes = _choice(
-        "guest: a consumed CQE's command slot is reusable before the CQ head is published; or only after the publish,"
-        " and after the doorbell if one is due",
+
+
+@frozen
+@_typed
+class PostChoices:
+    """The steps around a CQE, and CQ EventIdx."""
+
+    post_order: Literal["read-then-arm", "arm-then-read"] = _choice(
+        "the two steps after a CQE is written: read the CQ shadow head, and arm (write CQ EventIdx)",
     )
-    drain: Literal["all", "any"] | int = _choice(
-        "guest: CQEs consumed before the CQ head is published: all; any number; or at most this number",
-        most=MAX_SIZE,
+    event_outside: Literal["none", "cq", "both"] = _choice(
+        "which EventIdx the device keeps at a value that no index has, such as 0xFFFFFFFF, which a guest passes when "
+        "its index wraps: none; CQ EventIdx, if the policy never writes it; or also SQ EventIdx, with sq_arm=never",
     )
-    need_event: Literal["strict", "closed"] = _choice(
-        "guest: ring if EventIdx is in [old, new) (NVMe 2.x B.5.1), or in [old, new] (the example of B.5.2)",
+    cq_event_cache: No = _choice(
+        "the device writes CQ EventIdx each time; or only if the value differs from what it remembers to have written"
+        " last"
     )
-    submit_batch: int = _choice("guest: most SQEs in one move of the SQ shadow tail", most=MAX_SIZE)
+
+
+@frozen
+@_typed
+class BackendChoices:
+    """Who completes commands, and who looks at the SQ afterwards."""
+
+    backend: Literal["in-worker", "detached", "detached-repoll"] = _choice(
+        "a worker runs the command it took, posts its completion and looks at its SQ again; or completions come from "
+        "a backend in any order, and no worker looks again; or from a backend, and the SQ's worker is notified after "
+        "each completion",
+    )
+
+
+@frozen
+@_typed
+class CrewChoices:
+    """The workers, and what a notification does to them."""
+
+    workers: int = _choice("workers of each SQ; one worker pops at a time, to the end of its remit", most=MAX_WORKERS)
+    serve: Literal["own", "all"] = _choice(
+        "which SQs a worker serves: its own SQ; or every SQ of the CQ in turn, beginning with the notified SQ or with"
+        " the SQ after its last command, until a whole round finds no entry: `workers` is then the number of all "
+        "workers",
+    )
+    threads: Literal["many", "one"] = _choice(
+        "workers of different SQs run concurrently; or one thread serves all SQs of the CQ, one look after the other",
+    )
+    poll: No = _choice("workers look at their SQ again and again, without a notification")
+    notify: Literal["kept", "spent", "lost-bits"] = _choice(
+        "what happens to a notification that finds no worker asleep: a worker looks once more before it sleeps; or "
+        "the notification is spent (each worker sets a bit when its look finds nothing; a notification waits for a "
+        "look under way, then wakes as many workers with a bit as the device knows entries, or all if it knows none);"
+        " or spent, and the bits of workers that it does not wake are lost, and a worker that looks while another's "
+        "bit is set is refused",
+    )
+
+
+@frozen
+@_typed
+class KickChoices:
+    """Where room is noticed, whom a kick wakes, and when it arrives."""
+
+    kick_on_doorbell: Yes = _choice(
+        "the CQ doorbell wakes the corked SQs; with cq_full=queue it causes a look at every SQ if the CQ was full",
+    )
+    kick_on_post: No = _choice("a read of the CQ shadow head after a post wakes the corked SQs if it frees room")
+    kick_on_reserve: No = _choice(
+        "a read of the CQ shadow head before a permit is taken, the re-check included, wakes them too"
+    )
+    kick_on_remit: No = _choice("a permit that a worker gives back because its SQ is empty wakes them too")
+    kick_on_release: No = _choice("a permit that such a command gives back wakes the corked SQs")
+    kick_size: Literal["all", "room", "hand-over"] = _choice(
+        "a kick wakes every corked SQ; or any as many as there are available permits (perhaps none), and leaves the "
+        "others corked; or as many, the longest corked first, and hands each its permit",
+    )
+    kick_delivery: Literal["at-once", "deferred"] = _choice(
+        "a kick notifies an SQ in the step that finds room; or in a later step, while no worker looks at that SQ, "
+        "because a notification takes the lock that a look holds",
+    )
+
+
+@frozen
+@_typed
+class LifeChoices:
+    """What happens to queues, controller and buffer besides their use."""
+
     events: str = _choice(
         "events in the life of the queues, each at most as often as it is named, as in delete+create+create. create: "
         "an SQ on a live CQ (at first as many SQs are missing as are created and not deleted); delete: an SQ, with "
@@ -199,7 +243,6 @@ class Choices:
         "a command whose SQ was deleted gives its permit back when it completes; or its permit is lost; or an SQ is "
         "deleted only after its commands in flight have posted, or found the CQ full and were dropped",
     )
-    kick_on_release: No = _choice("a permit that such a command gives back wakes the corked SQs")
     on_reset: Literal["forget", "keep"] = _choice(
         "a reset device forgets the doorbell buffer; or still reads the old pages"
     )
@@ -208,14 +251,18 @@ class Choices:
         "notifications no look had followed; or which looks were due during the pause: these looks found nothing, and"
         " only a later notification makes a worker look",
     )
-    sq_event_cache: No = _choice(
-        "the device writes SQ EventIdx each time; or only if the value differs from what it remembers to have written"
-        " last",
-    )
-    cq_event_cache: No = _choice(
-        "the device writes CQ EventIdx each time; or only if the value differs from what it remembers to have written"
-        " last"
-    )
+
+    @property
+    def happening(self) -> Counter[str]:
+        """The events that may happen, each with the most times that it does."""
+        return Counter() if self.events == "none" else Counter(self.events.split("+"))
+
+
+@frozen
+@_typed
+class MemoryChoices:
+    """The order in which threads see one another's stores, and the fences that stand in it."""
+
     memory: Literal["sc", "tso"] = _choice(
         "sequentially consistent; or x86-TSO: a store waits in its thread's buffer, and leaves it some time later, or"
         " at a fence, a lock or a trap (the fences matter under x86-TSO only)",
@@ -230,66 +277,48 @@ class Choices:
         "a full fence stands between a store of CQ EventIdx and a following read of the CQ shadow head",
     )
 
-    def __post_init__(self) -> None:
-        for name, each in _fields().items():
-            _check(each, getattr(self, name))
-        if self.cq_full == "queue" and self.backend == "in-worker":
-            raise ChoiceError(
-                "cq_full=queue needs completions that come from elsewhere: set backend to detached or detached-repoll"
-            )
-        if self.happening["config"] and self.doorbell_buffer == "off":
-            raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
-        for name, known in _UNDER_TSO.items() if self.tso else ():
-            value = getattr(self, name)
-            if value not in known:
-                raise ChoiceError(
-                    f"memory=tso is not modelled with {name}={value}: set {name} to {' or '.join(known)}, or leave "
-                    f"memory at sc"
-                )
-
-        self._check_workers()
-        if self.pool != "none" and self.cq_full != "queue":
-            raise ChoiceError("pool is of a device whose completions queue: set cq_full=queue, or leave pool=none")
-
-        if self.kick_size == "hand-over":
-            self._check_hand_over()
-        if self.cork.startswith("arm-recheck-"):
-            self._only_with(f"cork={self.cork}", "cork=arm-recheck", {"kick_size": "all", "threads": "many"})
-
-    def _check_hand_over(self) -> None:
-        """Raises `ChoiceError` for what a permit that is handed to an SQ is not described together with."""
-        known = {"cork": "park", "poll": NO, "cq_full": "permits", "events": "none"}
-        self._only_with("kick_size=hand-over", "kick_size=all", known | {"serve": "own", "threads": "many"})
-
-    def _only_with(self, what: str, instead: str, known: Mapping[str, Choice]) -> None:
-        """Raises `ChoiceError` where something is not described together with what else is chosen."""
-        for name, value in known.items():
-            if self.items()[name] != value:
-                raise ChoiceError(f"{what} is described with {name}={value} only: set that, or {instead}")
-
-    def _check_workers(self) -> None:
-        """Raises `ChoiceError` for workers that are not described together with what else is chosen."""
-        for name, value, instead in _NOT_SHARED:
-            if self.serve == "all" and self.items()[name] == value:
-                raise ChoiceError(f"serve=all does not go with {name}={value}: set {name}={instead}, or serve=own")
-        if self.serve == "all" and self.events != "none":
-            raise ChoiceError("serve=all is not described for queues that come and go: set events=none, or serve=own")
-        if self.notify != "kept":
-            self._only_with(f"notify={self.notify}", "notify=kept", {"kick_delivery": "deferred"})
-        if self.notify == "lost-bits":
-            if self.workers == 1:
-                raise ChoiceError("notify=lost-bits is about which of several workers is woken: set workers=2, or more")
-            self._only_with("notify=lost-bits", "notify=spent", {"serve": "own", "poll": NO, "events": "none"})
-
-    @property
-    def happening(self) -> Counter[str]:
-        """The events that may happen, each with the most times that it does."""
-        return Counter() if self.events == "none" else Counter(self.events.split("+"))
-
     @property
     def tso(self) -> bool:
         """Whether memory is x86-TSO."""
         return self.memory == "tso"
+
+
+SECTIONS: dict[str, type] = {
+    "guest": GuestChoices,
+    "reader": ReaderChoices,
+    "admission": AdmissionChoices,
+    "full": FullChoices,
+    "post": PostChoices,
+    "backend": BackendChoices,
+    "crew": CrewChoices,
+    "kicks": KickChoices,
+    "life": LifeChoices,
+    "memory": MemoryChoices,
+}
+"""The choices of the part in each slot of a machine."""
+
+
+@frozen
+class Choices(
+    MemoryChoices,
+    LifeChoices,
+    KickChoices,
+    CrewChoices,
+    BackendChoices,
+    PostChoices,
+    FullChoices,
+    AdmissionChoices,
+    ReaderChoices,
+    GuestChoices,
+):
+    """One value for every choice. A device or guest names those that differ from the defaults.
+
+    Numbers are 1 or more. Which values go together is for the parts to say that they make (`assembly.assembled`).
+    """
+
+    def __post_init__(self) -> None:
+        for name, each in _fields().items():
+            _check(each, getattr(self, name))
 
     def replace(self, values: Mapping[str, Choice]) -> "Choices":
         """These choices but for some; raises `ChoiceError` for a name or value that does not exist."""
@@ -315,14 +344,6 @@ ABOUT_EVENTS = (
     "cq_event_cache",
 )
 """The choices that make no difference where there are no events."""
-
-
-_NOT_SHARED = (
-    ("threads", "one", "many"),
-    ("poll", YES, NO),
-    ("sq_read", "wake", "each"),
-)
-"""What does not go with workers that serve every SQ, and what does. One thread is one worker: workers=1."""
 
 
 def parse(assignment: str) -> tuple[str, Choice]:

@@ -13,6 +13,7 @@ from uncork.core.frozen import frozen
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import RingPicture, System
 
+from uncork_nvme.assembly import Parts, assembled, steps
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, YES, Choice, ChoiceError, Choices, parse_all
 from uncork_nvme.choices import InstanceError as InstanceError  # re-exported: callers import it from here
@@ -20,7 +21,6 @@ from uncork_nvme.formulas import FormulaError, formula
 from uncork_nvme.policies import POLICIES, Policy
 from uncork_nvme.shape import Shape
 from uncork_nvme.state.machine import Machine
-from uncork_nvme.steps import device, guest, lifecycle
 
 MAX_STEPS = 100_000
 """The most steps of a machine; one with that many takes half a minute to build."""
@@ -73,12 +73,17 @@ class Instance:
     @property
     def choices(self) -> Choices:
         """The device's choices, replaced by the guest's and then by the overrides; raises `ChoiceError`."""
-        chosen = _chosen(self.device, self.guest, tuple(self.overrides.items()))
+        chosen = self.assembled.choices
         if self.sqs * chosen.workers > MAX_WORKERS:
             raise ChoiceError(
                 f"SQs times workers is {MAX_WORKERS} at most, not {self.sqs} times {chosen.workers}: take fewer of them"
             )
         return chosen
+
+    @property
+    def assembled(self) -> Parts:
+        """The parts of the device and the guest; raises `ChoiceError`."""
+        return _assembled(self.device, self.guest, tuple(self.overrides.items()))
 
     @property
     def steps(self) -> int:
@@ -107,7 +112,7 @@ class Instance:
     def machine(self) -> Machine:
         """The state and choices from which actions and properties are built; raises `InstanceError`, like `steps`."""
         _ = self.steps
-        return Machine(self.choices, find_policy(self.policy), *self.shape)
+        return Machine(self.assembled, find_policy(self.policy), *self.shape)
 
     def shares(self, known: dict[object, Machine]) -> None:
         """Makes the machine from a known machine that differs in the policy only, if there is one.
@@ -151,9 +156,11 @@ class Design:
 
 
 @cache
-def _chosen(device: str, guest: str, overrides: tuple[tuple[str, Choice], ...]) -> Choices:
-    """The choices of a device and a guest, with overrides."""
-    return Choices().replace({**DEVICES[device].choices, **GUESTS[guest].choices, **dict(overrides)})
+def _assembled(device: str, guest: str, overrides: tuple[tuple[str, Choice], ...]) -> Parts:
+    """The parts of a device and a guest, with overrides."""
+    made = DEVICES[device], GUESTS[guest]
+    choices = Choices().replace({**made[0].choices, **made[1].choices, **dict(overrides)})
+    return assembled(choices, [part for each in made for part in each.parts])
 
 
 def system(
@@ -161,8 +168,7 @@ def system(
 ) -> System:
     """The system of a machine: its variables and steps; raises `InstanceError` for a mistake in a user's own policy."""
     try:
-        drains = (flush for buffer in machine.buffers for flush in buffer.flushes)
-        actions = (*guest.actions(machine), *device.actions(machine), *lifecycle.actions(machine), *drains)
+        actions = tuple(steps(machine))
     except InstanceError:
         raise
     except Exception as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from uncork.core.expr import Expr, any_of, boolean, count
 from uncork.core.system import System
 
-from uncork_nvme.state.actors import IN_POP
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
@@ -105,7 +104,7 @@ def shows(m: Machine) -> dict[str, Expr]:
 
 def awake(q: SQ) -> Expr:
     """The number of an SQ's workers that look at it, or were notified and will; not those that run or post."""
-    looking = [worker.at.among("reserve", *IN_POP) for worker in q.workers]
+    looking = [worker.at.among("reserve", *worker.pops) for worker in q.workers]
     return count([*looking, *(worker.woken for worker in q.registered)]) + q.wakeups
 
 

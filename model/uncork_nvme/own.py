@@ -234,10 +234,22 @@ def _answer(modules: dict[str, ModuleType], name: str, view: bytes | None) -> _L
         if not callable(found):
             return f"policy {name}: {function} is not a function"
         found = policy(found)
+    if not _takes_one(found.formula):
+        return f"policy {name}: a policy takes one argument, the device's view of its CQ: def {function}(cq)"
     if view is not None:
         given = Policy(name, found.doc, found.formula, path, found.at_cork).event_idx(pickle.loads(view))
         return EventIdx(given.value, given.written)
     return _Loaded(found.doc, found.at_cork, *(_place(found.formula) or (path, 1, "")))
+
+
+def _takes_one(formula: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(formula).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # a callable whose arguments are not known
+        return True
+    return True
 
 
 def _place(formula: Callable[..., Any]) -> tuple[str, int, str] | None:

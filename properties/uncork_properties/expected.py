@@ -191,10 +191,11 @@ def cell(verdict: str, trace_steps: int | None, loop_steps: int | None) -> str:
 def word(cells: Mapping[str, str]) -> str:
     """One word for an instance's verdicts, and the number of steps of the refuting run.
 
-    `UNSAFE`; `HANGS` if an SQ can stay corked or the queues never drain; `starves` if only progress fails; `live` if
-    everything is proved; `open` otherwise.
+    `UNSAFE`; `HANGS` if an SQ can stay corked or the queues never drain; `starves` if only progress fails; `fails` if
+    only another property does; `live` if everything is proved; `open` otherwise.
     """
-    for rows, name in ((("safety",), "UNSAFE"), (("drains", "uncorked"), "HANGS"), (("progress",), "starves")):
+    named = (("safety",), "UNSAFE"), (("drains", "uncorked"), "HANGS"), (("progress",), "starves")
+    for rows, name in (*named, (tuple(cells), "fails")):
         refuted = [cells[row] for row in rows if cells.get(row, "").startswith("refuted")]
         if refuted:
             steps = min(sum(map(int, c.split(" ")[1].split("+"))) if " " in c else 0 for c in refuted)

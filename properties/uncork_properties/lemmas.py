@@ -22,7 +22,6 @@ from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_CORK, IN_POST
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
-from uncork_nvme.steps.posting import post_sequence
 
 UNDER_CQ_LOCK = (*IN_CORK, *IN_POST)
 UNDER_SQ_LOCK = ("fetch", "arm", "reread", *IN_CORK)
@@ -161,7 +160,7 @@ def _unused(who: str, at: Expr) -> Iterator[Lemma]:
 
 def _before_armed(m: Machine) -> tuple[str, ...]:
     """The positions of a poster that has written its CQE, but not yet CQ EventIdx."""
-    sequence = post_sequence(m)
+    sequence = m.parts.post.stages(m)
     return tuple(sequence[: sequence.index("post arm") + 1]) if "post arm" in sequence else ()
 
 

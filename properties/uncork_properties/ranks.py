@@ -10,9 +10,8 @@ from uncork.core.property import NotForever
 from uncork.core.system import System, say
 from uncork_nvme.anysize import AnySize, AnySQ
 from uncork_nvme.choices import YES
+from uncork_nvme.parts.guest import looks
 from uncork_nvme.state.actors import IN_POST
-from uncork_nvme.steps.guest import looks
-from uncork_nvme.steps.posting import post_sequence
 
 from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed
 
@@ -89,7 +88,7 @@ def _idle(m: AnySize, q: AnySQ) -> Expr:
 
 def _way(q: AnySQ) -> Expr:
     places = {"remit": 1, "fetch": 2, "cork recheck": 3, "cork arm": 4, "reserve": 5}
-    woken = len(q.workers) if q.choices.notify == "spent" else 1
+    woken = len(q.workers) if q.parts.choices.notify == "spent" else 1
     notified = [_times(10, q.wakeups), _times(10 * woken + 1, _called(q))]
     return total([*notified, *(_weighed(w.at, places) for w in q.workers)])
 
@@ -182,7 +181,7 @@ def _held(m: AnySize, q: AnySQ) -> Expr:
 
 def _posting(m: AnySize, q: AnySQ) -> list[Expr]:
     """The number of steps left for an SQ's posters."""
-    stages = post_sequence(m)
+    stages = m.parts.post.stages(m)
     return [_times(len(stages) - k, q.at(stage)) for k, stage in enumerate(stages)]
 
 

@@ -60,7 +60,11 @@ class Asked:
         if not self.files:
             return named
         if not any(own_files(each.policy) for each in named):
-            raise click.UsageError("FILE needs policies of your own: --policy path/to/file.py:function, or --expect")
+            raise click.UsageError(
+                f"{', '.join(self.files)} is read as FILE, which needs policies of your own: --policy "
+                "path/to/file.py:function, or --expect. Several values of an option are joined by commas: "
+                "--policy tail,head"
+            )
         changed = {Path(file).resolve() for file in self.files}
         if self.expect and Path(self.expect).resolve() in changed:
             return named
@@ -106,7 +110,8 @@ def once(asked: Asked) -> int:
     if asked.files and not named:
         click.echo(f"nothing to check: no policy is of {', '.join(asked.files)}", err=True)
     instances, left_out = selection.fitting(named)
-    _compared(rows, instances, known)
+    if asked.expect is not None:
+        _compared(rows, instances, known)
     notes = idle.told(asked.filters, instances)
     for reason in [*(f"not checked: {each}" for each in left_out), *notes]:
         click.echo(reason, err=True)

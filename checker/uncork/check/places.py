@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import functools
 import inspect
 from pathlib import Path
 
-from uncork_nvme import catalogue
+from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.device import Composed
 from uncork_nvme.instance import Instance, find_policy
 from uncork_nvme.own import Own
 from uncork_nvme.policies import POLICIES
-from uncork_nvme.steps import guest
 
 from uncork.core.trace import Trace
 from uncork.render.ci.results import Place
@@ -29,24 +27,18 @@ def of_policy(name: str) -> Place | None:
 
 
 def of_device(name: str) -> Place:
-    """Returns the place of a device's entry in the catalogue."""
-    return _entry("Device", name)
+    """Returns the place where a device is declared."""
+    return _declared("device", DEVICES[name])
 
 
 def of_guest(name: str) -> Place:
-    """Returns the place of a guest's entry in the catalogue."""
-    return _entry("Guest", name)
+    """Returns the place where a guest is declared."""
+    return _declared("guest", GUESTS[name])
 
 
-@functools.cache
-def _entry(kind: str, name: str) -> Place:
-    file = Path(inspect.getfile(catalogue))
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == kind and node.args:
-            first = node.args[0]
-            if isinstance(first, ast.Constant) and first.value == name:
-                return Place(file.resolve(), node.lineno, f"{kind.lower()} {name}")
-    return Place(file.resolve(), 1, f"{kind.lower()} {name}")
+def _declared(kind: str, found: Composed) -> Place:
+    file, line = found.place
+    return Place(Path(file).resolve(), line, f"{kind} {found.name}")
 
 
 def of_instance(instance: Instance) -> tuple[Place, list[Place]]:
@@ -60,7 +52,7 @@ def of_instance(instance: Instance) -> tuple[Place, list[Place]]:
 def of_steps(instance: Instance, trace: Trace) -> list[Place]:
     """Returns what decides each step of a run: the policy if the step writes CQ EventIdx, else guest or device."""
     device, policy = of_device(instance.device), of_policy(instance.policy)
-    by_guest = {action.name for action in guest.actions(instance.machine)}
+    by_guest = {action.name for action in instance.machine.parts.guest.steps(instance.machine)}
     event = f"{instance.machine.cq.name}.event"
     return [
         of_guest(instance.guest)

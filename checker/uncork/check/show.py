@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from uncork_nvme.catalogue import POLLS
 from uncork_nvme.choices import YES
 from uncork_nvme.instance import Instance
+from uncork_nvme.shape import Shape
 from uncork_properties.expected import Expected, cell, word
 
+from uncork.core.verdict import Open
 from uncork.decide.exits import Exit
 from uncork.decide.gate import Finding, judge, worst
 from uncork.decide.one import Checked
@@ -49,15 +51,17 @@ class Report:
     def show(self, found: Sequence[Checked], *, quiet: bool, interrupted: bool) -> None:
         """Prints the table (unless `quiet`) and, on standard error, the unexpected verdicts."""
         findings = [finding for checked in found for finding in self.findings(checked, interrupted=interrupted)]
-        if self.asked and not quiet:
+        if found and not quiet:
             to = text.Page()
-            to.show(self._full(found) if len(self.asked) <= _FEW else self._matrix(found))
+            for made in self._tables(to, found):
+                to.show(made)
             self._sum_up(to, found, findings)
         errors = text.Page(stderr=True)
         self._complain(errors, findings)
         if interrupted:
+            cut = sum(any(isinstance(row.verdict, Open) for row in checked.rows) for checked in found)
             left = len(self.asked) - len(found)
-            errors.say(f"interrupted: {left} of {len(self.asked)} instances were not checked")
+            errors.say(f"interrupted: of {len(self.asked)} instances {left} were not checked, {cut} only in part")
 
     def findings(self, checked: Checked, *, interrupted: bool) -> list[Finding]:
         """Returns the unexpected verdicts of an instance, except those that an interruption left open."""
@@ -70,6 +74,16 @@ class Report:
         if known is None:
             return None
         return known[1] if self.exact else known[1].by_verdict
+
+    def _tables(self, to: text.Page, found: Sequence[Checked]) -> list[text.Table]:
+        if len(self.asked) <= _FEW:
+            return [self._full(found)]
+        shapes = list(dict.fromkeys(instance.shape for instance in self.asked))
+        whole = self._matrix(found, shapes)
+        if to.fits(whole):
+            return [whole]
+        numbers = dict.fromkeys(shape.sqs for shape in shapes)
+        return [self._matrix(found, [shape for shape in shapes if shape.sqs == sqs]) for sqs in numbers]
 
     def _full(self, found: Sequence[Checked]) -> text.Table:
         rows = []
@@ -88,11 +102,13 @@ class Report:
                 )
         return text.table(None, ["instance", "property", "verdict", "states", "depth", "time"], rows, numbers=(3, 4, 5))
 
-    def _matrix(self, found: Sequence[Checked]) -> text.Table:
-        shapes = list(dict.fromkeys(str(instance.shape) for instance in self.asked))
+    def _matrix(self, found: Sequence[Checked], of: Sequence[Shape]) -> text.Table:
+        shapes = list(map(str, of))
         lines: dict[tuple[str, ...], dict[str, str]] = {}
         for checked in found:
             instance = checked.instance
+            if instance.shape not in of:
+                continue
             cells = {row.property: cell(row.verdict.word, *row.verdict.steps) for row in checked.rows}
             mark = "" if not judge(checked, self.expectation(checked)) else "!"
             key = (instance.device, instance.guest, instance.policy)
@@ -117,7 +133,7 @@ class Report:
 
     def summary(self, found: Sequence[Checked], findings: Sequence[Finding]) -> str:
         """Returns a summary of one or two sentences."""
-        if not self.asked:
+        if not found:
             return "Nothing was checked."
         verdicts = [row.verdict.word for checked in found for row in checked.rows]
         counts = ", ".join(f"{verdicts.count(w)} {w}" for w in ("proved", "refuted", "open") if w in verdicts)

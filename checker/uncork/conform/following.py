@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from uncork_nvme.instance import Instance
 from uncork_nvme.state.machine import Machine
-from uncork_nvme.steps import guest
 
 from uncork.core.expr import Expr
 from uncork.core.observed import Event
@@ -58,7 +57,7 @@ class Model:
         shows |= {CQ_EVENT: own, "CQEs": machine.cq.slots}
         if overlay is not None:
             shows[LAID_OVER] = machine.cq.event
-        seen = {action.name for action in guest.actions(machine)}
+        seen = {action.name for action in machine.parts.guest.steps(machine)}
         self.system, self._seen = system, seen
         unseen = {action.name: action.family for action in system.actions if action.name not in seen}
         self._rest = frozenset(unseen)

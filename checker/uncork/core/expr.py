@@ -59,6 +59,14 @@ class Expr:
     def __rsub__(self, other: int) -> Expr:
         return _number(other, "-") - self
 
+    def _refused(self, other: object) -> NoReturn:
+        raise SlipError(
+            f"{text(self)} can be added, subtracted and compared; nothing else. Only plain numbers, such as cq.size, "
+            "can be multiplied and divided (with //)"
+        )
+
+    __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _refused
+
     # -- comparison ------------------------------------------------------------------------------------------------
     def __eq__(self, other: object) -> Expr:  # type: ignore[override]  # builds a node, as in every such language
         right = lift(other, self.sort)

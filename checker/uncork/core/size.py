@@ -111,7 +111,10 @@ class Size:
         return not self < other
 
     def _refused(self, other: object) -> Any:
-        raise SlipError(f"{self} stands for every size, and can be added, subtracted and compared; nothing else")
+        raise SlipError(
+            f"{self} stands for every size, and can be added, subtracted and compared; nothing else. A policy that "
+            "divides or multiplies it can only be checked at stated sizes (uncork check)"
+        )
 
     __mul__ = __rmul__ = __floordiv__ = __rfloordiv__ = __truediv__ = __mod__ = __pow__ = _refused
 

@@ -19,7 +19,7 @@ _SOUGHT = 60_000_000
 """Effort for finding a run that another engine has found: some ten seconds."""
 _DOUBTED = 2_000_000
 """Effort for a run that another engine excludes: half a second."""
-_SHOWN = 7_000_000
+_PROVING = 7_000_000
 """Effort for a proof: two or three seconds; the lemmas take a third of the effort where there are several SQs."""
 
 
@@ -74,7 +74,7 @@ def _compared(instance: Instance, outcome: Outcome, report: Callable[[Progress],
     ask("sweeps", rest, lambda some: bmc.check(system, some, report=report, effort=_DOUBTED))
     ask("single steps", to_states, lambda some: bmc.check(system, some, report=report, shortest=True, effort=_DOUBTED))
     known = [*lemmas(instance.machine)]
-    ask("induction", safety, lambda some: induction.check(system, some, report=report, lemmas=known, effort=_SHOWN))
+    ask("induction", safety, lambda some: induction.check(system, some, report=report, lemmas=known, effort=_PROVING))
     decided = [next((v for v in each.values() if not isinstance(v, Open)), each["explicit"]) for each in found]
     asked = [prop for prop, _ in outcome.verdicts]
     merged = replace(outcome, verdicts=tuple(zip(asked, decided, strict=True)))

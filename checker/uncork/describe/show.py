@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS, Device, Guest
+from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS
 from uncork_nvme.choices import describe
+from uncork_nvme.device import Device, Guest
 from uncork_nvme.formulas import is_formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 from uncork_nvme.museum import BUGS, Bug

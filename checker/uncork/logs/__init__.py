@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uncork_nvme.choices import MAX_SIZE, Choice
+from uncork_nvme.observe import EVENTS, FAMILIES, LOOK
 from uncork_nvme.state.actors import Storing
 from uncork_nvme.state.queues import SQ
 
-from uncork.core.sorts import Value
+from uncork.core.sorts import Value, did_you_mean
 from uncork.core.system import Action
 
 
@@ -82,6 +83,16 @@ def count(line: int, name: str, value: Any, most: int = MAX_SIZE) -> int:
     if type(value) is not int or not 1 <= value <= most:
         raise LogError(line, f"{name!r} has to be a whole number from 1 to {most}, not {value!r:.60}")
     return value
+
+
+_EVENTS = (*EVENTS, *FAMILIES, LOOK)
+
+
+def known(line: int, event: str) -> None:
+    """Raises `LogError` if no event of the model has this name."""
+    if event not in _EVENTS:
+        near = did_you_mean(event, _EVENTS) if len(event) < 40 else ""
+        raise LogError(line, f"there is no event {event!r}{near}")
 
 
 def numbered(lines: Iterator[str]) -> Iterator[tuple[int, str]]:

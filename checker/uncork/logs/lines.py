@@ -10,11 +10,11 @@ from typing import Any
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.choices import MAX_SIZE, ChoiceError, parse
 from uncork_nvme.instance import InstanceError, find_policy, from_name, look_up
-from uncork_nvme.observe import EVENTS, FAMILIES, LOOK
+from uncork_nvme.observe import LOOK
 
 from uncork.core import jsontext
 from uncork.core.sorts import Value, did_you_mean
-from uncork.logs import MOST, Header, Log, LogError, Seen, count, numbered
+from uncork.logs import MOST, Header, Log, LogError, Seen, count, known, numbered
 
 VERSION = "uncork 1"
 """The value of `log` in the header: the version of the format."""
@@ -30,7 +30,6 @@ _EVENT = {"event": str, "sq": int, "worker": int, "actor": str, "note": str, "st
 _END = {"end": str, "from": int, "step": int, "note": str}
 ENDS = ("stuck", "stops", "repeats")
 """The values of `end` in a schedule: how its run ends."""
-_KNOWN = (*EVENTS, *FAMILIES, LOOK)
 
 
 def read(lines: Iterator[str]) -> Log:
@@ -84,7 +83,7 @@ def _header(number: int, told: Mapping[str, Any]) -> Header:
     for event in always:
         if not isinstance(event, str):
             raise LogError(number, "'always' has to be a list of strings")
-        _known(number, event)
+        known(number, event)
     try:
         if "device" in told:
             look_up(DEVICES, told["device"], "device")
@@ -107,15 +106,6 @@ def _header(number: int, told: Mapping[str, Any]) -> Header:
 _OF_INSTANCE = ("device", "guest", "policy", "sqs", "sq_size", "cq_size")
 
 
-def _known(number: int, event: str) -> None:
-    if event not in _KNOWN:
-        raise LogError(number, f"there is no event {event!r}{_near(event)}")
-
-
-def _near(event: str) -> str:
-    return did_you_mean(event, _KNOWN) if len(event) < 40 else ""
-
-
 def _end(number: int, told: Mapping[str, Any]) -> bool:
     """Returns whether a line is the end of a schedule. Raises `LogError` for a malformed end."""
     _typed(number, told, _END)
@@ -131,7 +121,6 @@ def _seen(number: int, told: Mapping[str, Any]) -> Iterator[Seen]:
     if "event" not in told:
         raise LogError(number, "no 'event'")
     _typed(number, told, _EVENT)
-    _known(number, told["event"])
     saw = {name: _value(number, name, value) for name, value in told.items() if name not in _EVENT}
     if before := told.get("before"):
         yield Seen(number, LOOK, saw={name: _value(number, name, value) for name, value in before.items()})

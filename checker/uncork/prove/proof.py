@@ -31,7 +31,7 @@ SMALL = 3_000_000
 
 def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list[Property]]:
     """Returns the proof argument for a design (one SQ or several), and the design's properties."""
-    machine = AnySize(design.at(1, 2, 2).choices, find_policy(design.policy), several=several, least=least)
+    machine = AnySize(design.at(1, 2, 2).assembled, find_policy(design.policy), several=several, least=least)
     found = system(design.name, machine)
     return argument(machine, found), properties(machine, found)
 

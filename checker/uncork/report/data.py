@@ -9,8 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS, Device, Guest
+from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS
 from uncork_nvme.choices import YES
+from uncork_nvme.device import Device, Guest
 from uncork_nvme.instance import Instance, find_policy, from_name
 from uncork_nvme.museum import BUGS, Bug
 from uncork_properties import expected

@@ -24,7 +24,7 @@ _SHOWN = 10
 
 
 def kind(known: Known, rows: Sequence[str]) -> str:
-    """Returns UNSAFE, HANGS, starves, live, open, or not yet searched."""
+    """Returns UNSAFE, HANGS, starves, fails, live, open, or not yet searched."""
     if not known.verdicts:
         return _LATER
     cells = {row: _cell(known.verdicts[row]) if row in known.verdicts else "open" for row in rows}
@@ -42,7 +42,8 @@ def table(known: Sequence[Known], rows: Sequence[str]) -> text.Table:
         groups.setdefault((each.instance.device, each.instance.policy), []).append((kind(each, rows), each))
     seen = {name for group in groups.values() for name, _ in group}
     always = {"live", "HANGS", "starves", "open"}
-    kinds = [name for name in ("UNSAFE", "live", "HANGS", "starves", "open", _LATER) if name in seen | always]
+    names = ("UNSAFE", "live", "HANGS", "starves", "fails", "open", _LATER)
+    kinds = [name for name in names if name in seen | always]
     lines, before = [], ""
     for (device, policy), group in groups.items():
         if device != before:

@@ -17,7 +17,7 @@ from uncork.core.trace import Trace
 from uncork.engines import Tick, Watch, unwatched
 from uncork.engines.follow import Follower, TooManyStates
 from uncork.engines.python import Ahead, Aim, Plain, predicate, successors
-from uncork.logs import Log, LogError, Seen, parts
+from uncork.logs import Log, LogError, Seen, known, parts
 
 FEW = 16
 """Up to this queue size, guest moves by any number of entries are tried."""
@@ -87,7 +87,8 @@ class Reader:
         return frozenset(action.name for action in self.system.actions if action.family not in shown)
 
     def check(self, seen: Seen) -> None:
-        """Raises `LogError` for an SQ, worker, name or value that the machine does not have."""
+        """Raises `LogError` for an event, SQ, worker, name or value that the machine does not have."""
+        known(seen.line, seen.event)
         if seen.sq is not None and not 0 <= seen.sq < len(self.machine.sqs):
             raise LogError(seen.line, f"there is no SQ {seen.sq}: there are {len(self.machine.sqs)}, from 0")
         workers = self.machine.choices.workers

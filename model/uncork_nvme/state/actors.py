@@ -52,7 +52,7 @@ class Thread(Storing, Record):
 
 
 IN_POP = (*IN_CORK, "fetch", "arm", "reread", "remit")
-"""The positions of a worker in a pop, after its first step."""
+"""The positions of a worker in a pop, after its first step; parts may add some (`Part.places`)."""
 
 PLACES = ("asleep", "reserve", *IN_POP, "run", *IN_POST)
 """All positions of a worker."""
@@ -64,11 +64,12 @@ class Worker(Thread):
     after = "sleeps"
     """The text for a worker that has nothing more to do for its SQ."""
 
-    def __init__(self, sq: str, number: int, of: int, **more: Declared) -> None:
+    def __init__(self, sq: str, number: int, of: int, places: Sequence[str] = (), **more: Declared) -> None:
         self.number = number if of > 1 else None
         self.label = f"worker {number}" if of > 1 else ""
+        self.pops = (*IN_POP, *places)
         name = f"{sq}.worker{number if of > 1 else ''}"
-        super().__init__(name, at=var(Enum(PLACES), "what the worker does next"), **more)
+        super().__init__(name, at=var(Enum((*PLACES, *places)), "what the worker does next"), **more)
 
     @property
     def asleep(self) -> Expr:
@@ -78,7 +79,7 @@ class Worker(Thread):
     @property
     def in_pop(self) -> Expr:
         """Whether the worker is in a pop; a notification of its SQ waits for the end of the pop."""
-        return self.at.among(*IN_POP)
+        return self.at.among(*self.pops)
 
     def wakes(self) -> Updates:
         """The worker answers a notification: goes to look at its SQ."""
@@ -96,9 +97,9 @@ class Worker(Thread):
 class Registered(Worker):
     """A worker that notifications find by a bit, which it sets when it falls asleep; at first all workers sleep."""
 
-    def __init__(self, sq: str, number: int, of: int) -> None:
+    def __init__(self, sq: str, number: int, of: int, places: Sequence[str] = ()) -> None:
         super().__init__(
-            *(sq, number, of),
+            *(sq, number, of, places),
             idle=var(Bool(), "its bit is set: a notification finds it asleep", True),
             woken=var(Bool(), "it was woken, and has not looked since"),
         )
@@ -120,13 +121,14 @@ class Registered(Worker):
 class Shared(Record):
     """A device worker that serves every SQ in turn, and sleeps after a whole round without an entry."""
 
-    def __init__(self, number: int, of: int, sqs: Sequence[str]) -> None:
+    def __init__(self, number: int, of: int, sqs: Sequence[str], places: Sequence[str] = ()) -> None:
         self.number = number if of > 1 else None
+        self.pops = (*IN_POP, *places)
         self.label = f"worker {number}" if of > 1 else ""
         self.sqs = sqs
         super().__init__(
             f"worker{number if of > 1 else ''}",
-            at=var(Enum(PLACES), "what the worker does next"),
+            at=var(Enum((*PLACES, *places)), "what the worker does next"),
             on=var(Enum(tuple(sqs)), "the SQ that the worker looks at, works for, or looks at next"),
             left=var(Range(1, len(sqs)), "how many SQs the worker looks at, from `on` on, before it sleeps", len(sqs)),
         )
@@ -139,7 +141,7 @@ class Visit(Storing):
 
     def __init__(self, worker: Shared, number: int) -> None:
         self.worker, self.name, self.label, self.number = worker, worker.name, worker.label, worker.number
-        self._every = len(worker.sqs)
+        self._every, self.pops = len(worker.sqs), worker.pops
         self._here, self._next = worker.sqs[number], worker.sqs[(number + 1) % self._every]
         self.at = ite(worker.on == self._here, worker.at, "asleep")
 
@@ -151,7 +153,7 @@ class Visit(Storing):
     @property
     def in_pop(self) -> Expr:
         """Whether the worker is between SQs or in a pop; a notification waits, as its bit may be set already."""
-        return self.worker.at.among(*IN_POP) | (self.worker.at == "reserve") & (self.worker.left < self._every)
+        return self.worker.at.among(*self.pops) | (self.worker.at == "reserve") & (self.worker.left < self._every)
 
     def __call__(self, *, at: str) -> Updates:
         """The update of what the worker does next for this SQ."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
-from uncork.core.expr import Expr, all_of, boolean, count, ite, maximum, minimum
+from uncork.core.expr import Expr, all_of, boolean, count, ite, minimum
 from uncork.core.frozen import frozen
 from uncork.core.system import Updates
 
 from uncork_nvme.state.queues import SQ
+
+Site = Literal["doorbell", "post", "reserve", "remit", "release"]
+"""Where the device may notice room: at a CQ doorbell; as it reads the CQ shadow head after a post, or before it takes a
+permit; as a permit comes back from a look that found nothing; or as one comes back from a deleted SQ."""
 
 
 @frozen
@@ -31,7 +36,7 @@ class Kick:
     @property
     def hands_over(self) -> bool:
         """Whether the kick gives each woken SQ its permit."""
-        return self.site and self.sqs[0].choices.kick_size == "hand-over"
+        return self.site and self.sqs[0].parts.kicks.hands_over
 
     def possible(self, room: Expr) -> Expr:
         """Whether this kick may happen with `room` permits available after the step."""
@@ -44,6 +49,14 @@ class Kick:
     def rest(self, room: Expr) -> Expr:
         """The permits available after the kick, of `room` before it."""
         return room - len(self.chosen) if self.hands_over and self.chosen else room
+
+    def leaves(self, q: SQ, freed: Expr) -> Expr:
+        """Whether one of the permits that were just freed is left for the SQ that found them."""
+        return ~q.corked & (freed > waiting(self.sqs)) if self.hands_over else freed > 0
+
+    def leaves_some(self, room: int) -> bool:
+        """Whether `room` permits can be more than the kick hands over."""
+        return not self.hands_over or len(self.chosen or ()) < room
 
     def updates(self, also: SQ | None = None, joins: SQ | None = None) -> list[Updates]:
         """The updates of all SQs; `also` is notified whether corked or not, `joins` becomes corked.
@@ -75,33 +88,5 @@ def waiting(sqs: Sequence[SQ]) -> Expr:
 
 
 def notified(q: SQ, condition: Expr) -> Updates:
-    """Notifies an SQ's workers if the condition holds: in this step, or in a later one (`device.deliver`)."""
-    return q(called=q.called | condition) if q.has("called") else delivered(q, condition)
-
-
-def delivered(q: SQ, condition: Expr) -> Updates:
-    """A notification reaches an SQ's workers if the condition holds.
-
-    The notification wakes as many workers as the device knows entries. If the device knows none: one worker, or with
-    notify=spent all. With notify=spent only sleeping workers wake; with notify=kept the next worker that falls asleep
-    answers.
-    """
-    if q.registered:
-        return _by_bits(q)
-    spent = q.choices.notify == "spent"
-    if len(q.workers) == 1:
-        return q(wakeups=ite(condition & q.asleep if spent else condition, 1, q.wakeups))
-    known = q.tail - q.head
-    more = ite(known == 0, len(q.workers), known) if spent else maximum(known, 1)
-    most = count(worker.asleep for worker in q.workers) if spent else len(q.workers)
-    return q(wakeups=ite(condition, minimum(q.wakeups + more, most), q.wakeups))
-
-
-def _by_bits(q: SQ) -> Updates:
-    """Takes all bits at once, and wakes as many workers as there are entries; the other bits are lost."""
-    known, before, changed = q.tail - q.head, list[Expr](), Updates()
-    for worker in q.registered:
-        chosen = worker.idle & ((known == 0) | (count(before) < known))
-        before.append(worker.idle)
-        changed |= worker(idle=False, woken=worker.woken | chosen)
-    return changed
+    """Notifies an SQ's workers if the condition holds: in this step, or in a later one (`crew.deliver`)."""
+    return q(called=q.called | condition) if q.has("called") else q.parts.crew.delivered(q, condition)

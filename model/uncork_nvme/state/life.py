@@ -6,17 +6,18 @@ from uncork.core.expr import Expr, boolean
 from uncork.core.sorts import Bool, Nat
 from uncork.core.system import Record, var
 
-from uncork_nvme.choices import Choices
+from uncork_nvme.choices import LifeChoices
 
 
 class Life(Record):
     """The events that may still happen, and whether the device runs and has a doorbell buffer.
 
     For each chosen event a variable counts how often the event may still happen. Without events there are no variables.
+    `keeps`: whether the device still reads the old pages after a reset.
     """
 
-    def __init__(self, choices: Choices) -> None:
-        self.choices, self.events = choices, choices.happening
+    def __init__(self, choices: LifeChoices, *, old_pages: bool) -> None:
+        self.events, self.keeps, self.clears = choices.happening, old_pages, choices.words == "clear"
         left = {event: var(Nat(n), "how often this may still happen", n) for event, n in sorted(self.events.items())}
         at_first = not self.events["config"] or self.events["reset"] + self.events["restart"] > 0
         buffered = var(Bool(), "the guest has configured its doorbell buffer", at_first)
@@ -37,11 +38,6 @@ class Life(Record):
     def awake(self) -> Expr:
         """Whether the device is not paused."""
         return self.running if self.events["pause"] else boolean(True)
-
-    @property
-    def keeps(self) -> bool:
-        """Whether the device still reads the old pages after a reset."""
-        return self.choices.doorbell_buffer == "on" and self.events["reset"] > 0 and self.choices.on_reset == "keep"
 
     @property
     def blind(self) -> Expr:

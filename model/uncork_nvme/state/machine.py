@@ -4,46 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from itertools import combinations
+from typing import TYPE_CHECKING
 
-from uncork.core.expr import Expr, any_of, boolean, count, total
+from uncork.core.expr import Expr, any_of, count, total
 from uncork.core.system import Action, Record, Remembers, RingPicture, Updates
 
-from uncork_nvme.choices import YES, Choices
 from uncork_nvme.policies import Policy
-from uncork_nvme.state.actors import IN_POP, Poster, Shared
-from uncork_nvme.state.kicks import Kick, waiting
-from uncork_nvme.state.life import Life
+from uncork_nvme.state.kicks import Kick, Site, waiting
 from uncork_nvme.state.memory import Buffer
 from uncork_nvme.state.queues import CQ, SQ
 
-
-def _outside(choices: Choices, policy: Policy, size: int) -> bool:
-    """Whether the device keeps CQ EventIdx at a value that no index has."""
-    return choices.event_outside != "none" and not policy.writes(size)
+if TYPE_CHECKING:  # the parts stand above the machine that they are parts of
+    from uncork_nvme.assembly import Parts
 
 
 class Machine(Remembers):
-    """One CQ and its SQs, under given choices and a policy."""
+    """One CQ and its SQs, made of parts, under a policy."""
 
-    def __init__(self, choices: Choices, policy: Policy, sqs: int, sq_size: int, cq_size: int) -> None:
-        self.choices, self._policy, self._looked = choices, policy, 0
+    def __init__(self, parts: Parts, policy: Policy, sqs: int, sq_size: int, cq_size: int) -> None:
+        self.parts, self.choices, self._policy, self._looked = parts, parts.choices, policy, 0
         self._steps: dict[str, Action] = {}
-        self.life = Life(choices)
-        first = sqs - max(0, choices.happening["create"] - choices.happening["delete"])
+        self.life = parts.life.record()
         labels = [f"SQ{number}" for number in range(sqs)]
-        crew = choices.workers if choices.serve == "all" else 0
-        self.crew = [Shared(number, crew, labels) for number in range(crew)]
+        self.crew = parts.crew.shared(labels)
         self.sqs = [
-            SQ(number, sq_size, cq_size, self.life, of=sqs, live=number < first, crew=self.crew)
+            SQ(number, sq_size, cq_size, parts, self.life, of=sqs, live=number < parts.life.first(sqs), crew=self.crew)
             for number in range(sqs)
         ]
-        self.cq = CQ(cq_size, self.sqs, self.life, outside=_outside(choices, policy, cq_size))
-        self.poster = Poster(self.cq) if choices.cq_full == "queue" else None
+        self.cq = CQ(cq_size, self.sqs, parts, self.life, outside=parts.post.outside(policy, cq_size))
+        self.poster = parts.admission.poster(self.cq)
 
     def under(self, policy: Policy) -> Machine | None:
         """This machine under another policy, sharing steps that do not depend on it; None if the state would differ."""
-        if self.cq.outside != _outside(self.choices, policy, self.cq.size):
+        if self.cq.outside != self.parts.post.outside(policy, self.cq.size):
             return None
         found = copy(self)
         found._policy = policy
@@ -72,26 +65,21 @@ class Machine(Remembers):
 
     def batches(self, q: SQ) -> Iterable[int | Expr]:
         """The numbers of entries that one move of the SQ shadow tail may publish."""
-        return range(1, min(self.choices.submit_batch, q.capacity) + 1)
+        return range(1, min(self.parts.guest.batch, q.capacity) + 1)
 
     @property
     def buffered(self) -> bool:
         """Whether the doorbell buffer is on."""
-        return self.choices.doorbell_buffer == "on"
-
-    @property
-    def kicks_on_doorbell(self) -> bool:
-        """Whether a kick follows a CQ doorbell; with cq_full=queue looks at SQs follow instead (`posting`)."""
-        return self.choices.kick_on_doorbell == YES and self.poster is None
+        return self.parts.guest.buffered
 
     def looking(self, q: SQ) -> Expr:
         """Whether a worker of this SQ is in a pop."""
-        return any_of(w.at.among(*IN_POP) for w in q.workers)
+        return any_of(w.at.among(*w.pops) for w in q.workers)
 
     @property
     def permit(self) -> int:
         """The number of CQ slots set aside when a command is taken: 1 or 0."""
-        return 1 if self.choices.cq_full == "permits" else 0
+        return self.parts.admission.permit
 
     @property
     def records(self) -> list[Record]:
@@ -106,10 +94,6 @@ class Machine(Remembers):
         posters = [self.poster.buffer] if self.poster else []
         threads = [thread.buffer for thread in self.cq.threads]
         return [*(q.buffer for q in self.sqs), self.cq.buffer, *threads, *posters]
-
-    def fence(self, name: str, buffer: Buffer) -> Expr:
-        """Whether a thread may go on to a load after the fence of that choice; always if the fence is left out."""
-        return buffer.drained if self.choices.items()[name] == YES else boolean(True)
 
     def polls(self) -> list[Updates]:
         """The guest's consumer polls again after its publish; without early free, its consumed slots are free now."""
@@ -145,20 +129,9 @@ class Machine(Remembers):
         """The number of threads of all SQs at one of these positions."""
         return total(q.at(*places) for q in self.sqs)
 
-    def kicks(self, site: str) -> Iterator[Kick]:
-        """The kicks that may happen at a site, which is the name of a choice.
-
-        A site that does not kick has one empty kick.
-        """
-        if self.choices.items()[site] != YES:
-            yield Kick(tuple(self.sqs), (), site=False)
-        elif self.choices.kick_size == "all":
-            yield Kick(tuple(self.sqs), None)
-        else:
-            most = min(len(self.sqs), self.cq.capacity) if self.choices.kick_size == "hand-over" else len(self.sqs)
-            for size in range(most + 1):
-                for chosen in combinations(self.sqs, size):
-                    yield Kick(tuple(self.sqs), chosen)
+    def kicks(self, site: Site) -> Iterator[Kick]:
+        """The kicks that may happen where room is noticed. A site that does not kick has one empty kick."""
+        yield from self.parts.kicks.at(site, self.sqs, self.cq.capacity)
 
     def pictures(self) -> tuple[RingPicture, ...]:
         """The pictures of the rings, with their indices."""

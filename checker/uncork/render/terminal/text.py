@@ -22,7 +22,7 @@ __all__ = ["Page", "Table", "console", "show_run", "show_trace", "table", "trace
 _STYLES = {
     **dict.fromkeys(("HANGS", "UNSAFE", "refuted"), "red"),
     **dict.fromkeys(("live", "proved"), "green"),
-    "starves": "yellow",
+    **dict.fromkeys(("starves", "fails"), "yellow"),
     "open": "magenta",
 }
 
@@ -42,6 +42,11 @@ class Page:
     def say(self, words: str = "", style: str = "", *, whole: bool = False) -> None:
         """Prints a paragraph."""
         self._to.print(Text(words, style), soft_wrap=whole)
+
+    def fits(self, made: Table) -> bool:
+        """Returns whether no cell of a table has to be wrapped."""
+        unbound = self._to.options.update(max_width=10_000)
+        return self._to.measure(made, options=unbound).maximum <= self._to.width
 
     def show(self, made: Table) -> None:
         """Prints a table."""

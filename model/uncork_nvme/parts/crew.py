@@ -1,0 +1,248 @@
+"""The crew: the workers, and what a notification does to them.
+
+A step with several outcomes, by the value that it reads or the SQs that it wakes, is several actions. Fairness is owed
+to the step (`of`), not to each outcome: a fair run may read the unlucky value every time.
+
+Under x86-TSO, taking a lock is a locked instruction: it waits until the thread's stores are in memory. Releasing a lock
+is a plain store. The model counts the lock as free when the stores to the guarded words are visible; a later release
+would only mean that the lock is taken later. So after a release only stores to words that the lock does not guard may
+still wait. A notification is not counted as a fence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from uncork.core.expr import Expr, any_of, boolean, count, ite, maximum, minimum
+from uncork.core.sorts import Bool, Nat
+from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
+
+from uncork_nvme.choices import NO, YES, ChoiceError, CrewChoices
+from uncork_nvme.parts.part import Part
+from uncork_nvme.state.actors import Registered, Serving, Shared, Visit, Worker
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import SQ
+
+
+class Kept(Part):
+    """Workers of one SQ each, or of all SQs. A notification that finds none asleep is kept until one is about to sleep.
+
+    It wakes as many workers as the device knows entries; if it knows none, one.
+    """
+
+    slot = "crew"
+    chooser = "notify"
+    named = ("kept",)
+    chosen: CrewChoices
+
+    def check(self) -> None:
+        """Refuses workers that serve every SQ, where that is not described."""
+        if self.chosen.serve != "all":
+            return
+        for name, value, instead in (("threads", "one", "many"), ("poll", YES, NO), ("sq_read", "wake", "each")):
+            if self.parts.values[name] == value:
+                raise ChoiceError(f"serve=all does not go with {name}={value}: set {name}={instead}, or serve=own")
+        if self.parts.life.happening:
+            raise ChoiceError("serve=all is not described for queues that come and go: set events=none, or serve=own")
+
+    @property
+    def of_each(self) -> int:
+        """The number of workers of each SQ, or of all workers if they serve every SQ."""
+        return self.chosen.workers
+
+    @property
+    def several(self) -> bool:
+        """Whether the threads of the device run concurrently."""
+        return self.chosen.threads == "many"
+
+    def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
+        """Notifications; with several workers, whether one is in a pop."""
+        popping = {"popping": var(Bool(), "a worker is in a pop; the other workers of the SQ wait")}
+        return {
+            **(popping if self.chosen.workers > 1 else {}),
+            "wakeups": var(Nat(self.chosen.workers), "notifications that no worker has answered yet"),
+        }
+
+    def shared(self, sqs: Sequence[str]) -> list[Shared]:
+        """The workers that serve every SQ; none if each SQ has its own."""
+        number = self.chosen.workers if self.chosen.serve == "all" else 0
+        return [Shared(each, number, sqs, self.parts.places) for each in range(number)]
+
+    def workers(self, name: str, number: int, shared: Sequence[Shared]) -> Sequence[Serving]:
+        """The workers of an SQ, which has this name and number."""
+        if self.chosen.serve == "all":
+            return [Visit(worker, number) for worker in shared]
+        return [self.worker(name, each) for each in range(self.chosen.workers)]
+
+    def worker(self, name: str, number: int) -> Worker:
+        """One worker of an SQ."""
+        return Worker(name, number, self.chosen.workers, self.parts.places)
+
+    # -- steps ---------------------------------------------------------------------------------------------------------
+    def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
+        """How a worker comes to look at its SQ."""
+        yield poll(m, q, w) if self.chosen.poll == YES else wake(m, q, w)
+
+    def may_look(self, m: Machine, q: SQ, w: Serving) -> Expr:
+        """Whether a worker may begin to look at its SQ, as far as the SQ goes."""
+        return (w.at == "reserve") & q.exists & q.free_to_pop & q.unlocked & m.life.awake
+
+    def may_reserve(self, m: Machine, q: SQ, w: Serving) -> Expr:
+        """Whether a worker may look at its SQ and at the CQ."""
+        may = self.lets(q, self.may_look(m, q, w) & m.cq.unlocked)
+        may = m.parts.kicks.lets(m, q, may)
+        return may if self.several else may & ~any_of(m.looking(other) for other in m.sqs)
+
+    def lets(self, q: SQ, may: Expr) -> Expr:
+        """The condition `may`, and what notifications add to it."""
+        return may
+
+    def answers(self, m: Machine, q: SQ) -> Updates:
+        """A worker answers one notification."""
+        return q(wakeups=q.wakeups - 1)
+
+    def called(self, q: SQ, w: Serving) -> Expr:
+        """Whether a sleeping worker was notified."""
+        return q.wakeups > 0
+
+    def loses(self, q: SQ) -> Expr:
+        """Whether a notification that comes now reaches no worker."""
+        return boolean(False)
+
+    def delivered(self, q: SQ, condition: Expr) -> Updates:
+        """A notification reaches an SQ's workers if the condition holds."""
+        if len(q.workers) == 1:
+            return q(wakeups=ite(condition, 1, q.wakeups))
+        more = maximum(q.tail - q.head, 1)
+        return q(wakeups=ite(condition, minimum(q.wakeups + more, len(q.workers)), q.wakeups))
+
+
+class Spent(Kept):
+    """As Propolis: a notification that finds no worker asleep is spent.
+
+    It waits for a look under way, and wakes as many workers as the device knows entries; if it knows none, all.
+    """
+
+    named = ("spent",)
+
+    def check(self) -> None:
+        """Refuses notifications that wait for no look: they are what loses one."""
+        super().check()
+        self.only_with(f"notify={self.chosen.notify}", "notify=kept", {"kick_delivery": "deferred"})
+
+    def loses(self, q: SQ) -> Expr:
+        """Whether no worker is asleep."""
+        return ~any_of(w.asleep for w in q.workers)
+
+    def answers(self, m: Machine, q: SQ) -> Updates:
+        """Answers one notification; of other SQs at most as many notifications stay as workers sleep."""
+        answered = super().answers(m, q)
+        if self.chosen.serve == "all":
+            left = count(w.asleep for w in q.workers) - 1
+            for other in m.sqs:
+                if other is not q:
+                    answered |= other(wakeups=minimum(other.wakeups, left))
+        return answered
+
+    def delivered(self, q: SQ, condition: Expr) -> Updates:
+        """Wakes sleeping workers only."""
+        if len(q.workers) == 1:
+            return q(wakeups=ite(condition & q.asleep, 1, q.wakeups))
+        known = q.tail - q.head
+        more, most = ite(known == 0, len(q.workers), known), count(worker.asleep for worker in q.workers)
+        return q(wakeups=ite(condition, minimum(q.wakeups + more, most), q.wakeups))
+
+
+class LostBits(Spent):
+    """Each worker sets a bit as it falls asleep. A notification takes all bits, and loses those that it does not use.
+
+    A worker that looks while another's bit is set is turned away.
+    """
+
+    named = ("lost-bits",)
+
+    def check(self) -> None:
+        """Refuses one worker, and workers that do not sleep at an SQ of their own."""
+        super().check()
+        if self.chosen.workers == 1:
+            raise ChoiceError("notify=lost-bits is about which of several workers is woken: set workers=2, or more")
+        self.only_with("notify=lost-bits", "notify=spent", {"serve": "own", "poll": NO, "events": "none"})
+
+    def worker(self, name: str, number: int) -> Worker:
+        """A worker with a bit."""
+        return Registered(name, number, self.chosen.workers, self.parts.places)
+
+    def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
+        """A worker is woken, and may be turned away."""
+        yield from super().steps(m, q, w)
+        yield turn_away(m, q, w)
+
+    def lets(self, q: SQ, may: Expr) -> Expr:
+        """No other worker's bit is set."""
+        return may & ~_turned_away(q)
+
+    def answers(self, m: Machine, q: SQ) -> Updates:
+        """The worker's own `woken` is all there is."""
+        return Updates()
+
+    def called(self, q: SQ, w: Serving) -> Expr:
+        """Whether this worker was woken."""
+        assert isinstance(w, Registered)
+        return w.woken
+
+    def delivered(self, q: SQ, condition: Expr) -> Updates:
+        """Takes all bits at once, and wakes as many workers as there are entries; the other bits are lost."""
+        known, before, changed = q.tail - q.head, list[Expr](), Updates()
+        for worker in q.registered:
+            chosen = worker.idle & ((known == 0) | (count(before) < known))
+            before.append(worker.idle)
+            changed |= worker(idle=False, woken=worker.woken | chosen)
+        return changed
+
+
+@step("worker {}")
+def wake(m: Machine, q: SQ, w: Serving) -> Guarded:
+    """Answers a notification, and goes to look at its SQ."""
+    crew = m.parts.crew
+    reads = m.parts.reader.wakes(q)
+    return when(w.asleep & crew.called(q, w) & m.life.awake, w.wakes(), crew.answers(m, q), reads).says("wakes up")
+
+
+def _turned_away(q: SQ) -> Expr:
+    return any_of(w.idle for w in q.registered)
+
+
+@step("worker {}", of="reserve")
+def turn_away(m: Machine, q: SQ, w: Serving) -> Guarded:
+    """Finds the bit of another worker set, treats its SQ as empty, sets its own bit and sleeps."""
+    here = m.parts.crew.may_look(m, q, w) & _turned_away(q)
+    return when(here, w.leaves()).says("finds another's bit set: does not look, sleeps")
+
+
+@step("worker {}")
+def poll(m: Machine, q: SQ, w: Serving) -> Guarded:
+    """Looks at its SQ, whether or not it was notified and the SQ is corked."""
+    looks = [w.wakes(), q(wakeups=0, corked=False), m.parts.reader.wakes(q)]
+    return when(w.asleep & m.life.awake, *looks).says("polls")
+
+
+@step("doorbell handler {}")
+def notify(m: Machine, q: SQ) -> Guarded:
+    """Notifies the SQ's workers."""
+    told, crew = f"notifies the worker of {q.label}", m.parts.crew
+    if not q.has("called"):
+        delivered = crew.delivered(q, boolean(True))
+        return when(q.submitter == "notify", q(submitter="idle"), delivered).says(told)
+    awake = m.life.awake  # a notification during a pause is delivered at the resume
+    reaches = [crew.delivered(q, awake), *([q(called=q.called | ~awake)] if m.life.events["pause"] else [])]
+    notifies = when((q.submitter == "notify") & (q.settled | ~awake), q(submitter="idle"), *reaches).says(told)
+    return notifies.but_where(awake & crew.loses(q), told + ", which runs: spent")
+
+
+@step("doorbell handler {}")
+def deliver(m: Machine, q: SQ) -> Guarded:
+    """A kick reaches the SQ's workers, once no look at the SQ is under way."""
+    told, crew = f"the kick reaches {q.label}'s worker", m.parts.crew
+    reaches = crew.delivered(q, boolean(True))
+    delivers = when(q.called & q.settled & m.life.awake, q(called=False), reaches).says(told)
+    return delivers.but_where(crew.loses(q), told + ", which runs: spent")

@@ -1,0 +1,315 @@
+"""The life of queues: created, deleted, reset, their doorbell buffer configured, the device paused and resumed.
+
+An event is an admin command or a register write of the guest, or an action of the virtual machine's host. At an event
+no doorbell of the queue is half done, and the device answers in one step, under the locks that it needs. No event ever
+has to happen, except that a paused device is resumed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from uncork.core.expr import Expr, all_of, boolean, ite, lift
+from uncork.core.sorts import Bool, Nat, Ring
+from uncork.core.system import Action, Declared, Fairness, Guarded, Updates, step, var, when
+
+from uncork_nvme.choices import YES, ChoiceError, LifeChoices
+from uncork_nvme.parts.part import Part
+from uncork_nvme.state.actors import IN_POST, Completer, Serving
+from uncork_nvme.state.kicks import Kick, notified
+from uncork_nvme.state.life import Life
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import CQ, SQ
+
+
+class Cycle(Part):
+    """Which events may happen, and what guest and device do at each."""
+
+    slot = "life"
+    chosen: LifeChoices
+
+    def check(self) -> None:
+        """Refuses to configure a doorbell buffer that there is not."""
+        if self.happening["config"] and not self.parts.guest.buffered:
+            raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
+
+    @property
+    def happening(self) -> Counter[str]:
+        """The events that may happen, each with the most times that it does."""
+        return self.chosen.happening
+
+    def record(self) -> Life:
+        """The events that may still happen."""
+        buffered = self.parts.guest.buffered
+        keeps = buffered and self.happening["reset"] > 0 and self.chosen.on_reset == "keep"
+        return Life(self.chosen, old_pages=keeps)
+
+    def first(self, sqs: int) -> int:
+        """How many of the SQs exist at first: all but those that are created and not deleted before."""
+        return sqs - max(0, self.happening["create"] - self.happening["delete"])
+
+    # -- variables -----------------------------------------------------------------------------------------------------
+    def alive(self, *, live: bool) -> dict[str, Declared]:
+        """Whether an SQ exists, if SQs come or go."""
+        come_or_go = self.happening["create"] or self.happening["delete"]
+        return {"live": var(Bool(), "the SQ exists", live)} if come_or_go else {}
+
+    def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
+        """The commands in flight of a deleted SQ, unless they are waited for or their completions queue."""
+        if not self.happening["delete"] or self.waits or not self.parts.admission.corks:
+            return {}
+        doc = "commands in flight whose SQ was deleted; each holds a permit if any does"
+        return {"orphans": var(Nat(self.happening["delete"] * (size - 1)), doc)}
+
+    def pages(self, size: int, *, sq: bool = False) -> dict[str, Declared]:
+        """What the guest's pages hold besides the shadow word that is in use."""
+        stale = var(Nat(size - 1), "how far the old value of the shadow word is past the guest's index")
+        page = var(
+            Ring(size), "the shadow word in the old pages from before the reset, which the guest no longer writes"
+        )
+        again = sq and self.happening["delete"] and self.happening["create"]
+        old = self.parts.guest.buffered and again and self.chosen.words == "keep"
+        return {**({"stale": stale} if old else {}), **({"page": page} if self.record().keeps else {})}
+
+    # -- what is done at an event --------------------------------------------------------------------------------------
+    @property
+    def waits(self) -> bool:
+        """Whether an SQ is deleted only after its commands in flight."""
+        return self.chosen.on_delete == "post"
+
+    @property
+    def given_back(self) -> int:
+        """The permits that a command gives back whose SQ was deleted."""
+        return self.parts.admission.permit if self.chosen.on_delete == "return" else 0
+
+    @property
+    def clears(self) -> bool:
+        """Whether the guest clears the words of a queue before it is used again."""
+        return self.chosen.words == "clear"
+
+    def zeroes(self, *, event: bool) -> bool:
+        """Whether the device writes 0 to a new SQ's EventIdx, or to its shadow tail."""
+        return self.chosen.on_create == "both" or (not event and self.chosen.on_create == "shadow")
+
+    @property
+    def arms_at_config(self) -> bool:
+        """Whether the device writes EventIdx as the buffer is configured."""
+        return self.chosen.on_config == "both"
+
+    def looked_at(self, m: Machine, but: SQ | None) -> list[Updates]:
+        """Notifies every SQ except `but`, on a device that looks at all SQs when queues change."""
+        changes = self.chosen.look_on_change == YES
+        return [notified(q, q.exists) for q in m.sqs if q is not but] if changes else []
+
+    def steps(self, m: Machine) -> Iterator[Action]:
+        """The steps of the events that may happen."""
+        events = self.happening
+        for q in m.sqs:
+            if events["create"]:
+                yield create_sq(m, q)
+            if events["delete"]:
+                yield delete_sq(m, q)
+                if q.has("orphans"):
+                    for p in q.posters:
+                        for each in m.kicks("release") if self.given_back else [Kick(tuple(m.sqs), (), site=False)]:
+                            yield release(m, q, p, each)
+            if q.has("live"):
+                for w in q.workers:
+                    yield find_gone(m, q, w)
+        if events["config"]:
+            yield configure(m)
+        if events["reset"]:
+            yield reset(m)
+        if events["restart"]:
+            yield restart(m)
+        if events["pause"]:
+            yield pause(m)
+            yield resume(m)
+
+
+def _event(m: Machine, name: str) -> tuple[Expr, Updates]:
+    """The condition that an event may happen once more, and the update that counts it."""
+    left: Expr = getattr(m.life, name)
+    return left > 0, m.life(**{name: left - 1})
+
+
+def _calm(q: SQ) -> Expr:
+    """Whether no doorbell of the SQ is half done, and no worker is about to write its words."""
+    return (q.submitter == "idle") & q.unlocked
+
+
+def _all_calm(m: Machine) -> Expr:
+    return all_of(_calm(q) for q in m.sqs) & (m.cq.consumer == "poll") & m.cq.unlocked
+
+
+# -- one SQ ------------------------------------------------------------------------------------------------------------
+@step("guest", Fairness.NONE)
+def create_sq(m: Machine, q: SQ) -> Guarded:
+    """Create I/O Submission Queue: the SQ begins at 0; guest and device set its words in the doorbell buffer."""
+    may, done = _event(m, "create")
+    created = [done, q(live=True), _first_words(m, q), *m.parts.life.looked_at(m, but=None)]
+    return when(may & ~q.exists, *created).says(f"creates {q.label} on the live CQ")
+
+
+def _first_words(m: Machine, q: SQ) -> Updates:
+    """The values in the words of a new SQ."""
+    if not m.buffered:
+        return Updates()
+    life = m.parts.life
+    armed = life.clears or life.zeroes(event=True)
+    words = q(event=0) if armed and not q.outside else Updates()
+    if q.has("stale") and life.zeroes(event=False):
+        words |= q(stale=0)
+    return words
+
+
+@step("guest", Fairness.NONE)
+def delete_sq(m: Machine, q: SQ) -> Guarded:
+    """Delete I/O Submission Queue: entries not taken are dropped; commands in flight complete without their SQ.
+
+    With on_delete=post the commands complete first, and this step is the end of the deletion.
+    """
+    may, done = _event(m, "delete")
+    if m.parts.life.waits:
+        may = may & m.parts.admission.finished(m, q)
+    dropped = q.pending + q.in_flight
+    emptied = q(live=False, shadow=0, head=0, tail=0, in_flight=0, outstanding=q.outstanding - dropped)
+    emptied |= q(corked=False, wakeups=0)
+    if q.has("called"):
+        emptied |= q(called=False)
+    if q.has("queued"):
+        emptied |= q(queued=0)
+    if q.has("orphans"):
+        emptied |= q(orphans=q.orphans + q.in_flight)
+    if q.has("armed"):
+        emptied |= q(armed=0)
+    if q.has("stale"):
+        emptied |= q(stale=q.word - lift(0, q.word.sort))
+    return when(may & q.exists & _calm(q) & m.cq.unlocked, done, emptied, *m.parts.life.looked_at(m, but=q)).says(
+        f"deletes {q.label}, " + "{} commands in flight", q.in_flight
+    )
+
+
+@step("worker {}", of="reserve")
+def find_gone(m: Machine, q: SQ, w: Serving) -> Guarded:
+    """Finds that its SQ was deleted, and sleeps."""
+    return when((w.at == "reserve") & ~q.exists & q.free_to_pop, w.leaves()).says(f"finds {q.label} gone; sleeps")
+
+
+@step("backend {}")
+def release(m: Machine, q: SQ, p: Serving | Completer, kick: Kick) -> Guarded:
+    """A command whose SQ was deleted completes: no CQE; its permit is given back, or lost."""
+    cq = m.cq
+    back = m.parts.life.given_back
+    return when(
+        (p.at == "run") & (q.orphans > 0) & cq.unlocked & kick.possible(cq.available + back),
+        q(orphans=q.orphans - 1),
+        cq(available=cq.available + back),
+        p(at="run") if isinstance(p, Completer) else p.looks(),
+        *kick.updates(),
+    ).says(f"a command completes, {q.label} is gone: its permit is " + ("given back" if back else "LOST"))
+
+
+# -- the controller ----------------------------------------------------------------------------------------------------
+@step("guest", Fairness.NONE)
+def configure(m: Machine) -> Guarded:
+    """Doorbell Buffer Config with zeroed pages: the device writes the indices to the shadows, and perhaps to EventIdx.
+
+    Before this every move of an index rang, so guest and device know the same indices.
+    """
+    may, done = _event(m, "config")
+    rings: list[SQ | CQ] = [m.cq, *m.sqs]
+    words = map(_armed, rings) if m.parts.life.arms_at_config else map(_zeroed, rings)
+    return when(may & _all_calm(m) & ~m.life.in_use, done, m.life(buffered=True), *words).says(
+        "configures its doorbell buffer"
+    )
+
+
+def _zeroed(ring: SQ | CQ) -> Updates:
+    """Zeroes EventIdx of new pages, if old pages from before a reset may have held another value."""
+    new = ring.life.events["reset"] and ring.life.clears and not ring.outside
+    return ring(event=0) if new else Updates()
+
+
+def _armed(ring: SQ | CQ) -> Updates:
+    """Writes the current index to EventIdx, so that the guest rings for its next move.
+
+    What the device remembers of EventIdx does not change: OpenVMM's DoorbellMemory::replace_mem writes to memory only,
+    not to DoorbellState.
+    """
+    return Updates() if ring.outside else ring(event=ring.shadow)
+
+
+def _afresh(m: Machine, *, pages: bool) -> list[Updates]:
+    """Sets the state after a reset: all initial values, except the words in the guest's pages and the set of SQs.
+
+    With `pages` the guest configures the same pages again, and the device writes the words of `configure`.
+    """
+    cleared = pages and (m.parts.life.clears or m.parts.life.arms_at_config)
+    changed = Updates()
+    for record in m.records:
+        if record is not m.life:
+            fresh = {v.name.rpartition(".")[2]: v for v in record.variables}
+            kept = {"live", "page", "slots", *(() if cleared else ("event",))}
+            changed |= record(**{field: v.initial for field, v in fresh.items() if field not in kept})
+    slots = m.cq.slots
+    for slot in range(m.cq.size):
+        slots = slots.store(lift(slot, m.cq.tail.sort), "none")
+    left = [ring(page=ite(m.life.in_use, ring.word, ring.page)) for ring in (m.cq, *m.sqs) if ring.has("page")]
+    in_use = [m.life(buffered=pages)] if m.life.has("buffered") else []
+    return [changed, m.cq(slots=slots), *left, *in_use]
+
+
+def _may_reset(m: Machine) -> Expr:
+    """Whether the guest has stopped its queues, and no worker of the device is in the middle of a look."""
+    still = all_of(~m.looking(q) for q in m.sqs)
+    return _all_calm(m) & still & m.parts.admission.idle(m)
+
+
+@step("guest", Fairness.NONE)
+def reset(m: Machine) -> Guarded:
+    """Controller reset: every queue begins at index 0, and no doorbell buffer is configured afterwards."""
+    may, done = _event(m, "reset")
+    return when(may & _may_reset(m), done, *_afresh(m, pages=False)).says("resets the controller; no doorbell buffer")
+
+
+@step("guest", Fairness.NONE)
+def restart(m: Machine) -> Guarded:
+    """Controller reset: every queue begins at index 0; the doorbell buffer is configured again in the same pages."""
+    may, done = _event(m, "restart")
+    return when(may & _may_reset(m), done, *_afresh(m, pages=m.buffered)).says("resets the controller, sets up again")
+
+
+@step("host", Fairness.NONE)
+def pause(m: Machine) -> Guarded:
+    """The device is paused: no worker begins to look at an SQ; commands in flight complete."""
+    may, done = _event(m, "pause")
+    return when(may & m.life.awake, done, m.life(running=False)).says("pauses the device")
+
+
+@step("host")
+def resume(m: Machine) -> Guarded:
+    """The device runs again, on this or another host, once nothing is in flight and its workers have stopped."""
+    stopped = all_of(
+        ~m.looking(q) & q.unlocked & all_of(~w.at.among("run", *IN_POST) for w in q.workers) for q in m.sqs
+    )
+    quiet = m.parts.admission.quiet(m)
+    return when(~m.life.awake & stopped & quiet & m.cq.unlocked, m.life(running=True), *_recalled(m)).says(
+        f"resumes the device ({m.parts.life.chosen.on_resume})"
+    )
+
+
+def _recalled(m: Machine) -> list[Updates]:
+    """The state of a resumed device, and the looks that follow by themselves."""
+    match m.parts.life.chosen.on_resume:
+        case "look":
+            return [part for q in m.sqs for part in (q(corked=False), notified(q, boolean(True)))]
+        case "forget-corked":
+            return [q(corked=False) for q in m.sqs]
+        case "forget-looks":
+            return [part for q in m.sqs for part in (q(wakeups=0), *(w.leaves() for w in q.workers))]
+        case "forget-notified":
+            asleep = [w.leaves() for q in m.sqs for w in q.workers]
+            return [*(q(wakeups=0) for q in m.sqs), *asleep]
+    return []

@@ -1,1 +1,0 @@
-"""The steps of a machine, in protocol order."""

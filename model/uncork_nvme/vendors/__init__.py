@@ -1,0 +1,1 @@
+"""The devices and guests that were read: a file for each vendor."""

@@ -1,0 +1,40 @@
+"""nvme-mdev, a Linux kernel thread that was proposed in 2019."""
+
+from __future__ import annotations
+
+from uncork_nvme.choices import NO, YES
+from uncork_nvme.device import Device
+from uncork_nvme.parts.admission import Permits
+from uncork_nvme.parts.backend import Repoll
+from uncork_nvme.parts.crew import Kept
+from uncork_nvme.parts.full import SelfKick
+from uncork_nvme.parts.kicks import Kicks
+from uncork_nvme.parts.life import Cycle
+from uncork_nvme.parts.post import Post
+from uncork_nvme.parts.reader import Reader
+
+NVME_MDEV = Device(
+    "nvme-mdev",
+    "A Linux kernel thread that polls, and parks when it finds nothing: then SQ EventIdx becomes the head, and "
+    "it looks again. It does not park while an SQ has entries. CQ EventIdx is half a ring past the head. A "
+    "command is taken only if the CQ has room for its completion.",
+    "the nvme-mdev proposal, Linux RFC of 2019, drivers/nvme/mdev, as kept in a fork: vsq.c "
+    "(nvme_mdev_vsq_get_cmd, nvme_mdev_vsq_suspend_io), vcq.c (nvme_mdev_vcq_process, "
+    "nvme_mdev_vcq_reserve_space)",
+    policy="half",
+    parts={
+        Reader: {"sq_arm": "idle", "sq_event": "head", "sq_reread": YES},
+        Permits: {},
+        SelfKick: {},
+        Post: {},
+        Repoll: {},
+        Kept: {"threads": "one"},
+        Kicks: {"kick_on_doorbell": NO},
+        Cycle: {"on_create": "both", "on_config": "both", "on_delete": "post", "on_resume": "forget-notified"},
+    },
+    assumes="While it polls, SQ EventIdx stays as it is, and is not moved half a ring past the head: the device "
+    "needs no doorbell then. CQ EventIdx is written when a CQE is posted; the source writes it in a loop "
+    "of its own when the head moves. It parks even if CQEs are unread. Doorbells during a pause are "
+    "noted, but the thread is not woken at the resume (io.c: nvme_mdev_io_resume, called before the pause "
+    "is over). Without a buffer it never parks.",
+)

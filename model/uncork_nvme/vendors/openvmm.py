@@ -1,0 +1,66 @@
+"""OpenVMM's NVMe emulator."""
+
+from __future__ import annotations
+
+from uncork_nvme.choices import NO, YES
+from uncork_nvme.device import Device
+from uncork_nvme.parts.admission import Permits
+from uncork_nvme.parts.backend import Repoll
+from uncork_nvme.parts.completions import Completions
+from uncork_nvme.parts.crew import Kept
+from uncork_nvme.parts.full import Park
+from uncork_nvme.parts.kicks import Kicks
+from uncork_nvme.parts.life import Cycle
+from uncork_nvme.parts.post import Post
+from uncork_nvme.parts.reader import Reader
+
+OPENVMM = Device(
+    "openvmm",
+    "OpenVMM: one task serves a CQ and its SQs and looks at all of them when anything happens. It takes "
+    "commands even if the CQ is full, and their completions queue. It arms only if it has nothing to do: SQ "
+    "EventIdx is the tail of an empty SQ, CQ EventIdx the head of a full CQ that a completion waits for, with "
+    "a fence and another look after each.",
+    "OpenVMM vm/devices/storage/nvme/src at 1488a37b (August 2026): queue.rs (DoorbellState::probe_inner, "
+    "DoorbellMemory::write and replace_mem, CompletionQueue::poll_ready), workers/io.rs (IoHandler::process)",
+    policy="head-when-full",
+    parts={
+        Reader: {"sq_arm": "idle", "sq_event": "tail", "sq_reread": YES, "sq_event_cache": YES},
+        Completions: {},
+        Post: {"post_order": "arm-then-read", "cq_event_cache": YES},
+        Repoll: {},
+        Kept: {"threads": "one"},
+        Kicks: {"kick_on_doorbell": YES},
+        Cycle: {"on_create": "shadow", "on_config": "both", "on_delete": "post"},
+    },
+    assumes="The one task is here a worker for each SQ, of which one looks at a time, and a poster. They may take "
+    "turns between steps; completions are posted in any order. An SQ has at most 8 commands under way; an "
+    "SQ of up to nine entries does not reach this limit. A full CQ is armed before the first look at its "
+    "shadow head, not between two looks, and the head is read before each completion is posted. OpenVMM "
+    "has no pause. OpenVMM also stores a doorbell's value in the shadow word, where the guest has stored "
+    "the same value. If OpenVMM remembers EventIdx as written, it does not look again; here it does. "
+    "OpenVMM looks at everything when queues come and go; the model does not.",
+)
+
+OPENVMM_2024 = Device(
+    "openvmm-2024",
+    "OpenVMM before #1582: SQ EventIdx moves by one for each command, and only the next poll looks again; CQ "
+    "EventIdx is not written in a CQ of any usual size.",
+    "OpenVMM vm/devices/storage/nvme/src/queue.rs before 94889cae: advance_evt_idx, catch_up_evt_idx",
+    policy="never",
+    parts={
+        Reader: {"sq_reread": NO},
+        Permits: {},
+        Park: {},
+        Post: {},
+        Repoll: {},
+        Kept: {},
+        Kicks: {"kick_on_doorbell": YES},
+        Cycle: {"on_create": "neither"},
+    },
+    assumes="The CQ has more than 10 entries; otherwise EventIdx is written when few entries are left. SQ "
+    "EventIdx moves when a command is taken, and not when it completes. A command is taken only if the CQ "
+    "has room, as in the source. The source does not count commands in flight, which may have to wait; "
+    "the model counts them. One task had one SQ and one CQ: several SQs are hypothetical. When the buffer "
+    "is configured, OpenVMM set the shadows to 0xFFFFFFFF; the model sets them to the indices. How "
+    "OpenVMM deletes and resets was not read.",
+)

@@ -1,0 +1,72 @@
+"""SPDK's vfio-user target."""
+
+from __future__ import annotations
+
+from uncork_nvme.choices import NO, YES
+from uncork_nvme.device import Device
+from uncork_nvme.parts.admission import Permits
+from uncork_nvme.parts.backend import Detached
+from uncork_nvme.parts.crew import Kept
+from uncork_nvme.parts.full import Park, SelfKick
+from uncork_nvme.parts.kicks import Kicks
+from uncork_nvme.parts.life import Cycle
+from uncork_nvme.parts.post import Post
+from uncork_nvme.parts.reader import Reader
+
+_ASSUMES = (
+    "A slot is set aside before the SQ is looked at, and returned if the SQ is empty. No actor sees this, because one "
+    "thread looks at all SQs of a poll group in turn. A CQ is not created again with another size (SPDK would keep "
+    "the old head). SQ EventIdx is written when a buffer is configured, not in the look that follows. No guest is "
+    "fast enough to make the creation of an SQ fail."
+)
+
+
+SPDK_POLL = Device(
+    "spdk-poll",
+    "SPDK's vfio-user target, polling: it needs no doorbell, because its pollers look at every SQ for ever. "
+    "It takes a command only if the CQ has a slot that no other command counts on.",
+    "SPDK lib/nvmf/vfio_user.c at 3230130e (August 2026): nvmf_vfio_user_sq_poll, handle_sq_tdbl_write, "
+    "cq_free_slots, set_sq_eventidx, handle_doorbell_buffer_config",
+    policy="never",
+    parts={
+        Reader: {"sq_arm": "never"},
+        Permits: {},
+        Park: {},
+        Post: {"event_outside": "both"},
+        Detached: {},
+        Kept: {"threads": "one", "poll": YES},
+        Kicks: {"kick_on_doorbell": NO, "kick_on_post": NO, "kick_on_remit": NO},
+        Cycle: {"on_create": "both", "on_config": "both", "on_delete": "post"},
+    },
+    assumes=_ASSUMES
+    + (
+        " It has a doorbell buffer only with disable_mappable_bar0; by default it polls the doorbell "
+        "registers as memory, which makes no difference to it."
+    ),
+)
+
+SPDK_INTERRUPT = Device(
+    "spdk-interrupt",
+    "SPDK's vfio-user target, in interrupt mode: before it sleeps it reads the SQ shadow tail again, writes "
+    "that tail to SQ EventIdx, and reads again. It sleeps only if the tail is the SQ head. An SQ that finds "
+    "the CQ full kicks itself until there is room.",
+    "SPDK lib/nvmf/vfio_user.c at 3230130e (August 2026): vfio_user_poll_group_rearm, vfio_user_sq_rearm, "
+    "set_sq_eventidx, handle_sq_tdbl_write, poll_group_kick, nvmf_vfio_user_poll_group_poll",
+    policy="never",
+    parts={
+        Reader: {"sq_read": "wake", "sq_arm": "idle", "sq_event": "tail", "sq_reread": YES},
+        Permits: {},
+        SelfKick: {},
+        Post: {"event_outside": "cq"},  # set_sq_eventidx and init_cq: NVMF_VFIO_USER_EVENTIDX_POLL, 0xFFFFFFFF
+        Detached: {},
+        Kept: {"threads": "one"},
+        Kicks: {"kick_on_post": NO, "kick_on_remit": NO},
+        Cycle: {"on_create": "both", "on_config": "both", "on_delete": "post"},
+    },
+    assumes=_ASSUMES
+    + (
+        " It looks again as often as it finds something; SPDK kicks itself after three looks. In SPDK a "
+        "doorbell or kick makes the whole poll group look; here only its SQ is looked at. An SQ whose "
+        "EventIdx was not passed is armed again with the same value."
+    ),
+)

@@ -1,0 +1,57 @@
+"""The explored graph: the same whatever the threads and the memory, with shortest ways to its states."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+import pytest
+from uncork.engines import Budget, quiet
+from uncork.engines.explicit import growing
+from uncork.engines.explicit.explore import Graph, code, explore
+from uncork_nvme.instance import from_name
+
+exploring = sys.modules["uncork.engines.explicit.explore"]  # the package has a function of that name
+INSTANCE = "propolis-2025/linux/tail/n2-sq2-cq2"
+
+
+def graph(threads: int = 1, budget: Budget | None = None) -> Graph:
+    system = from_name(INSTANCE).system
+    return explore(system, code(system, []), budget or Budget(), quiet, threads=threads)
+
+
+def same(one: Graph, other: Graph) -> bool:
+    arrays = ("states", "bases", "nears", "targets", "codes")
+    return one.levels == other.levels and all(np.array_equal(getattr(one, n), getattr(other, n)) for n in arrays)
+
+
+@pytest.fixture(scope="module")
+def alone() -> Graph:
+    return graph()
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("part", [100, 1 << 13])
+def test_the_graph_is_the_same_on_several_threads(
+    alone: Graph, threads: int, part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exploring, "_PART", part)
+    assert same(graph(threads), alone)
+    assert same(graph(threads, Budget(states=70_000)), graph(1, Budget(states=70_000)))
+
+
+def test_the_graph_is_the_same_if_growing_arrays_are_copied(alone: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growing, "_space", lambda: None)
+    assert same(graph(), alone)
+
+
+def test_a_way_to_a_state_is_a_shortest_one(alone: Graph) -> None:
+    for state in range(0, alone.count, 9_999):
+        steps = alone.path(state)
+        assert len(steps) == next(depth for depth, last in enumerate([*alone.levels, alone.count]) if state < last)
+        here = 0
+        for step in steps:
+            here = next(target for action, turn, target in alone.edges(here) if (action, turn) == step)
+        assert here == state
+    assert os.environ.get("UNCORK_KEEPS_NO_CODE") is None

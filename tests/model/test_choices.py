@@ -1,0 +1,123 @@
+"""Choices: a value decides whether a system is live, and values that do not go together are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from plainly import both
+from uncork.core.verdict import Refuted
+from uncork.decide import many
+from uncork.engines import explicit
+from uncork.museum import check as museum
+from uncork_nvme.assembly import assembled
+from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.choices import Choice, ChoiceError, Choices
+from uncork_nvme.instance import from_name
+from uncork_properties import matrix
+
+SOUND = "arm-recheck/linux/arm-on-cork/n1-sq3-cq3"
+DECIDES = {
+    # SQ EventIdx: where the last look is, after the last arm, is what counts
+    f"{SOUND}/sq_arm=idle": "live",
+    f"{SOUND}/sq_arm=idle,sq_reread=no": "hangs",
+    f"{SOUND}/sq_reread=no": "live",  # the look before the next entry is one after the arm
+    f"{SOUND}/sq_reread=no,sq_read=wake,sq_event=tail": "hangs",
+    f"{SOUND}/sq_event=tail,sq_read=wake": "live",
+    f"{SOUND}/sq_event=tail-1": "hangs",
+    f"{SOUND}/sq_arm=never": "hangs",
+    # who polls needs none of it; nor any kick
+    "propolis-2025/linux/never/n1-sq2-cq2": "hangs",
+    "propolis-2025/linux/never/n1-sq2-cq2/poll=yes,kick_on_doorbell=no,sq_arm=never": "live",
+    "propolis-2025/linux/never/n1-sq2-cq2/cork=self-kick,kick_on_doorbell=no": "live",
+    # what is in flight counts, or the CQ overflows
+    f"{SOUND}/backend=detached": "live",
+    f"{SOUND}/backend=detached,cq_full=ignore-in-flight": "unsafe",
+    # completions that queue hang for want of a CQ doorbell, and of nothing else
+    "qemu/linux/head/n1-sq2-cq2": "live",
+    "qemu/linux/tail/n1-sq2-cq2": "hangs",
+    "qemu/linux/never/n1-sq2-cq2/doorbell_buffer=off": "live",
+    # several SQs: whom a kick wakes, and whether one of them looks while another holds the last slot
+    "mmio/linux/tail/n2-sq2-cq2/kick_on_remit=yes": "live",
+    "spdk-poll/linux/never/n2-sq2-cq2": "live",
+    "spdk-poll/linux/never/n2-sq2-cq2/threads=many": "hangs",
+    # a worker that has run a command of one SQ looks at the other, which may wait for the slot that it gave back
+    "mmio/linux/tail/n2-sq2-cq2": "hangs",
+    "mmio/linux/tail/n2-sq2-cq2/serve=all": "live",
+    "propolis-2026-shared/linux/tail-lag/n2-sq2-cq2": "hangs",
+    # as many requests as there are commands are enough; or a CQ that every completion fills, whose doorbell looks
+    "qemu-9.1/linux/head/n1-sq3-cq3/pool=2,on_request=nothing": "live",
+    "qemu-9.1/linux/head/n1-sq3-cq2/pool=1,on_request=nothing,doorbell_buffer=off": "live",
+    "qemu-9.1/linux/head/n1-sq3-cq3/pool=1,on_request=nothing,doorbell_buffer=off": "hangs",
+    "qemu/linux/head/n1-sq3-cq2/pool=1,on_request=nothing,doorbell_buffer=off": "hangs",
+    # who says "full" by the head that it finds, and a guest that says how far it is before it uses a slot again
+    "spdk-poll/linux/never/n1-sq3-cq3/cq_full=ignore-in-flight": "unsafe",
+    "spdk-poll/linux/never/n1-sq3-cq3/cq_full=ignore-in-flight,early_free=no": "live",
+    "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight": "unsafe",
+    "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight,early_free=no": "live",
+    # a notification that finds everybody awake is kept, or gone; the SQ's next look, or the CQ's doorbell, makes up
+    f"{SOUND}/notify=kept,kick_delivery=at-once": "live",
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2": "unsafe",
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/workers=2": "live",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DECIDES)
+def test_a_choice_decides(name: str) -> None:
+    (checked,) = many.check([from_name(name)], museum.FIXED)
+    refuted = {row.property for row in checked.rows if isinstance(row.verdict, Refuted)}
+    assert ("unsafe" if "safety" in refuted else "hangs" if refuted else "live") == DECIDES[name]
+
+
+WORKERS = [
+    pytest.param("mmio/linux/tail/n2-sq2-cq2/serve=all", marks=pytest.mark.deep),
+    "propolis-2026/linux/tail-lag/n1-sq2-cq2/notify=lost-bits,workers=2",
+    "qemu/linux/head/n1-sq3-cq2/doorbell_buffer=off,pool=1",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [f"{d}/linux/{DEVICES[d].policy}/n1-sq2-cq2" for d in sorted(set(DEVICES) - set(matrix.DEVICES))] + WORKERS
+)
+def test_two_engines_that_share_no_code_agree_on_every_device(name: str) -> None:
+    both(from_name(name))
+
+
+@pytest.mark.parametrize("name", ["propolis-2026/linux/tail-lag/n1-sq3-cq3", "mmio/linux/tail/n1-sq2-cq2/workers=2"])
+def test_with_one_sq_it_is_the_same_whom_a_worker_serves(name: str) -> None:
+    own = from_name(name)
+    shared = dataclasses.replace(own, overrides={**own.overrides, "serve": "all"})
+    one, other = (explicit.check(each.system, []) for each in (own, shared))
+    assert (one.states, one.transitions, one.depth) == (other.states, other.transitions, other.depth)
+
+
+def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> None:
+    (checked,) = many.check([from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2")])
+    refuted = {row.name for row in checked.rows if isinstance(row.verdict, Refuted)}
+    assert refuted == {"no idle worker is forgotten (SQ0)", "uncorked SQ0", "drains SQ0", "progress SQ0"}
+
+
+@pytest.mark.parametrize(
+    ("values", "instead"),
+    [
+        ({"serve": "all", "threads": "one"}, "set threads=many"),
+        ({"serve": "all", "poll": "yes"}, "set poll=no"),
+        ({"serve": "all", "sq_read": "wake"}, "set sq_read=each"),
+        ({"serve": "all", "events": "pause"}, "set events=none"),
+        ({"notify": "spent"}, "kick_delivery=deferred only"),
+        ({"notify": "lost-bits", "kick_delivery": "deferred"}, "set workers=2"),
+        ({"notify": "lost-bits", "kick_delivery": "deferred", "workers": 2, "serve": "all"}, "serve=own only"),
+        ({"notify": "lost-bits", "kick_delivery": "deferred", "workers": 2, "events": "pause"}, "events=none only"),
+        ({"pool": 1}, "set cq_full=queue"),
+    ],
+)
+def test_workers_and_requests_that_are_not_described_are_refused(values: dict[str, Choice], instead: str) -> None:
+    with pytest.raises(ChoiceError, match=instead):
+        assembled(Choices().replace(values))
+
+
+def test_completions_that_queue_come_from_elsewhere() -> None:
+    with pytest.raises(ChoiceError, match="set backend to detached"):
+        assembled(Choices().replace({"cq_full": "queue"}))

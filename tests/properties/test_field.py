@@ -1,0 +1,33 @@
+"""Every device with every guest: the recorded verdicts are what is found, and the matrix names what there is."""
+
+from __future__ import annotations
+
+import pytest
+from uncork.command.selection import Filters, select
+from uncork.decide import many
+from uncork.decide.gate import judge
+from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.policies import POLICIES
+from uncork_properties import expected, matrix
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one_in", [5, pytest.param(1, marks=pytest.mark.deep)])
+def test_what_is_recorded_of_the_field_is_what_is_found(one_in: int) -> None:
+    """Some of it; `make museum` takes it all."""
+    recorded = expected.default("field.csv")
+    for checked in many.check([instance for instance, _ in recorded.values()][::one_in]):
+        assert judge(checked, recorded[checked.instance.name][1]) == []
+
+
+def test_what_is_in_the_default_matrix_is_in_the_catalogue() -> None:
+    assert set(matrix.DEVICES) < set(DEVICES)
+    assert set(matrix.GUESTS) < set(GUESTS)
+    assert set(matrix.POLICIES) < set(POLICIES)
+
+
+def test_all_devices_and_guests_are_the_field() -> None:
+    asked = Filters(devices=["all"], guests=["all"], sqs=[1], sq_sizes=[3], cq_sizes=[3])
+    names = {each.name for each in select(asked) if each.device not in matrix.DEVICES}
+    assert names == {name for name in expected.default("field.csv") if name.split("/")[0] not in matrix.DEVICES
+                     and name.endswith("n1-sq3-cq3")}  # fmt: skip

@@ -1,0 +1,36 @@
+"""Proofs for all sizes refuse every choice of which the lemmas do not speak."""
+
+from __future__ import annotations
+
+import pytest
+from uncork.core.sorts import SlipError
+from uncork.prove import proof
+from uncork_nvme.choices import ABOUT_EVENTS, describe
+from uncork_nvme.instance import Design
+
+SPOKEN_OF = {
+    *("post_order", "backend", "workers", "doorbell_buffer", "early_free", "drain", "need_event", "submit_batch"),
+    *("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"),
+    *("guest_fence", "device_fence_sq", "device_fence_cq", "kick_delivery"),
+}
+"""The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
+KNOWN = {("cork", "arm-recheck"), ("notify", "spent")}
+REFUSED = [
+    (name, value) for name, values, _ in describe() if name not in {*SPOKEN_OF, *ABOUT_EVENTS, "pool"}
+    for value in values[1:] if (name, value) not in KNOWN and " " not in value
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED)
+@pytest.mark.parametrize("several", [False, True])
+def test_a_choice_that_no_lemma_speaks_of_is_refused(name: str, value: str, several: bool) -> None:
+    parked = {"cork": "park"} if value == "hand-over" else {}
+    chosen = {name: value, "backend": "detached", "workers": 2, **parked}
+    design = Design("arm-recheck", "linux", "arm-on-cork", chosen)
+    with pytest.raises(SlipError, match=f"{name}={value}"):
+        proof._part(design, several, 2, lambda _: None)
+
+
+def test_a_pool_without_queued_completions_is_refused() -> None:
+    with pytest.raises(SlipError, match="is not proved for all sizes"):
+        proof._part(Design("qemu", "linux", "head", {"pool": 1}), False, 2, lambda _: None)

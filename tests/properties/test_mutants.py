@@ -1,0 +1,190 @@
+"""Every part of the machine that a verdict rests on: one token changed, and a named verdict changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from mutants import mutated
+from uncork.core.verdict import Proved, Refuted
+from uncork.engines import explicit
+from uncork_nvme import instance
+from uncork_properties import catalogue
+
+FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
+ARMS, TWO = "arm-recheck/linux/arm-on-cork/n1-sq3-cq3", "arm-recheck/linux/arm-on-cork/n2-sq2-cq2"
+SHARED = "arm-recheck/linux/arm-on-cork/n2-sq2-cq2/serve=all,sq_arm=idle"
+POOL = "qemu/linux/head/n1-sq3-cq3/pool=1"
+FULL = "qemu-9.1/linux/head/n1-sq3-cq2/pool=1,on_request=nothing,doorbell_buffer=off"
+BITS = "propolis-2026/linux/tail-1/n1-sq3-cq3/notify=lost-bits,workers=2"
+TURNED = "propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2"
+OVERFLOW = "spdk-poll/linux/never/n1-sq3-cq3/cq_full=ignore-in-flight,early_free=no"
+CACHED = "openvmm/linux/head-when-full/n1-sq2-cq2/events=config"
+LATE = "propolis-2026/linux/tail-lag/n1-sq4-cq3/early_free=no"
+CREATED = (
+    "propolis-2026/linux/reserve-slots-size/n2-sq2-cq2/events=create,kick_on_remit=yes,kick_on_post=yes,"
+    "kick_on_reserve=yes"
+)
+LINE = "hand-over/linux/tail-1/n2-sq2-cq2"
+DETACHED = "propolis-2026/linux/tail-lag/n1-sq3-cq3/backend=detached-repoll"
+TSO, TSO_ARMS = f"{FIXED}/memory=tso", f"{ARMS}/memory=tso"
+RINGS = "propolis-2026/spdk/tail-lag/n1-sq2-cq2/guest_fence=no,memory=tso"
+
+# what is wrong, module, token, instead, instance, property, verdict before, verdict after
+MUTANTS = [
+    ("no re-read before an SQ is corked", "full", "_rechecks(m, w) & (m.cq.freed == 0)",
+     "_rechecks(m, w) & (m.cq.freed >= 0)", ARMS, "drains", "proved", "refuted"),
+    ("no arming before an SQ is corked", "full", '"cork arm" if m.policy.at_cork',
+     '"cork recheck" if m.policy.at_cork',
+     ARMS, "drains", "proved", "refuted"),
+    ("no SQ EventIdx after a fetch", "reader", '("arm", "reread") if self.chosen.sq_reread',
+     '("reread",) if self.chosen.sq_reread',
+     FIXED, "drains", "proved", "refuted"),
+    ("SQ EventIdx one further", "reader", '"head": q.head,', '"head": q.head + 1,', FIXED, "drains", "proved",
+     "refuted"),
+    ("CQ EventIdx one further", "policies", "cq.occupied <= 1, cq.tail - 1", "cq.occupied <= 1, cq.tail - 0",
+     FIXED, "uncorked", "proved", "refuted"),
+    ("the doorbell's kick dropped", "propolis", '"kick_on_doorbell": YES', '"kick_on_doorbell": "no"', FIXED,
+     "uncorked", "proved", "refuted"),
+    ("a kick that wakes nobody", "state.kicks", "True) if q is also else q.corked", "True) if q is also else ~q.corked",
+     FIXED, "uncorked", "proved", "refuted"),
+    ("an SQ is corked and not recorded", "parts.kicks", 'return q(corked=True)\n', 'return q(corked=False)\n',
+     FIXED, "uncorked", "proved", "refuted"),
+    ("the remit's kick dropped", "designs", '"kick_on_remit": YES', '"kick_on_remit": "no"', TWO, "drains",
+     "proved", "refuted"),
+    ("the SQ doorbell notifies nobody", "crew", "[crew.delivered(q, awake), *", "[*", FIXED, "drains", "proved",
+     "refuted"),
+    ("the SQ doorbell of a device that keeps notifications notifies nobody", "crew",
+     "        delivered = crew.delivered(q, boolean(True))", "        delivered = crew.delivered(q, boolean(False))",
+     f"{FIXED}/notify=kept,kick_delivery=at-once", "drains", "proved", "refuted"),
+    ("a notification that waits for no look", "crew", "(q.settled | ~awake)", "(boolean(True) | ~awake)",
+     FIXED, "drains", "proved", "refuted"),
+    ("a kick that never arrives", "crew", "q(called=False), reaches", "q(called=False)", FIXED, "uncorked",
+     "proved", "refuted"),
+    ("a spent notification that wakes nobody", "crew", "condition & q.asleep", "condition & ~q.asleep", FIXED, "drains",
+     "proved", "refuted"),
+    ("nobody turned away", "crew", "any_of(w.idle for w in q.registered)", "boolean(False)", TURNED, "uncorked",
+     "refuted", "proved"),
+    ("no look at the shadow head before an overflow", "admission",
+     "(m.cq.available == 0) & (m.cq.freed > 0) if m.buffered",
+     "boolean(False) if m.buffered", OVERFLOW, "safety", "proved", "refuted"),
+    ("what is remembered follows a config", "parts.life", "else ring(event=ring.shadow)",
+     "else ring(event=ring.shadow, armed=ring.shadow)", CACHED, "uncorked", "refuted", "proved"),
+    ("a full CQ's doorbell that leaves the SQs alone", "completions", "m.sqs if m.parts.kicks.on_doorbell",
+     "m.sqs if not m.parts.kicks.on_doorbell", FULL, "uncorked", "proved", "refuted"),
+    ("a completion that does not re-poll", "backend",
+     "kick.updates(also=q) if kick else [notified(q, boolean(True))]", "kick.updates() if kick else []", DETACHED,
+     "uncorked", "proved", "refuted"),
+    ("need-event off by one, too loud", "guest", "past < ring.moved if", "past <= ring.moved if",
+     BEFORE, "uncorked", "refuted", "proved"),
+    ("need-event off by one, too quiet", "guest", "past < ring.moved if", "past < ring.moved - 1 if",
+     FIXED, "uncorked", "proved", "refuted"),
+    ("early free turned off", "guests", '65535, "drain": "all", "early_free": YES',
+     '65535, "drain": "all", "early_free": "no"',
+     BEFORE, "uncorked", "refuted", "proved"),
+    ("a permit leaked", "admission", "kick.rest(cq.available + m.permit)", "kick.rest(cq.available + 0)",
+     FIXED, "safety", "proved", "refuted"),
+    ("a permit credited twice", "post", "head=cq.seen, available=kick.rest(room)",
+     "head=cq.head, available=kick.rest(room)",
+     FIXED, "safety", "proved", "refuted"),
+    ("a permit taken where there is none", "admission", "return m.cq.available > 0", "return m.cq.available >= 0",
+     FIXED, "safety", "proved", "refuted"),
+    ("a shared worker that looks at one SQ and sleeps", "actors", "more = left > 1", "more = left > 2",
+     SHARED, "drains", "proved", "refuted"),
+    ("a shared worker that never goes on", "actors", "at=onward, on=self._next", "at=onward, on=self._here", SHARED,
+     "drains", "proved", "refuted"),
+    ("a bit that is not set before sleep", "actors", 'at="asleep", idle=True', 'at="asleep", idle=False', BITS,
+     "drains", "proved", "refuted"),
+    ("a request that comes back unnoticed", "completions", "~q.request_free & (q.tail", "q.request_free & (q.tail",
+     POOL, "uncorked", "proved", "refuted"),
+    ("a kick that hands over to whomever", "state.kicks", "all_of(q.before < len(self.chosen) for q in self.chosen)",
+     "boolean(True)", LINE, "safety", "proved", "refuted"),
+    ("a permit handed over and kept as well", "state.kicks", "room - len(self.chosen) if self.hands_over",
+     "room if True",
+     LINE, "safety", "proved", "refuted"),
+    ("what a doorbell freed goes to whoever comes first", "parts.kicks", '~q.granted & (m.cq.consumer != "kick")',
+     "~q.granted", LINE, "progress", "proved", "refuted"),
+    ("an SQ that loses its place in the line", "parts.kicks", "before=ite(q.corked, q.before, m.waiting)",
+     "before=ite(q.corked, 0, m.waiting)", LINE, "safety", "proved", "refuted"),
+    ("a slot freed before it is consumed", "guest", "cq.index.store(cq.cursor)", "cq.index.store(cq.cursor + 1)",
+     FIXED, "safety", "proved", "refuted"),
+    ("a command slot freed twice", "machine", "outstanding=q.outstanding - q.unfreed, unfreed=0",
+     "outstanding=q.outstanding - q.unfreed, unfreed=q.unfreed", LATE, "safety", "proved", "refuted"),
+    ("a permit of a deleted SQ given back in silence", "designs", '"kick_on_release": YES', '"kick_on_release": "no"',
+     f"{TWO}/events=delete", "drains", "proved", "refuted"),
+    ("a deleted SQ's commands forgotten", "parts.life", "orphans=q.orphans + q.in_flight", "orphans=q.orphans + 0",
+     f"{ARMS}/events=delete", "safety", "proved", "refuted"),
+    ("a deleted SQ's entries kept", "parts.life", "q.outstanding - dropped", "q.outstanding - q.in_flight",
+     f"{ARMS}/events=delete", "drains", "proved", "refuted"),
+    ("a new SQ that begins where the one before ended", "parts.life", "shadow=0, head=0", "shadow=0, head=q.head",
+     f"{ARMS}/events=delete+create", "safety", "proved", "refuted"),
+    ("EventIdx of before in a new SQ", "parts.life", "life.clears or life.zeroes(event=True)", "False",
+     f"{ARMS}/events=delete+create", "uncorked", "proved", "refuted"),
+    ("no EventIdx at a config", "parts.life", 'rings: list[SQ | CQ] = [m.cq, *m.sqs]', 'rings: list[SQ | CQ] = [m.cq]',
+     f"{ARMS}/events=config", "uncorked", "proved", "refuted"),
+    ("EventIdx of before after a restart", "parts.life", "(m.parts.life.clears or m.parts.life.arms_at_config)",
+     "False",
+     f"{ARMS}/events=restart", "uncorked", "proved", "refuted"),
+    ("the guest goes on without a ring after a reset", "guest", "passed | ~machine.life.in_use", "passed",
+     f"{ARMS}/events=reset", "uncorked", "proved", "refuted"),
+    ("a resumed device that looks at nothing", "parts.life", "notified(q, boolean(True)))]",
+     "notified(q, boolean(False)))]",
+     f"{ARMS}/events=pause", "uncorked", "proved", "refuted"),
+    ("a policy told of SQs that are not there", "machine", "count(q.live for q in self.sqs)", "len(self.sqs)",
+     CREATED, "uncorked", "refuted", "proved"),
+    ("the guest does not wait at its fence", "guest", '(at == "check") & m.parts.memory.guest_fence(ring.buffer)',
+     'at == "check"', TSO, "safety", "proved", "refuted"),
+    ("no fence before the second look at a cork", "full",
+     '(w.at == "cork recheck") & m.parts.memory.cq_fence(w.buffer)', 'w.at == "cork recheck"',
+     TSO_ARMS, "drains", "proved", "refuted"),
+    ("an SQ doorbell that does not drain", "guest", '(q.submitter == "ring") & q.buffer.drained',
+     'q.submitter == "ring"', RINGS, "uncorked", "proved", "refuted"),
+    ("a CQ doorbell that does not drain", "guest", '(m.cq.consumer == "ring") & m.cq.buffer.drained',
+     'm.cq.consumer == "ring"', RINGS, "uncorked", "proved", "refuted"),
+    ("a CQ lock that does not drain", "post", "m.cq.unlocked & p.buffer.drained", "m.cq.unlocked", TSO, "safety",
+     "proved", "refuted"),
+    ("a CQ lock that is released early", "queues",
+     "~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)", "~self.locked",
+     TSO, "drains", "proved", "refuted"),
+    ("an SQ lock that is released early", "queues",
+     "~self.locked & ~any_of(worker.sq_event.waiting for worker in self.workers)", "~self.locked",
+     f"{TSO_ARMS},backend=detached,device_fence_sq=no", "safety", "proved", "refuted"),
+    ("room for one store where two can wait", "parts.memory", "== YES else capacity", "== YES else 1",
+     f"{TSO},guest_fence=no", "safety", "proved", "refuted"),
+    ("a guest that does not see its own store", "queues", "self.cursor - self.index.own", "self.cursor - self.shadow",
+     f"{TSO},guest_fence=no", "safety", "proved", "refuted"),
+    ("a CQE that becomes visible a slot further", "queues", "cq.tail - move, self._q.label", "cq.tail, self._q.label",
+     TSO, "safety", "proved", "refuted"),
+]  # fmt: skip
+
+
+def verdicts(where: Any, what: Any, name: str, rows: Iterable[str]) -> dict[str, str]:
+    asked = where.from_name(name)
+    wanted = [prop for prop in what.properties(asked.machine, asked.system) if prop.row in rows]
+    outcome = explicit.check(asked.system, wanted)
+    said: dict[str, str] = {}
+    for row in rows:
+        found = [verdict for prop, verdict in outcome.verdicts if prop.row == row]
+        refuted = any(isinstance(each, Refuted) for each in found)
+        assert refuted or all(isinstance(each, Proved) for each in found), found
+        said[row] = "refuted" if refuted else "proved"
+    return said
+
+
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if "/n2-" in name else []
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in sorted({m[4] for m in MUTANTS})])
+def test_the_model_without_a_mutation_has_the_known_verdicts(name: str) -> None:
+    before = {row: said for _, _, _, _, of, row, said, _ in MUTANTS if of == name}
+    assert verdicts(instance, catalogue, name, before) == before
+
+
+@pytest.mark.parametrize("mutant", [pytest.param(m, id=m[0], marks=_marks(m[4])) for m in MUTANTS])
+def test_a_mutant_of_the_model_is_caught(mutant: tuple[str, ...]) -> None:
+    _, module, old, new, name, row, before, after = mutant
+    assert before != after
+    with mutated(module, old, new) as (where, what):
+        assert verdicts(where, what, name, [row]) == {row: after}

@@ -1,0 +1,66 @@
+"""`uncork trace` and `uncork simulate` as their users meet them."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import uncork
+
+pytestmark = pytest.mark.slow  # they start programs
+FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
+
+
+@functools.cache
+def traced(*args: str) -> str:
+    """What is printed of the run of a device that hangs, which several tests look at."""
+    return uncork("trace", BEFORE, *args).stdout
+
+
+def test_trace_is_told_to_a_device_engineer() -> None:
+    done = uncork("trace", BEFORE)
+    assert done.returncode == 0
+    for told in ("CORKED", "CQ EventIdx 2: not passed by 0 -> 2, silent", "Who could have woken it", "for ever"):
+        assert told in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_a_trace_is_written_in_other_formats_and_read_back(tmp_path: Path) -> None:
+    stored = tmp_path / "hang.itf.json"
+    stored.write_text(traced("--format", "itf"))
+    assert uncork("trace", str(stored)).stdout == traced()
+    plain = json.loads(traced("--format", "json"))
+    assert len(plain["steps"]) == 28
+    assert plain["loop"] == 28
+    chart = traced("--format", "mermaid")
+    assert chart.startswith("sequenceDiagram\n    participant A0 as submitter SQ0\n")
+    assert chart.count("->>") == 28
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(("cq.head", 1), 23), (("cq.haed", 1), 23), (("cq.head", None), 2)],
+    ids=["another state", "another variable", "no value"],
+)
+def test_a_forged_trace_is_rejected(tmp_path: Path, change: tuple[str, Any], code: int) -> None:
+    forged = json.loads(traced("--format", "itf"))
+    forged["states"][5][change[0]] = change[1]
+    (tmp_path / "forged.itf.json").write_text(json.dumps(forged))
+    done = uncork("trace", str(tmp_path / "forged.itf.json"))
+    assert done.returncode == code
+    assert not done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_no_counterexample_where_there_is_none() -> None:
+    done = uncork("trace", FIXED, "--property", "uncorked")
+    assert done.returncode == 0
+    assert "uncorked is proved (all" in done.stdout
+
+
+def test_simulate_is_seeded() -> None:
+    once, again, other = (uncork("simulate", FIXED, "--seed", s, "--steps", "30").stdout for s in ("1", "1", "2"))
+    assert once == again != other
