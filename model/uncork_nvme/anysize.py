@@ -17,7 +17,7 @@ from dataclasses import field
 from math import inf
 from typing import cast
 
-from uncork.core.expr import Expr, any_of, gap, ite, minimum, total
+from uncork.core.expr import Expr, gap, ite, minimum
 from uncork.core.frozen import frozen
 from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
@@ -26,14 +26,12 @@ from uncork.core.system import Declared, Record, Updates, var
 from uncork_nvme.assembly import Parts
 from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices
 from uncork_nvme.policies import CQView, Policy
-from uncork_nvme.state.actors import IN_POST, Completer, Serving
+from uncork_nvme.state.actors import IN_CORK, IN_POST
 from uncork_nvme.state.kicks import Kick, Site
 from uncork_nvme.state.life import Life
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import CQ, SQ
 
-IN_CORK = ("cork arm", "cork recheck")
-"""The positions of a worker that corks its SQ and holds the CQ lock."""
 _ANY_NUMBER = cast(int, inf)
 _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     **dict.fromkeys(("post_order", "backend", "workers", "doorbell_buffer"), ()),
@@ -59,21 +57,6 @@ class AnySQ(SQ):
         """The records of this SQ and its actors."""
         return [*super().records, self.ledger]
 
-    @property
-    def actors(self) -> Sequence[Serving | Completer]:
-        """The SQ's workers, and its backend if that is separate."""
-        return [*self.workers, *(p for p in self.posters if isinstance(p, Completer))]
-
-    def at(self, *places: str) -> Expr:
-        """The number of this SQ's actors at one of these positions."""
-        return total(ite(any_of(actor.at == place for place in places if _knows(actor, place)), 1, 0)
-                     for actor in self.actors)  # fmt: skip
-
-
-def _knows(actor: Serving | Completer, place: str) -> bool:
-    sort = actor.at.sort
-    return isinstance(sort, Enum) and place in sort.names
-
 
 class AnyCQ(CQ):
     """The CQ with its entries counted."""
@@ -81,9 +64,13 @@ class AnyCQ(CQ):
     def _entries(self, sqs: Sequence[SQ]) -> dict[str, Declared]:
         return {}
 
+    def unread(self, q: SQ) -> Expr:
+        """The number of this SQ's CQEs that the guest has not taken."""
+        return cast(AnySQ, q).ledger.unread
+
     def shows(self, q: SQ) -> Expr:
         """Whether the guest may see a new entry of this SQ at its cursor."""
-        return cast(AnySQ, q).ledger.unread > 0
+        return self.unread(q) > 0
 
     @property
     def visible(self) -> Expr:
@@ -233,12 +220,11 @@ class AnySize(Machine):
     @property
     def unread(self) -> Expr:
         """The number of CQEs that the guest has not taken."""
-        own = total(q.ledger.unread for q in self.every)
-        return own + self.rest.unread if self.rest else own
+        return super().unread + self.rest.unread if self.rest else super().unread
 
     def at(self, *places: str) -> Expr:
         """The number of actors of all SQs at one of these positions, all of which are under the CQ lock."""
-        own = total(q.at(*places) for q in self.every)
+        own = super().at(*places)
         return own + ite(self.rest.at.among(*places), 1, 0) if self.rest else own
 
     def kicks(self, site: Site) -> Iterator[Kick]:

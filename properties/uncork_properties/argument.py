@@ -8,7 +8,7 @@ from uncork.core.system import System
 from uncork_nvme.anysize import AnySize
 
 from uncork_properties.catalogue import properties
-from uncork_properties.lemmas import of_sq, shared
+from uncork_properties.lemmas import lemmas
 from uncork_properties.ranks import descents, frames, responses
 
 COUNTED = ("the CQ never overflows", "no CQE is overwritten unread")
@@ -22,7 +22,7 @@ def argument(m: AnySize, system: System) -> Argument:
     return Argument(
         system,
         inputs=frozenset(variable.name for variable in m.anything.variables),
-        lemmas=[*shared(m), *(lemma for q in m.every for lemma in of_sq(m, q))],
+        lemmas=[*lemmas(m)],
         safety=[Claim(p.name, p.doc, p.condition, p.name in COUNTED) for p in stated if isinstance(p, Always)],
         descents=[*descents(m, system, livenesses)],
         responses=[*responses(m, system, livenesses)] if m.rest else [],

@@ -1,5 +1,8 @@
 """The lemmas: what holds in every state of a good design, at all sizes.
 
+Two engines read the lemmas: the deductive engine with symbols for the sizes, and induction with the sizes of one
+instance. Neither engine trusts a lemma.
+
 The heart is one sentence: *a corked SQ with published entries has a wake-up on its way*. The device handles a doorbell;
 or the guest is about to read EventIdx and will find it passed; or EventIdx is ahead, among entries whose consumption
 the guest has not published, and will be passed; or a permit is held, and its later use wakes the SQ; or an actor has
@@ -11,16 +14,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from uncork.core import expr
 from uncork.core.argument import Lemma
-from uncork.core.expr import Expr, boolean, gap, ite
-from uncork.core.sorts import Enum
-from uncork_nvme.anysize import IN_CORK, AnySize, AnySQ
+from uncork.core.expr import Expr, boolean, ite, lift
+from uncork.core.sorts import Enum, Ring
 from uncork_nvme.choices import YES
-from uncork_nvme.state.actors import IN_POST
+from uncork_nvme.state.actors import IN_CORK, IN_POST
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import SQ
 
 UNDER_CQ_LOCK = (*IN_CORK, *IN_POST)
 UNDER_SQ_LOCK = ("fetch", "arm", "reread", *IN_CORK)
 HEART = "wake-up on its way"
+
+
+def lemmas(m: Machine) -> Iterator[Lemma]:
+    """The lemmas about a machine, whose sizes are numbers or symbols."""
+    yield from _shared(m)
+    for q in m.sqs:
+        yield from _of_sq(m, q)
+
+
+def gap(to: Expr, since: Expr) -> Expr:
+    """How far the index `to` of a queue is ahead of the index `since`, before either wraps; below 0 if it is behind.
+
+    If sizes are symbols, indices count without bound. If the size of the queue is a number, indices count from the
+    device's head. EventIdx is then less than a ring behind that head in an SQ, and behind the tail in the CQ.
+    """
+    assert isinstance(to.sort, Ring)
+    return _counted(to) - _counted(since) if isinstance(to.sort.size, int) else expr.gap(to, since)
+
+
+def _counted(index: Expr) -> Expr:
+    """An index of a queue of a fixed size as a number."""
+    queue, _, name = str(index.value).partition(".")
+    head, tail = (Expr("var", (), index.sort, f"{queue}.{each}") for each in ("head", "tail"))
+    if name != "event":
+        return index - head
+    last = tail if queue == "cq" else head
+    return last - head - (last - index)
 
 
 def implies(condition: Expr, then: Expr) -> Expr:
@@ -28,7 +60,7 @@ def implies(condition: Expr, then: Expr) -> Expr:
     return ~condition | then
 
 
-def shared(m: AnySize) -> Iterator[Lemma]:
+def _shared(m: Machine) -> Iterator[Lemma]:
     """Lemmas about the CQ and about sums over all SQs."""
     cq = m.cq
     yield Lemma(
@@ -45,6 +77,14 @@ def shared(m: AnySize) -> Iterator[Lemma]:
         gap(cq.tail, cq.cursor) == m.unread,
         basis=True,
     )
+    if cq.has("slots"):  # if sizes are symbols, the CQEs of an SQ are counted and not stored
+        for number in range(cq.size):
+            slot = lift(number, Ring(cq.size))
+            yield Lemma(
+                f"CQ slot {number}",
+                "a slot has an entry that the guest has not taken if it is between cursor and tail, and only then",
+                (cq.slots[slot] == "none") == (cq.tail - cq.cursor <= slot - cq.cursor),
+            )
     yield Lemma(
         "permits",
         "permits available, entries occupied and permits held make up the CQ",
@@ -118,13 +158,13 @@ def _unused(who: str, at: Expr) -> Iterator[Lemma]:
         yield Lemma(f"{who} never at {place}", f"no step leads to {place}", at != place)
 
 
-def _before_armed(m: AnySize) -> tuple[str, ...]:
+def _before_armed(m: Machine) -> tuple[str, ...]:
     """The positions of a poster that has written its CQE, but not yet CQ EventIdx."""
     sequence = m.parts.post.stages(m)
     return tuple(sequence[: sequence.index("post arm") + 1]) if "post arm" in sequence else ()
 
 
-def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
+def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
     """Lemmas about one SQ."""
     name, pending = q.label, gap(q.shadow, q.head)
     unfreed = q.unfreed if m.choices.early_free != YES else 0
@@ -136,7 +176,7 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
     yield Lemma(
         f"command slots of {name}",
         "a slot in use is a published entry, a command in flight, or a CQE that the guest has not freed",
-        q.outstanding == pending + q.in_flight + q.ledger.unread + unfreed,
+        q.outstanding == pending + q.in_flight + m.cq.unread(q) + unfreed,
     )
     if m.choices.early_free != YES:
         yield Lemma(
@@ -144,7 +184,7 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
             "a slot that waits before the publish belongs to a consumed entry",
             implies(m.cq.consumer.among("poll", "publish"), q.unfreed <= gap(m.cq.cursor, m.cq.shadow)),
         )
-    for who in q.actors:
+    for who in q.threads:
         yield from _unused(who.name, who.at)
     yield from _unused(f"the submitter of {name}", q.submitter)
     yield Lemma(f"lock of {name}", "at most one worker holds the SQ lock", q.at(*UNDER_SQ_LOCK) == ite(q.locked, 1, 0))
@@ -195,7 +235,7 @@ def of_sq(m: AnySize, q: AnySQ) -> Iterator[Lemma]:
     yield Lemma(f"{HEART} of {name}", (__doc__ or "").split("*")[1], implies(waits, _wake_up(m)), needed=True)
 
 
-def doorbell_owed(m: AnySize, q: AnySQ) -> Expr:
+def doorbell_owed(m: Machine, q: SQ) -> Expr:
     """Whether the guest rings, or will ring, an SQ doorbell: it moved its tail past SQ EventIdx."""
     ringing = q.submitter.among("ring", "notify tail", "notify")
     if not m.buffered:
@@ -203,7 +243,7 @@ def doorbell_owed(m: AnySize, q: AnySQ) -> Expr:
     return ringing | ((q.submitter == "check") & (gap(q.head, q.shadow) + q.moved >= 0))
 
 
-def _wake_up(m: AnySize) -> Expr:
+def _wake_up(m: Machine) -> Expr:
     """Whether a wake-up of every corked SQ is on its way."""
     cq = m.cq
     handled = cq.consumer.among("ring", "notify head", "kick")

@@ -7,6 +7,7 @@ is the one that fails, by name.
 from __future__ import annotations
 
 import importlib
+import itertools
 import operator
 import random
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from mutants import mutated
 from pages.proofs import found
+from uncork.core.evaluate import evaluate, holds
 from uncork.core.expr import Expr, ite, minimum
 from uncork.core.size import Size, Undecided
 from uncork.core.sorts import Ring
@@ -30,6 +32,7 @@ from uncork_nvme.policies import policy
 from uncork_properties import matrix, recorded_proofs
 from uncork_properties.argument import argument
 from uncork_properties.catalogue import properties
+from uncork_properties.lemmas import gap, lemmas
 from uncork_properties.recorded_proofs import Line
 
 ONE, ANY = False, True
@@ -307,11 +310,39 @@ def test_kept_lemmas_hold_along_runs_of_the_machine_itself(name: str, several: b
     found, chosen = part(name, several).judgement, random.Random(0)
     for shape in [(2, 2, 3), (2, 4, 4)] if several else [(1, 2, 2), (1, 4, 3)]:
         walk = _Walk(design(name).at(*shape))
+        kept = {lemma.name for lemma in found.kept}
+        fixed = [lemma for lemma in lemmas(walk.instance.machine) if lemma.name in kept]
         for _ in range(400):
             walk.step(chosen)
             seen = walk.seen(several)
             for lemma in found.kept:
                 assert unwound(lemma.condition, seen), (lemma.name, walk.state)
+            for lemma in fixed:
+                assert holds(lemma.condition, walk.state), (lemma.name, walk.state)
+
+
+def gaps_agree() -> bool:
+    """Whether a run of a fixed size has the gaps of positions that do not wrap."""
+    walk, chosen = _Walk(design("arm-recheck/linux/arm-on-cork").at(1, 3, 3)), random.Random(0)
+    machine = walk.instance.machine
+    indices = [[Expr("var", (), v.sort, v.name) for v in queue.variables if isinstance(v.sort, Ring)]
+               for queue in (machine.cq, *machine.sqs)]  # fmt: skip
+    gaps = [(gap(a, b), a.value, b.value) for each in indices for a, b in itertools.permutations(each, 2)]
+    for _ in range(200):
+        walk.step(chosen)
+        if any(evaluate(found, walk.state) != walk.at[a] - walk.at[b] for found, a, b in gaps):
+            return False
+    return True
+
+
+def test_a_gap_at_a_fixed_size_is_that_of_positions_that_do_not_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gaps_agree()
+    heads = {queue: f"{queue}.head" for queue in ("cq", "sq0")}
+    monkeypatch.setattr(  # EventIdx is ahead of the head, as the other indices are
+        importlib.import_module("uncork_properties.lemmas"), "_counted",
+        lambda index: index - Expr("var", (), index.sort, heads[index.value.partition(".")[0]]),
+    )  # fmt: skip
+    assert not gaps_agree()
 
 
 def unwound(node: Expr, seen: Mapping[str, Any]) -> Any:

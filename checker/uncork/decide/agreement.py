@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from uncork_nvme.instance import Instance
 from uncork_properties.catalogue import covers
-from uncork_properties.invariants import facts
+from uncork_properties.lemmas import lemmas
 
 from uncork.core.property import NotForever, Property
 from uncork.core.verdict import Open, Proved, Refuted, Verdict
@@ -18,7 +18,9 @@ ENGINES = ("explicit", "bmc", "induction", "all")
 _SOUGHT = 60_000_000
 """Effort for finding a run that another engine has found: some ten seconds."""
 _DOUBTED = 2_000_000
-"""Effort for a run that another engine excludes, and for a proof: half a second."""
+"""Effort for a run that another engine excludes: half a second."""
+_PROVING = 7_000_000
+"""Effort for a proof: two or three seconds; the lemmas take a third of the effort where there are several SQs."""
 
 
 def decide(
@@ -39,7 +41,7 @@ def decide(
     if engine == "induction":
         from uncork.engines.symbolic import induction  # z3
 
-        return induction.check(system, wanted, (), budget, report, facts=facts(instance.machine)), []
+        return induction.check(system, wanted, (), budget, report, lemmas=[*lemmas(instance.machine)]), []
     from uncork.engines import explicit  # numpy and llvmlite
 
     outcome = explicit.check(system, wanted, covers(instance.machine, system), budget, report, reductions, threads)
@@ -71,8 +73,8 @@ def _compared(instance: Instance, outcome: Outcome, report: Callable[[Progress],
     ask("sweeps", refuted, lambda some: bmc.check(system, some, report=report, effort=_SOUGHT))
     ask("sweeps", rest, lambda some: bmc.check(system, some, report=report, effort=_DOUBTED))
     ask("single steps", to_states, lambda some: bmc.check(system, some, report=report, shortest=True, effort=_DOUBTED))
-    known = facts(instance.machine)
-    ask("induction", safety, lambda some: induction.check(system, some, report=report, facts=known, effort=_DOUBTED))
+    known = [*lemmas(instance.machine)]
+    ask("induction", safety, lambda some: induction.check(system, some, report=report, lemmas=known, effort=_PROVING))
     decided = [next((v for v in each.values() if not isinstance(v, Open)), each["explicit"]) for each in found]
     asked = [prop for prop, _ in outcome.verdicts]
     merged = replace(outcome, verdicts=tuple(zip(asked, decided, strict=True)))

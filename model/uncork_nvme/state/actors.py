@@ -14,6 +14,9 @@ from uncork_nvme.state.memory import Buffer, Stores, Word
 IN_POST = ("post read", "post arm")
 """Where an actor stands while it posts and holds the CQ lock."""
 
+IN_CORK = ("cork arm", "cork recheck")
+"""The positions of a worker that corks its SQ and holds the CQ lock."""
+
 
 class Entry(Stores):
     """A CQE that a device thread has written and the guest cannot see yet."""
@@ -31,17 +34,24 @@ class Storing:
     label = ""
     number: int | None = None
     """Which of several workers."""
+    at: Expr
     cqe: Entry
     cq_event: Word
     sq_event: Word
     buffer: Buffer
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """All positions of the thread."""
+        assert isinstance(self.at.sort, Enum)
+        return self.at.sort.names
 
 
 class Thread(Storing, Record):
     """A thread of the device with variables of its own."""
 
 
-IN_POP = ("cork arm", "cork recheck", "fetch", "arm", "reread", "remit")
+IN_POP = (*IN_CORK, "fetch", "arm", "reread", "remit")
 """The positions of a worker in a pop, after its first step; parts may add some (`Part.places`)."""
 
 PLACES = ("asleep", "reserve", *IN_POP, "run", *IN_POST)

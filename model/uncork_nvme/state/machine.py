@@ -120,6 +120,15 @@ class Machine(Remembers):
         """The number of permits held by commands in flight and by workers."""
         return total(q.permits for q in self.sqs)
 
+    @property
+    def unread(self) -> Expr:
+        """The number of CQEs that the guest has not taken."""
+        return total(self.cq.unread(q) for q in self.sqs)
+
+    def at(self, *places: str) -> Expr:
+        """The number of threads of all SQs at one of these positions."""
+        return total(q.at(*places) for q in self.sqs)
+
     def kicks(self, site: Site) -> Iterator[Kick]:
         """The kicks that may happen where room is noticed. A site that does not kick has one empty kick."""
         yield from self.parts.kicks.at(site, self.sqs, self.cq.capacity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite
+from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Declared, Record, Updates, var
 
@@ -146,6 +146,10 @@ class SQ(Record):
         """The device threads of this SQ."""
         return [*self.workers, *(p for p in self.posters if isinstance(p, Completer))]
 
+    def at(self, *places: str) -> Expr:
+        """The number of this SQ's threads at one of these positions."""
+        return count(t.at.among(*(place for place in places if place in t.places)) for t in self.threads)
+
     @property
     def records(self) -> list[Record]:
         """The records of this SQ and its actors."""
@@ -187,6 +191,10 @@ class CQ(Record):
     def _entries(self, sqs: Sequence[SQ]) -> dict[str, Declared]:
         doc = "CQ entries as the phase tag shows them to the guest: the SQ of a new completion, or none"
         return {"slots": var(Array(self.size, Enum(("none", *(q.label for q in sqs)))), doc)}
+
+    def unread(self, q: SQ) -> Expr:
+        """The number of this SQ's CQEs that the guest has not taken."""
+        return count(self.slots[lift(place, Ring(self.size))] == q.label for place in range(self.size))
 
     def shows(self, q: SQ) -> Expr:
         """Whether the guest sees a new entry of this SQ at its cursor."""

@@ -6,19 +6,21 @@ import pytest
 from budgets import examples
 from hypothesis import given, settings
 from toys import IN_RANGE, TOYS, Toy, counter, draw, lasting, never, pictures, verdict
-from uncork.core.expr import boolean
-from uncork.core.property import Always, NotForever
+from uncork.core.expr import any_of, boolean
+from uncork.core.property import Always, NotForever, always
 from uncork.core.sorts import Bool
 from uncork.core.system import Record, System, var
 from uncork.core.trace import ReplayError
 from uncork.core.verdict import Open, Proved, Refuted
 from uncork.decide.agreement import contradictions
-from uncork.engines import Budget, Progress, Stop, explicit
+from uncork.engines import Budget, Progress, Stop, explicit, quiet
 from uncork.engines.symbolic import bmc, induction
 from uncork.engines.symbolic.liveness_to_safety import safe
+from uncork.engines.symbolic.solver import Effort
 from uncork_nvme.instance import from_name
+from uncork_nvme.state.machine import Machine
 from uncork_properties.catalogue import properties
-from uncork_properties.invariants import facts, never_lost
+from uncork_properties.lemmas import lemmas
 
 LITTLE = 2_000_000
 HANGS, LIVE = "propolis-2025/linux/tail/n1-sq2-cq2", "propolis-2026/linux/tail-1/n1-sq2-cq2"
@@ -159,6 +161,12 @@ def test_induction_proves_nothing_where_a_variable_leaves_its_range() -> None:
     assert isinstance(verdict(induction.check(outside, [never_true()], effort=LITTLE)), Open)
 
 
+def never_lost(machine: Machine, system: System) -> list[Always]:
+    """That no state is stuck while an SQ has published entries and sleeping workers."""
+    going = any_of(action.guard for action in system.actions if action.fair)
+    return [always(q.label, "uncorked", ~((q.pending > 0) & q.asleep) | going) for q in machine.sqs]
+
+
 def never_true() -> Always:
     return Always("true", "toy", "", boolean(True), never(draw("a go b"), "b").blame)
 
@@ -181,12 +189,13 @@ def test_what_spacer_suggests_is_checked(monkeypatch: pytest.MonkeyPatch, *, sug
         "arm-recheck/linux/arm-on-cork/n1-sq2-cq2",
         pytest.param("arm-recheck/linux/arm-on-cork/n1-sq4-cq3", marks=pytest.mark.deep),
         "propolis-2026/spdk/head/n1-sq8-cq8",
+        "arm-recheck/linux/tail-1/n2-sq2-cq2/cork=park",
     ],
 )
-def test_no_wake_up_is_lost_by_an_invariant(name: str) -> None:
+def test_no_wake_up_is_lost_by_the_lemmas(name: str) -> None:
     instance, wanted = asked(name, "safety")
     wanted += never_lost(instance.machine, instance.system)
-    outcome = induction.check(instance.system, wanted, facts=facts(instance.machine), effort=5 * LITTLE)
+    outcome = induction.check(instance.system, wanted, lemmas=[*lemmas(instance.machine)], effort=5 * LITTLE)
     assert all(isinstance(found, Proved) for _, found in outcome.verdicts)
 
 
@@ -194,12 +203,26 @@ def test_no_wake_up_is_lost_by_an_invariant(name: str) -> None:
 @pytest.mark.parametrize(
     "name", [HANGS, pytest.param("propolis-2026/linux/tail-lag/n1-sq2-cq2", marks=pytest.mark.deep)]
 )
-def test_the_no_lost_wake_up_invariant_fails_on_devices_that_lose_one(name: str) -> None:
+def test_the_lemmas_do_not_show_it_of_devices_that_lose_one(name: str) -> None:
     """The second deadlocks with no step at all enabled: a question about states that have a next one would miss it."""
     instance, _ = asked(name)
     lost = never_lost(instance.machine, instance.system)
-    found = verdict(induction.check(instance.system, lost[:1], facts=facts(instance.machine), effort=LITTLE))
+    found = verdict(induction.check(instance.system, lost[:1], lemmas=[*lemmas(instance.machine)], effort=LITTLE))
     assert isinstance(found, Open)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [HANGS, LIVE])
+def test_the_random_run_drops_no_lemma_that_z3_keeps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, system = from_name(name).machine, from_name(name).system
+    candidates, kept = [lemma.condition for lemma in lemmas(machine)], list[list[int]]()
+    for states in (1, 1500):
+        monkeypatch.setattr(induction, "_WALK", states)
+        prover = induction._Prover(system, Effort(None, 5 * LITTLE, quiet))
+        prover.learn(candidates)
+        kept.append([*map(id, prover.facts)])
+    assert kept[0] == kept[1]
+    assert 0 < len(kept[0]) < len(candidates)
 
 
 # -- budgets -----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Induction: Z3 proves that a condition holds initially and is kept by every step. The engine never refutes.
 
-An inductive invariant is searched for in this order: the given facts and the properties themselves; k-induction
+An inductive invariant is searched for in this order: the given lemmas and the properties themselves; k-induction
 (Sheeran, Singh, Stalmarck: Checking Safety Properties Using Induction and a SAT-Solver, FMCAD 2000); and a suggestion
 of Spacer. None of these is trusted without a check. Liveness is reduced to safety first.
 """
@@ -8,26 +8,32 @@ of Spacer. None of these is trusted without a check. Liveness is reduced to safe
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import itertools
+import random
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import z3
 
-from uncork.core.evaluate import holds
+from uncork.core.argument import Lemma
+from uncork.core.evaluate import State, holds
 from uncork.core.expr import Expr
 from uncork.core.property import Always, Cover, InRange, NotForever, Property
-from uncork.core.system import System
+from uncork.core.system import Action, System
 from uncork.core.verdict import Open, Proved, Verdict
 from uncork.engines import Budget, Outcome, Report, Stop, quiet
 from uncork.engines.symbolic.liveness_to_safety import remembered, safe
 from uncork.engines.symbolic.solver import Effort, Solver, Spent
 from uncork.engines.symbolic.spacer import suggest
+from uncork.engines.symbolic.terms import Terms
 from uncork.engines.symbolic.unroll import Unrolling, interleaving
 
 EFFORT = 200_000_000
 """The default effort, in units of Z3's rlimit: about a minute."""
 _STEPS = 4
 """The greatest k of k-induction."""
+_WALK = 1500
+"""How many states of a random run a fact has to hold in before Z3 is asked about it."""
 
 
 def check(
@@ -37,18 +43,19 @@ def check(
     budget: Budget | None = None,
     report: Report = quiet,
     *,
-    facts: Sequence[Expr] = (),
+    lemmas: Sequence[Lemma] = (),
     effort: int = EFFORT,
 ) -> Outcome:
     """Proves properties for all runs. A property that is not proved is open.
 
-    `facts` are conditions that may help. The greatest subset that holds initially and is inductive is used. Covers are
-    ignored.
+    The greatest subset of the lemmas that holds initially and is inductive is used. Covers are ignored.
     """
     shared = Effort(budget, effort, report)
     prover, verdicts, stopped = _Prover(system, shared), list[Verdict](), None
     try:
-        prover.learn([*facts, *(p.condition for p in properties if isinstance(p, Always))])
+        prover.learn(
+            [*(lemma.condition for lemma in lemmas), *(p.condition for p in properties if isinstance(p, Always))]
+        )
         for number, prop in enumerate(properties):
             with shared.share(len(properties) - number):
                 verdicts.append(prover.verdict(prop))
@@ -74,22 +81,27 @@ class _Prover:
 
         Flanagan, Leino: Houdini, an Annotation Assistant for ESC/Java, FME 2001.
         """
-        facts = [fact for fact in candidates if fact.op != "const" and holds(fact, self.system.initial)]
-        while (lost := self._lost(facts)) is not None:
-            facts = [fact for fact, is_lost in zip(facts, lost, strict=True) if not is_lost]
+        facts = [fact for fact in candidates if fact.op != "const"]
+        for state in _walk(self.system):
+            facts = [fact for fact in facts if holds(fact, state)]
+        terms, kept = Terms(self.system, z3.Context()), 0
+        for action in itertools.cycle(self.system.actions):
+            lost = self._lost(terms, action, facts)
+            if lost:
+                facts = [fact for fact, is_lost in zip(facts, lost, strict=True) if not is_lost]
+            kept = 0 if lost else kept + 1
+            if kept == len(self.system.actions):
+                break
         self.facts = facts
 
-    def _lost(self, facts: Sequence[Expr]) -> list[bool] | None:
-        """For the first action that can make a fact false where all hold, which facts it makes false; None if none."""
-        for action in self.system.actions:  # one small query for each action is faster than a large query
-            solver = Solver(self.effort)
-            step = Unrolling(self.system, solver, [[action]], anywhere=True)
-            step.extend()
-            solver.add(*(step.holds(fact, 0) for fact in facts))
-            lost = [step.holds(~fact, 1) for fact in facts]
-            if (model := solver.find(step.terms.any(lost))) is not None:
-                return [z3.is_true(model.eval(each, model_completion=True)) for each in lost]
-        return None
+    def _lost(self, terms: Terms, action: Action, facts: Sequence[Expr]) -> list[bool]:
+        """Which facts an action makes false in a state where all hold; an empty list if there is no such state."""
+        solver = Solver(self.effort, terms.context)  # one small query for each action is faster than a large query
+        values, fit = terms.updates(action)
+        solver.add(*terms.inside(terms.now), terms.read(action.guard), fit, *map(terms.read, facts))
+        after = [terms.put(terms.read(fact), values) for fact in facts]
+        model = solver.find(z3.Not(terms.all(after)))
+        return [z3.is_false(model.eval(each, model_completion=True)) for each in after] if model is not None else []
 
     def verdict(self, prop: Property) -> Verdict:
         """The verdict of a property: proved or open. No property is proved if a variable may leave its sort."""
@@ -182,3 +194,16 @@ class _Prover:
             return False
         run.extend()
         return solver.entails(put(found, run.states[1]))
+
+
+def _walk(system: System) -> Iterator[State]:
+    """The first states of a random run, which is the same on every call. The initial state comes first."""
+    chosen, state = random.Random(0), system.initial
+    for _ in range(_WALK):
+        yield state
+        enabled = system.enabled(state)
+        if not enabled:
+            return
+        state = system.after(state, chosen.choice(enabled))
+        if system.strays(state):
+            return

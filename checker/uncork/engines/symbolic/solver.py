@@ -80,10 +80,10 @@ class Effort:
 
 
 class Solver:
-    """A Z3 solver in a context of its own, since its models depend on terms created earlier in the context."""
+    """A Z3 solver. Its models depend on terms created earlier in the context, which by default is the solver's own."""
 
-    def __init__(self, effort: Effort) -> None:
-        self.effort, self.context = effort, z3.Context()
+    def __init__(self, effort: Effort, context: z3.Context | None = None) -> None:
+        self.effort, self.context = effort, context or z3.Context()
         # Z3's solvers for QF_FD and QF_BV take the same time here; the default solver takes 5 times as long.
         self._solver = z3.SolverFor("QF_FD", ctx=self.context)
         self._solver.set("ctrl_c", False)

@@ -9,7 +9,7 @@ import z3
 
 from uncork.core.expr import Expr
 from uncork.core.system import Action, System
-from uncork.engines.symbolic.encode import Reading, Term, atoms, declare, fit, literal
+from uncork.engines.symbolic.encode import Reading, Term, atoms, declare, fit, inside, literal
 
 State = Mapping[str, Term]
 """A term for each variable."""
@@ -32,6 +32,10 @@ class Terms:
     def initial(self) -> State:
         """The initial state, as literals."""
         return {v.name: literal(v.initial, v.sort, self.context) for v in self.system.variables}
+
+    def inside(self, state: State) -> list[Any]:
+        """The conditions that the constants of a state are in the sorts of their variables."""
+        return [test for name, sort in self.sorts.items() for test in inside(state[name], sort)]
 
     def updates(self, action: Action) -> tuple[State, Any]:
         """The next-state values of an action, and the condition that they are all in their variables' sorts."""

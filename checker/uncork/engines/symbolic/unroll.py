@@ -11,7 +11,7 @@ import z3
 from uncork.core.expr import Expr, variables
 from uncork.core.sorts import Value
 from uncork.core.system import Action, System
-from uncork.engines.symbolic.encode import atoms, choose, declare, equal, inside, plain
+from uncork.engines.symbolic.encode import atoms, choose, declare, equal, plain
 from uncork.engines.symbolic.solver import Solver
 from uncork.engines.symbolic.terms import State, Terms, pairs
 
@@ -62,7 +62,7 @@ class Unrolling:
         self._independent = {} if lazy else _independent(step[0])
         first = self.terms.fresh("@0") if anywhere else self.terms.initial
         if anywhere:
-            solver.add(*(test for v in system.variables for test in inside(first[v.name], v.sort)))
+            solver.add(*self.terms.inside(first))
         self.states: list[State] = [first]
         self.taken: list[dict[str, Any]] = []
         self.ends = [0]
