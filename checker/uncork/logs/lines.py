@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.catalogue import find_device, find_guest
 from uncork_nvme.choices import MAX_SIZE, ChoiceError, parse
-from uncork_nvme.instance import InstanceError, find_policy, from_name, look_up
+from uncork_nvme.instance import InstanceError, find_policy, from_name
+from uncork_nvme.names import of_file
 from uncork_nvme.observe import EVENTS, FAMILIES, LOOK
 
 from uncork.core import jsontext
@@ -47,7 +48,7 @@ def read(lines: Iterator[str]) -> Log:
         elif "end" in told:
             ended = _end(number, told)
         else:
-            events += _seen(number, told)
+            events += _seen(number, told, own=_own(header.device, header.guest))
     return Log(header, events)
 
 
@@ -81,15 +82,13 @@ def _header(number: int, told: Mapping[str, Any]) -> Header:
     for name in {"sqs", "sq_size", "cq_size"} & told.keys():
         count(number, name, told[name], MOST if name == "sqs" else MAX_SIZE)
     always = told.get("always", [])
-    for event in always:
-        if not isinstance(event, str):
-            raise LogError(number, "'always' has to be a list of strings")
-        _known(number, event)
+    if not all(isinstance(event, str) for event in always):
+        raise LogError(number, "'always' has to be a list of strings")
     try:
         if "device" in told:
-            look_up(DEVICES, told["device"], "device")
+            find_device(told["device"])
         if "guest" in told:
-            look_up(GUESTS, told["guest"], "guest")
+            find_guest(told["guest"])
         if "policy" in told:
             find_policy(told["policy"])
         overrides = dict(parse(f"{name}={value}") for name, value in told.get("set", {}).items())
@@ -101,14 +100,21 @@ def _header(number: int, told: Mapping[str, Any]) -> Header:
         raise LogError(number, str(error)) from None
     of_instance = {name: told[name] for name in told if name in _OF_INSTANCE}
     given = named.under(Header(**of_instance, overrides=overrides))
+    for event in always:
+        _known(number, event, own=_own(given.device, given.guest))
     return replace(given, always=tuple(always))
 
 
 _OF_INSTANCE = ("device", "guest", "policy", "sqs", "sq_size", "cq_size")
 
 
-def _known(number: int, event: str) -> None:
-    if event not in _KNOWN:
+def _own(*names: str | None) -> bool:
+    """Returns whether a device or guest is of the user's own: its steps are known when its machine is made."""
+    return any(of_file(name) for name in names if name)
+
+
+def _known(number: int, event: str, *, own: bool) -> None:
+    if event not in _KNOWN and not own:
         raise LogError(number, f"there is no event {event!r}{_near(event)}")
 
 
@@ -127,11 +133,11 @@ def _end(number: int, told: Mapping[str, Any]) -> bool:
     return True
 
 
-def _seen(number: int, told: Mapping[str, Any]) -> Iterator[Seen]:
+def _seen(number: int, told: Mapping[str, Any], *, own: bool) -> Iterator[Seen]:
     if "event" not in told:
         raise LogError(number, "no 'event'")
     _typed(number, told, _EVENT)
-    _known(number, told["event"])
+    _known(number, told["event"], own=own)
     saw = {name: _value(number, name, value) for name, value in told.items() if name not in _EVENT}
     if before := told.get("before"):
         yield Seen(number, LOOK, saw={name: _value(number, name, value) for name, value in before.items()})
