@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from uncork_nvme.parts.memory import Memory as Memory
     from uncork_nvme.parts.post import Post as Post
     from uncork_nvme.parts.reader import Reader as Reader
+    from uncork_nvme.state.kicks import notified as notified
 
 _STANDS_IN = {
     "uncork.core.expr": ("Expr", "all_of", "any_of", "count"),
@@ -73,6 +74,7 @@ _STANDS_IN = {
     "uncork_nvme.parts.memory": ("Memory",),
     "uncork_nvme.parts.post": ("Post",),
     "uncork_nvme.parts.reader": ("Reader",),
+    "uncork_nvme.state.kicks": ("notified",),
 }
 """What devices are made of, by module. A policy needs none of it, so it is imported where it is asked for."""
 

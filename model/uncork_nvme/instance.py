@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from uncork.core.frozen import frozen
-from uncork.core.sorts import did_you_mean
-from uncork.core.system import RingPicture, System
+from uncork.core.sorts import SlipError, did_you_mean
+from uncork.core.system import Action, Guarded, RingPicture, System
 
 from uncork_nvme import catalogue
 from uncork_nvme.assembly import Parts, assembled, steps
@@ -200,7 +200,7 @@ def system(
 ) -> System:
     """The system of a machine: its variables and steps; raises `InstanceError` for a mistake in a user's own policy."""
     try:
-        actions = tuple(steps(machine))
+        actions = tuple(_step(each) for each in steps(machine))
     except InstanceError:
         raise
     except Exception as error:
@@ -209,6 +209,14 @@ def system(
         raise
     variables = tuple(v for record in machine.records for v in record.variables)
     return System(name, variables, actions, pictures, replicas)
+
+
+def _step(each: object) -> Action:
+    """A step that a part gives; raises `SlipError` if it is none."""
+    if not isinstance(each, Action):
+        what = "a command" if isinstance(each, Guarded) else repr(each)[:40]
+        raise SlipError(f'a part gives {what} for a step: write @step("worker {{}}") above the function, and yield it')
+    return each
 
 
 def from_name(name: str) -> Instance:

@@ -72,7 +72,7 @@ class Reader:
             return frozenset()
         key = (seen.event, seen.sq, seen.worker)
         if key not in self._known:
-            wanted = families(seen.event, self.system)
+            wanted = self._families(seen.event)
             of = [a for a in self.system.actions if a.family in wanted]
             if seen.sq is not None:
                 of = [a for a in of if self._parts[a.name][0] in (seen.sq, None)]
@@ -83,7 +83,7 @@ class Reader:
 
     def unseen(self, always: Sequence[str]) -> frozenset[str]:
         """Returns the actions that may happen between two events: all but those that are always logged."""
-        shown = {family for event in always for family in families(event, self.system)}
+        shown = {family for event in always for family in self._families(event)}
         return frozenset(action.name for action in self.system.actions if action.family not in shown)
 
     def check(self, seen: Seen) -> None:
@@ -101,12 +101,16 @@ class Reader:
             if not contains(sort, value):
                 raise LogError(seen.line, f"{name} is {sort}, and cannot be {value!r}")
 
+    def _families(self, event: str) -> tuple[str, ...]:
+        """Returns the families of an event; none if it is a step of another device, of the user's own."""
+        try:
+            return families(event, self.system)
+        except KeyError:
+            return ()
+
     def known(self, line: int, event: str) -> None:
         """Raises `LogError` for an event that no step of the machine is."""
-        try:
-            if event != LOOK:
-                families(event, self.system)
-        except KeyError:
+        if event != LOOK and not self._families(event):
             raise LogError(line, f"there is no event {event!r} in {self.instance.name}") from None
 
 

@@ -100,7 +100,8 @@ class File:
         if isinstance(error, SyntaxError) and error.filename and error.lineno:
             return error.filename, error.lineno
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            if Path(frame.filename).resolve() in {self._is, *self._beside}:
+            path = Path(frame.filename)
+            if path in self._beside or path.parent == self._is.parent:
                 return frame.filename, frame.lineno or 0
         return self._named_in(str(error))
 
