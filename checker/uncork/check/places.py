@@ -42,10 +42,15 @@ def _declared(kind: str, found: Composed) -> Place:
 
 
 def of_instance(instance: Instance) -> tuple[Place, list[Place]]:
-    """Returns the place to look at first (the policy, if it is a function) and the other places."""
-    places = [of_device(instance.device), of_guest(instance.guest)]
+    """Returns the place to look at first, and the others.
+
+    A file of the user's own comes first; of these, as of the catalogue, the policy (if it is a function), then the
+    device, then the guest.
+    """
     policy = of_policy(instance.policy)
-    first, *others = [policy, *places] if policy else places
+    named = [(instance.device, of_device(instance.device)), (instance.guest, of_guest(instance.guest))]
+    found = [*([(instance.policy, policy)] if policy else []), *named]
+    first, *others = [place for _, place in sorted(found, key=lambda each: ":" not in each[0])]
     return first, others
 
 
