@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from uncork.check import places
 from uncork.engines import REDUCTIONS, explicit
 from uncork.engines.explicit import reduction
 from uncork.new.command import KINDS
+from uncork_nvme.catalogue import find_device
 from uncork_nvme.instance import InstanceError, forget, from_name
 from uncork_properties.catalogue import covers, properties
 
@@ -193,6 +195,28 @@ def test_a_reduction_that_a_part_of_ones_own_breaks_is_not_made(which: str, proj
         asked = properties(mine.machine, mine.system)
         one, other = (explicit.check(mine.system, asked, reductions=each) for each in (REDUCTIONS, frozenset[str]()))
         assert [type(v) for _, v in one.verdicts] == [type(v) for _, v in other.verdicts]
+
+
+# -- the tutorial ------------------------------------------------------------------------------------------------------
+QUEUE = ROOT / "examples" / "queue"
+
+
+def test_the_tutorials_device_is_that_of_the_examples() -> None:
+    page = (ROOT / "docs" / "tutorial.md").read_text()
+    fences = re.findall(r'^```python title="my_queue\.py(?:, at its end)?"\n(.*?)^```$', page, re.MULTILINE | re.DOTALL)
+    assert "".join(fences) == (QUEUE / "my_queue.py").read_text()
+    source = (QUEUE / "queue.c").read_text()
+    for excerpt in re.findall(r"^```c\nvoid.*?^```$", page, re.MULTILINE | re.DOTALL):
+        assert excerpt.removeprefix("```c\n").removesuffix("```") in source
+    found = find_device(f"{QUEUE}/my_queue.py:mine")
+    for function in re.findall(r"(\w+)(?:, |$)", found.source.partition(": ")[2]):
+        assert re.search(rf"\b{function}\(struct device \*d", source), function
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")
+def test_the_tutorials_c_compiles() -> None:
+    compiled = subprocess.run(["cc", "-std=c11", "-Wall", "-Werror", "-fsyntax-only", QUEUE / "queue.c"], check=False)
+    assert compiled.returncode == 0
 
 
 # -- from Python -------------------------------------------------------------------------------------------------------
