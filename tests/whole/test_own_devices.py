@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -217,6 +218,26 @@ def test_the_tutorials_device_is_that_of_the_examples() -> None:
 def test_the_tutorials_c_compiles() -> None:
     compiled = subprocess.run(["cc", "-std=c11", "-Wall", "-Werror", "-fsyntax-only", QUEUE / "queue.c"], check=False)
     assert compiled.returncode == 0
+
+
+# -- Ctrl-C ------------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["while it is loaded", "while its machine is built"])
+def test_ctrl_c_is_no_mistake_of_the_file(where: str, project: Path) -> None:
+    loops = "print('runs', flush=True)\nwhile True:\n    pass\n"
+    part = (
+        f"class Mine(Park):\n    def check(self):\n{''.join(f'        {line}{chr(10)}' for line in loops.splitlines())}"
+    )
+    device = 'mine = DEVICES["propolis-2026"].but("mine", "", {Mine: {}})\n'
+    text = loops if where == "while it is loaded" else part + device
+    (project / "mine.py").write_text("from uncork_nvme import *\n" + text)
+    command = [sys.executable, "-m", "uncork", "check", "--device", "mine.py:mine"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None and running.stderr is not None
+    assert running.stderr.readline() == "runs\n"
+    running.send_signal(signal.SIGINT)
+    assert running.wait(30) == 130
+    assert "Traceback" not in running.stderr.read()
 
 
 # -- from Python -------------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class File:
     def _is_beside(self, name: str) -> bool:
         """Whether a module is of a file in the folder of this file, or in a package there."""
         where = self._is.parent.joinpath(*name.split("."))
-        return _file(sys.modules[name]) in (where.with_suffix(".py"), where / "__init__.py", where)
+        return _file(sys.modules[name]) in (where.with_suffix(".py"), where / "__init__.py")
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -100,10 +100,18 @@ class File:
         if isinstance(error, SyntaxError) and error.filename and error.lineno:
             return error.filename, error.lineno
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            path = Path(frame.filename)
-            if path in self._beside or path.parent == self._is.parent:
+            if self._has(frame.filename):
                 return frame.filename, frame.lineno or 0
         return self._named_in(str(error))
+
+    def raises(self, error: BaseException) -> bool:
+        """Whether an error is raised by a line of the file that says so; else it may come from a signal."""
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return self._has(last.filename) and "raise" in (last.line or "")
+
+    def _has(self, filename: str) -> bool:
+        path = Path(filename)
+        return path in self._beside or path.parent == self._is.parent
 
     def _named_in(self, said: str) -> tuple[str, int] | None:
         """Where a step or a part stands that an error names."""
@@ -138,7 +146,7 @@ def told(*files: tuple[File, int], choices: bool = False) -> Iterator[None]:
     except GeneratorExit:
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and "raise" not in linecache.getline(*_last(error)):  # Ctrl-C
+        if isinstance(error, KeyboardInterrupt) and not any(file.raises(error) for file, _ in files):  # Ctrl-C
             raise
         kind = ChoiceError if choices and isinstance(error, ChoiceError) else InstanceError
         for file, _ in files:
@@ -146,11 +154,6 @@ def told(*files: tuple[File, int], choices: bool = False) -> Iterator[None]:
                 raise kind(file.at(*where, _said(error))) from None
         file, line = files[0]
         raise kind(file.at(file.path, line, _said(error))) from None
-
-
-def _last(error: BaseException) -> tuple[str, int]:
-    frames = traceback.extract_tb(error.__traceback__)
-    return frames[-1].filename, frames[-1].lineno or 0
 
 
 _TWICE = re.compile(r"got multiple values for keyword argument '(\w+)'")
