@@ -10,12 +10,15 @@ import pytest
 import uncork_nvme
 from hypothesis import given
 from hypothesis import strategies as st
+from uncork.core.property import Sometimes
+from uncork.engines import explicit
 from uncork_nvme import own as own_package
 from uncork_nvme.catalogue import DEVICES, GUESTS, find_device, find_guest
 from uncork_nvme.choices import ChoiceError, InstanceError
 from uncork_nvme.instance import Instance, forget, from_name
 from uncork_nvme.names import ambiguous, apart, joined, of_file
 from uncork_nvme.shape import Shape
+from uncork_properties.catalogue import covers, properties
 
 SIZES = "n1-sq2-cq2"
 HEAD = "from uncork_nvme import *\n"
@@ -258,6 +261,51 @@ def test_a_mistake_is_told_with_its_line_and_what_to_write(what: str) -> None:
 def test_the_file_without_a_mistake_is_a_system() -> None:
     write("mine.py", PART)
     assert "expire(SQ0)" in {a.name for a in from_name(f"mine.py:mine/linux/tail/{SIZES}").system.actions}
+
+
+PLACES = """
+class Twice(Park):
+    places = ("look again",)
+    def steps(self, m, q, w):
+        yield doubt(m, q, w)
+        yield find_room_late(m, q, w)
+        yield cork(m, q, w)
+
+@step("worker {}", of="reserve")
+def doubt(m, q, w):
+    "Finds no room, and looks again."
+    here = m.parts.crew.may_reserve(m, q, w) & m.parts.admission.no_room(m)
+    return when(here, q(locked=True), q.popping_is(True), w(at="look again"))
+
+@step("worker {}", of="doubt")
+def find_room_late(m, q, w):
+    "Finds room at the second look: begins anew."
+    here = (w.at == "look again") & m.cq.unlocked & ~m.parts.admission.no_room(m)
+    return when(here, q(locked=False), q.popping_is(False), w(at="reserve"))
+
+@step("worker {}", of="doubt")
+def cork(m, q, w):
+    "Finds no room at the second look either."
+    here = (w.at == "look again") & m.cq.unlocked & m.parts.admission.no_room(m)
+    return when(here, q(locked=False), q.popping_is(False), m.parts.kicks.corks(m, q), w.leaves())
+
+mine = DEVICES["propolis-2025"].but("twice", "A device that looks twice.", {Twice: {}})
+"""
+
+
+def test_a_part_may_add_positions_of_a_worker() -> None:
+    write("mine.py", PLACES)
+    instance = from_name(f"mine.py:mine/linux/tail/{SIZES}")
+    asked = properties(instance.machine, instance.system)
+    place = Sometimes("a second look", instance.machine.sqs[0].workers[0].at == "look again", "")
+    found = explicit.check(instance.system, asked, [*covers(instance.machine, instance.system), place])
+    assert found.unreached == ()
+    words = {prop.row: type(verdict).__name__ for prop, verdict in found.verdicts}
+    assert words == {"safety": "Proved", "uncorked": "Refuted", "drains": "Refuted", "progress": "Refuted"}
+    write("mine.py", PLACES.replace('places = ("look again",)', "places = ()"))
+    forget()
+    with pytest.raises(InstanceError, match="no such name: 'look again'"):
+        _ = from_name(f"mine.py:mine/linux/tail/{SIZES}").system
 
 
 def test_a_mistake_in_a_guest_is_told_of_the_guests_file() -> None:
