@@ -21,6 +21,7 @@ BUDGETS = {
     "whole/test_docs.py": 100,
     "export/test_export_tla.py": 75,
     "validate/test_validate.py": 65,
+    "whole/test_own_devices.py": 50,
     "engines/symbolic/test_symbolic.py": 63,
     "check/test_check.py": 58,
     "properties/test_verdicts.py": 46,

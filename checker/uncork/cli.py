@@ -81,6 +81,10 @@ _COMMANDS = {
         "trace", "Print the shortest counterexample of an instance, or a stored one; both are replayed first."
     ),
     "simulate": _Place("trace", "Print a random fair run of an instance: each step is drawn from the enabled ones."),
+    "new": _Place(
+        "new",
+        "Write a commented starting file for a device, guest or policy of your own, which can be checked at once.",
+    ),
     "export": _Place("export", "Print an instance in another tool's language."),
 }
 """The commands by name."""

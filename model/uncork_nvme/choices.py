@@ -346,6 +346,11 @@ ABOUT_EVENTS = (
 """The choices that make no difference where there are no events."""
 
 
+def check(name: str, value: Choice) -> None:
+    """Raises `ChoiceError` for a name or value that does not exist."""
+    _check(_named(name), value)
+
+
 def parse(assignment: str) -> tuple[str, Choice]:
     """`name=value` as a choice and its value; raises `ChoiceError`."""
     name, equals, value = assignment.partition("=")

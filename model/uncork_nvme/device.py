@@ -13,7 +13,7 @@ from typing import ClassVar
 from uncork.core.frozen import frozen
 from uncork.core.sorts import did_you_mean
 
-from uncork_nvme.choices import Choice, ChoiceError
+from uncork_nvme.choices import SECTIONS, Choice, ChoiceError, check
 from uncork_nvme.parts.part import Part
 
 Settings = Mapping[type[Part], Mapping[str, Choice]]
@@ -50,6 +50,12 @@ class Composed:
         chosen: dict[str, Choice] = {}
         slots: dict[str, str] = {}
         for part, settings in self.parts.items():
+            if not (isinstance(part, type) and issubclass(part, Part)):
+                raise ChoiceError(f"{self.name}: {part!r} is not a part: write a class, such as Park: {{}}")
+            if getattr(part, "slot", None) not in SECTIONS:
+                raise ChoiceError(
+                    f"{self.name}: {part.__name__} is made of no part: write class {part.__name__}(Park) or the like"
+                )
             if part.slot in slots:
                 raise ChoiceError(
                     f"{self.name} has two parts in one slot, {slots[part.slot]} and {part.__name__}: keep one"
@@ -59,7 +65,9 @@ class Composed:
             for name in settings:
                 if name not in known:
                     raise ChoiceError(f"{self.name}: {part.__name__} has no choice {name!r}{did_you_mean(name, known)}")
-            chosen |= part.settings() | dict(settings)
+            for name, value in {**part.settings(), **settings}.items():
+                check(name, value)
+                chosen[name] = value
         return chosen
 
     def _with(self, parts: Settings) -> dict[type[Part], Mapping[str, Choice]]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import field
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from uncork.core.frozen import frozen
-from uncork.core.sorts import did_you_mean
-from uncork.core.system import RingPicture, System
+from uncork.core.sorts import SlipError, did_you_mean
+from uncork.core.system import Action, Guarded, RingPicture, System
 
+from uncork_nvme import catalogue
 from uncork_nvme.assembly import Parts, assembled, steps
-from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.catalogue import DEVICES, GUESTS, find_device, find_guest
 from uncork_nvme.choices import MAX_SIZE, MAX_WORKERS, YES, Choice, ChoiceError, Choices, parse_all
 from uncork_nvme.choices import InstanceError as InstanceError  # re-exported: callers import it from here
 from uncork_nvme.formulas import FormulaError, formula
+from uncork_nvme.names import apart, files, joined, of_file
 from uncork_nvme.policies import POLICIES, Policy
 from uncork_nvme.shape import Shape
 from uncork_nvme.state.machine import Machine
@@ -39,8 +43,8 @@ class Instance:
     overrides: Mapping[str, Choice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        look_up(DEVICES, self.device, "device")
-        look_up(GUESTS, self.guest, "guest")
+        find_device(self.device)
+        find_guest(self.guest)
         if not 1 <= self.sqs <= MAX_WORKERS:
             raise InstanceError(f"a CQ has 1 to {MAX_WORKERS} SQs here, not {self.sqs}")
         for what, size in (("SQ", self.sq_size), ("CQ", self.cq_size)):
@@ -55,7 +59,12 @@ class Instance:
     @property
     def name(self) -> str:
         """`device/guest/policy/n1-sq3-cq3`, with the overrides at the end."""
-        return "/".join([self.device, self.guest, self.policy, str(self.shape), *_said(self.overrides)])
+        return joined(self.device, self.guest, self.policy, str(self.shape), overrides=self.overrides)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the user's own that its device, guest and policy stand in."""
+        return files([self.device, self.guest, self.policy])
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -112,7 +121,8 @@ class Instance:
     def machine(self) -> Machine:
         """The state and choices from which actions and properties are built; raises `InstanceError`, like `steps`."""
         _ = self.steps
-        return Machine(self.assembled, find_policy(self.policy), *self.shape)
+        with _within(self.device, self.guest):
+            return Machine(self.assembled, find_policy(self.policy), *self.shape)
 
     def shares(self, known: dict[object, Machine]) -> None:
         """Makes the machine from a known machine that differs in the policy only, if there is one.
@@ -130,10 +140,11 @@ class Instance:
 
     @cached_property
     def system(self) -> System:
-        """The machine in the form that engines read; raises `InstanceError` for a mistake in a user's own policy."""
+        """The machine in the form that engines read; raises `InstanceError` for a mistake in a file of the user's."""
         machine = self.machine
         replicas = tuple((q.name, q.label) for q in machine.sqs)
-        return system(self.name, machine, machine.pictures(), replicas)
+        with _within(self.device, self.guest):
+            return system(self.name, machine, machine.pictures(), replicas)
 
 
 @frozen
@@ -148,7 +159,12 @@ class Design:
     @property
     def name(self) -> str:
         """`device/guest/policy`, with the overrides at the end."""
-        return "/".join([self.device, self.guest, self.policy, *_said(self.overrides)])
+        return joined(self.device, self.guest, self.policy, overrides=self.overrides)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the user's own that its device, guest and policy stand in."""
+        return files([self.device, self.guest, self.policy])
 
     def at(self, sqs: int, sq_size: int, cq_size: int) -> Instance:
         """The instance of this design with the given sizes."""
@@ -158,9 +174,25 @@ class Design:
 @cache
 def _assembled(device: str, guest: str, overrides: tuple[tuple[str, Choice], ...]) -> Parts:
     """The parts of a device and a guest, with overrides."""
-    made = DEVICES[device], GUESTS[guest]
+    made = find_device(device), find_guest(guest)
     choices = Choices().replace({**made[0].choices, **made[1].choices, **dict(overrides)})
-    return assembled(choices, [part for each in made for part in each.parts])
+    with _within(device, guest, lines=not overrides, choices=True):
+        return assembled(choices, [part for each in made for part in each.parts])
+
+
+@contextmanager
+def _within(*names: str, lines: bool = True, choices: bool = False) -> Iterator[None]:
+    """Runs parts of a device and a guest; those of the user's own say in which line of their files an error is."""
+    own = [name for name in names if of_file(name)]
+    if not own:
+        yield
+        return
+    for name, find in zip(names, (find_device, find_guest), strict=True):
+        find(name)  # they may have been forgotten, and are loaded again
+    from uncork_nvme.own import device
+
+    with device.within(own, lines=lines, choices=choices):
+        yield
 
 
 def system(
@@ -168,42 +200,44 @@ def system(
 ) -> System:
     """The system of a machine: its variables and steps; raises `InstanceError` for a mistake in a user's own policy."""
     try:
-        actions = tuple(steps(machine))
+        actions = tuple(_step(each) for each in steps(machine))
     except InstanceError:
         raise
     except Exception as error:
-        if ":" in machine.policy.name:  # the policy's result does not fit where it is used
+        if ":" in machine.policy.name and not machine.parts.own:  # the policy's result does not fit where it is used
             raise InstanceError(f"{machine.policy.name}: {error}") from error
         raise
     variables = tuple(v for record in machine.records for v in record.variables)
     return System(name, variables, actions, pictures, replicas)
 
 
+def _step(each: object) -> Action:
+    """A step that a part gives; raises `SlipError` if it is none."""
+    if not isinstance(each, Action):
+        what = "a command" if isinstance(each, Guarded) else repr(each)[:40]
+        raise SlipError(f'a part gives {what} for a step: write @step("worker {{}}") above the function, and yield it')
+    return each
+
+
 def from_name(name: str) -> Instance:
     """The instance of a name such as `propolis-2025/linux/tail/n1-sq3-cq3`; raises `InstanceError`."""
-    parts = name.split("/")
-    if len(parts) < 4:
+    found = apart(name, DEVICES, GUESTS)
+    if found is not None:
+        find_device(found.device)
+        find_guest(found.guest)
+    if found is None or not found.found:
         raise InstanceError(
             f"{name!r} is not an instance: write device/guest/policy/n1-sq3-cq3, and overrides after another /"
         )
-    changed = len(parts) > 4 and ("=" in parts[-1] or Shape.parse(parts[-2]))
-    said = parts.pop().split(",") if changed else []
-    shape = Shape.parse(parts[-1])
-    if shape is None:
-        raise InstanceError(f"{parts[-1]!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
+    if found.shape is None:
+        raise InstanceError(f"{found.found!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
     try:
-        overrides = parse_all(said)
+        overrides = parse_all(found.overrides)
     except ChoiceError as error:
         raise InstanceError(str(error)) from None
-    made = Instance(parts[0], parts[1], "/".join(parts[2:-1]), *shape, overrides)
+    made = Instance(found.device, found.guest, found.policy, *found.shape, overrides)
     find_policy(made.policy)
     return made
-
-
-def _said(overrides: Mapping[str, Choice]) -> list[str]:
-    """The overrides as the last part of a name; an empty list if there are none."""
-    changed = ",".join(f"{name}={value}" for name, value in sorted(overrides.items()))
-    return [changed] if changed else []
 
 
 _Named = TypeVar("_Named")
@@ -236,16 +270,18 @@ _LOADED: dict[str, Policy] = {}
 
 
 def forget() -> None:
-    """Makes the next look-up of a user's own policy read its file again; existing instances keep their policy."""
+    """Makes the next look-up in a file of the user's own read it again; existing instances keep what they have."""
     _LOADED.clear()
-    own = sys.modules.get("uncork_nvme.own")
+    _assembled.cache_clear()
+    catalogue.forget()
+    own = sys.modules.get("uncork_nvme.own.policy")
     if own is not None:  # a file was loaded, perhaps without success
         own.forget()
 
 
 def _load(name: str) -> Policy:
     if name not in _LOADED:
-        from uncork_nvme import own  # imported late: this adds a tenth to the time of all imports
+        from uncork_nvme.own import policy  # imported late: this adds a tenth to the time of all imports
 
-        _LOADED[name] = own.load(name)
+        _LOADED[name] = policy.load(name)
     return _LOADED[name]

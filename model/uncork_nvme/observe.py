@@ -70,14 +70,18 @@ FAMILIES = (
     ),
     *("create_sq", "delete_sq", "find_gone", "release", "configure", "reset", "restart", "pause", "resume", "flush"),
 )
-"""The families of steps of any machine; `uncork show` explains each."""
+"""The families of the steps of the catalogue's machines; `uncork show` explains each. Parts of the user's own add some.
+"""
 
 
-def families(event: str) -> tuple[str, ...]:
-    """The families of the steps that an event may be; raises `KeyError` for an unknown event."""
+def families(event: str, system: System) -> tuple[str, ...]:
+    """The families of the steps that an event may be; raises `KeyError` for an unknown event.
+
+    A step of the user's own in this system is an event, too. A log that has no such event says nothing about the step.
+    """
     if event in EVENTS:
         return EVENTS[event][0]
-    if event not in FAMILIES:
+    if event not in FAMILIES and all(action.family != event for action in system.actions):
         raise KeyError(event)
     return (event,)
 
@@ -137,7 +141,11 @@ def at_once(m: Machine, system: System, *, cursor: bool = False, worker: bool = 
     A notified worker of one SQ can do nothing but wake up. A notification that comes before it wakes up is spent, just
     as if the worker were awake: a notification wakes only sleeping workers that were not notified. The workers are
     alike, so it makes no difference which of them wakes up.
+
+    None of this is known of a machine with a part of the user's own.
     """
+    if m.parts.own:
+        return frozenset()
     chosen = m.choices
     taken = set[str]()
     if chosen.drain != "any" and not chosen.happening and not cursor:

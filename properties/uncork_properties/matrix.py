@@ -37,12 +37,12 @@ def guests(sqs: int) -> list[str]:
 
 def policies(device: str) -> Sequence[str]:
     """The policies of a device: all of the matrix, or only its own policy if the device is not in the matrix."""
-    return POLICIES if device in DEVICES else (catalogue.DEVICES[device].policy,)
+    return POLICIES if device in DEVICES else (catalogue.find_device(device).policy,)
 
 
 def fits(device: str, sqs: int) -> bool:
     """Whether the default matrix has a device with this number of SQs; three SQs need a device without EventIdx."""
-    return sqs < 3 or catalogue.DEVICES[device].choices.get("doorbell_buffer") == "off"
+    return sqs < 3 or catalogue.find_device(device).choices.get("doorbell_buffer") == "off"
 
 
 def instances() -> Iterator[Instance]:

@@ -123,6 +123,32 @@ def test_expectations_are_watched_too(tmp_path: Path) -> None:
     assert started.interrupt() == 130
 
 
+DEVICE = """from uncork_nvme import *
+import beside
+mine = DEVICES["propolis-2026"].but("mine", "", {{{}: {{}}}}, policy={!r})
+"""
+
+
+def test_a_device_and_what_it_imports_are_watched(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(DEVICE.format("Park", "tail-1"))
+    (tmp_path / "beside.py").write_text("")
+    started = Watching(tmp_path, "--device", "mine.py:mine", *ASKED[2:])
+    started.until("watching mine.py")
+    started.until("All as expected.")
+    (tmp_path / "mine.py").write_text(DEVICE.format("Parc", "tail-1"))
+    started.until("was saved")
+    started.until("Error: mine.py:3: NameError: name 'Parc' is not defined")
+    (tmp_path / "mine.py").write_text(DEVICE.format("Park", "tail"))
+    started.until("not as")
+    (tmp_path / "beside.py").write_text("1 / 0\n")
+    started.until("Error: beside.py:1: ZeroDivisionError")
+    (tmp_path / "beside.py").write_text("")
+    (tmp_path / "mine.py").write_text(DEVICE.format("Park", "tail-1"))
+    started.until("All as expected.")
+    assert started.interrupt() == 130
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.py", "beside.py"}  # no byte code beside them
+
+
 def test_a_policy_is_read_again_only_after_forget(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("def mine(cq):\n    'One.'\n")

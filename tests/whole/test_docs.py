@@ -6,8 +6,7 @@ How a page says what is run:
   and goes on after a backslash. It exits with 0, or as a comment at its end says: `# exit 13`. Of `make` it is seen
   that the target exists.
 - A fence of `text` after it is its output, with a line `...` for what is left out.
-- A fence with a title is a file of the reader's: `my_policy.py`, with `, at its end` to add to it; or, with
-  `, in DEVICES`, an entry of the catalogue, in a copy of the model.
+- A fence with a title is a file of the reader's: `my_policy.py`, with `, at its end` to add to it.
 - `<!-- test: run COMMAND -->` before a block: in place of its next command this one is run, which is quicker.
 
 The commands of a page are run in their order, in a folder of their own.
@@ -134,7 +133,7 @@ def problems(markdown: str, folder: Path) -> list[str]:
     """What of a page is not as it says, after all of it was done in `folder`."""
     found: list[str] = []
     printed: str | None = None
-    for name in ("counterexamples", "properties"):
+    for name in ("counterexamples", "examples", "properties"):
         (folder / name).symlink_to(ROOT / name)
     for part in parts(markdown):
         if isinstance(part, Content):
@@ -155,7 +154,7 @@ def problems(markdown: str, folder: Path) -> list[str]:
 
 def _run(command: Command, folder: Path) -> tuple[int, str]:
     paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": paths, "PYTHONPATH": str(folder / "model")}
+    environment = {**os.environ, "PATH": paths}
     if command.line.startswith("make "):
         targets = re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         return (0 if set(shlex.split(command.run)[1:]) <= set(targets) else 2), ""
@@ -167,15 +166,10 @@ def _run(command: Command, folder: Path) -> tuple[int, str]:
 
 def _written(part: Content, folder: Path) -> None:
     target = folder / part.name
-    if part.where == "in DEVICES":
-        shutil.copytree(ROOT / "model", folder / "model")
-        before, mark, after = target.read_text().partition("    for device in (\n")
-        assert mark, f"{part.name} has no catalogue of devices"
-        target.write_text(before + mark + part.text + after)
-    elif part.where == "at its end":
+    if part.where == "at its end":
         target.write_text(target.read_text() + part.text)
     else:
-        assert not part.where, f"a file is {part.where}: write `at its end` or `in DEVICES`"
+        assert not part.where, f"a file is {part.where}: write `at its end`"
         target.write_text(part.text)
 
 

@@ -123,6 +123,16 @@ def _passes_or_fails(
         assert line.startswith("def event_idx" if code == 13 else "def before_the_fix")
 
 
+def test_a_device_of_ones_own_needs_no_clone(stranger: dict[str, str], uncork: Path, tmp_path: Path) -> None:
+    """Its file is written and loaded by the wheel, also in the processes that check several instances."""
+    (tmp_path / "device").mkdir()
+    done(uncork, "new", "device", "device/mine.py", cwd=tmp_path, env=stranger)
+    asked = ("--device", "device/mine.py:mine", "--guest", "linux", "--sqs", "1", "--sq-size", "2,3")
+    told = done(uncork, "check", *asked, cwd=tmp_path, env=stranger)
+    assert "2 instances (0 with expectations), 8 verdicts: 8 proved. All as expected." in " ".join(told.split())
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
 # -- the action --------------------------------------------------------------------------------------------------------
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 _INPUT = re.compile(r"\$\{\{ inputs\.([a-z-]+) \}\}")
@@ -227,6 +237,16 @@ def test_inputs_of_the_action_are_words_and_never_code(job: Job) -> None:
     assert not (job.workspace / "owned").exists()
     assert job.outputs["sarif"] == str(job.workspace / "out" / "hangs.sarif")
     assert "kick&#95;on&#95;remit=yes" in job.summary
+
+
+def test_the_action_takes_a_device_of_ones_own_without_a_policy(job: Job) -> None:
+    text = 'from uncork_nvme import DEVICES\nmine = DEVICES["propolis-2025"].but("mine", "", {})\n'
+    (job.workspace / "device.py").write_text(text)
+    job.inputs = {"device": "device.py:mine", "guest": "linux", "args": "--sqs 1 --sq-size 3"}
+    assert job.run(CHECK).returncode == 13
+    results = json.loads(Path(job.outputs["sarif"]).read_text())["runs"][0]["results"]
+    at = results[0]["locations"][0]["physicalLocation"]
+    assert (at["artifactLocation"]["uri"], at["region"]["startLine"]) == ("device.py", 2)
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from uncork.decide import many
 from uncork.decide.patience import patiently
 from uncork.engines import Budget, Stop
 from uncork.engines.explicit.reduction import reduce
-from uncork_nvme import own
 from uncork_nvme.instance import forget, from_name
+from uncork_nvme.own import policy as own
 
 pytestmark = pytest.mark.slow  # they start programs
 

@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "uncork.explore": [*_SAID, "uncork.render", "uncork.command", "uncork.trace"],
     "uncork.report": [*_DECIDED, "uncork.render", "uncork.cost", "uncork.measure", "uncork.museum", "uncork:"],
     "uncork.verify": [],
+    "uncork.new": [],
     "uncork.design": [*_DECIDED, "uncork.render", "uncork.cost", "uncork.prove"],
 }
 """By package, the others that it may import, which all stand above it. A part with a row of its own is another package.

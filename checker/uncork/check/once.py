@@ -13,7 +13,6 @@ from uncork_nvme.instance import Instance, InstanceError, find_policy
 from uncork_properties import expected
 
 from uncork.command import idle, options, selection
-from uncork.command.options import own_file
 from uncork.command.selection import Filters
 from uncork.core.frozen import frozen
 from uncork.decide import many
@@ -29,7 +28,7 @@ Known = Mapping[str, tuple[Instance, expected.Expected]]
 
 @frozen
 class Asked:
-    """The options of one check. If `files` is given, only policies in those files are checked.
+    """The options of one check. If `files` is given, only what uses those files is checked.
 
     `outputs` maps each format to the path of its file.
     """
@@ -59,35 +58,32 @@ class Asked:
     def _changed(self, named: list[Instance]) -> list[Instance]:
         if not self.files:
             return named
-        if not any(own_files(each.policy) for each in named):
+        if not any(each.files for each in named):
             raise click.UsageError(
-                f"{', '.join(self.files)} is read as FILE, which needs policies of your own: --policy "
+                f"{', '.join(self.files)} is read as FILE, which needs a policy, device or guest of your own: --policy "
                 "path/to/file.py:function, or --expect. Several values of an option are joined by commas: "
                 "--policy tail,head"
             )
         changed = {Path(file).resolve() for file in self.files}
         if self.expect and Path(self.expect).resolve() in changed:
             return named
-        own = {policy: own_files(policy) for policy in dict.fromkeys(each.policy for each in named)}
-        return [each for each in named if any(file.resolve() in changed for file in own[each.policy])]
+        own = {file: beside(file) for file in dict.fromkeys(file for each in named for file in each.files)}
+        return [each for each in named if any(read.resolve() in changed for file in each.files for read in own[file])]
 
 
-def own_files(policy: str) -> list[Path]:
-    """Returns the file of a user's policy and the neighbouring files that it imports; nothing for built-in policies."""
-    path, colon, _ = policy.rpartition(":")
-    if not colon:
-        return []
+def beside(file: Path) -> list[Path]:
+    """Returns a file of the user's and the neighbouring files that it imports."""
     from modulefinder import ModuleFinder  # slow to import, and only user files need it
 
-    folder = Path(path).resolve().parent
+    folder = file.resolve().parent
     finder = ModuleFinder([str(folder)])  # parses only, runs nothing
     try:
-        finder.run_script(path)
+        finder.run_script(str(file))
         found = [getattr(module, "__file__", None) for module in finder.modules.values()]
-        beside = [Path(file) for file in found if file]
+        read = [Path(path) for path in found if path]
     except Exception:  # loading reports the error; until then any import is possible
-        beside = [*folder.glob("*.py"), *folder.glob("*/*.py")]
-    return [Path(path), *(file for file in beside if file.resolve() != Path(path).resolve())]
+        read = [*folder.glob("*.py"), *folder.glob("*/*.py")]
+    return [file, *(each for each in read if each.resolve() != file.resolve())]
 
 
 def _compared(rows: Sequence[str], instances: Sequence[Instance], known: Known) -> None:
@@ -108,14 +104,14 @@ def once(asked: Asked) -> int:
     rows, reduced = selection.rows(asked.rows), selection.reductions(asked.reductions)
     named, known = asked.instances()
     if asked.files and not named:
-        click.echo(f"nothing to check: no policy is of {', '.join(asked.files)}", err=True)
+        click.echo(f"nothing to check: no policy, device or guest is of {', '.join(asked.files)}", err=True)
     instances, left_out = selection.fitting(named)
     if asked.expect is not None:
         _compared(rows, instances, known)
     notes = idle.told(asked.filters, instances)
     for reason in [*(f"not checked: {each}" for each in left_out), *notes]:
         click.echo(reason, err=True)
-    read = [asked.expect, *asked.files, *(own_file(each.policy) for each in instances)]
+    read = [asked.expect, *asked.files, *(file for each in instances for file in each.files)]
     options.writable(asked.outputs.values(), read)
     if asked.certificate is not None:
         from uncork.check import certificate  # numpy

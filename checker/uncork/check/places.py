@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.catalogue import find_device, find_guest
 from uncork_nvme.device import Composed
 from uncork_nvme.instance import Instance, find_policy
-from uncork_nvme.own import Own
+from uncork_nvme.own.policy import Own
 from uncork_nvme.policies import POLICIES
 
 from uncork.core.trace import Trace
@@ -28,12 +28,12 @@ def of_policy(name: str) -> Place | None:
 
 def of_device(name: str) -> Place:
     """Returns the place where a device is declared."""
-    return _declared("device", DEVICES[name])
+    return _declared("device", find_device(name))
 
 
 def of_guest(name: str) -> Place:
     """Returns the place where a guest is declared."""
-    return _declared("guest", GUESTS[name])
+    return _declared("guest", find_guest(name))
 
 
 def _declared(kind: str, found: Composed) -> Place:
@@ -42,10 +42,15 @@ def _declared(kind: str, found: Composed) -> Place:
 
 
 def of_instance(instance: Instance) -> tuple[Place, list[Place]]:
-    """Returns the place to look at first (the policy, if it is a function) and the other places."""
-    places = [of_device(instance.device), of_guest(instance.guest)]
+    """Returns the place to look at first, and the others.
+
+    A file of the user's own comes first; of these, as of the catalogue, the policy (if it is a function), then the
+    device, then the guest.
+    """
     policy = of_policy(instance.policy)
-    first, *others = [policy, *places] if policy else places
+    named = [(instance.device, of_device(instance.device)), (instance.guest, of_guest(instance.guest))]
+    found = [*([(instance.policy, policy)] if policy else []), *named]
+    first, *others = [place for _, place in sorted(found, key=lambda each: ":" not in each[0])]
     return first, others
 
 

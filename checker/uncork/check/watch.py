@@ -1,4 +1,4 @@
-"""`uncork check --watch`: checks again whenever the user saves a policy file."""
+"""`uncork check --watch`: checks again whenever the user saves a file of a policy, device or guest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import InstanceError, forget
+from uncork_nvme.names import files
 from uncork_properties.expected import ExpectationError
 
-from uncork.check.once import Asked, once, own_files
+from uncork.check.once import Asked, beside, once
 from uncork.command.selection import Filters
 from uncork.core.sorts import SlipError
 from uncork.decide.exits import Exit
@@ -28,7 +29,9 @@ def watch(asked: Asked) -> int:
     """Checks until Ctrl-C. An error in a file is printed on one line; the next saved version is checked again."""
     files = _files(asked)
     if not any(file.suffix == ".py" for file in files):
-        raise click.UsageError("--watch waits for a policy of your own: --policy path/to/file.py:function")
+        raise click.UsageError(
+            "--watch waits for a file of your own: --policy path/to/file.py:function, or --device or --guest"
+        )
     for file in files:
         if not file.is_file():
             raise InstanceError(f"there is no file {file}")
@@ -47,13 +50,13 @@ def watch(asked: Asked) -> int:
 
 
 def _files(asked: Asked) -> list[Path]:
-    """Returns the files of the checked policies, and the file of expectations."""
+    """Returns the files of what is checked, with those beside them that they import, and the file of expectations."""
     if asked.expect and asked.filters == Filters():
-        policies = [instance.policy for instance in asked.instances()[0]]
+        own = [file for instance in asked.instances()[0] for file in instance.files]
     else:
-        policies = list(asked.filters.policies)
-    own = [file for policy in dict.fromkeys(policies) for file in own_files(policy)]
-    return list(dict.fromkeys([*own, *([Path(asked.expect)] if asked.expect else [])]))
+        own = files([*asked.filters.policies, *asked.filters.devices, *asked.filters.guests])
+    read = [each for file in dict.fromkeys(own) for each in beside(file)]
+    return list(dict.fromkeys([*read, *([Path(asked.expect)] if asked.expect else [])]))
 
 
 def _told(what: Callable[[], int | None]) -> int | None:

@@ -130,8 +130,8 @@ def filtered(command: Callable[..., int]) -> Any:
 
     for option in reversed((
         listed("--policy", help="Policies. Write your own as path/to/file.py:function."),
-        listed("--device", help="Devices, or all."),
-        listed("--guest", help="Guests, or all."),
+        listed("--device", help="Devices, or all. Write your own as path/to/file.py:name."),
+        listed("--guest", help="Guests, or all; your own likewise."),
         listed("--sqs", of=NUMBERS, help="Numbers of SQs on the CQ."),
         listed("--sq-size", of=NUMBERS, help="Entries of each SQ."),
         listed("--cq-size", of=NUMBERS, help="Entries of the CQ."),
@@ -169,9 +169,9 @@ def budgeted(command: Any) -> Any:
 def _patience(_: click.Context, __: click.Parameter, seconds: float | None) -> float | None:
     """Applies the time budget to the loading of user policies too, and names the policy that used it up."""
     if seconds is not None:
-        from uncork_nvme import own
+        from uncork_nvme.own import policy
 
-        own.patience(seconds + 0.5)
+        policy.patience(seconds + 0.5)
     return seconds
 
 
@@ -197,12 +197,6 @@ def budget(states: int | None, mebibytes: int | None, seconds: float | None, ins
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
-def own_file(policy: str) -> Path | None:
-    """Returns the file of a user's policy; None for a policy of the catalogue or a formula."""
-    path, colon, _ = policy.rpartition(":")
-    return Path(path) if colon else None
-
-
 def writable(outputs: Iterable[str | None], inputs: Iterable[str | Path | None] = ()) -> None:
     """Checks that all outputs can be written: they are different files, and none is an input.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.catalogue import DEVICES, GUESTS, find_device, find_guest
 from uncork_nvme.choices import ChoiceError, parse_all
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name, look_up
 from uncork_nvme.shape import Shape
@@ -43,9 +43,9 @@ def select(filters: Filters) -> list[Instance]:
     if "all" in filters.guests:
         filters = replace(filters, guests=list(GUESTS))
     for name in filters.devices:
-        look_up(DEVICES, name, "device")
+        find_device(name)
     for name in filters.guests:
-        look_up(GUESTS, name, "guest")
+        find_guest(name)
     for name in filters.policies:
         find_policy(name)
     overrides = parse_all(filters.overrides)

@@ -7,7 +7,7 @@ import json
 import click
 
 from uncork.command.instances import chosen
-from uncork.command.options import JSON, Command, budget, budgeted, filtered, own_file, writable, write
+from uncork.command.options import JSON, Command, budget, budgeted, filtered, writable, write
 from uncork.command.selection import Filters
 from uncork.cost import exact
 from uncork.decide.exits import Exit
@@ -41,7 +41,7 @@ def cost(
     Every cost is the least or greatest over all fair runs. A run that attains it is replayed and counted again.
     """
     asked = chosen(instances, filters)
-    writable([json_], [own_file(each.policy) for each in asked])
+    writable([json_], [file for each in asked for file in each.files])
     from uncork.cost import show  # rich
     from uncork.engines.explicit.cost import Unfinished  # imports numpy and llvmlite: slow
     from uncork.render.terminal.text import Page, console, show_run

@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS
+from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS, find_device, find_guest
 from uncork_nvme.choices import describe
 from uncork_nvme.device import Device, Guest
 from uncork_nvme.formulas import is_formula
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 from uncork_nvme.museum import BUGS, Bug
-from uncork_nvme.own import Own
+from uncork_nvme.names import of_file
+from uncork_nvme.own import policy as own
+from uncork_nvme.own.policy import Own
 from uncork_nvme.policies import POLICIES, Policy
 from uncork_properties.catalogue import ROWS, covers
 from uncork_properties.matrix import instances
@@ -47,17 +49,23 @@ def explain(name: str | None) -> None:
     if name is None:
         _show_choices(list(choices.values()))
     elif name in DEVICES:
-        _show_device(DEVICES[name])
+        _show_device(name)
     elif name in GUESTS:
-        _show_guest(GUESTS[name])
+        _show_guest(name)
     elif name in ROWS:
         Page().say(f"{name}: {ROWS[name]}")
         _show_covers()
     elif name in choices:
         _show_choices([choices[name]])
         _show_actions(steps.get(name, []))  # a choice such as notify is a step too
-    elif name in POLICIES or (".py:" in name and "/" not in name.rpartition(".py:")[2]):
+    elif name in POLICIES:
         _show_policy(find_policy(name))
+    elif of_file(name):
+        {
+            "policy": lambda: _show_policy(find_policy(name)),
+            "device": lambda: _show_device(name),
+            "guest": lambda: _show_guest(name),
+        }[own.kind(name)]()
     elif name in steps:
         _show_actions(steps[name])
     elif name in bugs:
@@ -74,7 +82,7 @@ def explain(name: str | None) -> None:
 
 
 def _example(device: str = "arm-recheck", guest: str = "linux") -> Instance:
-    return Instance(device, guest, DEVICES[device].policy, 1, 3, 3)
+    return Instance(device, guest, find_device(device).policy, 1, 3, 3)
 
 
 def _steps() -> dict[str, list[Action]]:
@@ -95,13 +103,13 @@ def _show_choices(choices: Sequence[tuple[str, list[str], str]]) -> None:
         Page().say("Override one with --set name=value. Explain anything else with: uncork show NAME")
 
 
-def _show_device(device: Device) -> None:
-    to = Page()
-    to.say(f"{device.name}: {device.doc}")
-    to.say(f"Source: {device.source}. Its own policy: {device.policy}.")
+def _show_device(name: str) -> None:
+    device, to = find_device(name), Page()
+    to.say(f"{name}: {device.doc}")
+    to.say(f"Source: {device.source or '(none is named)'}. Its own policy: {device.policy}.")
     _say_of(to, device)
     to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in device.choices.items()]))
-    example = _example(device.name)
+    example = _example(name)
     to.say(f"Its steps, on {example.name}:")
     guest_actors = ("submitter", "consumer")
     _show_actions([a for a in example.system.actions if not a.actor.startswith(guest_actors)])
@@ -114,13 +122,13 @@ def _say_of(to: Page, entry: Device | Guest) -> None:
         to.say(POLLS.format(entry.name))
 
 
-def _show_guest(guest: Guest) -> None:
-    to = Page()
-    to.say(f"{guest.name}: {guest.doc}")
-    to.say(f"Source: {guest.source}.")
+def _show_guest(name: str) -> None:
+    guest, to = find_guest(name), Page()
+    to.say(f"{name}: {guest.doc}")
+    to.say(f"Source: {guest.source or '(none is named)'}.")
     _say_of(to, guest)
     to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in guest.choices.items()]))
-    example = _example(guest=guest.name)
+    example = _example(guest=name)
     to.say(f"Its steps, on {example.name}:")
     _show_actions([a for a in example.system.actions if a.actor.startswith(("submitter", "consumer"))])
 

@@ -6,12 +6,13 @@ import json
 from dataclasses import replace
 
 import click
-from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.catalogue import find_device, find_guest
 from uncork_nvme.instance import InstanceError, find_policy, look_up
+from uncork_nvme.names import files
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
-from uncork.command.options import JSON, NUMBERS, Command, budget, budgeted, listed, own_file, whole, writable, write
+from uncork.command.options import JSON, NUMBERS, Command, budget, budgeted, listed, whole, writable, write
 from uncork.command.plots import drawable
 from uncork.decide.exits import Exit
 from uncork.design.price import Unpriced
@@ -22,9 +23,9 @@ _KNOWN = sorted({shape.sqs for shape in matrix.SHAPES})
 
 
 def _space(device: str, guest: list[str], sqs: list[int], policy: list[str] | None) -> Space:
-    look_up(DEVICES, device, "device")
+    find_device(device)
     for name in guest:
-        look_up(GUESTS, name, "guest")
+        find_guest(name)
     for name in policy or ():
         find_policy(name)
     for number in sqs:
@@ -76,7 +77,7 @@ def repair(
     space = _space(device, guest, sqs, policy)
     for name in property_:
         look_up(ROWS, name, "property")
-    writable([json_], [own_file(each) for each in policy or ()])
+    writable([json_], files([device, *guest, *(policy or ())]))
     from uncork.design import show  # rich
     from uncork.design.decider import Decider  # imports z3 and starts processes: slow
     from uncork.design.finalists import finalists
@@ -123,7 +124,7 @@ def frontier(
     """
     space = _space(device, guest, sqs, policy)
     drawable(plot)
-    writable([json_, plot], [own_file(each) for each in policy or ()])
+    writable([json_, plot], files([device, *guest, *(policy or ())]))
     from uncork.design import show_front  # rich
     from uncork.design.decider import Decider  # z3, as above
     from uncork.design.front import front

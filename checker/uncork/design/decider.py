@@ -81,7 +81,7 @@ class Decider:
         self._written: dict[tuple[int, int, object], str] = {}
         self._tables: dict[tuple[str, int, int], str] = {}
         self._runs: dict[Shape, list[_Stored]] = {}
-        self._proofs: dict[tuple[Choices, str, bool], str] = {}
+        self._proofs: dict[tuple[Choices, str, bool, str], str] = {}
 
     def decide(self, instance: Instance) -> Decision:
         """Returns the verdict on an instance, with the least sound work."""
@@ -120,7 +120,8 @@ class Decider:
 
     def proofs(self, design: Design, *, several: bool) -> str:
         """Returns in words whether a design is proved live for every size, with one SQ or any number."""
-        key = design.at(1, 2, 2).choices, design.policy, several
+        parts = design.at(1, 2, 2).assembled
+        key = parts.choices, design.policy, several, design.guest if parts.own else ""
         if key not in self._proofs:
             self._proofs[key] = _proved(design, several)
         return self._proofs[key]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 
-from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.catalogue import find_device
 from uncork_nvme.choices import NO, YES, Choice, ChoiceError, Choices
 from uncork_nvme.formulas import space as policies
 from uncork_nvme.instance import Design
@@ -48,10 +48,9 @@ class Space:
     @property
     def alternatives(self) -> dict[str, list[Choice]]:
         """The values that every switch and EventIdx may be changed to: all but the device's own."""
-        chosen = Choices().replace(DEVICES[self.device].choices).items()
-        found: dict[str, list[Choice]] = {
-            EVENT_IDX: [name for name in self.policies if name != DEVICES[self.device].policy]
-        }
+        chosen = Choices().replace(find_device(self.device).choices).items()
+        own = find_device(self.device).policy
+        found: dict[str, list[Choice]] = {EVENT_IDX: [name for name in self.policies if name != own]}
         for name, values in self.switches.items():
             found[name] = [value for value in values if value != chosen[name]]
         return found
@@ -67,7 +66,7 @@ class Space:
     def design(self, changes: Changes, guest: str) -> Design:
         """Returns a set of changes as a design."""
         made = dict(changes)
-        policy = str(made.pop(EVENT_IDX, DEVICES[self.device].policy))
+        policy = str(made.pop(EVENT_IDX, find_device(self.device).policy))
         return Design(self.device, guest, policy, {name: made[name] for name in sorted(made)})
 
     def fits(self, changes: Changes) -> bool:

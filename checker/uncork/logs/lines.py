@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from uncork_nvme.catalogue import DEVICES, GUESTS
+from uncork_nvme.catalogue import find_device, find_guest
 from uncork_nvme.choices import MAX_SIZE, ChoiceError, parse
-from uncork_nvme.instance import InstanceError, find_policy, from_name, look_up
+from uncork_nvme.instance import InstanceError, find_policy, from_name
 from uncork_nvme.observe import LOOK
 
 from uncork.core import jsontext
 from uncork.core.sorts import Value, did_you_mean
-from uncork.logs import MOST, Header, Log, LogError, Seen, count, known, numbered
+from uncork.logs import MOST, Header, Log, LogError, Seen, count, numbered
 
 VERSION = "uncork 1"
 """The value of `log` in the header: the version of the format."""
@@ -80,15 +80,13 @@ def _header(number: int, told: Mapping[str, Any]) -> Header:
     for name in {"sqs", "sq_size", "cq_size"} & told.keys():
         count(number, name, told[name], MOST if name == "sqs" else MAX_SIZE)
     always = told.get("always", [])
-    for event in always:
-        if not isinstance(event, str):
-            raise LogError(number, "'always' has to be a list of strings")
-        known(number, event)
+    if not all(isinstance(event, str) for event in always):
+        raise LogError(number, "'always' has to be a list of strings")
     try:
         if "device" in told:
-            look_up(DEVICES, told["device"], "device")
+            find_device(told["device"])
         if "guest" in told:
-            look_up(GUESTS, told["guest"], "guest")
+            find_guest(told["guest"])
         if "policy" in told:
             find_policy(told["policy"])
         overrides = dict(parse(f"{name}={value}") for name, value in told.get("set", {}).items())

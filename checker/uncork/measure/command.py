@@ -10,7 +10,7 @@ from uncork_nvme.instance import look_up
 from uncork_properties.load import LOADS, SPREAD
 
 from uncork.command.instances import chosen
-from uncork.command.options import JSON, Command, filtered, listed, own_file, whole, writable, write
+from uncork.command.options import JSON, Command, filtered, listed, whole, writable, write
 from uncork.command.plots import drawable
 from uncork.command.selection import Filters
 from uncork.decide.exits import Exit
@@ -66,7 +66,7 @@ def measure(
     if 0 < spread < 0.01:
         raise click.UsageError(f"--spread is 0, or 0.01 and more, not {spread:g}")
     drawable(plot)
-    writable([json_, plot], [own_file(each.policy) for each in asked])
+    writable([json_, plot], [file for each in asked for file in each.files])
     from uncork.engines.events.simulate import OutOfRange  # numba: a second
     from uncork.measure import show, simulate
     from uncork.render.terminal.text import Page  # rich

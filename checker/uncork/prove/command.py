@@ -8,7 +8,7 @@ import click
 from uncork_nvme.choices import parse_all
 from uncork_nvme.instance import Design
 
-from uncork.command.options import Command, own_file, progress
+from uncork.command.options import Command, progress
 from uncork.decide.gate import worst
 
 
@@ -32,7 +32,7 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
 
     design = Design(device, guest, policy, parse_all(overrides))
     if certificate is not None:
-        files.prepare(certificate, [own_file(policy)])
+        files.prepare(certificate, design.files)
     to, codes, proved = Page(), [], []
     for several in {"one": [False], "any": [True], "both": [False, True]}[sqs]:
         with progress() as watch:

@@ -6,7 +6,7 @@ import click
 from uncork_nvme.museum import BUGS
 
 from uncork.command import idle, selection
-from uncork.command.options import Command, budget, budgeted, filtered, own_file, progress, writable, write
+from uncork.command.options import Command, budget, budgeted, filtered, progress, writable, write
 from uncork.command.selection import Filters
 from uncork.decide import many
 from uncork.decide.exits import Exit
@@ -42,7 +42,7 @@ def report(
     from uncork.report import data  # imports numba and rich: slow
 
     instances, left_out = selection.fitting(selection.select(filters))
-    writable([output], [own_file(each.policy) for each in instances])
+    writable([output], [file for each in instances for file in each.files])
     for reason in [*(f"not checked: {each}" for each in left_out), *idle.told(filters, instances)]:
         click.echo(reason, err=True)
     bugs = BUGS if museum or (museum is None and filters == Filters()) else ()

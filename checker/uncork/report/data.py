@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS
+from uncork_nvme.catalogue import POLLS, find_device, find_guest
 from uncork_nvme.choices import YES
 from uncork_nvme.device import Device, Guest
 from uncork_nvme.instance import Instance, find_policy, from_name
@@ -84,8 +84,8 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
         "stages": stages.all,
         "runs": runs.all,
         "properties": ROWS,
-        "devices": {each.device: _entry(DEVICES[each.device]) for each in instances},
-        "guests": {each.guest: _entry(GUESTS[each.guest]) for each in instances},
+        "devices": {each.device: _entry(find_device(each.device)) for each in instances},
+        "guests": {each.guest: _entry(find_guest(each.guest)) for each in instances},
         "policies": {each.policy: _policy(each.policy) for each in instances},
     }
     return Written(page(words, data), len(runs.all))

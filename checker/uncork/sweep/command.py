@@ -12,7 +12,7 @@ import click
 from uncork_properties.catalogue import ROWS
 
 from uncork.command import idle, selection
-from uncork.command.options import Command, budget, budgeted, filtered, listed, own_file, progress, writable, write
+from uncork.command.options import Command, budget, budgeted, filtered, listed, progress, writable, write
 from uncork.command.selection import Filters
 from uncork.decide.exits import Exit
 from uncork.decide.gate import worst
@@ -85,7 +85,7 @@ def sweep(
 
     rows = tuple(selection.rows(property_ or ()))
     instances, left_out = selection.fitting(selection.select(filters))
-    writable([db, json_], [own_file(each.policy) for each in instances])
+    writable([db, json_], [file for each in instances for file in each.files])
     for reason in [*(f"left out: {each}" for each in left_out), *idle.told(filters, instances)]:
         click.echo(reason, err=True)
     jobs, interrupted = jobs or os.cpu_count() or 1, False

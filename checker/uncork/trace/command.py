@@ -145,17 +145,17 @@ def record(what: str, steps: int, seed: int, only: list[str] | None) -> None:
 
     WHAT is an instance, of which a random run is taken, or the file of a stored counterexample.
     """
-    kept = None
-    if only is not None:
-        try:
-            kept = {family for event in only for family in families(event)}
-        except KeyError as error:
-            raise InstanceError(f"there is no event {error}") from None
     if os.path.isfile(what):
         of = stored(what)
         instance, found = of.instance, of_run(of.run)
     else:
         instance = from_name(what)
         found = walk(instance, steps, seed)
+    kept = None
+    if only is not None:
+        try:
+            kept = {family for event in only for family in families(event, instance.system)}
+        except KeyError as error:
+            raise InstanceError(f"there is no event {error}") from None
     for line in log(instance, found, kept):
         click.echo(line, nl=False)

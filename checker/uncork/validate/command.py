@@ -10,12 +10,12 @@ from itertools import islice
 from typing import TextIO
 
 import click
-from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.catalogue import find_device
 from uncork_nvme.choices import parse_all
 from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_properties.catalogue import properties
 
-from uncork.command.options import Command, own_file, told, writable, write
+from uncork.command.options import Command, told, writable, write
 from uncork.core.trace import Trace, refutes, replay
 from uncork.decide.exits import Exit
 from uncork.engines.follow import TooManyStates
@@ -96,7 +96,7 @@ def validate(
         if not found.events:
             raise LogError(1, f"no event in it that is one of --format {format_}{' and --queue' if queue else ''}")
         of = _instance(found, given)
-        writable([trace_], [log, own_file(of.policy)])
+        writable([trace_], [log, *of.files])
         follow.check(of, found)
     except LogError as error:
         click.echo(f"{log}:{error.line}: {error}", err=True)
@@ -181,7 +181,7 @@ def _instance(log: Log, given: Header) -> Instance:
     device, guest, sqs, sq_size, cq_size = said.device, said.guest, said.sqs, said.sq_size, said.cq_size
     assert device is not None and guest is not None
     assert sqs is not None and sq_size is not None and cq_size is not None
-    policy = said.policy or (DEVICES[device].policy if device in DEVICES else "")
+    policy = said.policy or find_device(device).policy
     made = Instance(device, guest, policy, sqs, sq_size, cq_size, said.overrides)
     _ = made.system  # reports errors in the choices now
     return made

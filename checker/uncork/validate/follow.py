@@ -72,7 +72,7 @@ class Reader:
             return frozenset()
         key = (seen.event, seen.sq, seen.worker)
         if key not in self._known:
-            wanted = families(seen.event)
+            wanted = self._families(seen.event)
             of = [a for a in self.system.actions if a.family in wanted]
             if seen.sq is not None:
                 of = [a for a in of if self._parts[a.name][0] in (seen.sq, None)]
@@ -83,14 +83,14 @@ class Reader:
 
     def unseen(self, always: Sequence[str]) -> frozenset[str]:
         """Returns the actions that may happen between two events: all but those that are always logged."""
-        shown = {family for event in always for family in families(event)}
+        shown = {family for event in always for family in self._families(event)}
         return frozenset(action.name for action in self.system.actions if action.family not in shown)
 
     def check(self, seen: Seen) -> None:
         """Raises `LogError` for an event, SQ, worker, name or value that the machine does not have."""
-        known(seen.line, seen.event)
         if seen.sq is not None and not 0 <= seen.sq < len(self.machine.sqs):
             raise LogError(seen.line, f"there is no SQ {seen.sq}: there are {len(self.machine.sqs)}, from 0")
+        self.known(seen.line, seen.event)
         workers = self.machine.choices.workers
         if seen.worker is not None and not 0 <= seen.worker < workers:
             raise LogError(seen.line, f"there is no worker {seen.worker}: there are {workers}, from 0")
@@ -101,6 +101,19 @@ class Reader:
             if not contains(sort, value):
                 raise LogError(seen.line, f"{name} is {sort}, and cannot be {value!r}")
 
+    def _families(self, event: str) -> tuple[str, ...]:
+        """Returns the families of an event; none if it is a step of another device, of the user's own."""
+        try:
+            return families(event, self.system)
+        except KeyError:
+            return ()
+
+    def known(self, line: int, event: str) -> None:
+        """Raises `LogError` for an event that no step of the machine is."""
+        if event != LOOK and not self._families(event):
+            known(line, event)
+            raise LogError(line, f"there is no event {event!r} in {self.instance.name}")
+
 
 def has_many(instance: Instance) -> bool:
     """Whether the queues are so large that guest moves missing from a log are tried only to where the log leads."""
@@ -110,6 +123,8 @@ def has_many(instance: Instance) -> bool:
 def check(instance: Instance, log: Log) -> None:
     """Checks that every event of a log can be an event of an instance. Raises `LogError`."""
     reader = Reader(instance)
+    for event in log.header.always:
+        reader.known(1, event)
     for seen in log.events:
         reader.check(seen)
 
@@ -232,7 +247,7 @@ def nearest(followed: Followed, *, most: int, watch: Watch) -> list[Nearest]:
         overrides = {k: v for k, v in rejected.overrides.items() if k not in device.choices}
         try:
             other = Instance(name, rejected.guest, device.policy, *rejected.shape, overrides)
-            if (other.choices, other.policy) == (rejected.choices, rejected.policy):
+            if not rejected.assembled.own and (other.choices, other.policy) == (rejected.choices, rejected.policy):
                 continue
             tried = follow(other, followed.log, aimed=followed.aimed, most=most, watch=partial(_trying, name, watch))
         except (ChoiceError, InstanceError):

@@ -67,6 +67,10 @@ class SQ(Record):
             **added(parts.life),
             **added(parts.reader),
             **parts.life.pages(size, sq=True),
+            **added(parts.full),
+            **added(parts.post),
+            **added(parts.backend),
+            **added(parts.memory),
         )
         self.workers: Sequence[Serving] = parts.crew.workers(name, number, crew)
         self.posters: Sequence[Serving | Completer] = parts.admission.posters(parts.backend.posters(name, self.workers))
@@ -179,6 +183,7 @@ class CQ(Record):
             available=var(Nat(size - 1), "permits that may be taken", initial=size - 1),
             **parts.post.of_cq(size),
             **parts.life.pages(size),
+            **{name: each for part in parts.all if part is not parts.post for name, each in part.of_cq(size).items()},
         )
         pending = parts.memory.pending(self.capacity)
         self.index = Word("cq.shadow_head", "CQ shadow head", self, "shadow", pending)

@@ -7,8 +7,6 @@ exit code. The process gets a `CQView`, and answers with an expression.
 from __future__ import annotations
 
 import contextlib
-import importlib.machinery
-import importlib.util
 import inspect
 import io
 import linecache
@@ -24,12 +22,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from uncork.core.sorts import did_you_mean
 
 from uncork_nvme.choices import InstanceError
+from uncork_nvme.device import Composed, Device
+from uncork_nvme.own.file import module
 from uncork_nvme.policies import CQView, EventIdx, Policy, policy
 
 _START = 60.0
@@ -47,13 +47,17 @@ def patience(seconds: float) -> None:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """The answer when a file was loaded: the policy's place in the file, and its source if it is a function."""
+    """The answer when a file was loaded: the policy's place in the file, and its source if it is a function.
+
+    `kind` is `device` or `guest` for what is none, and has to be loaded in another way.
+    """
 
     doc: str
     at_cork: bool
     file: str
     line: int
     source: str
+    kind: str = "policy"
 
 
 # -- here --------------------------------------------------------------------------------------------------------------
@@ -78,6 +82,20 @@ _processes: dict[str, _Process] = {}
 
 def load(name: str) -> Policy:
     """The policy of `path/to/file.py:function`; raises `InstanceError`."""
+    found = Own(name, _process(name))
+    if found.told.kind != "policy":
+        raise InstanceError(f"policy {name}: it is a {found.told.kind}: name it with --{found.told.kind}")
+    return Policy(name, found.told.doc, found, name.rpartition(":")[0], found.told.at_cork)
+
+
+def kind(name: str) -> str:
+    """Whether `path/to/file.py:name` is a `policy`, `device` or `guest`; raises `InstanceError`."""
+    told: _Loaded = _process(name).ask(name, None)
+    return told.kind
+
+
+def _process(name: str) -> _Process:
+    """The process of a policy's file."""
     path = name.rpartition(":")[0]
     if not os.path.isfile(path):
         raise InstanceError(f"policy {name}: there is no file {path}")
@@ -85,8 +103,7 @@ def load(name: str) -> Policy:
         raise InstanceError(f"policy {name}: {path} is not a Python file (its name has to end in .py)")
     if path not in _processes:
         _processes[path] = _Process(path)
-    found = Own(name, _processes[path])
-    return Policy(name, found.told.doc, found, path, found.told.at_cork)
+    return _processes[path]
 
 
 def forget() -> None:
@@ -105,7 +122,7 @@ class _Process:
         life, self._life = os.pipe()  # closes when this process ends, however it ends
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from uncork_nvme.own import serve; serve({theirs.fileno()}, {life})"
+            f"from uncork_nvme.own.policy import serve; serve({theirs.fileno()}, {life})"
         )
         with theirs:
             self._running = subprocess.Popen(
@@ -168,7 +185,7 @@ class _Data(pickle.Unpickler):
         *(("uncork.core.sorts", name) for name in ("Array", "Bool", "Enum", "Range", "Ring")),
         *(("uncork.core.size", name) for name in ("Size", "Symbol")),
         ("uncork_nvme.policies", "EventIdx"),
-        ("uncork_nvme.own", "_Loaded"),
+        ("uncork_nvme.own.policy", "_Loaded"),
     )
 
     def find_class(self, module: str, name: str) -> Any:
@@ -206,31 +223,22 @@ def _outlived(life: int) -> None:
     os._exit(1)
 
 
-class _AsWritten(importlib.machinery.SourceFileLoader):
-    """Loads the current text of a file, and writes no byte code.
-
-    Python would use old byte code for a file that was saved again in the same second with the same length.
-    """
-
-    def get_code(self, fullname: str) -> CodeType:
-        path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
-
-
 def _answer(modules: dict[str, ModuleType], name: str, view: bytes | None) -> _Loaded | EventIdx | str:
     path, _, function = name.rpartition(":")
     if path not in modules:
         modules[path] = _module(path)
-    module = modules[path]
-    found = getattr(module, function, None)
+    of = modules[path]
+    found = getattr(of, function, None)
     if found is None:
         made = [
             n
-            for n, value in vars(module).items()
-            if isinstance(value, Policy) or getattr(value, "__module__", "") == module.__name__
+            for n, value in vars(of).items()
+            if isinstance(value, Policy) or getattr(value, "__module__", "") == of.__name__
         ]
         return f"policy {name}: {path} has no {function!r}{did_you_mean(function, made)}"
     if not isinstance(found, Policy):
+        if isinstance(found, Composed):
+            return _Loaded(found.doc, False, *found.place, "", "device" if isinstance(found, Device) else "guest")
         if not callable(found):
             return f"policy {name}: {function} is not a function"
         found = policy(found)
@@ -267,12 +275,7 @@ def _module(path: str) -> ModuleType:
     # As Python does for a script: the file may import its neighbours, and no byte code is written there.
     sys.path.insert(0, str(Path(path).resolve().parent))
     sys.dont_write_bytecode = True
-    stem = Path(path).stem
-    spec = importlib.util.spec_from_file_location(stem, path, loader=_AsWritten(stem, path))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module(path)
 
 
 def _in_file(name: str, error: BaseException) -> str:

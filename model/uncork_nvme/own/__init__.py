@@ -1,0 +1,1 @@
+"""What stands in files of the user's own: policies, devices and guests."""
