@@ -47,16 +47,21 @@ def program(system: System, read_in: Mapping[str, str], wanted: Callable[[Action
 
     `read_in` has source functions by the names of steps and outcomes.
     """
-    positions = {v.name: v.sort.names for v in system.variables if isinstance(v.sort, Enum) and not _labels(v.sort)}
-    placed = {each.name: _Placed(each, positions) for each in system.actions}
+    known = positions(system)
+    placed = {each.name: Placed(each, known) for each in system.actions}
     every = list(placed.values())
-    ranks = {v.name: _rank(every, v.name, str(v.initial)) for v in system.variables if v.name in positions}
+    ranks = {v.name: _rank(every, v.name, str(v.initial)) for v in system.variables if v.name in known}
     ranks[""] = {}
     found = []
     for role, actions in _actors(filter(wanted, system.actions)).items():
         of_it = _ordered([placed[each.name] for each in actions], ranks)
         found.append(Part(role + _whose(role, of_it), _locks(of_it, every), tuple(_lines(of_it, read_in))))
     return found
+
+
+def positions(system: System) -> dict[str, Sequence[str]]:
+    """The variables that have an actor's position, each with its values."""
+    return {v.name: v.sort.names for v in system.variables if isinstance(v.sort, Enum) and not _labels(v.sort)}
 
 
 # -- who takes a step --------------------------------------------------------------------------------------------------
@@ -89,7 +94,7 @@ def _actors(actions: Iterable[Action]) -> dict[str, list[Action]]:
 
 
 # -- where a step leads ------------------------------------------------------------------------------------------------
-class _Placed:
+class Placed:
     """An action, the variable that has its actor's position, and that variable's values before and after it."""
 
     def __init__(self, action: Action, positions: Mapping[str, Sequence[str]]) -> None:
@@ -156,7 +161,7 @@ def _after(action: Action, at: str, before: Sequence[str]) -> list[str]:
     return sorted({str(value) for each in found for value in each})
 
 
-def _rank(found: Iterable[_Placed], at: str, first: str) -> dict[str, int]:
+def _rank(found: Iterable[Placed], at: str, first: str) -> dict[str, int]:
     """The positions of an actor by when it comes to them, if it follows the first outcome of each step to its end."""
     ways = [(start, each.after) for each in found if each.at == at for start in each.before]
     seen: dict[str, int] = {}
@@ -169,12 +174,12 @@ def _rank(found: Iterable[_Placed], at: str, first: str) -> dict[str, int]:
     return seen
 
 
-def _ordered(found: Sequence[_Placed], ranks: Mapping[str, Mapping[str, int]]) -> list[_Placed]:
+def _ordered(found: Sequence[Placed], ranks: Mapping[str, Mapping[str, int]]) -> list[Placed]:
     """An actor's outcomes in the order of their positions, those of a step together.
 
     A step without a position stays behind the step that it is declared after.
     """
-    steps: dict[str, list[_Placed]] = {}
+    steps: dict[str, list[Placed]] = {}
     for each in found:
         steps.setdefault(each.step, []).append(each)
     rank, of_step = -1, dict[str, int]()
@@ -188,7 +193,7 @@ def _ordered(found: Sequence[_Placed], ranks: Mapping[str, Mapping[str, int]]) -
 _LOCK = ".locked"
 
 
-def _held(found: Sequence[_Placed], at: str, lock: str) -> set[str]:
+def _held(found: Sequence[Placed], at: str, lock: str) -> set[str]:
     """The positions that an actor comes to with a lock."""
     held: set[str] = set()
     for _ in found:
@@ -200,7 +205,7 @@ def _held(found: Sequence[_Placed], at: str, lock: str) -> set[str]:
     return held
 
 
-def _locks(of_it: Sequence[_Placed], found: Sequence[_Placed]) -> str:
+def _locks(of_it: Sequence[Placed], found: Sequence[Placed]) -> str:
     """Where an actor holds which lock, in words."""
     starts = {each.at: list[str]() for each in of_it if each.at}
     for each in of_it:
@@ -214,7 +219,7 @@ def _locks(of_it: Sequence[_Placed], found: Sequence[_Placed]) -> str:
     return "; ".join(said)
 
 
-def _whose(role: str, of_it: Sequence[_Placed]) -> str:
+def _whose(role: str, of_it: Sequence[Placed]) -> str:
     """Whose positions an actor's are, if not its own: a doorbell's handler is where the guest's submitter waits."""
     for each in of_it:
         if each.at:
@@ -225,9 +230,9 @@ def _whose(role: str, of_it: Sequence[_Placed]) -> str:
 
 
 # -- what a step does --------------------------------------------------------------------------------------------------
-def _lines(of_it: Sequence[_Placed], read_in: Mapping[str, str]) -> Iterator[Line]:
+def _lines(of_it: Sequence[Placed], read_in: Mapping[str, str]) -> Iterator[Line]:
     """The lines of an actor. Actions that differ in a number or in whom they wake share one."""
-    alike: dict[tuple[object, ...], list[_Placed]] = {}
+    alike: dict[tuple[object, ...], list[Placed]] = {}
     for each in of_it:
         key = each.step, each.action.family, tuple(each.before), tuple(each.after), tuple(_said(each.action))
         alike.setdefault(key, []).append(each)

@@ -19,7 +19,7 @@ from uncork.core.expr import text as expression
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import Action
 from uncork.describe.program import Part
-from uncork.describe.subject import Subject, is_policy, subject
+from uncork.describe.subject import Subject, subject
 from uncork.render.terminal.text import Page, table
 
 
@@ -48,20 +48,21 @@ def explain(name: str | None, *, steps: bool = False, to: Page | None = None) ->
     bugs = {bug.name: bug for bug in BUGS}
     if name is None:
         _show_choices(to, list(choices.values()))
+    elif found := subject(name):
+        if found.kind == "policy":
+            _show_policy(to, find_policy(name))
+        else:
+            _show_subject(to, found, steps=steps)
     elif name in ROWS:
         to.say(f"{name}: {ROWS[name]}")
         _show_covers(to)
     elif name in choices:
         _show_choices(to, [choices[name]])
         _show_actions(to, _steps().get(name, []))  # a choice such as notify is a step too
-    elif name in bugs:
-        _show_bug(to, bugs[name])
-    elif is_policy(name):
-        _show_policy(to, find_policy(name))
-    elif found := subject(name):
-        _show_subject(to, found, steps=steps)
     elif actions := _steps().get(name):
         _show_actions(to, actions)
+    elif name in bugs:
+        _show_bug(to, bugs[name])
     else:
         known = [*POLICIES, *DEVICES, *GUESTS, *ROWS, *choices, *_steps(), *bugs]
         raise InstanceError(

@@ -12,8 +12,9 @@ _SHOWN = 6
 def show(found: Difference, to: Page | None = None) -> None:
     """Prints what differs."""
     to = to or Page()
-    for sign, each in (("-", found.one), ("+", found.other)):
-        to.say(f"{sign} {each.name}" + (f": {each.entry.doc}" if each.entry else ""))
+    docs = [each.entry.doc if each.entry else "" for each in (found.one, found.other)]
+    for sign, each, doc in zip("-+", (found.one, found.other), docs, strict=True):
+        to.say(f"{sign} {each.name}" + (f": {doc}" if len(set(docs)) > 1 else ""))
     if not found.settings and not found.program:
         to.say("They do not differ in any setting or step.")
     to.say()
@@ -41,7 +42,10 @@ def _show_verdicts(to: Page, found: Difference) -> None:
     if not found.verdicts:
         to.say("No verdicts of both are recorded: uncork check decides them.")
         return
-    to.say("Recorded verdicts" + (f", which differ; {same} others are the same" if other else f": all {same} the same"))
+    if not other:
+        to.say(f"The recorded verdicts are the same: {same} instances.")
+        return
+    to.say(f"Recorded verdicts that differ ({same} others are the same):")
     for before, after, at in other:
         left = [f"and {len(at) - _SHOWN} more"] if len(at) > _SHOWN else []
         to.pairs([(f"{before} -> {after}", ", ".join([*(where or "as named" for where in at[:_SHOWN]), *left]))])

@@ -49,7 +49,7 @@ def _guest(name: str) -> Guest | None:
     return GUESTS.get(name)
 
 
-def is_policy(name: str) -> bool:
+def _is_policy(name: str) -> bool:
     """Whether it is the name of a policy, a formula, or one in a file."""
     in_file = ".py:" in name and "/" not in name.rpartition(".py:")[2]
     return name in POLICIES or in_file or ("/" not in name and is_formula(name))
@@ -73,7 +73,7 @@ def subject(name: str) -> Subject | None:
             return Subject(name, "design", from_name("/".join(sized)))
     elif guest := _guest(name):
         return Subject(name, "guest", from_name(f"arm-recheck/{name}/arm-on-cork/{_SIZES}"), guest)
-    elif is_policy(name):
+    elif _is_policy(name):
         return Subject(name, "policy", from_name(f"propolis-2026/linux/{find_policy(name).name}/{_SIZES}"))
     return Subject(name, "instance", from_name(name)) if name.count("/") >= 3 else None
 

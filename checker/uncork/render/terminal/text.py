@@ -61,13 +61,15 @@ class Page:
         apart = self._to.width - indent - third - 2 >= _WORDS
         for number, (before, after, words, source) in enumerate(rows):
             style = (styles or {}).get(number, "")
-            said = words if apart or not source else f"{words} [{source}]"
+            fits = len(source) + 2 <= self._to.width - indent
+            behind = f" [{source}]" if source and not apart and fits else ""
             here = f"  {before:{first}} {after:{second}} "
-            head, *more = self._wrapped(said, indent, third + 2 if apart and source else 0)
+            head, *more = self._wrapped(words + behind, indent, third + 2 if apart and source else 0)
             line = Text(here + head, style)
             if apart and source:
                 line.append(source.rjust(self._to.width - len(line)), "dim")
-            for each in (line, *(Text(" " * indent + each, style) for each in more)):
+            below = [] if apart or fits else [Text(f"[{source}]".rjust(self._to.width), "dim")]
+            for each in (line, *(Text(" " * indent + each, style) for each in more), *below):
                 self._to.print(each, soft_wrap=True)
 
     def pairs(self, rows: Sequence[tuple[str, str]]) -> None:
