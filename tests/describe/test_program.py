@@ -119,7 +119,10 @@ def wrong(system: System, claimed: Placed, walks: int = 12, length: int = 120) -
     return found
 
 
-NAMES = ["propolis-2026", "propolis-2026-shared/workers=2", "qemu", "openvmm", "hand-over", "spdk-interrupt"]
+NAMES = [
+    *("propolis-2026", "propolis-2026-shared/workers=2", "propolis-2025/workers=2,notify=lost-bits", "qemu", "openvmm"),
+    *("hand-over", "spdk-interrupt", "propolis-2026/linux/tail/memory=tso", "qemu/events=delete+create+pause"),
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,6 +16,8 @@ from uncork.core.transform import Fold
 
 GUEST = ("submitter", "consumer")
 """What the names of a guest's actors begin with."""
+_OUTSIDE = ("guest", "host", "store buffer")
+"""Actors that stand outside the protocol: events in the life of queues, and memory. They have no positions."""
 
 
 @frozen
@@ -79,16 +81,17 @@ def _role(action: Action) -> str:
     given = " ".join(_given(action))
     role = action.actor.removesuffix(given).strip()
     each = any(isinstance(arg, SQ) for arg in action.args) and given and action.actor.endswith(given)
-    return f"{role} of each SQ" if each else role
+    return f"{role} of each SQ" if each else role.removesuffix(" of")
 
 
 def _actors(actions: Iterable[Action]) -> dict[str, list[Action]]:
-    """The actions by actor; of actions that differ only in the SQ and the worker, those of the first ones."""
+    """The actions by actor; of actions that differ only in the numbers of SQ and worker, those of the first ones."""
     found: dict[str, list[Action]] = {}
-    first: dict[tuple[str, str], tuple[str, ...]] = {}
+    first: dict[tuple[str, str, str], tuple[str, ...]] = {}
     for each in actions:
         role = _role(each)
-        if first.setdefault((role, each.family), _given(each)) == _given(each):
+        like = re.sub(r"\d+", "", " ".join(_given(each)))
+        if first.setdefault((role, each.family, like), _given(each)) == _given(each):
             found.setdefault(role, []).append(each)
     return found
 
@@ -100,6 +103,8 @@ class Placed:
     def __init__(self, action: Action, positions: Mapping[str, Sequence[str]]) -> None:
         self.action = action
         self.at, self.before, self.after = "", list[str](), list[str]()
+        if action.actor.startswith(_OUTSIDE):
+            return
         may = {at: _before(action, at, names) for at, names in positions.items() if at in action.reads}
         limited = [at for at, before in may.items() if len(before) < len(positions[at])]
         for at in sorted(limited, key=lambda at: (at not in action.updates, len(may[at]))):
@@ -107,6 +112,10 @@ class Placed:
                 self.at, self.before = at, may[at]
                 self.after = _after(action, at, may[at])
                 return
+
+    def takes(self, lock: str) -> bool:
+        """Whether the action takes a lock."""
+        return self.action.updates[lock].value is True
 
     @property
     def step(self) -> str:
@@ -195,14 +204,14 @@ _LOCK = ".locked"
 
 def _held(found: Sequence[Placed], at: str, lock: str) -> set[str]:
     """The positions that an actor comes to with a lock."""
-    held: set[str] = set()
-    for _ in found:
-        for each in found:
-            kept = lock not in each.action.updates and held.intersection(each.before)
-            taken = lock in each.action.updates and each.action.updates[lock].value is True
-            if each.at == at and (taken or kept):
-                held.update(each.after)
-    return held
+    mine = [each for each in found if each.at == at]
+    held = {to for each in mine for to in each.after if lock in each.action.updates and each.takes(lock)}
+    while True:
+        kept = [each for each in mine if lock not in each.action.updates and held.intersection(each.before)]
+        more = {to for each in kept for to in each.after}
+        if more <= held:
+            return held
+        held |= more
 
 
 def _locks(of_it: Sequence[Placed], found: Sequence[Placed]) -> str:
@@ -213,7 +222,8 @@ def _locks(of_it: Sequence[Placed], found: Sequence[Placed]) -> str:
     locks = dict.fromkeys(name for each in found for name in each.action.updates if name.endswith(_LOCK))
     said = []
     for lock in locks:
-        held = [p for at, known in starts.items() for p in dict.fromkeys(known) if p in _held(found, at, lock)]
+        holds = {at: _held(found, at, lock) for at in starts}
+        held = [p for at, known in starts.items() for p in dict.fromkeys(known) if p in holds[at]]
         if held:
             said.append(f"{'CQ' if lock.startswith('cq.') else 'SQ'} lock at {', '.join(held)}")
     return "; ".join(said)
@@ -241,8 +251,9 @@ def _lines(of_it: Sequence[Placed], read_in: Mapping[str, str]) -> Iterator[Line
         one = outcomes[0]
         numbers = [n for each in outcomes for n in each.action.args if type(n) is int]
         notes = list(dict.fromkeys(n for each in outcomes for a in each.action.args if (n := getattr(a, "note", ""))))
-        source = read_in.get(one.action.family) or ("" if one.step in told else read_in.get(one.step, ""))
-        told.add(one.step)
+        named = one.action.family if one.action.family in read_in and one.action.family != one.step else one.step
+        source = "" if named in told else read_in.get(named, "")
+        told.add(named)
         where = one.step, " or ".join(one.before), " or ".join(one.after)
         main, *instead = (does.replace("#", _span(numbers)) for does in _said(one.action))
         wakes = next((words for each in outcomes if (words := _causes(each.action, main))), "")
@@ -271,8 +282,7 @@ def _said(action: Action) -> list[str]:
 
 def _reads(action: Action) -> str:
     """Which shadow word a step of the device reads, if its sentence does not say that it reads one."""
-    others = action.actor.startswith(GUEST) or action.actor in ("guest", "host")
-    if others or re.search("read|learn|refuse", action.told.said):
+    if action.actor.startswith((*GUEST, *_OUTSIDE)) or re.search("read|learn|refuse", action.told.said):
         return ""
     words = [name.partition(".")[0] for name in sorted(action.reads) if name.endswith(".shadow")]
     return "".join(f"reads {'CQ head' if word == 'cq' else 'SQ tail'}: " for word in words)

@@ -105,7 +105,9 @@ def _show_subject(to: Page, found: Subject, *, steps: bool) -> None:
         to.say(f"Source: {entry.source}.")
     if not steps:
         to.say(f"Its settings: {settings(found)}.")
-        to.say(f"Steps as on {instance.name}. Guards, updates and what is assumed: uncork show {found.name} --steps")
+        sizes = "" if found.kind == "instance" else f"Steps as on {instance.name}. "
+        assumed = ", updates and what is assumed" if entry and entry.assumes else " and updates"
+        to.say(f"{sizes}Guards{assumed}: uncork show {found.name} --steps")
         return
     if entry and entry.assumes:
         to.say(f"Assumed: {entry.assumes}")
