@@ -255,28 +255,28 @@ def _lines(of_it: Sequence[Placed], read_in: Mapping[str, str]) -> Iterator[Line
         source = "" if named in told else read_in.get(named, "")
         told.add(named)
         where = one.step, " or ".join(one.before), " or ".join(one.after)
-        main, *instead = (does.replace("#", _span(numbers)) for does in _said(one.action))
+        main, *instead = (does.replace(_NUMBER, _span(numbers)) for does in _said(one.action))
         wakes = next((words for each in outcomes if (words := _causes(each.action, main))), "")
-        guards, updates = (
-            "\n".join(texts)
-            for texts in (
-                [text(each.action.guard) for each in outcomes],
-                [f"{name}' = {text(value)}" for each in outcomes for name, value in each.action.updates.items()],
-            )
-        )
-        yield Line(*where, main + wakes + _wakes(notes), source, guards, updates)
-        yield from (Line(*where, "or " + other.replace(main, "...")) for other in instead)
+        guards = [text(each.action.guard) for each in outcomes]
+        updates = [f"{name}' = {text(value)}" for each in outcomes for name, value in each.action.updates.items()]
+        yield Line(*where, main + wakes + _wakes(notes), source, "\n".join(guards), "\n".join(updates))
+        for other in instead:
+            rest = other.removeprefix(main)
+            yield Line(*where, f"or {other if rest == other else '...' + rest}")
+
+
+_NUMBER = "\0"
 
 
 def _said(action: Action) -> list[str]:
-    """What the action does, in every state, and then what it does instead in some; # stands for its number."""
+    """What the action does, in every state, and then what it does instead in some; `_NUMBER` is for its number."""
     told = [action.told, *(other for _, other in action.told.instead)]
     said = [_reads(action) + each.brief(_short) for each in told]
     for each in action.args:
         if isinstance(each, SQ):
             said = [re.sub(rf"\b{each.label}\b", "the SQ", words) for words in said]
         if type(each) is int:
-            said = [re.sub(rf"\b{each}\b", "#", words, count=1) for words in said]
+            said = [re.sub(rf"\b{each}\b", _NUMBER, words, count=1) for words in said]
     return said
 
 

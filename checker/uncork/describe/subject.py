@@ -63,7 +63,7 @@ def subject(name: str) -> Subject | None:
     """
     device, _, rest = name.partition("/")
     if found := _device(device):
-        if not rest or _OVERRIDES.match(rest):
+        if name == device or _OVERRIDES.match(rest):
             overrides = f"/{rest}" if rest else ""
             return Subject(name, "device", from_name(f"{device}/linux/{found.policy}/{_SIZES}{overrides}"), found)
         *parts, last = name.split("/")
