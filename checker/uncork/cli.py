@@ -68,6 +68,7 @@ _COMMANDS = {
         "describe",
         "Explain a policy, device, guest, property, choice, step or instance: what it is, its source, its steps.",
     ),
+    "diff": _Place("describe", "Show what differs between A and B: settings, steps and recorded verdicts."),
     "check": _Place(
         "check",
         "Check the default matrix or the filtered instances, and compare the verdicts with the expected ones.",

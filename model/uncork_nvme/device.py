@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from types import FrameType
@@ -25,6 +25,7 @@ class Composed:
     """Parts under a name: what a device and a guest have in common.
 
     `doc` says what it is, `source` where that was read, and `assumes` what the source leaves open and is assumed here.
+    `read_in` names functions of the source, each with the steps, or outcomes of steps, that were read there.
     Raises `ChoiceError` for two parts in one slot, and for a setting that a part does not have.
     """
 
@@ -33,6 +34,7 @@ class Composed:
     source: str = ""
     parts: Settings = field(default_factory=dict)
     assumes: str = ""
+    read_in: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     place: ClassVar[tuple[str, int]] = ("", 1)
     """The file and line where it stands."""
@@ -88,7 +90,15 @@ class Device(Composed):
     policy: str = "tail"
 
     def but(
-        self, name: str, doc: str, parts: Settings, *, policy: str = "", source: str = "", assumes: str = ""
+        self,
+        name: str,
+        doc: str,
+        parts: Settings,
+        *,
+        policy: str = "",
+        source: str = "",
+        assumes: str = "",
+        read_in: Mapping[str, Sequence[str]] | None = None,
     ) -> Device:
         """This device with other parts or settings, under another name.
 
@@ -103,6 +113,7 @@ class Device(Composed):
             policy=policy or self.policy,
             source=source or self.source,
             assumes=assumes or self.assumes,
+            read_in=self.read_in if read_in is None else read_in,
         )
 
 

@@ -46,15 +46,15 @@ def apart(name: str, devices: Collection[str], guests: Collection[str]) -> Compo
     parts = name.split("/")
     if len(parts) < 4:
         return None
-    device, rest = _first(parts, devices)
-    guest, rest = _first(rest, guests)
+    device, rest = first(parts, devices)
+    guest, rest = first(rest, guests)
     changed = len(rest) > 2 and ("=" in rest[-1] or Shape.parse(rest[-2]) is not None)
     said = rest.pop().split(",") if changed else []
     shape = rest.pop() if rest else ""
     return Components(device, guest, "/".join(rest), Shape.parse(shape), tuple(said), shape)
 
 
-def _first(parts: list[str], known: Collection[str]) -> tuple[str, list[str]]:
+def first(parts: list[str], known: Collection[str]) -> tuple[str, list[str]]:
     """The device or guest at the left end, and what follows it."""
     ends = [] if parts and parts[0] in known else [number for number, part in enumerate(parts, 1) if of_file(part)]
     end = ends[0] if ends else 1

@@ -430,6 +430,13 @@ def test_a_saying_is_filled_in_from_a_state() -> None:
     assert say("{} of {}", r.i + 1, r.c).on({"r.i": 2, "r.c": "red"}) == "0 of red"
 
 
+def test_what_stands_in_brackets_is_about_one_state_only() -> None:
+    r = record()
+    told = say("[at {}, ]goes to {}[ ({} left)]", r.i, r.i + 1, r.i)
+    assert told.on({"r.i": 1}) == "at 1, goes to 2 (1 left)"
+    assert told.brief(text) == "goes to r.i + 1"
+
+
 def test_a_step_is_told_otherwise_where_a_condition_holds() -> None:
     r = record()
     told = when(r.p).says("at {}", r.i).but_where(r.i == 2, "at the end").but_where(boolean(False), "never").told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -127,12 +128,27 @@ class Record:
 class Sentence:
     """A sentence with blanks that are filled in from a state.
 
-    The first sentence in `instead` whose condition holds replaces it.
+    The first sentence in `instead` whose condition holds replaces it. What stands in `said` in square brackets is about
+    one state only, and `brief` leaves it out.
     """
 
-    template: str
+    said: str
     blanks: tuple[Expr, ...] = ()
     instead: tuple[tuple[Expr, Sentence], ...] = ()
+
+    @property
+    def template(self) -> str:
+        """The whole sentence, in `str.format` style."""
+        return self.said.replace("[", "").replace("]", "")
+
+    def brief(self, fill: Callable[[Expr], str]) -> str:
+        """The sentence about every state: without what stands in brackets, each other blank filled in by `fill`."""
+        blanks, kept = iter(self.blanks), []
+        for number, part in enumerate(re.split(r"[][]", self.said)):
+            filled = [fill(next(blanks)) for _ in range(part.count("{}"))]
+            if number % 2 == 0:
+                kept.append(part.format(*filled))
+        return "".join(kept).strip()
 
     def on(self, state: State) -> str:
         """The sentence as it reads in `state`."""
@@ -143,7 +159,7 @@ class Sentence:
 
 
 def say(template: str, *blanks: Expr) -> Sentence:
-    """A sentence in `str.format` style, with one `{}` for each expression in `blanks`."""
+    """A sentence in `str.format` style, with one `{}` for each expression in `blanks`; see `Sentence` for brackets."""
     return Sentence(template, blanks)
 
 

@@ -1,1 +1,1 @@
-"""`uncork list` and `uncork show`: describe the catalogue."""
+"""`uncork list`, `uncork show` and `uncork diff`: describe the catalogue."""

@@ -1,10 +1,10 @@
-"""The commands that describe the catalogue: `uncork list` and `uncork show`."""
+"""The commands that describe the catalogue: `uncork list`, `uncork show` and `uncork diff`."""
 
 from __future__ import annotations
 
 import click
 
-from uncork.command.options import Command
+from uncork.command.options import JSON, Command, write
 
 
 @click.command("list", cls=Command)
@@ -21,11 +21,35 @@ def list_(kind: str | None) -> None:
 
 @click.command(cls=Command)
 @click.argument("name", required=False)
-def show(name: str | None) -> None:
+@click.option("--steps", is_flag=True, help="Print the guard and the updates of each step, and all choices.")
+def show(name: str | None, *, steps: bool) -> None:
     """Explain a policy, device, guest, property, choice, step or instance: what it is, its source, its steps.
 
+    Of a device, guest, design or instance: its program, a line a step, with the source function it was read in.
     Without NAME: every choice that --set can override, with its values.
     """
     from uncork.describe.show import explain  # as above
 
-    explain(name)
+    explain(name, steps=steps)
+
+
+@click.command(cls=Command)
+@click.argument("one", metavar="A")
+@click.argument("other", metavar="B")
+@JSON
+def diff(one: str, other: str, *, json_: str | None) -> None:
+    """Show what differs between A and B: settings, steps and recorded verdicts.
+
+    A and B are two devices, guests or policies, or two designs or instances: device/guest/policy or
+    device/guest/policy/n1-sq3-cq3. Choices follow after another slash: device/choice=value,...
+    """
+    from uncork.describe.difference import difference  # as above
+    from uncork.describe.show_difference import show as shown
+
+    found = difference(one, other)
+    if json_ != "-":
+        shown(found)
+    if json_:
+        import json
+
+        write(json_, json.dumps(found.data, indent=2) + "\n")

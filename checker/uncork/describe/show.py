@@ -5,14 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS, find_device, find_guest
-from uncork_nvme.choices import describe
-from uncork_nvme.device import Device, Guest
+from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS
+from uncork_nvme.choices import YES, Choices, describe
 from uncork_nvme.formulas import is_formula
-from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
+from uncork_nvme.instance import Instance, InstanceError, find_policy
 from uncork_nvme.museum import BUGS, Bug
-from uncork_nvme.names import of_file
-from uncork_nvme.own import policy as own
 from uncork_nvme.own.policy import Own
 from uncork_nvme.policies import POLICIES, Policy
 from uncork_properties.catalogue import ROWS, covers
@@ -21,6 +18,8 @@ from uncork_properties.matrix import instances
 from uncork.core.expr import text as expression
 from uncork.core.sorts import did_you_mean
 from uncork.core.system import Action
+from uncork.describe.program import Part
+from uncork.describe.subject import Subject, subject
 from uncork.render.terminal.text import Page, table
 
 
@@ -42,47 +41,37 @@ def listing(kind: str | None) -> None:
             to.show(table(name, ["name", "what it is"], known.items()))
 
 
-def explain(name: str | None) -> None:
-    """Prints what a name stands for. Raises `InstanceError` for an unknown name."""
+def explain(name: str | None, *, steps: bool = False, to: Page | None = None) -> None:
+    """Prints what a name stands for; with `steps` also guards and updates. Raises `InstanceError` for another name."""
+    to = to or Page()
     choices = {each[0]: each for each in describe()}
-    steps, bugs = _steps(), {bug.name: bug for bug in BUGS}
+    bugs = {bug.name: bug for bug in BUGS}
     if name is None:
-        _show_choices(list(choices.values()))
-    elif name in DEVICES:
-        _show_device(name)
-    elif name in GUESTS:
-        _show_guest(name)
+        _show_choices(to, list(choices.values()))
+    elif found := subject(name):
+        if found.kind == "policy":
+            _show_policy(to, find_policy(name))
+        else:
+            _show_subject(to, found, steps=steps)
     elif name in ROWS:
-        Page().say(f"{name}: {ROWS[name]}")
-        _show_covers()
+        to.say(f"{name}: {ROWS[name]}")
+        _show_covers(to)
     elif name in choices:
-        _show_choices([choices[name]])
-        _show_actions(steps.get(name, []))  # a choice such as notify is a step too
-    elif name in POLICIES:
-        _show_policy(find_policy(name))
-    elif of_file(name):
-        {
-            "policy": lambda: _show_policy(find_policy(name)),
-            "device": lambda: _show_device(name),
-            "guest": lambda: _show_guest(name),
-        }[own.kind(name)]()
-    elif name in steps:
-        _show_actions(steps[name])
+        _show_choices(to, [choices[name]])
+        _show_actions(to, _steps().get(name, []))  # a choice such as notify is a step too
+    elif actions := _steps().get(name):
+        _show_actions(to, actions)
     elif name in bugs:
-        _show_bug(bugs[name])
-    elif name.count("/") >= 3:
-        _show_instance(from_name(name))
-    elif is_formula(name):
-        _show_policy(find_policy(name))
+        _show_bug(to, bugs[name])
     else:
-        known = [*POLICIES, *DEVICES, *GUESTS, *ROWS, *choices, *steps, *bugs]
+        known = [*POLICIES, *DEVICES, *GUESTS, *ROWS, *choices, *_steps(), *bugs]
         raise InstanceError(
             f"nothing is called {name!r}{did_you_mean(name, known)}" if len(name) > 2 else f"nothing is called {name!r}"
         )
 
 
-def _example(device: str = "arm-recheck", guest: str = "linux") -> Instance:
-    return Instance(device, guest, find_device(device).policy, 1, 3, 3)
+def _example(device: str = "arm-recheck") -> Instance:
+    return Instance(device, "linux", DEVICES[device].policy, 1, 3, 3)
 
 
 def _steps() -> dict[str, list[Action]]:
@@ -96,45 +85,62 @@ def _steps() -> dict[str, list[Action]]:
     return found
 
 
-def _show_choices(choices: Sequence[tuple[str, list[str], str]]) -> None:
+def _show_choices(to: Page, choices: Sequence[tuple[str, list[str], str]]) -> None:
     rows = [[name, "\n".join(values), meaning] for name, values, meaning in choices]
-    Page().show(table(None, ["choice", "values", "meaning (the first value is the default)"], rows))
+    to.show(table(None, ["choice", "values", "meaning (the first value is the default)"], rows))
     if len(rows) > 1:
-        Page().say("Override one with --set name=value. Explain anything else with: uncork show NAME")
+        to.say("Override one with --set name=value. Explain anything else with: uncork show NAME")
 
 
-def _show_device(name: str) -> None:
-    device, to = find_device(name), Page()
-    to.say(f"{name}: {device.doc}")
-    to.say(f"Source: {device.source or '(none is named)'}. Its own policy: {device.policy}.")
-    _say_of(to, device)
-    to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in device.choices.items()]))
-    example = _example(name)
-    to.say(f"Its steps, on {example.name}:")
-    guest_actors = ("submitter", "consumer")
-    _show_actions([a for a in example.system.actions if not a.actor.startswith(guest_actors)])
-
-
-def _say_of(to: Page, entry: Device | Guest) -> None:
-    if entry.assumes:
-        to.say(f"Assumed: {entry.assumes}")
-    if entry.choices.get("poll") == "yes":
+def _show_subject(to: Page, found: Subject, *, steps: bool) -> None:
+    """Prints a device, guest, design or instance: its program; with `steps` also all that is known of it."""
+    entry, instance = found.entry, found.instance
+    to.say(f"{found.name}: {entry.doc}" if entry else found.name, "" if entry else "bold")
+    if entry and entry.choices.get("poll") == YES:
         to.say(POLLS.format(entry.name))
+    to.say()
+    show_program(to, found.program)
+    to.say()
+    if entry:
+        to.say(f"Source: {entry.source or '(none is named)'}.")
+    if not steps:
+        to.say(f"Its settings: {settings(found)}.")
+        sizes = "" if found.kind == "instance" else f"Steps as on {instance.name}. "
+        assumed = ", updates and what is assumed" if entry and entry.assumes else " and updates"
+        to.say(f"{sizes}Guards{assumed}: uncork show {found.name} --steps")
+        return
+    if entry and entry.assumes:
+        to.say(f"Assumed: {entry.assumes}")
+    chosen = entry.choices if entry else instance.choices.items()
+    to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in chosen.items()]))
+    if not entry:
+        rows = [(v.name, str(v.sort), v.doc) for v in instance.system.variables]
+        to.show(table("variables", ["name", "values", "meaning"], rows))
+    _show_actions(to, [each for outcomes in instance.system.duties.values() for each in outcomes if found.has(each)])
 
 
-def _show_guest(name: str) -> None:
-    guest, to = find_guest(name), Page()
-    to.say(f"{name}: {guest.doc}")
-    to.say(f"Source: {guest.source or '(none is named)'}.")
-    _say_of(to, guest)
-    to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in guest.choices.items()]))
-    example = _example(guest=name)
-    to.say(f"Its steps, on {example.name}:")
-    _show_actions([a for a in example.system.actions if a.actor.startswith(("submitter", "consumer"))])
+def settings(found: Subject) -> str:
+    """The policy, and the choices that are not the defaults."""
+    usual = Choices().items()
+    chosen = found.entry.choices if found.entry else found.instance.choices.items()
+    said = [f"{name}={value}" for name, value in chosen.items() if value != usual[name]]
+    policy = [] if found.kind == "guest" else [f"policy {found.instance.policy}"]
+    return ", ".join([*policy, *said]) or "the defaults"
 
 
-def _show_policy(policy: Policy) -> None:
-    to = Page()
+def show_program(to: Page, parts: Sequence[Part]) -> None:
+    """Prints programs: a line an outcome of a step. The lines of a step have its position and its function once."""
+    for part in parts:
+        to.say(part.actor + (f" ({part.held})" if part.held else ""), "bold")
+        rows, last = [], ("", "")
+        for line in part.lines:
+            before = "" if (line.step, line.before) == last else line.before
+            rows.append((before, f"-> {line.after}" if line.after else "", line.does, line.read_in))
+            last = line.step, line.before
+        to.steps(rows)
+
+
+def _show_policy(to: Page, policy: Policy) -> None:
     to.say(f"{policy.name}: {policy.doc or '(it has no docstring)'}")
     if policy.source:
         to.say(f"Source: {policy.source}.")
@@ -146,8 +152,7 @@ def _show_policy(policy: Policy) -> None:
         to.say(source.rstrip(), whole=True)
 
 
-def _show_bug(bug: Bug) -> None:
-    to = Page()
+def _show_bug(to: Page, bug: Bug) -> None:
     to.say(f"{bug.name}, a bug of the museum: {bug.happened}")
     to.say(f"Source: {bug.where}")
     to.say(f"Mended: {bug.mended}")
@@ -161,27 +166,15 @@ def _show_bug(bug: Bug) -> None:
     to.say(f"uncork museum {bug.name} checks it, and that {bug.shown.fix.name} is live.", whole=True)
 
 
-def _show_covers() -> None:
+def _show_covers(to: Page) -> None:
     example = _example()
     names = ", ".join(cover.name for cover in covers(example.machine, example.system))
-    Page().say(f"Every check also verifies that some run: {names}.")
+    to.say(f"Every check also verifies that some run: {names}.")
 
 
-def _show_instance(instance: Instance) -> None:
-    to = Page()
-    to.say(instance.name, "bold")
-    to.show(table(None, ["choice", "value"], [(k, str(v)) for k, v in instance.choices.items().items()]))
-    rows = [(v.name, str(v.sort), v.doc) for v in instance.system.variables]
-    to.show(table("variables", ["name", "values", "meaning"], rows))
-    _show_actions(instance.system.actions)
-
-
-def _show_actions(actions: Sequence[Action]) -> None:
-    to = Page()
+def _show_actions(to: Page, actions: Sequence[Action]) -> None:
     for action in actions:
         to.say()
-        to.say(f"{action.name}  by {action.actor}, fairness: {action.fairness.value}", "bold")
-        to.say(f"  {action.doc}")
-        to.say(f"  when {expression(action.guard)}", "dim")
-        for name, value in action.updates.items():
-            to.say(f"  {name}' = {expression(value)}", "dim")
+        to.say(f"{action.name}  by {action.actor.strip()}, fairness: {action.fairness.value}", "bold")
+        to.say(action.doc, indent=2)
+        to.pairs([("when", expression(action.guard)), *((f"{n}' =", expression(v)) for n, v in action.updates.items())])

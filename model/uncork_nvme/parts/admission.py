@@ -151,7 +151,7 @@ def reserve(m: Machine, q: SQ, w: Serving) -> Guarded:
         q.popping_is(True),
         w(at="fetch"),
     )
-    return taken.says("takes a permit, {} left", cq.available - m.permit) if m.permit else taken.says("looks")
+    return taken.says("takes a permit[, {} left]", cq.available - m.permit) if m.permit else taken.says("looks")
 
 
 @step("worker {}", of="reserve")
@@ -168,7 +168,7 @@ def refresh(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
         q.popping_is(True),
         w(at="fetch"),
         *kick.updates(),
-    ).says("no permit; reads shadow head {}: {} freed, takes one", cq.seen, cq.freed)
+    ).says("no permit; reads shadow head[ {}]: {} freed, takes one", cq.seen, cq.freed)
 
 
 @step("worker {}")
@@ -181,7 +181,7 @@ def remit(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
         q.popping_is(False),
         w.leaves(),
         *kick.updates(),
-    ).says("gives its permit back, {} available; " + w.after, cq.available + m.permit)
+    ).says("gives its permit back[, {} available]; " + w.after, cq.available + m.permit)
 
 
 @step("backend {}", of="post")
@@ -190,7 +190,7 @@ def find_room(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
     cq = m.cq
     return when(
         m.parts.post.completes(m, q, p) & m.parts.admission.looks_for_room(m), cq(head=cq.seen, available=cq.freed)
-    ).says("finds the CQ full, reads shadow head {}: {} freed", cq.seen, cq.freed)
+    ).says("finds the CQ full, reads shadow head[ {}]: {} freed", cq.seen, cq.freed)
 
 
 # -- the CQ's doorbell -------------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def notify_head(m: Machine) -> Guarded:
         cq(head=cq.shadow, available=cq.available + cq.told),
         *onward,
         *m.parts.admission.told(m),
-    ).says("learns the CQ head {}: {} freed", cq.shadow, cq.told)
+    ).says("learns the CQ head[ {}]: {} freed", cq.shadow, cq.told)
 
 
 @step("doorbell handler", of="notify_head")
@@ -212,5 +212,5 @@ def reject_head(m: Machine) -> Guarded:
     """Refuses a CQ head that frees more entries than are occupied; the handler ends without a kick."""
     cq = m.cq
     return when((cq.consumer == "notify head") & cq.unlocked & (cq.told > cq.occupied), *m.polls()).says(
-        "refuses CQ head {}: {} freed of {}", cq.shadow, cq.told, cq.occupied
+        "refuses CQ head[ {}: {} freed of {}]", cq.shadow, cq.told, cq.occupied
     )

@@ -112,7 +112,7 @@ def attempt(m: Machine, p: Poster) -> Guarded:
         (p.at == "idle") & m.life.awake & p.scheduled & (m.queued > 0) & m.cq.unlocked,
         p(scheduled=False),
         *m.parts.post.onward(m, m.cq, p, None),
-    ).says("goes to post, {} queued", m.queued)
+    ).says("goes to post[, {} queued]", m.queued)
 
 
 @step("backend", of="post_queued")
@@ -127,12 +127,12 @@ def post_queued(m: Machine, q: SQ, p: Poster) -> Guarded:
         q(in_flight=q.in_flight - 1, queued=q.queued - 1),
         p(at="idle", scheduled=p.scheduled | (m.queued > 1)),
         admission.after(m, q),
-    ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
+    ).says(f"posts a CQE of {q.label} " + "[in slot {}]", cq.tail)
 
 
 @step("backend", of="post_queued")
 def block(m: Machine, p: Poster) -> Guarded:
     """Finds the CQ full, and stops until a doorbell or another completion makes it try again."""
     return when((p.at == "post") & (m.cq.available == 0), m.cq(locked=False), p(at="idle")).says(
-        "the CQ is full: {} completions STAY QUEUED", m.queued
+        "the CQ is full: [{} ]completions STAY QUEUED", m.queued
     )

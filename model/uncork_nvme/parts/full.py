@@ -103,7 +103,7 @@ def cork_arm(m: Machine, q: SQ, w: Serving) -> Guarded:
     armed = event_idx(m, corking=True)
     return (
         when((w.at == "cork arm") & armed.written, *written(armed.value, m.cq, w), w(at="cork recheck"))
-        .says("arms: CQ EventIdx {} -> {}", w.cq_event.own, armed.value if armed.value is not None else m.cq.event)
+        .says("arms: CQ EventIdx[ {}] -> {}", w.cq_event.own, armed.value if armed.value is not None else m.cq.event)
         .but_where(~m.life.in_use, writes_nothing(m))
     )
 
@@ -112,7 +112,7 @@ def cork_arm(m: Machine, q: SQ, w: Serving) -> Guarded:
 def cork_leave(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Does not write CQ EventIdx, as the policy says at this cork."""
     leaves = when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
-    return leaves.says("leaves CQ EventIdx at {}", m.cq.event).but_where(~m.life.in_use, writes_nothing(m))
+    return leaves.says("leaves CQ EventIdx[ at {}]", m.cq.event).but_where(~m.life.in_use, writes_nothing(m))
 
 
 def _rechecks(m: Machine, w: Serving) -> Expr:
@@ -129,7 +129,7 @@ def cork_saved(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
         cq(head=cq.seen, available=cq.available + cq.freed - m.permit, locked=False),
         w(at="fetch"),
         *full.saved(q, kick),
-    ).says("re-reads shadow head {}: {} freed, takes a permit", cq.seen, cq.freed)
+    ).says("re-reads shadow head[ {}]: {} freed, takes a permit", cq.seen, cq.freed)
 
 
 @step("worker {}", of="cork_recheck")
@@ -143,6 +143,6 @@ def cork_park(m: Machine, q: SQ, w: Serving) -> Guarded:
         q.popping_is(False),
         w.leaves(),
     )
-    return parked.says("re-reads shadow head {}: " + told, m.cq.seen).but_where(
+    return parked.says("re-reads shadow head[ {}]: " + told, m.cq.seen).but_where(
         m.life.blind, "no shadow head to re-read: " + told
     )

@@ -103,7 +103,7 @@ _DUE = "no doorbell buffer: must ring"
 
 def _event(ring: SQ | CQ) -> str:
     """The text for EventIdx in a step's sentence: a placeholder, or a value outside the ring."""
-    return "0xFFFFFFFF" if ring.outside else "{}"
+    return " 0xFFFFFFFF" if ring.outside else "[ {}]"
 
 
 def _looked(ring: SQ | CQ) -> list[Expr]:
@@ -134,8 +134,8 @@ def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
             q(outstanding=q.outstanding + entries),
             moves(q, new, entries) | q(submitter="check") if m.buffered else q(submitter="ring"),
         )
-        .says(f"submits {entries}: shadow tail " + "{} -> {}", q.index.own, new)
-        .but_where(_unbuffered(m), f"submits {entries}: tail " + "{} -> {}", q.index.own, new)
+        .says(f"submits {entries}: shadow tail" + "[ {} -> {}]", q.index.own, new)
+        .but_where(_unbuffered(m), f"submits {entries}: tail" + "[ {} -> {}]", q.index.own, new)
     )
 
 
@@ -144,7 +144,7 @@ def need_sq(m: Machine, q: SQ) -> Guarded:
     """Reads SQ EventIdx and finds it passed: a doorbell is due."""
     return (
         when(_checks(m, q) & crossed(m, q), q(submitter="ring", moved=0))
-        .says(f"SQ EventIdx {_event(q)}: passed by {{}} -> {{}}, must ring", *_looked(q))
+        .says(f"SQ EventIdx{_event(q)}: passed[ by {{}} -> {{}}], must ring", *_looked(q))
         .but_where(~m.life.in_use, _DUE)
     )
 
@@ -153,7 +153,7 @@ def need_sq(m: Machine, q: SQ) -> Guarded:
 def elide_sq(m: Machine, q: SQ) -> Guarded:
     """Reads SQ EventIdx and finds it not passed: no doorbell."""
     return when(_checks(m, q) & ~crossed(m, q), q(submitter="idle", moved=0)).says(
-        f"SQ EventIdx {_event(q)}: not passed by {{}} -> {{}}, silent", *_looked(q)
+        f"SQ EventIdx{_event(q)}: not passed[ by {{}} -> {{}}], silent", *_looked(q)
     )
 
 
@@ -161,7 +161,7 @@ def elide_sq(m: Machine, q: SQ) -> Guarded:
 def ring_sq(m: Machine, q: SQ) -> Guarded:
     """Writes the SQ tail doorbell: a trap to the device."""
     return when((q.submitter == "ring") & q.buffer.drained, q(submitter="notify tail")).says(
-        "rings the SQ doorbell with {}", q.shadow
+        "rings the SQ doorbell[ with {}]", q.shadow
     )
 
 
@@ -179,7 +179,7 @@ def consume(m: Machine, q: SQ) -> Guarded:
         looks(m) & cq.shows(q),
         cq.take(q),
         q(outstanding=q.outstanding - 1) if m.parts.guest.frees_early else q(unfreed=q.unfreed + 1),
-    ).says(f"takes the CQE of {q.label} " + "in slot {}", cq.cursor)
+    ).says(f"takes the CQE of {q.label} " + "[in slot {}]", cq.cursor)
 
 
 @step("consumer", of="poll")
@@ -190,7 +190,7 @@ def leave_loop(m: Machine) -> Guarded:
     if guest.at_most is not None:
         enough = enough | (cq.consumed >= guest.at_most)
     return when((cq.consumer == "poll") & (cq.consumed > 0) & enough, cq(consumer="publish")).says(
-        "has consumed {}, leaves its loop", cq.consumed
+        "[has consumed {}, ]leaves its loop", cq.consumed
     )
 
 
@@ -204,8 +204,8 @@ def publish(m: Machine) -> Guarded:
             cq.index.store(cq.cursor),
             moves(cq, cq.cursor, cq.consumed) | cq(consumer="check") if m.buffered else cq(consumer="ring"),
         )
-        .says("publishes: shadow head {} -> {}", cq.index.own, cq.cursor)
-        .but_where(_unbuffered(m), "moves its head {} -> {}", cq.index.own, cq.cursor)
+        .says("publishes: shadow head[ {}] -> {}", cq.index.own, cq.cursor)
+        .but_where(_unbuffered(m), "moves its head[ {}] -> {}", cq.index.own, cq.cursor)
     )
 
 
@@ -215,7 +215,7 @@ def need_cq(m: Machine) -> Guarded:
     cq = m.cq
     return (
         when(_checks(m, cq) & crossed(m, cq), cq(consumer="ring", moved=0))
-        .says(f"CQ EventIdx {_event(cq)}: passed by {{}} -> {{}}, must ring", *_looked(cq))
+        .says(f"CQ EventIdx{_event(cq)}: passed[ by {{}} -> {{}}], must ring", *_looked(cq))
         .but_where(~m.life.in_use, _DUE)
     )
 
@@ -225,7 +225,7 @@ def elide_cq(m: Machine) -> Guarded:
     """Reads CQ EventIdx and finds it not passed: no doorbell."""
     cq = m.cq
     return when(_checks(m, cq) & ~crossed(m, cq), *m.polls(), cq(moved=0)).says(
-        f"CQ EventIdx {_event(cq)}: not passed by {{}} -> {{}}, silent", *_looked(cq)
+        f"CQ EventIdx{_event(cq)}: not passed[ by {{}} -> {{}}], silent", *_looked(cq)
     )
 
 
@@ -233,5 +233,5 @@ def elide_cq(m: Machine) -> Guarded:
 def ring_cq(m: Machine) -> Guarded:
     """Writes the CQ head doorbell: a trap to the device."""
     return when((m.cq.consumer == "ring") & m.cq.buffer.drained, m.cq(consumer="notify head")).says(
-        "rings the CQ doorbell with {}", m.cq.shadow
+        "rings the CQ doorbell[ with {}]", m.cq.shadow
     )

@@ -145,7 +145,9 @@ def line_up(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
         cq(head=cq.seen, available=kick.rest(cq.freed)),
         w.leaves(),
         *kick.updates(joins=q),
-    ).says("no permit; reads shadow head {}: {} freed, for those in line; " + f"{q.label} is CORKED", cq.seen, cq.freed)
+    ).says(
+        "no permit; reads shadow head[ {}]: {} freed, for those in line; " + f"{q.label} is CORKED", cq.seen, cq.freed
+    )
 
 
 @step("doorbell handler")

@@ -187,7 +187,7 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
     if q.has("stale"):
         emptied |= q(stale=q.word - lift(0, q.word.sort))
     return when(may & q.exists & _calm(q) & m.cq.unlocked, done, emptied, *m.parts.life.looked_at(m, but=q)).says(
-        f"deletes {q.label}, " + "{} commands in flight", q.in_flight
+        f"deletes {q.label}" + "[, {} commands in flight]", q.in_flight
     )
 
 

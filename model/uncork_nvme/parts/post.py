@@ -118,7 +118,7 @@ def post(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
         q(in_flight=q.in_flight - 1),
         parts.admission.spends(m),
         *parts.post.onward(m, q, p, None),
-    ).says(f"posts a CQE of {q.label} " + "in slot {}", cq.tail)
+    ).says(f"posts a CQE of {q.label} " + "[in slot {}]", cq.tail)
 
 
 def _reads(m: Machine, p: Serving | Completer | Poster) -> Expr:
@@ -132,7 +132,7 @@ def post_read(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarde
     """Reads the CQ shadow head and finds that it has not moved."""
     return (
         when(_reads(m, p) & (m.cq.freed == 0), *m.parts.post.onward(m, q, p, "post read"))
-        .says("reads shadow head {}: nothing freed", m.cq.seen)
+        .says("reads shadow head[ {}]: nothing freed", m.cq.seen)
         .but_where(m.life.blind, "no shadow head to read: nothing freed")
     )
 
@@ -146,7 +146,7 @@ def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: K
         _reads(m, p) & (cq.freed > 0) & kick.possible(room),
         cq(head=cq.seen, available=kick.rest(room)),
         *m.parts.post.onward(m, q, p, "post read", kick),
-    ).says("reads shadow head {}: {} freed", cq.seen, cq.freed)
+    ).says("reads shadow head[ {}]: {} freed", cq.seen, cq.freed)
 
 
 @step("backend {}", of="post_arm")
@@ -159,7 +159,7 @@ def post_arm(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded
             *written(armed.value, m.cq, p),
             *m.parts.post.onward(m, q, p, "post arm"),
         )
-        .says("CQ EventIdx {} -> {}", p.cq_event.own, armed.value if armed.value is not None else m.cq.event)
+        .says("CQ EventIdx[ {}] -> {}", p.cq_event.own, armed.value if armed.value is not None else m.cq.event)
         .but_where(~m.life.in_use, writes_nothing(m))
         .but_where(*remembers(m.cq, armed.value))
     )
@@ -178,6 +178,6 @@ def post_leave(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guard
     """Does not write CQ EventIdx, as the policy says here."""
     return (
         when((p.at == "post arm") & ~event_idx(m).written, *m.parts.post.onward(m, q, p, "post arm"))
-        .says("leaves CQ EventIdx at {}", m.cq.event)
+        .says("leaves CQ EventIdx[ at {}]", m.cq.event)
         .but_where(~m.life.in_use, writes_nothing(m))
     )

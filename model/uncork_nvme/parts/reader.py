@@ -101,7 +101,7 @@ def fetch(m: Machine, q: SQ, w: Serving) -> Guarded:
     taken = q(tail=tail, head=q.head + 1, in_flight=q.in_flight + 1)
     onward = reader.way(taken=True).onward(m, q, w)
     return when((w.at == "fetch") & (tail != q.head) & q.request_free, taken, *onward).says(
-        "takes the entry in slot {}", q.head
+        "takes the entry[ in slot {}]", q.head
     )
 
 
@@ -111,7 +111,7 @@ def find_no_request(m: Machine, q: SQ, w: Serving) -> Guarded:
     tail = m.parts.reader.tail(q)
     stopped = Way((), taken=False).onward(m, q, w)
     return when((w.at == "fetch") & (tail != q.head) & ~q.request_free, q(tail=tail), *stopped).says(
-        "has no request for the entry in slot {}: stops", q.head
+        "has no request for the entry[ in slot {}]: stops", q.head
     )
 
 
@@ -121,7 +121,9 @@ def find_empty(m: Machine, q: SQ, w: Serving) -> Guarded:
     reader = m.parts.reader
     tail = reader.tail(q)
     onward = reader.way(taken=False).onward(m, q, w)
-    return when((w.at == "fetch") & (tail == q.head), q(tail=tail), *onward).says("finds its SQ empty (tail {})", tail)
+    return when((w.at == "fetch") & (tail == q.head), q(tail=tail), *onward).says(
+        "finds its SQ empty[ (tail {})]", tail
+    )
 
 
 @step("worker {}")
@@ -129,7 +131,7 @@ def arm_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     """Writes SQ EventIdx, so that the guest rings when its tail moves past this."""
     event = m.parts.reader.event(q)
     armed = when(w.at == "arm", *stored(q, w.sq_event, event), *way.onward(m, q, w, "arm"))
-    told = armed.says("SQ EventIdx {} -> {}", q.event, event)
+    told = armed.says("SQ EventIdx[ {}] -> {}", q.event, event)
     return told.but_where(~m.life.in_use, writes_nothing(m)).but_where(*remembers(q, event))
 
 
@@ -141,7 +143,7 @@ def _rereads(m: Machine, w: Serving) -> Expr:
 def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again before it sleeps, and finds an entry."""
     return when(_rereads(m, w) & (q.seen != q.head), q(tail=q.seen), w(at="fetch")).says(
-        "re-reads SQ tail {}: more to do", q.seen
+        "re-reads SQ tail[ {}]: more to do", q.seen
     )
 
 
@@ -151,8 +153,8 @@ def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     right = _rereads(m, w) if way.taken else _rereads(m, w) & (q.seen == q.head)
     return (
         when(right, q(tail=q.seen), *way.onward(m, q, w, "reread"))
-        .says("re-reads SQ tail {}", q.seen)
-        .but_where(m.life.blind, "no shadow tail to re-read: still knows SQ tail {}", q.tail)
+        .says("re-reads SQ tail[ {}]", q.seen)
+        .but_where(m.life.blind, "no shadow tail to re-read: still knows SQ tail[ {}]", q.tail)
     )
 
 
@@ -161,5 +163,5 @@ def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
 def notify_tail(m: Machine, q: SQ) -> Guarded:
     """Takes the SQ tail from the doorbell."""
     return when((q.submitter == "notify tail") & q.unlocked, q(tail=q.shadow, submitter="notify")).says(
-        "learns the SQ tail {}", q.shadow
+        "learns the SQ tail[ {}]", q.shadow
     )

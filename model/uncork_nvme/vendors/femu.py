@@ -36,4 +36,12 @@ FEMU = Device(
     "be as large as the SQ, and they post to the CQ with the SQ's number: they could overwrite unread "
     "CQEs, or write into another CQ. No choice describes these modes, so no verdict on safety holds for "
     "them.",
+    read_in={
+        "nvme_poller": ("poll",),
+        "nvme_process_sq_io": ("reserve", "fetch"),
+        "nvme_update_sq_eventidx": ("arm_sq",),
+        "nvme_post_cqe": ("post",),
+        "nvme_update_cq_eventidx": ("post_arm",),
+        "nvme_process_db_io": ("notify_tail", "notify_head"),
+    },
 )

@@ -14,6 +14,12 @@ LINUX = Guest(
     parts={
         Driver: {"submit_batch": 65535, "drain": "all", "early_free": YES, "need_event": "strict"},
     },
+    read_in={
+        "nvme_write_sq_db": ("submit", "ring_sq"),
+        "nvme_dbbuf_need_event": ("check",),
+        "nvme_poll_cq": ("poll",),
+        "nvme_ring_cq_doorbell": ("publish", "ring_cq"),
+    },
 )
 
 SPDK = Guest(
@@ -29,6 +35,12 @@ SPDK = Guest(
     assumes="It may have as many commands outstanding as fit the SQ. That is right up to seven entries; of larger "
     "queues a quarter, at most 128 entries, stays free. delay_cmd_submit is off, as by default, but "
     "bdev_nvme turns it on: then an SQ is published after the CQ, as with early_free=no and batches.",
+    read_in={
+        "nvme_pcie_qpair_ring_sq_doorbell": ("submit", "ring_sq"),
+        "nvme_pcie_qpair_need_event": ("check",),
+        "nvme_pcie_qpair_process_completions": ("poll",),
+        "nvme_pcie_qpair_ring_cq_doorbell": ("publish", "ring_cq"),
+    },
 )
 
 LAZY = Guest(
@@ -52,6 +64,12 @@ LIBVFN = Guest(
     },
     assumes="Its users reuse a command slot when they have consumed the CQE. The model leaves out a publish that "
     "moves nothing, which may ring under this rule.",
+    read_in={
+        "nvme_sq_update_tail": ("submit", "ring_sq"),
+        "nvme_try_dbbuf": ("check",),
+        "nvme_cq_get_cqe": ("poll",),
+        "nvme_cq_update_head": ("publish", "ring_cq"),
+    },
 )
 
 SERENITYOS = Guest(
@@ -61,6 +79,13 @@ SERENITYOS = Guest(
     "SerenityOS Kernel/Devices/Storage/NVMe: NVMeQueue.cpp (process_cq, submit_sqe), NVMeQueue.h (update_shadow_buf)",
     parts={
         Driver: {"submit_batch": 1, "drain": "all", "early_free": YES, "need_event": "strict"},
+    },
+    read_in={
+        "submit_sqe": ("submit",),
+        "update_sq_doorbell": ("ring_sq",),
+        "update_shadow_buf": ("check",),
+        "process_cq": ("poll",),
+        "update_cq_doorbell": ("publish", "ring_cq"),
     },
 )
 

@@ -37,4 +37,12 @@ NVME_MDEV = Device(
     "of its own when the head moves. It parks even if CQEs are unread. Doorbells during a pause are "
     "noted, but the thread is not woken at the resume (io.c: nvme_mdev_io_resume, called before the pause "
     "is over). Without a buffer it never parks.",
+    read_in={
+        "nvme_mdev_io_resume": ("wake",),
+        "nvme_mdev_vcq_reserve_space": ("reserve",),
+        "nvme_mdev_vsq_get_cmd": ("fetch",),
+        "nvme_mdev_vsq_suspend_io": ("arm_sq", "reread_sq"),
+        "nvme_mdev_vcq_write_io": ("post",),
+        "nvme_mdev_vcq_process": ("post_read", "post_arm"),
+    },
 )

@@ -39,6 +39,14 @@ OPENVMM = Device(
     "has no pause. OpenVMM also stores a doorbell's value in the shadow word, where the guest has stored "
     "the same value. If OpenVMM remembers EventIdx as written, it does not look again; here it does. "
     "OpenVMM looks at everything when queues come and go; the model does not.",
+    read_in={
+        "IoHandler::process": ("wake", "reserve", "complete", "attempt"),
+        "SubmissionQueue::poll_next": ("fetch",),
+        "DoorbellState::probe_inner": ("arm_sq", "reread_sq", "post_arm", "post_read"),
+        "CompletionQueue::write": ("post_queued",),
+        "CompletionQueue::poll_ready": ("block",),
+        "DoorbellMemory::write": ("notify_tail", "notify", "notify_head"),
+    },
 )
 
 OPENVMM_2024 = Device(
@@ -63,4 +71,12 @@ OPENVMM_2024 = Device(
     "the model counts them. One task had one SQ and one CQ: several SQs are hypothetical. When the buffer "
     "is configured, OpenVMM set the shadows to 0xFFFFFFFF; the model sets them to the indices. How "
     "OpenVMM deletes and resets was not read.",
+    read_in={
+        "DoorbellRegister::wait_read": ("wake",),
+        "CompletionQueue::wait_ready": ("reserve",),
+        "SubmissionQueue::next": ("fetch",),
+        "advance_evt_idx": ("arm_sq",),
+        "CompletionQueue::write": ("post",),
+        "DoorbellRegister::write": ("notify_tail", "notify", "notify_head"),
+    },
 )

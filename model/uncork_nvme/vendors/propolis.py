@@ -24,6 +24,22 @@ _ASSUMES = (
     "just as its SQ is deleted posts a CQE; here its permit is lost like the others'."
 )
 
+_READ_IN = {
+    "WorkerSlot::block_for_req": ("wake",),
+    "CompQueue::reserve_entry": ("reserve",),
+    "SubQueue::pop": ("fetch",),
+    "pop, db_buf_write": ("arm_sq",),
+    "pop, db_buf_read": ("reread_sq",),
+    "ProtoPermit::remit": ("remit",),
+    "CompQueue::push": ("post",),
+    "push, db_buf_read": ("post_read",),
+    "push, db_buf_write": ("post_arm",),
+    "SubQueue::notify_tail": ("notify_tail",),
+    "flush_notifications": ("notify", "deliver"),
+    "CompQueue::notify_head": ("notify_head",),
+    "CompQueue::kick": ("kick",),
+}
+
 
 PROPOLIS_2025 = Device(
     "propolis-2025",
@@ -52,6 +68,7 @@ PROPOLIS_2025 = Device(
         Memory: {"device_fence_sq": NO, "device_fence_cq": NO},  # release and acquire only
     },
     assumes=_ASSUMES,
+    read_in=_READ_IN,
 )
 
 PROPOLIS_2026 = PROPOLIS_2025.but(
@@ -79,4 +96,5 @@ MMIO = PROPOLIS_2025.but(
     "Propolis with no doorbell buffer: every move of an index rings, and the policy is never used.",
     {Driver: {"doorbell_buffer": "off"}},
     source="oxidecomputer/propolis, a guest that sends no Doorbell Buffer Config",
+    read_in={function: steps for function, steps in _READ_IN.items() if "db_buf" not in function},
 )

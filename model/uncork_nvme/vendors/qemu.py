@@ -21,6 +21,16 @@ _ASSUMES = (
     "other SQs go with them, and completions that find no room are dropped."
 )
 
+_READ_IN: dict[str, tuple[str, ...]] = {
+    "nvme_process_sq": ("wake", "reserve", "fetch"),
+    "nvme_update_sq_eventidx": ("arm_sq",),
+    "nvme_update_sq_tail": ("reread_sq",),
+    "nvme_enqueue_req_completion": ("complete",),
+    "nvme_post_cqes": ("attempt", "post_queued"),
+    "nvme_update_cq_head": ("post_read",),
+    "nvme_process_db": ("notify_tail", "notify", "notify_head"),
+}
+
 
 QEMU = Device(
     "qemu",
@@ -40,6 +50,7 @@ QEMU = Device(
         Cycle: {"on_create": "neither", "on_config": "shadow", "on_delete": "post", "on_resume": "keep"},
     },
     assumes=_ASSUMES,
+    read_in=_READ_IN | {"nvme_update_cq_eventidx": ("post_arm",)},
 )
 
 QEMU_9_1 = QEMU.but(
@@ -56,4 +67,5 @@ QEMU_7_1 = QEMU_9_1.but(
     {},
     policy="never",
     source="QEMU hw/nvme/ctrl.c at 3f7fe8de3d49: nvme_post_cqes",
+    read_in=_READ_IN,
 )

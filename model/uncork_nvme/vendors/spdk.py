@@ -20,6 +20,13 @@ _ASSUMES = (
     "fast enough to make the creation of an SQ fail."
 )
 
+_READ_IN = {
+    "handle_sq_tdbl_write": ("reserve", "fetch"),
+    "nvmf_vfio_user_sq_poll": ("find_empty",),
+    "post_completion": ("post",),
+    "handle_dbl_access": ("notify_tail", "notify_head"),
+}
+
 
 SPDK_POLL = Device(
     "spdk-poll",
@@ -43,6 +50,7 @@ SPDK_POLL = Device(
         " It has a doorbell buffer only with disable_mappable_bar0; by default it polls the doorbell "
         "registers as memory, which makes no difference to it."
     ),
+    read_in=_READ_IN | {"nvmf_vfio_user_poll_group_poll": ("poll",)},
 )
 
 SPDK_INTERRUPT = Device(
@@ -69,4 +77,5 @@ SPDK_INTERRUPT = Device(
         "doorbell or kick makes the whole poll group look; here only its SQ is looked at. An SQ whose "
         "EventIdx was not passed is armed again with the same value."
     ),
+    read_in=_READ_IN | {"nvmf_vfio_user_poll_group_poll": ("wake",), "set_sq_eventidx": ("arm_sq", "reread_sq")},
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 
@@ -19,6 +20,8 @@ from uncork.render import story
 
 __all__ = ["Page", "Table", "console", "show_run", "show_trace", "table", "trace_text"]
 
+_WORDS = 22
+"""The least width for words beside a column of sources."""
 _STYLES = {
     **dict.fromkeys(("HANGS", "UNSAFE", "refuted"), "red"),
     **dict.fromkeys(("live", "proved"), "green"),
@@ -36,12 +39,13 @@ def console(*, stderr: bool = False) -> Console:
 class Page:
     """Prints tables and sentences. Sentences are wrapped unless they are `whole`."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        self._to = console(stderr=stderr)
+    def __init__(self, *, stderr: bool = False, to: Console | None = None) -> None:
+        self._to = to or console(stderr=stderr)
 
-    def say(self, words: str = "", style: str = "", *, whole: bool = False) -> None:
+    def say(self, words: str = "", style: str = "", *, whole: bool = False, indent: int = 0) -> None:
         """Prints a paragraph."""
-        self._to.print(Text(words, style), soft_wrap=whole)
+        said = Text(words, style)
+        self._to.print(Padding(said, (0, 0, 0, indent), expand=False) if indent else said, soft_wrap=whole)
 
     def fits(self, made: Table) -> bool:
         """Returns whether no cell of a table has to be wrapped."""
@@ -51,6 +55,40 @@ class Page:
     def show(self, made: Table) -> None:
         """Prints a table."""
         self._to.print(made)
+
+    def steps(self, rows: Sequence[tuple[str, str, str, str]], styles: Mapping[int, str] | None = None) -> None:
+        """Prints steps: where from, where to, words, and their source: on the right, or behind the words if narrow.
+
+        Nothing breaks inside a word. `styles` are those of rows, by number.
+        """
+        first, second, third = (max(len(row[column]) for row in rows) for column in (0, 1, 3))
+        indent = first + second + 4
+        apart = self._to.width - indent - third - 2 >= _WORDS
+        for number, (before, after, words, source) in enumerate(rows):
+            style = (styles or {}).get(number, "")
+            fits = len(source) + 2 <= self._to.width - indent
+            behind = f" [{source}]" if source and not apart and fits else ""
+            here = f"  {before:{first}} {after:{second}} "
+            head, *more = self._wrapped(words + behind, indent, third + 2 if apart and source else 0)
+            line = Text(here + head, style)
+            if apart and source:
+                line.append(source.rjust(self._to.width - len(line)), "dim")
+            below = [] if apart or fits else [Text(f"[{source}]".rjust(self._to.width), "dim")]
+            for each in (line, *(Text(" " * indent + each, style) for each in more), *below):
+                self._to.print(each, soft_wrap=True)
+
+    def pairs(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Prints names, each with a text that wraps beside it."""
+        indent = max(len(name) for name, _ in rows) + 3
+        for name, said in rows:
+            head, *more = self._wrapped(said, indent)
+            for line in (f"  {name:{indent - 3}} {head}", *(" " * indent + each for each in more)):
+                self._to.print(Text(line, "dim"), soft_wrap=True)
+
+    def _wrapped(self, words: str, indent: int, right: int = 0) -> list[str]:
+        """Lines that fit beside an indent and a margin on the right; a longer word has a line of its own."""
+        width = max(self._to.width - indent - right, 1)
+        return textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def table(
