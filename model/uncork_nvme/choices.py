@@ -134,6 +134,11 @@ class FullChoices:
         "whether the SQ counts as corked does not change; or it counts as corked until it is kicked; or it does not);"
         " or the worker notifies itself when it parks the SQ, and so looks again and again",
     )
+    cork_lock: Literal["held", "let-go", "let-go-permits"] = _choice(
+        "a worker that writes EventIdx and looks again before it parks its SQ holds the CQ lock through all of it; or "
+        "takes the lock anew for each of these steps, and its second look reads the CQ shadow head only; or this look "
+        "also finds permits that came back meanwhile",
+    )
 
 
 @frozen
