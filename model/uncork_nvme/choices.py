@@ -117,9 +117,14 @@ class AdmissionChoices:
         "enough; or this number, and the device stops looking at an SQ without a free request",
         most=MAX_SIZE,
     )
-    on_request: Literal["look", "nothing"] = _choice(
+    on_request: Literal["look", "nothing", "lose-waited"] = _choice(
         "with a pool: a request that comes back to an empty pool makes the device look at the SQ, if it knows of "
-        "entries; or only a CQ doorbell that finds the CQ full causes this look",
+        "entries; or only a CQ doorbell that finds the CQ full causes this look; or the device looks, but the request "
+        "of a completion that had to wait for room never comes back",
+    )
+    on_full_doorbell: Literal["post", "nothing"] = _choice(
+        "with cq_full=queue: a doorbell of a CQ that was full as last known has queued completions posted; or only the "
+        "next completion does",
     )
 
 

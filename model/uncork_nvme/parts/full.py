@@ -115,7 +115,7 @@ def _arms(m: Machine, w: Serving) -> Expr:
 
 @step("worker {}", of="reserve")
 def start_cork(m: Machine, q: SQ, w: Serving) -> Guarded:
-    """Finds no permit, and none freed by the CQ shadow head: keeps its locks, to arm before it corks."""
+    """Finds no permit, and none freed by the CQ shadow head: keeps both locks, to arm before it corks."""
     at = "cork arm" if m.policy.at_cork else "cork recheck"
     holds = [m.cq(locked=True)] if _arming(m).holds else []
     started = [*holds, q(locked=True), q.popping_is(True), w(at=at)]

@@ -178,8 +178,9 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
     emptied |= q(corked=False, wakeups=0)
     if q.has("called"):
         emptied |= q(called=False)
-    if q.has("queued"):
-        emptied |= q(queued=0)
+    for counted in ("queued", "waited", "lost"):
+        if q.has(counted):
+            emptied |= q(**{counted: 0})
     if q.has("orphans"):
         emptied |= q(orphans=q.orphans + q.in_flight)
     if q.has("armed"):

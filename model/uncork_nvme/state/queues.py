@@ -116,7 +116,8 @@ class SQ(Record):
     @property
     def request_free(self) -> Expr:
         """Whether a request is free for one more command."""
-        return boolean(True) if self.pool is None else self.in_flight < self.pool
+        taken = self.in_flight + self.lost if self.has("lost") else self.in_flight
+        return boolean(True) if self.pool is None else taken < self.pool
 
     @property
     def free_to_pop(self) -> Expr:
