@@ -218,9 +218,10 @@ class KickChoices:
         "a kick wakes every corked SQ; or any as many as there are available permits (perhaps none), and leaves the "
         "others corked; or as many, the longest corked first, and hands each its permit",
     )
-    kick_delivery: Literal["at-once", "deferred"] = _choice(
+    kick_delivery: Literal["at-once", "deferred", "held"] = _choice(
         "a kick notifies an SQ in the step that finds room; or in a later step, while no worker looks at that SQ, "
-        "because a notification takes the lock that a look holds",
+        "because a notification takes the lock that a look holds; or the CQ's doorbell handler waits for every look "
+        "under way, and holds the CQ lock meanwhile",
     )
 
 
