@@ -191,12 +191,18 @@ class CrewChoices:
         "workers of different SQs run concurrently; or one thread serves all SQs of the CQ, one look after the other",
     )
     poll: No = _choice("workers look at their SQ again and again, without a notification")
-    notify: Literal["kept", "spent", "lost-bits"] = _choice(
+    notify: Literal["kept", "spent", "lost-bits", "dealt", "stale-bits"] = _choice(
         "what happens to a notification that finds no worker asleep: a worker looks once more before it sleeps; or "
         "the notification is spent (each worker sets a bit when its look finds nothing; a notification waits for a "
         "look under way, then wakes as many workers with a bit as the device knows entries, or all if it knows none);"
         " or spent, and the bits of workers that it does not wake are lost, and a worker that looks while another's "
-        "bit is set is refused",
+        "bit is set is refused; or spent, and all workers (`workers` is their number) are dealt to the SQs that exist, "
+        "anew whenever an SQ comes or goes, when all bits are cleared and all workers look; or the same, but a worker "
+        "that is given another SQ leaves its bit at the SQ before",
+    )
+    doorbell_wakes: Literal["own", "first", "every"] = _choice(
+        "whose workers look after an SQ's doorbell: those of this SQ; or those of SQ0 only, whose poll group handles "
+        "doorbells, while each other SQ is in a poll group of its own; or those of every SQ",
     )
 
 

@@ -105,7 +105,8 @@ def shows(m: Machine) -> dict[str, Expr]:
 def awake(q: SQ) -> Expr:
     """The number of an SQ's workers that look at it, or were notified and will; not those that run or post."""
     looking = [worker.at.among("reserve", *worker.pops) for worker in q.workers]
-    return count([*looking, *(worker.woken for worker in q.registered)]) + q.wakeups
+    woken = [*(worker.woken for worker in q.registered), *(worker.called for worker in q.turns)]
+    return count([*looking, *woken]) + q.wakeups
 
 
 def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr | None]]:

@@ -97,10 +97,13 @@ class Cycle(Part):
         """Whether the device writes EventIdx as the buffer is configured."""
         return self.chosen.on_config == "both"
 
-    def looked_at(self, m: Machine, but: SQ | None) -> list[Updates]:
-        """Notifies every SQ except `but`, on a device that looks at all SQs when queues change."""
+    def looked_at(self, m: Machine, changed: SQ, *, live: bool) -> list[Updates]:
+        """Notifies every SQ that exists, on a device that looks at all SQs when one comes or goes."""
+        dealt = m.parts.crew.follows(m, changed, live=live)
+        if dealt is not None:
+            return dealt
         changes = self.chosen.look_on_change == YES
-        return [notified(q, q.exists) for q in m.sqs if q is not but] if changes else []
+        return [notified(q, q.exists) for q in m.sqs if live or q is not changed] if changes else []
 
     def steps(self, m: Machine) -> Iterator[Action]:
         """The steps of the events that may happen."""
@@ -148,8 +151,8 @@ def _all_calm(m: Machine) -> Expr:
 def create_sq(m: Machine, q: SQ) -> Guarded:
     """Create I/O Submission Queue: the SQ begins at 0; guest and device set its words in the doorbell buffer."""
     may, done = _event(m, "create")
-    created = [done, q(live=True), _first_words(m, q), *m.parts.life.looked_at(m, but=None)]
-    return when(may & ~q.exists, *created).says(f"creates {q.label} on the live CQ")
+    created = [done, q(live=True), _first_words(m, q), *m.parts.life.looked_at(m, q, live=True)]
+    return when(may & ~q.exists & m.parts.crew.settled(m), *created).says(f"creates {q.label} on the live CQ")
 
 
 def _first_words(m: Machine, q: SQ) -> Updates:
@@ -187,7 +190,8 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
         emptied |= q(armed=0)
     if q.has("stale"):
         emptied |= q(stale=q.word - lift(0, q.word.sort))
-    return when(may & q.exists & _calm(q) & m.cq.unlocked, done, emptied, *m.parts.life.looked_at(m, but=q)).says(
+    may = may & q.exists & _calm(q) & m.cq.unlocked & m.parts.crew.settled(m)
+    return when(may, done, emptied, *m.parts.life.looked_at(m, q, live=False)).says(
         f"deletes {q.label}, " + "{} commands in flight", q.in_flight
     )
 

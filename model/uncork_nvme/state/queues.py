@@ -9,7 +9,7 @@ from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Declared, Record, Updates, var
 
-from uncork_nvme.state.actors import Completer, Entry, Registered, Serving, Shared, Storing, Thread
+from uncork_nvme.state.actors import Completer, Dealt, Entry, Registered, Serving, Shared, Storing, Thread, Turn
 from uncork_nvme.state.life import Life
 from uncork_nvme.state.memory import Buffer, Word
 
@@ -36,7 +36,7 @@ class SQ(Record):
         *,
         of: int = 1,
         live: bool = True,
-        crew: Sequence[Shared] = (),
+        crew: Sequence[Shared | Dealt] = (),
     ) -> None:
         self.number, self.label = number, f"SQ{number}"
         self.size, self.capacity = size, size - 1
@@ -107,6 +107,11 @@ class SQ(Record):
     def registered(self) -> list[Registered]:
         """The workers with a bit that says whether they sleep; empty unless notify=lost-bits."""
         return [worker for worker in self.workers if isinstance(worker, Registered)]
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The workers that are given to SQs in turn; empty unless workers are dealt."""
+        return [worker for worker in self.workers if isinstance(worker, Turn)]
 
     @property
     def pool(self) -> int | None:
