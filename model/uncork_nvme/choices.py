@@ -78,6 +78,12 @@ class GuestChoices:
     need_event: Literal["strict", "closed"] = _choice(
         "guest: ring if EventIdx is in [old, new) (NVMe 2.x B.5.1), or in [old, new] (the example of B.5.2)",
     )
+    event_look: Literal["after", "before"] = _choice(
+        "guest: looks at EventIdx after it has moved a shadow index; or before, and then moves the index"
+    )
+    cq_head: Literal["told", "kept"] = _choice(
+        "guest: tells the device how far it has consumed, by the CQ shadow head or the doorbell; or never"
+    )
 
 
 @frozen

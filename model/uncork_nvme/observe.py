@@ -52,7 +52,8 @@ LOOK = "look"
 """The event that is no step: values that were read some time between the previous event and the next."""
 
 FAMILIES = (
-    *("submit", "need_sq", "elide_sq", "ring_sq", "consume", "leave_loop", "publish", "need_cq", "elide_cq", "ring_cq"),
+    *("submit", "publish_sq", "need_sq", "elide_sq", "ring_sq"),
+    *("consume", "leave_loop", "look_cq", "publish", "need_cq", "elide_cq", "ring_cq"),
     *("wake", "poll", "turn_away", "deliver", "reserve", "use_grant", "line_up", "refresh", "cork", "start_cork"),
     *("cork_arm", "cork_leave", "cork_saved", "cork_park", "fetch", "find_no_request", "find_empty"),
     *("arm_sq", "reread_sq", "find_more", "remit", "notify_tail", "notify", "notify_head", "reject_head", "kick"),
@@ -119,7 +120,8 @@ def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr |
     moves: dict[str, tuple[str, Expr, Expr | None]] = {}
     for q in m.sqs:
         for action in system.actions:
-            if action.family == "submit" and f"{q.name}.shadow" in action.updates and not q.has("stale"):
+            moved = action.family in ("submit", "publish_sq") and f"{q.name}.shadow" in action.updates
+            if moved and not q.has("stale"):
                 moves[action.name] = (f"{q.name}.shadow", action.updates[f"{q.name}.shadow"], None)
     if not m.choices.tso:
         moves |= {a.name: ("cq.shadow", m.cq.cursor, m.cq.shadow) for a in system.actions if a.family == "leave_loop"}

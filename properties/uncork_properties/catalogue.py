@@ -204,7 +204,8 @@ def covers(m: Machine, system: System) -> list[Cover]:
         *([some("remits a permit", _where(system, "remit"))] if m.permit else []),
     ]
     if m.buffered:
-        found.append(some("elides a doorbell", _where(system, "elide_sq", "elide_cq")))
+        silent = [q.submitter == "publish" for q in m.sqs] if m.parts.guest.looks_first else []
+        found.append(some("elides a doorbell", any_of([_where(system, "elide_sq", "elide_cq"), *silent])))
     if m.choices.tso:
         found.append(some("delays a store", any_of(~buffer.drained for buffer in m.buffers)))
     return found

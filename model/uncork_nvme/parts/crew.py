@@ -12,6 +12,7 @@ still wait. A notification is not counted as a fence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from uncork.core.expr import Expr, any_of, boolean, count, ite, lift, maximum, minimum
 from uncork.core.sorts import Bool, Nat
@@ -32,7 +33,7 @@ class Kept(Part):
 
     slot = "crew"
     chooser = "notify"
-    named = ("kept",)
+    named: ClassVar[tuple[Choice, ...]] = ("kept",)
     chosen: CrewChoices
 
     def check(self) -> None:
@@ -269,7 +270,7 @@ class GivenAnew(Spent):
         return changed
 
     def settled(self, m: Machine) -> Expr:
-        """Whether no worker is in a pop: it is given another SQ under the lock that it holds until it sleeps or runs."""
+        """Whether no worker is in a pop: a worker holds the lock that its SQ is changed under until it sleeps or runs."""
         return ~any_of(m.looking(q) for q in m.sqs)
 
     def follows(self, m: Machine, changed: SQ, *, live: bool) -> list[Updates]:

@@ -240,7 +240,7 @@ class Turn(Storing):
 
 
 Serving: TypeAlias = Worker | Visit | Turn
-"""A worker from the view of an SQ: the SQ's own worker, one that serves all SQs, or one that is given to SQs in turn."""
+"""A worker from the view of an SQ: the SQ's own, one that serves all SQs, or one that is given to SQs in turn."""
 
 
 class Completer(Thread):

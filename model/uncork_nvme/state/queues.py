@@ -51,7 +51,10 @@ class SQ(Record):
             name,
             shadow=var(Ring(size), "SQ shadow tail: the guest has published entries up to here"),
             event=_event(size, "SQ EventIdx: the guest rings when its tail moves past this", outside=self.outside),
-            submitter=var(Enum(("idle", "check", "ring", "notify tail", "notify")), "what the submitter does next"),
+            submitter=var(
+                Enum(("idle", "check", "ring", "notify tail", "notify", *parts.guest.submits_at)),
+                "what the submitter does next",
+            ),
             moved=var(Nat(size - 1), "how far the shadow tail moved since the last read of EventIdx"),
             outstanding=var(Nat(size - 1), "command slots in use"),
             **added(parts.guest),
@@ -171,7 +174,8 @@ class CQ(Record):
             event=_event(size, "CQ EventIdx: the guest rings when its head moves past this", outside=self.outside),
             **self._entries(sqs),
             consumer=var(
-                Enum(("poll", "publish", "check", "ring", "notify head", "kick")), "what the consumer does next"
+                Enum(("poll", "publish", "check", "ring", "notify head", "kick", *parts.guest.consumes_at)),
+                "what the consumer does next",
             ),
             cursor=var(Ring(size), "the next CQ entry that the guest looks at"),
             moved=var(Nat(size - 1), "how far the shadow head moved since the last read of EventIdx"),
