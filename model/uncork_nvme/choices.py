@@ -262,9 +262,15 @@ class LifeChoices:
         "what the device writes when the doorbell buffer is configured: the indices to the shadows; or to the shadows"
         " and EventIdx",
     )
-    on_delete: Literal["return", "abandon", "post"] = _choice(
+    on_delete: Literal["return", "abandon", "post", "late"] = _choice(
         "a command whose SQ was deleted gives its permit back when it completes; or its permit is lost; or an SQ is "
-        "deleted only after its commands in flight have posted, or found the CQ full and were dropped",
+        "deleted only after its commands in flight have posted, or found the CQ full and were dropped; or an SQ is "
+        "deleted at once, and its commands in flight post their CQEs afterwards",
+    )
+    activation: Literal["at-once", "later", "later-look"] = _choice(
+        "an SQ that is created, and every SQ of a resumed device, is served at once; or some time later, and a "
+        "notification that comes before is lost; or the same, and the device looks at the SQ when it begins to serve "
+        "it",
     )
     on_reset: Literal["forget", "keep"] = _choice(
         "a reset device forgets the doorbell buffer; or still reads the old pages"
@@ -360,6 +366,7 @@ ABOUT_EVENTS = (
     "on_create",
     "on_config",
     "on_delete",
+    "activation",
     "kick_on_release",
     "on_reset",
     "on_resume",

@@ -35,7 +35,7 @@ EVENTS = {
         "the device reads the CQ shadow head again before it corks, after it wrote CQ EventIdx",
     ),
     "write_cq": (("post_arm", "cork_arm"), "the device writes CQ EventIdx"),
-    "cqe": (("post", "post_queued"), "the device writes a CQE"),
+    "cqe": (("post", "post_late", "post_queued"), "the device writes a CQE"),
     "credit": (("post_read", "post_credit"), "the device reads the CQ shadow head during a post, whatever it finds"),
     "take_sq": (
         ("fetch", "find_empty", "find_no_request"),
@@ -69,7 +69,20 @@ FAMILIES = (
         "post_queued",
         "block",
     ),
-    *("create_sq", "delete_sq", "find_gone", "release", "configure", "reset", "restart", "pause", "resume", "flush"),
+    *(
+        "create_sq",
+        "delete_sq",
+        "find_gone",
+        "release",
+        "post_late",
+        "activate",
+        "configure",
+        "reset",
+        "restart",
+        "pause",
+        "resume",
+        "flush",
+    ),
 )
 """The families of steps of any machine; `uncork show` explains each."""
 

@@ -35,6 +35,7 @@ _WAKERS = (
     "cork_saved",
     "remit",
     "release",
+    "activate",
     "resume",
 )
 
@@ -59,7 +60,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         say("{} permits available, {} entries occupied and {} permits held do not add up to " + str(cq.capacity),
             cq.available, cq.occupied, m.held),
     )  # fmt: skip
-    posting = _where(system, "post", "post_queued")
+    posting = _where(system, "post", "post_late", "post_queued")
     yield always(
         "the CQ never overflows",
         "safety",

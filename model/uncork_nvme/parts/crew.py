@@ -89,7 +89,7 @@ class Kept(Part):
 
     def may_look(self, m: Machine, q: SQ, w: Serving) -> Expr:
         """Whether a worker may begin to look at its SQ, as far as the SQ goes."""
-        return (w.at == "reserve") & q.exists & q.free_to_pop & q.unlocked & m.life.awake
+        return (w.at == "reserve") & q.exists & q.served & q.free_to_pop & q.unlocked & m.life.awake
 
     def may_reserve(self, m: Machine, q: SQ, w: Serving) -> Expr:
         """Whether a worker may look at its SQ and at the CQ."""
@@ -112,7 +112,7 @@ class Kept(Part):
     def notifies(self, m: Machine, q: SQ) -> list[Updates]:
         """The doorbell of an SQ notifies workers: its own, those of SQ0, or all."""
         woken = {"own": [q], "first": m.sqs[:1], "every": m.sqs}[self.chosen.doorbell_wakes]
-        return [self.delivered(each, boolean(True) if each is q else each.exists) for each in woken]
+        return [self.delivered(each, each.served if each is q else each.exists & each.served) for each in woken]
 
     def loses(self, q: SQ) -> Expr:
         """Whether a notification that comes now reaches no worker."""
@@ -140,7 +140,7 @@ class Spent(Kept):
     It waits for a look under way, and wakes as many workers as the device knows entries; if it knows none, all.
     """
 
-    named = ("spent",)
+    named: ClassVar[tuple[Choice, ...]] = ("spent",)
 
     def check(self) -> None:
         """Refuses notifications that wait for no look: they are what loses one."""
@@ -230,7 +230,7 @@ class GivenAnew(Spent):
         """Refuses what is not described together with workers that are given another SQ."""
         super().check()
         known: dict[str, Choice] = {"serve": "own", "poll": NO, "threads": "many", "sq_read": "each", "memory": "sc"}
-        self.only_with(f"notify={self.chosen.notify}", "notify=spent", known)
+        self.only_with(f"notify={self.chosen.notify}", "notify=spent", known | {"activation": "at-once"})
 
     def shared(self, sqs: Sequence[str]) -> Sequence[Shared | Dealt]:
         """All workers; at first each sleeps at the SQ that it is given to."""
@@ -270,7 +270,7 @@ class GivenAnew(Spent):
         return changed
 
     def settled(self, m: Machine) -> Expr:
-        """Whether no worker is in a pop: a worker holds the lock that its SQ is changed under until it sleeps or runs."""
+        """Whether no worker is in a pop: a worker is given another SQ under a lock that it holds through its pop."""
         return ~any_of(m.looking(q) for q in m.sqs)
 
     def follows(self, m: Machine, changed: SQ, *, live: bool) -> list[Updates]:
@@ -303,7 +303,9 @@ def wake(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Answers a notification, and goes to look at its SQ."""
     crew = m.parts.crew
     reads = m.parts.reader.wakes(q)
-    return when(w.asleep & crew.called(q, w) & m.life.awake, w.wakes(), crew.answers(m, q), reads).says("wakes up")
+    return when(w.asleep & crew.called(q, w) & q.served & m.life.awake, w.wakes(), crew.answers(m, q), reads).says(
+        "wakes up"
+    )
 
 
 def _turned_away(q: SQ) -> Expr:
@@ -329,11 +331,15 @@ def notify(m: Machine, q: SQ) -> Guarded:
     """Notifies the SQ's workers."""
     told, crew = f"notifies the worker of {q.label}", m.parts.crew
     if not q.has("called"):
-        told = told if crew.chosen.doorbell_wakes == "own" else f"notifies: {crew.chosen.doorbell_wakes} SQ's worker"
-        return when(q.submitter == "notify", q(submitter="idle"), *crew.notifies(m, q)).says(told)
+        told = {"own": told, "first": f"notifies the worker of {m.sqs[0].label}", "every": "notifies every worker"}[
+            crew.chosen.doorbell_wakes
+        ]
+        notifies = when(q.submitter == "notify", q(submitter="idle"), *crew.notifies(m, q)).says(told)
+        return notifies.but_where(~q.served, told + ", which does not serve it yet: lost")
     awake = m.life.awake  # a notification during a pause is delivered at the resume
-    reaches = [crew.delivered(q, awake), *([q(called=q.called | ~awake)] if m.life.events["pause"] else [])]
+    reaches = [crew.delivered(q, awake & q.served), *([q(called=q.called | ~awake)] if m.life.events["pause"] else [])]
     notifies = when((q.submitter == "notify") & (q.settled | ~awake), q(submitter="idle"), *reaches).says(told)
+    notifies = notifies.but_where(awake & ~q.served, told + ", which does not serve it yet: lost")
     return notifies.but_where(awake & crew.loses(q), told + ", which runs: spent")
 
 
@@ -341,6 +347,6 @@ def notify(m: Machine, q: SQ) -> Guarded:
 def deliver(m: Machine, q: SQ) -> Guarded:
     """A kick reaches the SQ's workers, once no look at the SQ is under way."""
     told, crew = f"the kick reaches {q.label}'s worker", m.parts.crew
-    reaches = crew.delivered(q, boolean(True))
+    reaches = crew.delivered(q, q.served)
     delivers = when(q.called & q.settled & m.life.awake, q(called=False), reaches).says(told)
     return delivers.but_where(crew.loses(q), told + ", which runs: spent")

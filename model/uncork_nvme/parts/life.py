@@ -33,6 +33,8 @@ class Cycle(Part):
         """Refuses to configure a doorbell buffer that there is not."""
         if self.happening["config"] and not self.parts.guest.buffered:
             raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
+        if self.posts_late:
+            self.only_with("on_delete=late", "on_delete=post", {"cq_full": "permits"})
 
     @property
     def happening(self) -> Counter[str]:
@@ -56,11 +58,18 @@ class Cycle(Part):
         return {"live": var(Bool(), "the SQ exists", live)} if come_or_go else {}
 
     def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
-        """The commands in flight of a deleted SQ, unless they are waited for or their completions queue."""
+        """The commands in flight of a deleted SQ, unless they are waited for or their completions queue.
+
+        And whether the SQ is served, on a device that does not serve an SQ at once.
+        """
         waits = not self.parts.admission.corks or self.waits
         most = 0 if waits else self.happening["delete"] * (size - 1)
         orphans = "commands in flight whose SQ was deleted; each holds a permit if any does"
-        return {"orphans": var(Nat(most), orphans)} if most else {}
+        later = self.chosen.activation != "at-once" and self.happening["create"] + self.happening["pause"]
+        return {
+            **({"orphans": var(Nat(most), orphans)} if most else {}),
+            **({"active": var(Bool(), "the device serves the SQ", True)} if later else {}),
+        }
 
     def pages(self, size: int, *, sq: bool = False) -> dict[str, Declared]:
         """What the guest's pages hold besides the shadow word that is in use."""
@@ -77,6 +86,16 @@ class Cycle(Part):
     def waits(self) -> bool:
         """Whether an SQ is deleted only after its commands in flight."""
         return self.chosen.on_delete == "post"
+
+    @property
+    def posts_late(self) -> bool:
+        """Whether the commands in flight of a deleted SQ post their CQEs afterwards."""
+        return self.chosen.on_delete == "late" and self.happening["delete"] > 0
+
+    @property
+    def looks_at_activation(self) -> bool:
+        """Whether the device looks at an SQ as it begins to serve it."""
+        return self.chosen.activation == "later-look"
 
     @property
     def given_back(self) -> int:
@@ -113,13 +132,18 @@ class Cycle(Part):
                 yield create_sq(m, q)
             if events["delete"]:
                 yield delete_sq(m, q)
-                if q.has("orphans"):
+                if self.posts_late:
+                    for p in q.posters:
+                        yield post_late(m, q, p)
+                elif q.has("orphans"):
                     for p in q.posters:
                         for each in m.kicks("release") if self.given_back else [Kick(tuple(m.sqs), (), site=False)]:
                             yield release(m, q, p, each)
             if q.has("live"):
                 for w in q.workers:
                     yield find_gone(m, q, w)
+            if q.has("active"):
+                yield activate(m, q)
         if events["config"]:
             yield configure(m)
         if events["reset"]:
@@ -151,7 +175,8 @@ def _all_calm(m: Machine) -> Expr:
 def create_sq(m: Machine, q: SQ) -> Guarded:
     """Create I/O Submission Queue: the SQ begins at 0; guest and device set its words in the doorbell buffer."""
     may, done = _event(m, "create")
-    created = [done, q(live=True), _first_words(m, q), *m.parts.life.looked_at(m, q, live=True)]
+    inactive = [q(active=False)] if q.has("active") else []
+    created = [done, q(live=True), *inactive, _first_words(m, q), *m.parts.life.looked_at(m, q, live=True)]
     return when(may & ~q.exists & m.parts.crew.settled(m), *created).says(f"creates {q.label} on the live CQ")
 
 
@@ -214,6 +239,27 @@ def release(m: Machine, q: SQ, p: Serving | Completer, kick: Kick) -> Guarded:
         p(at="run") if isinstance(p, Completer) else p.looks(),
         *kick.updates(),
     ).says(f"a command completes, {q.label} is gone: its permit is " + ("given back" if back else "LOST"))
+
+
+@step("backend {}", of="post")
+def post_late(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
+    """A command whose SQ was deleted completes, and its CQE is written all the same."""
+    parts = m.parts
+    return when(
+        parts.post.may(m, p) & (q.orphans > 0),
+        p.cqe.store(),
+        q(orphans=q.orphans - 1),
+        parts.admission.spends(m),
+        *parts.post.onward(m, q, p, None),
+    ).says(f"posts a CQE of a command of before {q.label}'s deletion " + "in slot {}", m.cq.tail)
+
+
+@step("device {}")
+def activate(m: Machine, q: SQ) -> Guarded:
+    """Begins to serve an SQ that was created, or that it had before a pause; perhaps looks at it."""
+    looks = [m.parts.crew.delivered(q, boolean(True))] if m.parts.life.looks_at_activation else []
+    told = f"begins to serve {q.label}" + (", and looks at it" if looks else "")
+    return when(~q.active & q.exists & m.life.awake, q(active=True), *looks).says(told)
 
 
 # -- the controller ----------------------------------------------------------------------------------------------------
@@ -300,7 +346,8 @@ def resume(m: Machine) -> Guarded:
         ~m.looking(q) & q.unlocked & all_of(~w.at.among("run", *IN_POST) for w in q.workers) for q in m.sqs
     )
     quiet = m.parts.admission.quiet(m)
-    return when(~m.life.awake & stopped & quiet & m.cq.unlocked, m.life(running=True), *_recalled(m)).says(
+    inactive = [q(active=False) for q in m.sqs if q.has("active")]
+    return when(~m.life.awake & stopped & quiet & m.cq.unlocked, m.life(running=True), *inactive, *_recalled(m)).says(
         f"resumes the device ({m.parts.life.chosen.on_resume})"
     )
 

@@ -83,6 +83,11 @@ class SQ(Record):
         return self.live if self.has("live") else boolean(True)
 
     @property
+    def served(self) -> Expr:
+        """Whether the device serves the SQ; a notification of an SQ that it does not serve yet is lost."""
+        return self.active if self.has("active") else boolean(True)
+
+    @property
     def word(self) -> Expr:
         """The SQ shadow tail as it stands in the guest's page."""
         return self.shadow + self.stale if self.has("stale") else self.shadow
