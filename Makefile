@@ -68,7 +68,7 @@ measure: .venv/installed ## record what policies cost at real sizes, here and in
 answer: .venv/installed ## write the answer to Propolis's #1043 anew in every page that gives it, from what is recorded
 	$(PAGE) answer
 
-repairs: .venv/installed ## record the minimal repairs of Propolis in docs/repair.md (minutes)
+repairs: .venv/installed ## record the minimal repairs of Propolis, here and in docs/repair.md (minutes)
 	$(PAGE) repairs
 
 frontier: .venv/installed-plot ## record the live designs of Propolis that no other beats, in docs/frontier.md and .svg (minutes)

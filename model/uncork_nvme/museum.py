@@ -83,25 +83,25 @@ BUGS = (
     ),
     Bug(
         "qemu-review-2022",
-        "This was feared, and was never in the code. If the device does not read the tail again after it writes SQ "
-        "EventIdx, the guest may move the tail before it can see EventIdx. The guest stays silent, and the device "
-        "sleeps. John Levon asked about QEMU's first patch, which did read the tail again.",
+        "Feared, never in the code: after it writes SQ EventIdx the device does not read the tail again. The guest "
+        "moves the tail before it can see EventIdx, and stays silent; the device sleeps. John Levon asked about "
+        "QEMU's first patch.",
         "qemu-devel, June 2022: hw/nvme: Implement shadow doorbell buffer support",
-        "QEMU reads the tail again after it writes EventIdx.",
+        "QEMU reads the tail again (from the first patch on).",
         Shown(
             Design("qemu", "linux", "head", {"sq_reread": "no"}),
             "uncorked",
             _QEMU,
             _ONE_AND_TWO,
-            "The device takes the entries that it knows of before it reads the shadow again. A device that reads the "
-            "shadow before every entry looks again by accident, and is live.",
+            "The device takes all entries that it knows of before it reads the shadow again. One that reads the "
+            "shadow before every entry is live.",
         ),
     ),
     Bug(
         "qemu-suppress-db",
-        "A proposal for QEMU leaves SQ EventIdx unchanged while the device polls, and writes it when polling ends. By "
-        "reading, the proposal loses nothing: QEMU's event loop polls once more afterwards. The variant omits this "
-        "last look. The proposal was turned down for the doorbells that it might cost.",
+        "A proposal for QEMU writes SQ EventIdx only when polling ends. By reading it loses nothing: QEMU's event "
+        "loop polls once more. The variant omits this last look. The proposal was turned down for the doorbells that "
+        "it might cost.",
         "qemu-devel, August 2022: hw/nvme: add polling support (version 3, patch 4)",
         "The event loop looks once more after the device writes EventIdx (util/aio-posix.c: poll_set_started).",
         Shown(
@@ -115,8 +115,8 @@ BUGS = (
     Bug(
         "openvmm-1582",
         "SQ EventIdx moved by one for each command, with no fence and no second look; CQ EventIdx was not written in "
-        "a CQ of any usual size. The PR describes that the two copies of a doorbell, register and shadow, drift "
-        "apart. It mentions no hang. That the device never hears of a full CQ again is found here.",
+        "a CQ of usual size. The PR describes that register and shadow drift apart, and no hang. Found here: the "
+        "device never hears of a full CQ again.",
         "https://github.com/microsoft/openvmm/pull/1582",
         "Rewritten: the device arms only if it has nothing to do, then fences, then looks again (94889cae).",
         Shown(
@@ -124,15 +124,15 @@ BUGS = (
             "uncorked",
             Design("openvmm", "linux", "head-when-full"),
             _ONE,
-            "The CQ has more than 10 entries, so EventIdx is not written. Small CQs stand for it here. The bug "
-            "device-fence shows the missing fence. A task had one SQ and one CQ at that time.",
+            "Small CQs stand for one of more than 10 entries. A task had one SQ and one CQ. The missing fence is "
+            "device-fence.",
         ),
     ),
     Bug(
         "spdk-4bcab9fb",
-        "An SQ that finds the CQ full kicks itself, to be looked at again. SPDK wrote the kick to the socket of the "
-        "vfio-user connection instead of the poll group's eventfd: no thread looked, and the other side received 8 "
-        "stray bytes. John Levon found and fixed it.",
+        "An SQ that finds the CQ full kicks itself. SPDK wrote the kick to the socket of the vfio-user connection "
+        "instead of the poll group's eventfd: no thread looked, and the other side received 8 stray bytes. John Levon "
+        "found and fixed it.",
         "https://github.com/spdk/spdk/commit/4bcab9fb9b, which fixes 23b518a013",
         "SPDK writes the kick to the eventfd.",
         Shown(
@@ -140,14 +140,14 @@ BUGS = (
             "uncorked",
             Design("spdk-interrupt", "linux", "never"),
             _ONE_AND_TWO,
-            "Until 6e1d0b50c1 SPDK, with a doorbell buffer, failed the controller a moment later: it found entries "
-            "that it could not take, and treated them as impossible. The model leaves that out.",
+            "The model leaves out that SPDK, until 6e1d0b50c1, failed the controller a moment later over entries that "
+            "it could not take.",
         ),
     ),
     Bug(
         "spdk-6e1d0b50",
-        "SPDK took a command if the CQ had room at that time, whatever else was in flight (23b518a013), so there were "
-        "more completions than CQ slots. SPDK reads the shadow head once more, refuses to post to a full CQ, and "
+        "SPDK took a command if the CQ had room at that time, whatever else was in flight (23b518a013): more "
+        "completions than CQ slots. SPDK then reads the shadow head once more, refuses to post to a full CQ, and "
         "fails the controller.",
         "https://github.com/spdk/spdk/commit/6e1d0b50c1",
         "SPDK counts commands in flight.",
@@ -163,11 +163,10 @@ BUGS = (
     Bug(
         "linux-nvme-2026",
         "A device drops a completion that finds the CQ full. Linux reuses a command slot before it rings the CQ "
-        "doorbell, so a command may complete into a full CQ, and hang. Junnan Zhang saw it on an admin queue, with no "
-        "doorbell buffer.",
+        "doorbell, so a command may complete into a full CQ, and hang. Junnan Zhang saw it on an admin queue, without "
+        "a doorbell buffer.",
         "linux-nvme, February 2026: nvme-pci: fix potential I/O hang when CQ is full",
-        "With the patch Linux rings before it reuses slots. The patch was turned down: the device has to wait for a "
-        "full CQ.",
+        "Linux rings before it reuses slots. Turned down: the device has to wait for a full CQ.",
         Shown(
             Design("mmio", "linux", "tail", {"backend": "detached", "cq_full": "ignore-in-flight"}),
             "safety",
@@ -178,21 +177,18 @@ BUGS = (
     ),
     Bug(
         "propolis-972",
-        "A notification takes the bits of all sleeping workers, and wakes as many workers as the device knows "
-        "entries. The bits of the other workers are lost; the report is that with 15 SQs one of 8 workers does all "
-        "the work. A worker that looks while another's bit is set is refused, and sleeps. That entries then wait for "
-        "ever is found here.",
+        "A notification takes the bits of all sleeping workers, and wakes one for each known entry; the other bits "
+        "are lost. Reported: with 15 SQs one of 8 workers does all the work. A worker that looks while another's bit "
+        "is set is refused, and sleeps. Found here: entries then wait for ever.",
         "https://github.com/oxidecomputer/propolis/issues/972 and https://github.com/oxidecomputer/propolis/pull/973; "
         "lib/propolis/src/block/minder.rs before 4726609f: next_req, take_notifications",
-        "A notification counts sleeping workers only and puts back the bits of workers that it does not wake; no "
-        "worker is refused (4726609f).",
+        "A notification counts sleeping workers only, and puts back the other bits; none is refused (4726609f).",
         Shown(
             Design("propolis-2026", "linux", "tail-lag", {"workers": 2, "notify": "lost-bits"}),
             "uncorked",
             Design("propolis-2026", "linux", "tail-lag", {"workers": 2}),
             (Shape(1, 3, 3),),
-            "Two workers serve one SQ, and at first both sleep with their bits set. CQ EventIdx is that of the later "
-            "device, so that only the bits are wrong.",
+            "Two workers serve one SQ, both asleep at first. CQ EventIdx is the later device's.",
         ),
     ),
     Bug(
@@ -232,37 +228,34 @@ BUGS = (
     ),
     Bug(
         "propolis-resume",
-        "A worker that looks while the device is paused finds nothing and sleeps. No worker looks when the device is "
-        "resumed in the same process, after a failed migration. Entries that were published before and not taken wait "
-        "for a doorbell; the guest has passed EventIdx, and does not ring again. Found here, by reading; no report is "
-        "known.",
+        "A worker that looks while the device is paused finds nothing and sleeps. No worker looks when the same "
+        "process is resumed, after a failed migration. The guest has passed EventIdx, and does not ring again for "
+        "entries that wait. Found here, by reading; no report is known.",
         "Propolis 372a5744: lib/propolis/src/block/minder.rs (next_req), attachment.rs (QueueCollection::resume, "
         "flush_notifications); bin/propolis-server/src/lib/migrate/source.rs",
-        "The workers would have to look at every SQ when the device is resumed.",
+        "Look at every SQ at the resume (proposed here).",
         Shown(
             Design("propolis-2026", "linux", "tail-1", {"events": "pause"}),
             "uncorked",
             Design("propolis-2026", "linux", "tail-1", {"events": "pause", "on_resume": "look"}),
             _ONE,
-            "The guest goes on while the device is paused; Propolis stops the guest too. The hang needs no doorbell "
-            "of the guest.",
+            "The guest goes on during the pause; Propolis stops it too. The hang needs no doorbell of the guest.",
         ),
     ),
     Bug(
         "qemu-2388",
-        "A guest that follows the SQ head in its completions may have more commands in flight than QEMU has requests "
-        "for an SQ. QEMU then stops looking at the SQ. No look follows when a request comes back: only an SQ "
-        "doorbell, or a CQ doorbell that finds the CQ full, causes a look. Waldemar Kozaczuk found it with OSv.",
+        "A guest that follows the SQ head in its completions may have more commands in flight than QEMU has requests. "
+        "QEMU then stops looking at the SQ until an SQ doorbell, or a CQ doorbell that finds the CQ full. Waldemar "
+        "Kozaczuk found it with OSv.",
         "https://gitlab.com/qemu-project/qemu/-/issues/2388",
-        "When a request comes back to an empty pool, QEMU looks at the SQ if it knows of entries; a CQ doorbell no "
-        "longer causes a look (9529aa6b: 9.2.0, 9.1.2, 9.0.4, 7.2.15).",
+        "A request that comes back to an empty pool causes a look if QEMU knows of entries; a CQ doorbell no longer "
+        "does (9529aa6b: 9.2.0, 9.1.2, 9.0.4, 7.2.15).",
         Shown(
             Design("qemu-9.1", "linux", "head", {"pool": 1, "on_request": "nothing"}),
             "uncorked",
             Design("qemu", "linux", "head", {"pool": 1}),
             _ONE,
-            "QEMU has as many requests as the SQ has entries. No guest of the model has more commands in flight than "
-            "that, so a smaller pool stands for the larger number.",
+            "A pool smaller than the SQ (QEMU's is as large) stands for a guest with more commands than entries.",
         ),
     ),
     Bug(
@@ -310,7 +303,8 @@ BUGS = (
     ),
     Bug(
         "linux-2018",
-        "The driver's store of the shadow and its load of EventIdx could be seen in the other order.",
+        "Linux stores the shadow and then loads EventIdx, with no barrier between. The load may pass the store: the "
+        "guest reads an old EventIdx and stays silent, the device reads an old shadow and sleeps.",
         "https://git.kernel.org/torvalds/c/f1ed3df2",
         "A full barrier between the two.",
         Shown(
@@ -323,7 +317,8 @@ BUGS = (
     ),
     Bug(
         "spdk-7188bb99",
-        "SPDK's driver lacked the same barrier.",
+        "SPDK's driver lacked the barrier of linux-2018, so its load of EventIdx may pass its store of the shadow. "
+        "The guest stays silent, and the device sleeps.",
         "https://github.com/spdk/spdk/commit/7188bb99",
         "A full barrier between the two.",
         Shown(
@@ -336,8 +331,8 @@ BUGS = (
     ),
     Bug(
         "device-fence",
-        "The device's store of EventIdx and its next load of the shadow could be seen in the other order. That this "
-        "can hang is found here; the PR does not say so.",
+        "The device's load of the shadow may pass its store of EventIdx. The PR adds the fence and names no hang; the "
+        "hang is found here.",
         "OpenVMM before #1582, https://github.com/microsoft/openvmm/pull/1582",
         "A full fence between the two.",
         Shown(
@@ -345,9 +340,8 @@ BUGS = (
             "uncorked",
             Design("arm-recheck", "linux", "arm-on-cork", _TSO),
             _ONE,
-            "Memory is x86-TSO. The variant lacks the fence at CQ EventIdx, on a device that arms before it corks as "
-            "OpenVMM does: the load that follows is the last before the SQ sleeps. docs/memory.md has the fences that "
-            "other devices need.",
+            "Memory is x86-TSO. The variant lacks the fence at CQ EventIdx, on a device that arms before it corks, as "
+            "OpenVMM does: the load that follows is the last before the SQ sleeps.",
         ),
     ),
     Bug(
@@ -432,8 +426,8 @@ BUGS = (
     ),
     Bug(
         "linux-58847f12",
-        "After a controller reset the queues begin at 0 again, but EventIdx keeps its old value, so the first submit "
-        "is silent.",
+        "After a controller reset the queues begin at 0 again, but EventIdx keeps its old value. The first submit "
+        "does not pass it and is silent, and the device never looks.",
         "https://git.kernel.org/torvalds/c/58847f12fe7823c56f844218abcca6920901097d",
         "The driver clears both words when it resets the controller, since Linux 5.16.",
         Shown(
@@ -446,9 +440,9 @@ BUGS = (
     ),
     Bug(
         "spdk-1795",
-        "SPDK's driver deletes a queue pair and creates it again with the same number, with no reset between. I/O "
-        "hangs, or completions come that no command waits for. The doorbell buffer still has the old words. At first "
-        "Google Cloud's device was blamed.",
+        "SPDK's driver deletes a queue pair and creates it again with the same number; the doorbell buffer still has "
+        "the old words. I/O hangs, or completions come that no command waits for. At first Google Cloud's device was "
+        "blamed.",
         "https://github.com/spdk/spdk/issues/1795",
         "The driver writes 0 to the shadow and EventIdx words of SQ and CQ when it deletes them (38736d993d).",
         Shown(
@@ -461,16 +455,16 @@ BUGS = (
             "uncorked",
             Design("arm-recheck", "spdk", "arm-on-cork", {"events": "delete+create", "on_create": "shadow"}),
             _ONE,
-            "What the device does is not known. The model uses a device that writes only the shadow and has no other "
-            "fault. The words of the CQ stay, because the CQ lives on.",
+            "That device is not known; the model's writes only the shadow and has no other fault. The CQ lives on, "
+            "with its words.",
         ),
     ),
     Bug(
         "config-at-nonzero",
         "A doorbell buffer is configured while queues stand at an index that is not 0, and EventIdx is 0: the first "
-        "submit is lost. This was read in the source of both devices; no report is known.",
+        "submit is lost. Found here, by reading the source of both devices; no report is known.",
         "QEMU hw/nvme/ctrl.c: nvme_dbbuf_config; Propolis lib/propolis/src/hw/nvme/queue.rs: set_db_buf",
-        "The device would have to write EventIdx when the buffer is configured.",
+        "Write EventIdx when the buffer is configured (proposed here).",
         Shown(
             Design("qemu", "linux", "head", {"events": "config"}),
             "uncorked",
@@ -481,13 +475,12 @@ BUGS = (
     ),
     Bug(
         "openvmm-config",
-        "The doorbell buffer is configured while queues stand at an index that is not 0. The device writes the "
-        "indices to EventIdx, but it still remembers EventIdx as 0. When the SQ next stands at 0, the device believes "
-        "EventIdx to be 0 already, and writes nothing. The guest is silent. The same happens with a full CQ. Found "
-        "here, by reading; no report is known.",
+        "The buffer is configured while queues stand at an index that is not 0. The device writes the indices to "
+        "EventIdx, but remembers EventIdx as 0. When the SQ next stands at 0 it writes nothing, and the guest is "
+        "silent; so with a full CQ. Found here, by reading; no report is known.",
         "OpenVMM 1488a37b vm/devices/storage/nvme/src/queue.rs: DoorbellMemory::replace_mem, "
         "DoorbellState::probe_inner",
-        "The device would have to update what it remembers, or write EventIdx each time.",
+        "Update what the device remembers, or write EventIdx each time (proposed here).",
         Shown(
             Design("openvmm", "linux", "head-when-full", {"events": "config"}),
             "uncorked",
@@ -504,8 +497,8 @@ BUGS = (
     Bug(
         "openvmm-reset",
         "After a reset the device still uses the old doorbell buffer, in pages that belong to the guest again. It "
-        "writes EventIdx there, and zeros when queues are created, and crashes a guest that boots again. It also "
-        "reads tails there, but a doorbell has stored each of them just before, so this alone does not hang.",
+        "writes EventIdx there, and zeros when queues are created, and crashes a guest that boots again. The tails "
+        "that it reads there do not hang: a doorbell has just stored each.",
         "https://github.com/microsoft/openvmm/pull/4080 (closed), https://github.com/microsoft/openvmm/pull/3915 "
         "(open), https://github.com/microsoft/openvmm/pull/4011",
         "The device returns to its own memory: DoorbellMemory::reset (4011, b6cd54439).",
@@ -514,9 +507,9 @@ BUGS = (
     Bug(
         "openvmm-cached",
         "The device remembers 0 as the EventIdx of a new queue, but writes 0 only to the doorbell word, not to "
-        "EventIdx. So memory may differ from what it remembers. Read in the source; no report is known.",
+        "EventIdx. So memory may differ from what it remembers. Found here, by reading; no report is known.",
         "OpenVMM vm/devices/storage/nvme/src/queue.rs since #1582: DoorbellMemory::write, DoorbellState::probe_inner",
-        "The device would have to write EventIdx.",
+        "Write EventIdx, too (proposed here).",
         Shown(
             Design("openvmm", "linux", "head-when-full", {"events": "delete+create", "words": "keep"}),
             "uncorked",
@@ -533,39 +526,38 @@ BUGS = (
     Bug(
         "propolis-983",
         "An SQ is deleted with commands in flight, whose permits are abandoned: the CQ is smaller for ever. Issue 975 "
-        "reports a panic when a reset drops permits. Since 983 permits are abandoned. That is right at a reset, "
-        "because the CQ goes too. That permits are lost if only the SQ goes was read in the later source.",
+        "reports a panic when a reset drops permits; since 983 they are abandoned, which is right at a reset, because "
+        "the CQ goes too. Found here, by reading: not so if only the SQ goes.",
         "https://github.com/oxidecomputer/propolis/pull/983; Propolis lib/propolis/src: QueueMinder::destroy, "
         "Permit::abandon",
-        "The device would have to return them; no source that was read does.",
+        "Return them (proposed here; no source that was read does).",
         Shown(
             Design("arm-recheck", "linux", "arm-on-cork", {"events": "delete+create", "on_delete": "abandon"}),
             "uncorked",
             Design("arm-recheck", "linux", "arm-on-cork", {"events": "delete+create"}),
             (Shape(2, 2, 2),),
-            "The device has every kick, so that only the permits are wrong. Returned permits kick too; otherwise an "
-            "SQ that is corked for lack of them would sleep on.",
+            "The device has every kick, also for returned permits: without that an SQ that lacks them would sleep on.",
         ),
     ),
     Bug(
         "propolis-1043",
-        "The issue worries that a second SQ uses a CQ whose EventIdx leaves room for one SQ only.",
+        "The issue worries: a second SQ uses a CQ whose EventIdx leaves room for one SQ only.",
         "https://github.com/oxidecomputer/propolis/issues/1043",
         "The worry is right for head + (size - n), which is the tail for one SQ. head + (capacity - n) stops before "
-        "the tail for any number of SQs, also when a second SQ comes.",
+        "the tail for any number of SQs.",
         Shown(
             Design("propolis-2026", "linux", "reserve-slots-size", {"events": "create", **_FREED_KICKS}),
             "uncorked",
             Design("propolis-2026", "linux", "reserve-slots", {"events": "create", **_FREED_KICKS}),
             (Shape(2, 2, 2),),
-            "The device kicks wherever it sees room or gets a permit back: without these kicks several SQs hang under "
-            "any EventIdx. With two SQs from the start no SQ stays corked.",
+            "The device kicks wherever it sees room or gets a permit back; without these kicks several SQs hang under "
+            "any EventIdx. With two SQs from the start none stays corked.",
         ),
     ),
     Bug(
         "linux-06c59d42",
-        "After a reset the queues went on before the doorbell buffer was configured again: the driver followed the "
-        "shadow before the device knew of it, left doorbells out, and requests timed out.",
+        "After a reset the queues went on before the doorbell buffer was configured again: the driver left doorbells "
+        "out before the device knew of the shadow, and requests timed out.",
         "https://git.kernel.org/torvalds/c/06c59d427017fcde3107c236177fcc74c9db7909",
         "The driver configures the buffer before the queues go on, since Linux 6.8.",
         needs="a guest that follows its doorbell buffer before the device knows of the buffer",
@@ -602,8 +594,8 @@ BUGS = (
     ),
     Bug(
         "spdk-2147",
-        "The target never reads the shadow words of the admin queue, and the drivers of SPDK and Linux never write "
-        "them. The target does not hear a guest that writes them and leaves doorbells out, such as libvfn.",
+        "The target never reads the shadow words of the admin queue (the drivers of SPDK and Linux never write them), "
+        "and so does not hear a guest that leaves doorbells out there, such as libvfn.",
         "https://github.com/spdk/spdk/issues/2147",
         "Open.",
         needs="a buffer that guest and device use for other queues",

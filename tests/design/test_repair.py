@@ -177,9 +177,12 @@ def test_ctrl_c_gives_what_was_found_so_far() -> None:
     assert "interrupted" in repair_report.sums(found)
 
 
-def test_what_shows_a_change_to_be_needed_is_said_once(found: SearchResult) -> None:
-    finals = finalists(found, Decider(), unwatched, prove=False, priced=False)
-    assert repair_page.page([(found, finals)] * 2).count("<details>") == 1
+def test_a_set_is_told_once_for_all_cases_that_have_it(found: SearchResult) -> None:
+    rows = repair_page.rows(found, finalists(found, Decider(), unwatched, prove=False, priced=False))
+    again = [replace(row, device="again") for row in rows]
+    once, both = repair_page.page(rows), repair_page.page([*rows, *again])
+    assert once.count("| EventIdx |") == both.count("| EventIdx |") == 2
+    assert "`again --sqs 1`" in both and "`again" not in once
 
 
 def test_ctrl_c_is_held_back_to_the_end_of_what_it_would_break() -> None:

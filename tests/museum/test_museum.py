@@ -41,6 +41,11 @@ def test_the_page_of_the_museum_shows_what_is_found(exhibits: list[Exhibit]) -> 
     assert len(exhibits) < len(SHOWN) or made == shown
 
 
+def test_every_bug_that_is_shown_goes_wrong_in_one_way() -> None:
+    named = [name for names in museum_pages.KINDS.values() for name in names]
+    assert sorted(named) == sorted(bug.name for bug in SHOWN)
+
+
 def test_a_fix_that_does_not_mend_and_a_variant_that_does_not_fail_are_found() -> None:
     good, bad = Design("qemu", "linux", "head"), Design("qemu-7.1", "linux", "never")
     shown = halls.Shown(good, "drains", bad, ((1, 2, 2),))

@@ -15,6 +15,13 @@ from uncork_properties import expected, matrix, recorded_proofs
 DOCS = ROOT / "docs"
 
 
+def test_equal_rows_and_equal_columns_are_made_one() -> None:
+    heads, rows = ["policy", "a", "b", "c"], [["p", "1", "2", "1"], ["q", "1", "2", "1"], ["r", "1", "3", "1"]]
+    assert readme.merged(heads, rows) == (["policy", "a; c", "b"], [["p, q", "1", "2"], ["r", "1", "3"]])
+    other = [*rows[:2], ["r", "1", "3", "4"]]
+    assert readme.merged(heads, other)[0] == heads
+
+
 def test_readme_shows_the_recorded_verdicts() -> None:
     content = (ROOT / "README.md").read_text()
     assert readme.updated(content) == content
@@ -49,7 +56,7 @@ def test_the_page_of_costs_shows_what_is_recorded() -> None:
 def test_the_page_of_simulated_costs_shows_what_is_recorded() -> None:
     rows = measure_report.recorded(RECORDED / "measured.csv")
     written = (DOCS / "measure.md").read_text()
-    assert measured.page(rows) in written and measured.others(rows) in written
+    assert measured.page(rows) in written and measured.every(rows) in written
     names = [[instance.name, under.name] for instance, under in measured.asked()]
     assert [row[1:3] for row in rows] == names * 3
 

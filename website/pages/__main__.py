@@ -16,7 +16,7 @@ PAGES = {
     "pictures": "the pictures of docs/index.md",
     "proofs": "docs/proof.md, and proofs.csv (minutes)",
     "readme": "the table of verdicts in README.md",
-    "repairs": "docs/repair.md (minutes)",
+    "repairs": "docs/repair.md, and repairs.csv (minutes)",
 }
 """The modules that write a page, each with what it writes."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from uncork.conform import trials
@@ -38,15 +38,48 @@ def recorded(path: Path) -> list[list[str]]:
 
 
 def page(found: Sequence[Sequence[str]]) -> str:
-    """The rows as tables in Markdown."""
-    versions = sorted({row[0] for row in found})
-    compared = [row for row in found if row[1] == "setting"]
-    schedules, moves = (sum(int(row[k]) for row in compared) for k in (4, 5))
-    parts = [f"QEMU {', '.join(versions)}: {schedules:,} schedules, {moves:,} moves compared.\n"]
-    for part, heads in HEADS.items():
-        cells = [[*row[2:4], f"{int(row[4]):,}", f"{int(row[5]):,}", row[6]] for row in found if row[1] == part]
-        parts.append(f"**{_TITLES[part]}**\n\n{readme.markdown(heads, cells)}")
-    return "\n".join(parts)
+    """The rows in Markdown: what they come to, and every row in a fold."""
+    parts = {part: [row for row in found if row[1] == part] for part in HEADS}
+    tables = [
+        f"**{_TITLES[part]}**\n\n{readme.markdown(heads, map(_cells, parts[part]))}" for part, heads in HEADS.items()
+    ]
+    return "\n".join(
+        [
+            f"QEMU {', '.join(sorted({row[0] for row in found}))}:\n",
+            *_sums(parts),
+            _overlays(parts["overlay"]),
+            readme.fold("Every row", "\n".join(tables)),
+        ]
+    )
+
+
+def _sums(parts: Mapping[str, Sequence[Sequence[str]]]) -> Iterator[str]:
+    settings, controls, guests = parts["setting"], parts["control"], parts["guest"]
+    schedules, moves = (sum(int(row[k]) for row in settings) for k in (4, 5))
+    agree = sum(row[6].startswith("agrees") for row in settings)
+    apart = [row for row in controls if row[6].startswith("disagrees")]
+    stuck = sum(row[6].startswith("stuck") for row in guests)
+    yield f"- {schedules:,} schedules, {moves:,} moves: {agree} of {len(settings)} settings of guest and sizes agree."
+    yield f"- {len(apart)} of {len(controls)} models with one rule changed disagree."
+    for why in dict.fromkeys(row[6] for row in controls if row not in apart):
+        names = "; ".join(f"*{row[2]}* ({row[3]})" for row in controls if row[6] == why)
+        yield f"- {names}: {why}."
+    yield f"- {stuck} of {len(guests)} guests that break the rule get stuck.\n"
+
+
+def _overlays(rows: Sequence[Sequence[str]]) -> str:
+    """What is found of each policy with each guest: the words are the same at every size, or joined by "or"."""
+    words: dict[str, dict[str, set[str]]] = {}
+    for row in rows:
+        guest = row[3].partition(", ")[0]
+        words.setdefault(row[2], {}).setdefault(guest, set()).add(row[6].partition(" after")[0])
+    guests = dict.fromkeys(guest for each in words.values() for guest in each)
+    table = [[name, *(" or ".join(sorted(each[guest])) for guest in guests)] for name, each in words.items()]
+    return readme.markdown(*readme.merged(["policy laid over QEMU's", *(f"{g}: model; QEMU" for g in guests)], table))
+
+
+def _cells(row: Sequence[str]) -> list[str]:
+    return [*row[2:4], f"{int(row[4]):,}", f"{int(row[5]):,}", row[6]]
 
 
 _TITLES = {

@@ -9,7 +9,8 @@ from pathlib import Path
 from uncork.cost import exact
 from uncork.cost.show import HEADS, cells, load
 from uncork_nvme.choices import Choice
-from uncork_nvme.instance import Instance
+from uncork_nvme.instance import Design, Instance, from_name
+from uncork_nvme.shape import Shape
 
 from pages import DOCS, RECORDED, readme
 
@@ -35,9 +36,19 @@ def instances() -> Iterator[Instance]:
 
 
 def page(recorded: Sequence[dict[str, str]]) -> str:
-    """The recorded costs as a table in Markdown."""
-    heads = ["instance", *HEADS]
-    return readme.markdown(heads, [[each[head] for head in heads] for each in recorded])
+    """The recorded costs in Markdown: a sentence for what is the same everywhere, a table of each other cost."""
+    rows = [(from_name(each["instance"]), each) for each in recorded]
+    same = {head: rows[0][1][head] for head in HEADS if len({each[head] for _, each in rows}) == 1}
+    parts = ["In every row: " + "; ".join(f"{head} {value}" for head, value in same.items()) + ".\n"]
+    shapes = list(dict.fromkeys(instance.shape for instance, _ in rows))
+    for head in (head for head in HEADS if head not in same):
+        cells: dict[str, dict[Shape, str]] = {}
+        for instance, each in rows:
+            design = Design(instance.device, instance.guest, instance.policy, instance.overrides)
+            cells.setdefault(f"`{design.name}`", {})[instance.shape] = each[head]
+        table = [[name, *(found.get(shape, "") for shape in shapes)] for name, found in cells.items()]
+        parts.append(f"**{head}**\n\n{readme.markdown(*readme.merged(['design', *map(str, shapes)], table))}")
+    return "\n".join(parts)
 
 
 def record(docs: Path, path: Path) -> None:

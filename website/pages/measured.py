@@ -31,8 +31,10 @@ ROWS: tuple[tuple[str, tuple[int, int, int], dict[str, Choice], str], ...] = (
 OTHER_SPREADS = (0.0, 1.0)
 """Other spreads of times, to see whether the ranking of policies depends on the spread."""
 MARKS = ("<!-- measured: generated -->", "<!-- end of measured -->")
-OTHER = ("<!-- spreads: generated -->", "<!-- end of spreads -->")
+EVERY = ("<!-- spreads: generated -->", "<!-- end of spreads -->")
 TIME, SEED = 100_000.0, 1
+_SPREAD = f"{load.SPREAD:g}"
+_RINGS, _P99, _MOST = HEADS.index("CQ rings"), HEADS.index("p99"), HEADS.index("max")
 
 
 def asked() -> Iterator[tuple[Instance, load.Load]]:
@@ -48,20 +50,42 @@ def found(spread: float) -> list[list[str]]:
     return [[f"{spread:g}", each.instance.name, each.load, *cells(each)] for each in measured]
 
 
+def _groups(rows: Sequence[Sequence[str]]) -> dict[tuple[str, str], dict[str, dict[str, Sequence[str]]]]:
+    """The rows by instance (with POLICY for its policy) and load, then by policy, then by spread."""
+    found: dict[tuple[str, str], dict[str, dict[str, Sequence[str]]]] = {}
+    for spread, name, under, *measured in rows:
+        device, guest, policy, rest = name.split("/", 3)
+        group = found.setdefault((f"{device}/{guest}/POLICY/{rest}", under), {})
+        group.setdefault(policy, {})[spread] = measured
+    return found
+
+
 def page(rows: Sequence[Sequence[str]]) -> str:
-    """The rows as a table in Markdown."""
-    return readme.markdown(["instance", "load", *HEADS], [row[1:] for row in rows if row[0] == f"{load.SPREAD:g}"])
+    """CQ doorbells per completion and the 99th percentile of the time to resume, a column for each policy."""
+    made = []
+    for (name, under), policies in _groups(rows).items():
+        device, _, _, shape, *_ = name.split("/")
+        shown = (f"{_mean(each[_RINGS])} / {_mean(each[_P99])}" for each in (p[_SPREAD] for p in policies.values()))
+        made.append([device, shape, under, *(each.removesuffix(" / -") for each in shown)])
+    return readme.markdown(["device", "sizes", "load", *POLICIES], made)
 
 
-def others(rows: Sequence[Sequence[str]]) -> str:
-    """CQ doorbells and time to resume at each spread, side by side."""
-    spreads = sorted({row[0] for row in rows}, key=float)
-    told: dict[tuple[str, str], list[str]] = {}
-    for spread in spreads:
-        for _, name, under, bells, _, _, _, _, _, p99, most, _ in (row for row in rows if row[0] == spread):
-            told.setdefault((name, under), [name, under]).extend([bells, p99, most])
-    heads = [head.format(spread) for spread in spreads for head in ("CQ rings, spread {}", "p99", "max")]
-    return readme.markdown(["instance", "load", *heads], list(told.values()))
+def _mean(cell: str) -> str:
+    return cell.partition(" ")[0]
+
+
+def every(rows: Sequence[Sequence[str]]) -> str:
+    """Every row: a table for each instance and load, with what differs at the other spreads."""
+    others = [f"{spread:g}" for spread in OTHER_SPREADS]
+    heads = ["policy", *HEADS, *(f"{head}, spread {s}" for s in others for head in ("CQ rings", "p99", "max"))]
+    parts = []
+    for (name, under), policies in _groups(rows).items():
+        made = [
+            [policy, *each[_SPREAD], *(each[s][k] for s in others for k in (_RINGS, _P99, _MOST))]
+            for policy, each in policies.items()
+        ]
+        parts.append(f"`{name}`, {under}\n\n{readme.markdown(heads, made)}")
+    return "\n".join(parts)
 
 
 def record(docs: Path, data: Path) -> None:
@@ -71,7 +95,7 @@ def record(docs: Path, data: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
     written = readme.replaced(target.read_text(), *MARKS, page(rows))
-    target.write_text(readme.replaced(written, *OTHER, others(rows)))
+    target.write_text(readme.replaced(written, *EVERY, every(rows)))
 
 
 def make() -> None:

@@ -12,10 +12,11 @@ from uncork.decide.gate import as_json
 from uncork.museum.check import Exhibit, check
 from uncork.museum.show import proved, refuted
 from uncork.render import story
+from uncork.report.sources import pieces
 from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS
 from uncork_nvme.choices import YES
 from uncork_nvme.instance import Instance
-from uncork_nvme.museum import BUGS
+from uncork_nvme.museum import BUGS, Bug
 from uncork_properties import expected, matrix
 from uncork_properties.catalogue import properties
 from uncork_properties.expected import Expected
@@ -25,67 +26,101 @@ from pages.sheets import SHEETS
 
 _HEAD = """# The museum
 
-Every bug of a real device or driver is a small variant of the machine. `uncork museum` refutes the variant, and proves
-the fix at the same sizes: safety, `uncorked` and `drains`. `28+0` is a run of 28 steps that ends in no loop. A verdict
-is about the model. Each section says what was assumed; [real devices and guests](field.md) has the assumptions about
-devices. `make museum-pages` writes this page.
+**{shown} bugs of real devices and drivers: each is a small variant of the machine that the checker refutes, with a fix
+that it proves.** They go wrong in five ways:
 
-| bug | variant | refuted in | fix | verdict |
-|---|---|---|---|---|
+{kinds}
+`uncork museum` checks variant and fix at the same sizes; a fix has safety, `uncorked` and `drains`. `28+0` is a run of
+28 steps that ends in no loop. A verdict is about the model, with what is *assumed*; [real devices and guests](field.md)
+has what is assumed of devices. `make museum-pages` writes this page.
+
 """
+KINDS = {
+    "EventIdx stands where the guest's move does not pass it": (
+        *("propolis-1026", "qemu-7.1", "openvmm-1582", "propolis-1043"),
+    ),
+    "No worker looks once more, or the wake-up goes elsewhere": (
+        *("qemu-review-2022", "qemu-suppress-db", "spdk-4bcab9fb", "propolis-972", "propolis-resume", "qemu-2388"),
+        "spdk-2410",
+    ),
+    "CQ slots are miscounted": ("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983"),
+    "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence"),
+    "A queue or a buffer begins anew, with an old EventIdx": (
+        *("linux-58847f12", "spdk-1795", "config-at-nonzero", "openvmm-config", "openvmm-cached"),
+    ),
+}
+"""The names of the bugs that are shown, by how the wake-up is lost."""
 
 _LACKING = """## Bugs that the machine cannot show
-
-Each needs a part that the machine does not have.
 
 """
 
 
 def page(exhibits: Sequence[Exhibit]) -> str:
     """The museum in Markdown."""
-    rows = "".join(
-        f"| [{each.bug.name}](#{each.bug.name.replace('.', '')}) | `{each.shown.variant.name}` | "
-        f"`{each.shown.refutes}` {refuted(each)} | `{each.shown.fix.name}` | {proved(each)} |\n"
-        for each in exhibits
-    )
-    lacking = "".join(
-        f"- **{bug.name}**: {bug.happened} {bug.mended} ({bug.where}) It needs {bug.needs}.\n"
+    kinds = "".join(f"- **{kind}**: {', '.join(map(_link, names))}.\n" for kind, names in KINDS.items())
+    head = _HEAD.format(shown=sum(bug.shown is not None for bug in BUGS), kinds=kinds)
+    lacking = [
+        f"- **{bug.name}**: {bug.happened} {bug.mended} ({_linked(bug.where)}) It needs {bug.needs}.\n"
         for bug in BUGS
         if bug.shown is None
+    ]
+    folded = readme.fold(f"{len(lacking)} bugs, each with the part that the machine does not have", "".join(lacking))
+    return f"{head}{''.join(map(_section, exhibits))}{_LACKING}{folded}"
+
+
+def _link(name: str) -> str:
+    return f"[{name}](#{name.replace('.', '')})"
+
+
+def _linked(prose: str) -> str:
+    """A source with links to what it names."""
+    return "".join(
+        f"[{text.removeprefix('https://').removeprefix('github.com/')}]({address})" if address else text
+        for text, address in pieces(prose)
     )
-    sections = "".join(_section(each) for each in exhibits)
-    return f"{_HEAD}{rows}\n{sections}{_LACKING}{lacking}"
 
 
 def _section(each: Exhibit) -> str:
-    bug, shown, checked = each.bug, each.shown, each.variants[0]
-    row = next(row for row in checked.rows if row.property == shown.refutes)
+    checked = each.variants[0]
+    row = next(row for row in checked.rows if row.property == each.shown.refutes)
     assert isinstance(row.verdict, Refuted)
     system, trace = checked.instance.system, row.verdict.trace
     prop = next(p for p in properties(checked.instance.machine, system) if p.name == row.name)
-    steps = "".join(f"{line.number}. {line.actor}: {line.did}\n" for line in story.lines(system, trace))
-    ending = story.ending(trace)
+    steps = [f"{line.number}. {line.actor}: {line.did}\n" for line in story.lines(system, trace)]
+    run = f"`uncork trace {checked.instance.name} --property {each.shown.refutes}`: {story.headline(prop, trace)}"
+    return entry(each.bug, refuted(each), proved(each), run, steps, story.ending(trace))
+
+
+def entry(bug: Bug, how: str, where: str, run: str, steps: Sequence[str], ending: str) -> str:
+    """A bug that is shown: what happened, the fix and the verdicts, and the steps of a run in a fold."""
+    assert bug.shown is not None
     return (
-        f"## {bug.name}\n\n{bug.happened}\n\n- Where: {bug.where}\n- The variant: `{shown.variant.name}`\n"
-        f"- The fix: {bug.mended} `{shown.fix.name}`: {proved(each)}.\n"
-        + (f"- Assumed: {shown.assumes}\n" if shown.assumes else "")
-        + f"\n`uncork trace {checked.instance.name} --property {shown.refutes}` shows the run: "
-        f"{story.headline(prop, trace)}\n\n<details><summary>{len(trace.steps)} steps</summary>\n\n{steps}"
-        + (f"\n{ending}.\n" if ending else "")
-        + "\n</details>\n\n"
+        f"## {bug.name}\n\n{bug.happened} **Fix**: {bug.mended}"
+        + (f" *Assumed*: {bug.shown.assumes}" if bug.shown.assumes else "")
+        + f" (Source: {_linked(bug.where)}.)\n\n`{bug.shown.variant.name}`: `{bug.shown.refutes}` refuted {how}.\n"
+        f"`{bug.shown.fix.name}`: {where}.\n\n"
+        + readme.fold(f"{len(steps)} steps", f"{run}\n\n{''.join(steps)}" + (f"\n{ending}.\n" if ending else ""))
+        + "\n"
     )
 
 
 # -- real devices and guests -------------------------------------------------------------------------------------------
 _FIELD = """# Real devices and guests
 
-The table has every device of the catalogue, with its own policy and every guest: one SQ of three entries on a CQ of
-three. `n2`: two SQs of two entries on a CQ of two. **HANGS k**: a run of k steps ends with an SQ that stays corked, or
-with queues that never drain. *starves k*: only progress fails. live: everything is proved.
-`uncork check --expect properties/uncork_properties/recorded/field.csv` checks the table.
-[What each model was compared with](checked.md) has each source, event by event, and where the model differs.
-`make museum-pages` writes this page.
+**With one SQ, only Propolis before #1026, QEMU 7.1 and OpenVMM before #1582 hang, and only with guests that ring when
+EventIdx is *passed*.** Guests that ring when EventIdx is just reached (spdk, libvfn), or that have no doorbell buffer
+(mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM and the design
+`hand-over` are live; in the other devices one SQ may starve another.
 
+Each device has its own policy; one SQ of three entries on a CQ of three, or (`n2`) two SQs of two entries on a CQ of
+two. **HANGS k**: a run of k steps ends with an SQ that stays corked, or with queues that never drain. *starves k*: only
+progress fails. live: everything is proved.
+
+"""
+_AFTER = """
+`uncork check --expect properties/uncork_properties/recorded/field.csv` checks the table, and `make museum-pages` writes
+this page. [What each model was compared with](checked.md) has each source event by event.
 """
 
 
@@ -93,24 +128,27 @@ def field_page(recorded: Mapping[str, Expected]) -> str:
     """The page of devices and guests in Markdown: the verdicts, then each device's source, meaning and assumptions."""
     shapes = matrix.FIELD
     columns = [(guest, shape) for shape in shapes for guest in matrix.field_guests(shape.sqs)]
-    heads = [guest + (f", n{shape.sqs}" if shape.sqs > 1 else "") for guest, shape in columns]
+    heads = [guest + (f" (n{shape.sqs})" if shape.sqs > 1 else "") for guest, shape in columns]
     rows, about, stated = [], [], dict[str, str]()
     for device in DEVICES.values():
         names = [Instance(device.name, guest, device.policy, *shape).name for guest, shape in columns]
         rows.append([device.name, *(readme.marked(expected.word(recorded[name].verdicts)) for name in names)])
         polls = f" {POLLS.format(device.name)}" if device.choices.get("poll") == YES else ""
         first = stated.setdefault(device.assumes, device.name)
-        assumed = device.assumes if first == device.name else f"as of {first}."
-        about.append(
-            f"- **{device.name}** ({device.source}; `{device.policy}`): {device.doc}{polls}"
-            + (f" Assumed: {assumed}\n" if device.assumes else "\n")
-        )
-    guests = [
-        f"- **{guest.name}** ({guest.source}): {guest.doc}{f' Assumed: {guest.assumes}' if guest.assumes else ''}\n"
-        for guest in GUESTS.values()
-    ]
-    table = readme.markdown(["device", *heads], rows)
-    return f"{_FIELD}{table}\n## Devices\n\n{''.join(about)}\n## Guests\n\n{''.join(guests)}"
+        assumed = device.assumes if first == device.name or not device.assumes else f"as of {first}."
+        about.append(_about(f"{device.name}** (`{device.policy}`)", device.source, f"{device.doc}{polls}", assumed))
+    guests = [_about(f"{guest.name}**", guest.source, guest.doc, guest.assumes) for guest in GUESTS.values()]
+    table = readme.markdown(*readme.merged(["device", *heads], rows))
+    what = "what each is, what is assumed, its source"
+    folds = (
+        readme.fold(f"{len(about)} devices: {what}", "".join(about)),
+        readme.fold(f"{len(guests)} guests: {what}", "".join(guests)),
+    )
+    return "\n".join([f"{_FIELD}{table}{_AFTER}", *folds])
+
+
+def _about(name: str, source: str, doc: str, assumed: str) -> str:
+    return f"- **{name}: {doc}{f' *Assumed*: {assumed}' if assumed else ''} (Source: {_linked(source)}.)\n"
 
 
 def known() -> dict[str, Expected]:

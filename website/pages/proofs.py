@@ -28,15 +28,19 @@ def _line(asked: Line, part: Part) -> Line:
 
 
 def table(lines: Iterable[Line]) -> str:
-    """The lines as a table of Markdown: a row for each design, a column for one SQ and one for any number."""
-    rows: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+    """The lines as a table of Markdown, with a column for one SQ and one for any number.
+
+    Policies of a design of which the same holds share a row, and so do designs with the same policies.
+    """
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for line in lines:
         name = f"{line.device}, {line.guest}" + (f", {line.overrides.replace(';', ', ')}" if line.overrides else "")
-        rows.setdefault((name, line.policy, ""), {}).setdefault(line.sqs, []).append(_word(line))
-    found = ["| device, guest | policy | one SQ | any number of SQs |", "|---|---|---|---|"]
-    for (name, policy, _), cells in rows.items():
-        found.append(f"| {name} | {policy} | {_cell(cells['one'])} | {_cell(cells['any'])} |")
-    return "\n".join(found) + "\n"
+        found.setdefault((line.policy, name), {}).setdefault(line.sqs, []).append(_word(line))
+    heads = ["policy", "device, guest", "one SQ", "any number of SQs"]
+    rows = [[*key, _cell(cells["one"]), _cell(cells["any"])] for key, cells in found.items()]
+    _, rows = readme.merged(heads, rows)
+    _, rows = readme.merged(heads, [[name, policies, *cells] for policies, name, *cells in rows], "; ")
+    return readme.markdown([heads[1], heads[0], *heads[2:]], rows)
 
 
 def _cell(words: Sequence[str]) -> str:

@@ -19,33 +19,52 @@ def table() -> str:
         for i, e in expected.default().values()
         if i.guest == _GUEST
     }
-    parts, titles = [], dict[str, list[str]]()
+    titles: dict[str, list[str]] = {}
     for device in matrix.DEVICES:
-        lines = [
-            f"| {policy} | "
-            + " | ".join(marked(words.get((device, policy, shape), "")) for shape in matrix.SHAPES)
-            + " |"
+        shapes = [
+            shape for shape in matrix.SHAPES if any((device, policy, shape) in words for policy in matrix.POLICIES)
+        ]
+        heads = ["policy", *(f"{n}×SQ{s}, CQ{c}" for n, s, c in shapes)]
+        rows = [
+            [policy, *(marked(words.get((device, policy, shape), "")) for shape in shapes)]
             for policy in matrix.POLICIES
         ]
-        if len({line.split("|", 2)[2] for line in lines}) == 1:  # no policy makes a difference
-            lines = ["| (any) |" + lines[0].split("|", 2)[2]]
-        titles.setdefault("\n".join(lines), []).append(device)
-    head = (
-        "| policy | "
-        + " | ".join(f"{n}×SQ{s}, CQ{c}" for n, s, c in matrix.SHAPES)
-        + " |\n|---"
-        + "|---" * len(matrix.SHAPES)
-        + "|"
+        heads, rows = merged(heads, rows)
+        if len(rows) == 1:  # no policy makes a difference
+            rows[0][0] = "(any)"
+        titles.setdefault(markdown(heads, rows), []).append(device)
+    return "\n".join(f"**{', '.join(devices)}**\n\n{made}" for made, devices in titles.items())
+
+
+def merged(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], between: str = ", "
+) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of a table with equal columns made one, and rows that are equal after their first cell.
+
+    `between` stands between the first cells of rows that are made one.
+    """
+    names: dict[tuple[str, ...], list[str]] = {}
+    for name, *cells in rows:
+        names.setdefault(tuple(cells), []).append(name)
+    columns: dict[tuple[str, ...], list[str]] = {}
+    for head, column in zip(heads[1:], zip(*names, strict=True), strict=True):
+        columns.setdefault(column, []).append(head)
+    cells_ = zip(*columns, strict=True)
+    return (
+        [heads[0], *("; ".join(equal) for equal in columns.values())],
+        [[between.join(equal), *row] for equal, row in zip(names.values(), cells_, strict=True)],
     )
-    for lines_, devices in titles.items():
-        parts.append(f"**{', '.join(devices)}**\n\n{head}\n{lines_}\n")
-    return "\n".join(parts)
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown."""
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines) + "\n"
+
+
+def fold(summary: str, made: str) -> str:
+    """A part of a page that is folded away until its reader opens it."""
+    return f"<details><summary>{summary}</summary>\n\n{made}\n</details>\n"
 
 
 def marked(word: str) -> str:

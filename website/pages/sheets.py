@@ -19,18 +19,18 @@ from pages import readme
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table: `rows` by name, and `columns` by name with their overrides, which may be empty."""
+    """A table: `rows` by name and sizes, and `columns` by name with their overrides, which may be empty."""
 
     name: str
     page: str
     head: str
-    rows: Mapping[str, tuple[Design, Shape]]
+    rows: Mapping[tuple[str, Shape], Design]
     columns: Mapping[str, Mapping[str, Choice]]
 
-    def cell(self, row: str, column: str) -> Instance:
+    def cell(self, row: tuple[str, Shape], column: str) -> Instance:
         """The instance of a row and a column."""
-        design, shape = self.rows[row]
-        return replace(design, overrides={**design.overrides, **self.columns[column]}).at(*shape)
+        design = self.rows[row]
+        return replace(design, overrides={**design.overrides, **self.columns[column]}).at(*row[1])
 
     def instances(self) -> Iterator[Instance]:
         """The instance of every cell, row by row."""
@@ -44,12 +44,18 @@ class Sheet:
         return expected.default(f"{self.name}.csv")
 
     def table(self) -> str:
-        """The recorded verdicts in Markdown."""
-        words = {name: expected.word(each.verdicts) for name, (_, each) in self.recorded.items()}
-        rows = [
-            [row, *(readme.marked(words[self.cell(row, column).name]) for column in self.columns)] for row in self.rows
-        ]
-        return readme.markdown([self.head, *self.columns], rows)
+        """The recorded verdicts in Markdown: a cell has the verdict at every size, or one if they are the same."""
+        words = {name: readme.marked(expected.word(each.verdicts)) for name, (_, each) in self.recorded.items()}
+        shapes = dict.fromkeys(shape for _, shape in self.rows)
+
+        def cell(name: str, column: str) -> str:
+            said = [words[self.cell((name, shape), column).name] for shape in shapes]
+            return said[0] if len(set(said)) == 1 else " / ".join(said)
+
+        names = dict.fromkeys(name for name, _ in self.rows)
+        rows = [[name, *(cell(name, column) for column in self.columns)] for name in names]
+        sizes = " / ".join(f"{n}×{sq}, {cq}" for n, sq, cq in shapes)
+        return readme.markdown(*readme.merged([f"{self.head} (at {sizes})", *self.columns], rows))
 
     def updated(self, content: str) -> str:
         """The content of the page with this table replaced between its two marks."""
@@ -68,18 +74,14 @@ _LIVE = ("propolis-2026", "arm-recheck", "qemu", "spdk-poll", "spdk-interrupt", 
 LIFECYCLE = Sheet(
     "lifecycle",
     "lifecycle.md",
-    "device, n × SQ, CQ",
-    {
-        f"{device}, {n}×{sq}, {cq}": (_own(device), Shape(n, sq, cq))
-        for device in _LIVE
-        for n, sq, cq in ((1, 3, 3), (2, 2, 2))
-    },
+    "device",
+    {(device, shape): _own(device) for device in _LIVE for shape in (Shape(1, 3, 3), Shape(2, 2, 2))},
     {
         "no event": {},
         "create": {"events": "create"},
         "delete": {"events": "delete"},
-        "delete, create": {"events": "delete+create"},
-        "delete, create, words kept": {"events": "delete+create", "words": "keep"},
+        "delete+create": {"events": "delete+create"},
+        "delete+create, words kept": {"events": "delete+create", "words": "keep"},
         "config": {"events": "config"},
         "reset": {"events": "reset"},
         "restart": {"events": "restart"},
@@ -90,10 +92,10 @@ LIFECYCLE = Sheet(
 """The verdict of each device when queues come and go: a column for each event, which happens at most once."""
 
 _KICKS: dict[str, dict[str, Choice]] = {
-    "kick: the doorbell": {},
-    "+ a remit": {"kick_on_remit": YES},
-    "+ every read that finds room": {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES},
-    "every read that finds room, as many SQs as there is room for": {
+    "doorbell": {},
+    "+ remit": {"kick_on_remit": YES},
+    "+ reads": {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES},
+    "+ reads, `kick_size=room`": {
         **{"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES},
         "kick_size": "room",
     },
@@ -103,7 +105,7 @@ SECOND_SQ = Sheet(
     "lifecycle.md",
     "EventIdx",
     {
-        policy: (Design("propolis-2026", "linux", policy), Shape(2, 2, 2))
+        (policy, Shape(2, 2, 2)): Design("propolis-2026", "linux", policy)
         for policy in (
             *("tail", "tail-lag", "tail-1", "head", "reserve-slots", "reserve-slots-size", "reserve-permits"),
             "arm-on-cork",
@@ -112,7 +114,7 @@ SECOND_SQ = Sheet(
     {
         f"{what}, {when}": {**choices, **events}
         for what, choices in _KICKS.items()
-        for when, events in (("both from the start", {}), ("one created", {"events": "create"}))
+        for when, events in (("from the start", {}), ("created", {"events": "create"}))
     },
 )
 """A second SQ is created on a CQ in use, or both SQs exist from the start: each EventIdx with each set of kicks."""
@@ -129,9 +131,9 @@ def _without(*left_out: str) -> dict[str, Choice]:
 MEMORY = Sheet(
     "memory",
     "memory.md",
-    "device, guest, policy; n × SQ, CQ",
+    "design",
     {
-        f"{design.name.replace('/', ', ')}; {n}×{sq}, {cq}": (design, Shape(n, sq, cq))
+        (f"`{design.name}`", shape): design
         for design in (
             _own("propolis-2025"),
             _own("propolis-2026"),
@@ -143,7 +145,7 @@ MEMORY = Sheet(
             Design("arm-recheck", "linux", "arm-on-cork", {"backend": "detached"}),
             Design("arm-recheck", "linux", "tail-1", {"cork": "park"}),
         )
-        for n, sq, cq in ((1, 2, 2), (1, 3, 3), (1, 4, 3))
+        for shape in (Shape(1, 2, 2), Shape(1, 3, 3), Shape(1, 4, 3))
     },
     {
         "all fences": _without(),
@@ -156,11 +158,11 @@ MEMORY = Sheet(
 HAND_OVER = Sheet(
     "hand-over",
     "propolis-1043.md",
-    "EventIdx; n × SQ, CQ",
+    "EventIdx",
     {
-        f"{policy}; {n}×{sq}, {cq}": (Design("hand-over", "linux", policy), Shape(n, sq, cq))
+        (policy, shape): Design("hand-over", "linux", policy)
         for policy in ("tail-1", "reserve-permits")
-        for n, sq, cq in ((1, 3, 3), (2, 2, 2), (2, 2, 3))
+        for shape in (Shape(1, 3, 3), Shape(2, 2, 2), Shape(2, 2, 3))
     },
     {
         "all parts": {},

@@ -62,14 +62,13 @@ class Cycle(Part):
 
         And whether the SQ is served, on a device that does not serve an SQ at once.
         """
-        waits = not self.parts.admission.corks or self.waits
-        most = 0 if waits else self.happening["delete"] * (size - 1)
-        orphans = "commands in flight whose SQ was deleted; each holds a permit if any does"
-        later = self.chosen.activation != "at-once" and self.happening["create"] + self.happening["pause"]
-        return {
-            **({"orphans": var(Nat(most), orphans)} if most else {}),
-            **({"active": var(Bool(), "the device serves the SQ", True)} if later else {}),
-        }
+        events, added = self.happening, dict[str, Declared]()
+        if events["delete"] and not self.waits and self.parts.admission.corks:
+            orphans = "commands in flight whose SQ was deleted; each holds a permit if any does"
+            added["orphans"] = var(Nat(events["delete"] * (size - 1)), orphans)
+        if self.chosen.activation != "at-once" and events["create"] + events["pause"]:
+            added["active"] = var(Bool(), "the device serves the SQ", True)
+        return added
 
     def pages(self, size: int, *, sq: bool = False) -> dict[str, Declared]:
         """What the guest's pages hold besides the shadow word that is in use."""

@@ -11,7 +11,7 @@ program stores to them between two drains. This is the FIFO as long as the progr
 of stores. A program that does not puts a number out of its range, which refutes the property `indices and counters in
 range`.
 
-Two threads that store to the same word do so under a lock (see `device`). A buffer of no stores is sequential
+Two threads that store to the same word do so under a lock (see `crew`). A buffer of no stores is sequential
 consistency.
 """
 
