@@ -32,6 +32,11 @@ DECIDES = {
     f"{OURS}/n1-sq3-cq3/events=delete,on_delete=abandon": "unsafe",
     f"{OURS}/n2-sq2-cq2/events=delete,kick_on_release=no": "hangs",
     f"{OURS}/n1-sq2-cq2/events={TWICE}": "live",
+    f"{OURS}/n1-sq3-cq3/events=delete,on_delete=late": "unsafe",
+    # an SQ that is served some time after it exists, and what comes before
+    f"{OURS}/n2-sq2-cq2/events=create,activation=later": "hangs",
+    f"{OURS}/n1-sq3-cq3/events=pause,on_resume=keep,activation=later": "hangs",
+    f"{OURS}/n1-sq3-cq3/events=pause,on_resume=keep,activation=later-look": "live",
     # words of before: the shadow is taken for entries, EventIdx is never passed
     f"{OURS}/n1-sq3-cq3/events=delete+create,words=keep": "live",
     f"{OURS}/n1-sq3-cq3/events=delete+create,words=keep,on_create=shadow": "hangs",
