@@ -147,8 +147,8 @@ class FullChoices:
     )
     cork_lock: Literal["held", "let-go", "let-go-permits"] = _choice(
         "a worker that writes EventIdx and looks again before it parks its SQ holds the CQ lock through all of it; or "
-        "takes the lock anew for each of these steps, and its second look only asks whether the CQ shadow head has moved "
-        "past the head that the device knows; or this look also finds room that was credited meanwhile",
+        "takes the lock anew for each of these steps, and its second look only asks whether the CQ shadow head has "
+        "moved past the head that the device knows; or this look also finds room that was credited meanwhile",
     )
 
 
