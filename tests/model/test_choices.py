@@ -91,6 +91,11 @@ WORKERS = [
     pytest.param("mmio/linux/tail/n2-sq2-cq2/serve=all", marks=pytest.mark.deep),
     "propolis-2026/linux/tail-lag/n1-sq2-cq2/notify=lost-bits,workers=2",
     "qemu/linux/head/n1-sq3-cq2/doorbell_buffer=off,pool=1",
+    "qemu/mmio-only/head/n1-sq2-cq2/cq_head=kept",
+    "spdk-interrupt/linux/never/n1-sq2-cq2/event_look=before",
+    "mmio/linux/tail/n1-sq3-cq3/notify=kept,kick_delivery=held",
+    "spdk-interrupt/linux/never/n2-sq2-cq2/doorbell_buffer=off,doorbell_wakes=first,threads=many",
+    "arm-recheck/linux/arm-on-cork/n1-sq2-cq2/cork_lock=let-go",
 ]
 
 

@@ -41,12 +41,12 @@ class Driver(Part):
     @property
     def submits_at(self) -> Sequence[str]:
         """The positions that this guest adds to those of a submitter."""
-        return ("publish", "publish, ring") if self.looks_first else ()
+        return ("publish", "publish and ring") if self.looks_first else ()
 
     @property
     def consumes_at(self) -> Sequence[str]:
         """The positions that this guest adds to those of the consumer."""
-        return ("publish, poll", "publish, ring") if self.looks_first else ()
+        return ("publish and poll", "publish and ring") if self.looks_first else ()
 
     @property
     def buffered(self) -> bool:
@@ -173,7 +173,7 @@ def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
     if m.parts.guest.looks_first:
         due = _passed(m, q, q.index.own, entries)
         onward = q(
-            outstanding=q.outstanding + entries, moved=entries, submitter=_at(q, due, "publish, ring", "publish")
+            outstanding=q.outstanding + entries, moved=entries, submitter=_at(q, due, "publish and ring", "publish")
         )
         return when((q.submitter == "idle") & q.exists & (q.outstanding <= q.capacity - entries), onward).says(
             f"will submit {entries}: " + "SQ EventIdx {}, before the tail moves {} -> {}", q.event, q.index.own, new
@@ -194,9 +194,9 @@ def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
 def publish_sq(m: Machine, q: SQ) -> Guarded:
     """Moves the SQ shadow tail, after the look at EventIdx that has decided about the doorbell."""
     new = q.index.own + q.moved
-    loud = q.submitter == "publish, ring"
+    loud = q.submitter == "publish and ring"
     return when(
-        q.submitter.among("publish", "publish, ring"),
+        q.submitter.among("publish", "publish and ring"),
         q.index.store(new),
         q(moved=0, submitter=_at(q, loud, "ring", "idle")),
     ).says("moves the shadow tail {} -> {}", q.index.own, new)
@@ -277,11 +277,11 @@ def publish(m: Machine) -> Guarded:
 def _publish_after_look(m: Machine) -> Guarded:
     """The publish of a guest that has looked at EventIdx already; without a doorbell its loop ends here."""
     cq = m.cq
-    loud = cq.consumer == "publish, ring"
+    loud = cq.consumer == "publish and ring"
     freed = [q(outstanding=q.outstanding - ite(loud, 0, q.unfreed), unfreed=ite(loud, q.unfreed, 0))
              for q in m.sqs if q.has("unfreed")]  # fmt: skip
     return when(
-        cq.consumer.among("publish, poll", "publish, ring"),
+        cq.consumer.among("publish and poll", "publish and ring"),
         cq.index.store(cq.cursor),
         cq(moved=0, consumer=_at(cq, loud, "ring", "poll")),
         *freed,
@@ -293,7 +293,7 @@ def look_cq(m: Machine) -> Guarded:
     """Looks at CQ EventIdx before it moves the shadow head."""
     cq = m.cq
     due = _passed(m, cq, cq.index.own, cq.consumed)
-    onward = cq(moved=cq.consumed, consumer=_at(cq, due, "publish, ring", "publish, poll"))
+    onward = cq(moved=cq.consumed, consumer=_at(cq, due, "publish and ring", "publish and poll"))
     return when(cq.consumer == "publish", onward).says(
         "CQ EventIdx {}, before the head moves {} -> {}", cq.event, cq.index.own, cq.cursor
     )
