@@ -38,7 +38,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     **dict.fromkeys(("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"), ()),
     **dict.fromkeys(("early_free", "drain", "need_event", "submit_batch"), ()),
     "notify": ("kept", "spent"),
-    "kick_delivery": (),
+    "kick_delivery": ("at-once", "deferred"),
     **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq"), ()),  # with memory=sc they change nothing
     "cork": ("park", "arm-recheck"),
 }

@@ -10,7 +10,7 @@ from uncork_nvme.choices import Choice, Choices
 from uncork_nvme.parts.admission import FreeSlots, Permits, notify_head, reject_head
 from uncork_nvme.parts.backend import Detached, InWorker, Repoll
 from uncork_nvme.parts.completions import Completions
-from uncork_nvme.parts.crew import Kept, LostBits, Spent, deliver, notify
+from uncork_nvme.parts.crew import GivenAnew, Kept, LostBits, Spent, deliver, notify
 from uncork_nvme.parts.full import ArmRecheck, Park, SelfKick
 from uncork_nvme.parts.guest import Driver
 from uncork_nvme.parts.kicks import AsManyAsRoom, HandOver, Kicks, kick
@@ -25,7 +25,7 @@ from uncork_nvme.state.queues import SQ
 
 PARTS: tuple[type[Part], ...] = (
     *(Driver, Reader, Permits, FreeSlots, Completions, Park, SelfKick, ArmRecheck, Post, InWorker, Detached, Repoll),
-    *(Kept, Spent, LostBits, Kicks, AsManyAsRoom, HandOver, Cycle, Memory),
+    *(Kept, Spent, LostBits, GivenAnew, Kicks, AsManyAsRoom, HandOver, Cycle, Memory),
 )
 """Every part that choices may ask for."""
 

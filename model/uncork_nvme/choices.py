@@ -78,6 +78,12 @@ class GuestChoices:
     need_event: Literal["strict", "closed"] = _choice(
         "guest: ring if EventIdx is in [old, new) (NVMe 2.x B.5.1), or in [old, new] (the example of B.5.2)",
     )
+    event_look: Literal["after", "before"] = _choice(
+        "guest: looks at EventIdx after it has moved a shadow index; or before, and then moves the index"
+    )
+    cq_head: Literal["told", "kept"] = _choice(
+        "guest: tells the device how far it has consumed, by the CQ shadow head or the doorbell; or never"
+    )
 
 
 @frozen
@@ -117,9 +123,14 @@ class AdmissionChoices:
         "enough; or this number, and the device stops looking at an SQ without a free request",
         most=MAX_SIZE,
     )
-    on_request: Literal["look", "nothing"] = _choice(
+    on_request: Literal["look", "nothing", "lose-waited"] = _choice(
         "with a pool: a request that comes back to an empty pool makes the device look at the SQ, if it knows of "
-        "entries; or only a CQ doorbell that finds the CQ full causes this look",
+        "entries; or only a CQ doorbell that finds the CQ full causes this look; or the device looks, but the request "
+        "of a completion that had to wait for room never comes back",
+    )
+    on_full_doorbell: Literal["post", "nothing"] = _choice(
+        "with cq_full=queue: a doorbell of a CQ that was full as last known has queued completions posted; or only the "
+        "next completion does",
     )
 
 
@@ -133,6 +144,11 @@ class FullChoices:
         "fences, reads the CQ shadow head again, and parks the SQ only if there is still no room (if there is room: "
         "whether the SQ counts as corked does not change; or it counts as corked until it is kicked; or it does not);"
         " or the worker notifies itself when it parks the SQ, and so looks again and again",
+    )
+    cork_lock: Literal["held", "let-go", "let-go-permits"] = _choice(
+        "a worker that writes EventIdx and looks again before it parks its SQ holds the CQ lock through all of it; or "
+        "takes the lock anew for each of these steps, and its second look only asks whether the CQ shadow head has "
+        "moved past the head that the device knows; or this look also finds room that was credited meanwhile",
     )
 
 
@@ -181,12 +197,18 @@ class CrewChoices:
         "workers of different SQs run concurrently; or one thread serves all SQs of the CQ, one look after the other",
     )
     poll: No = _choice("workers look at their SQ again and again, without a notification")
-    notify: Literal["kept", "spent", "lost-bits"] = _choice(
+    notify: Literal["kept", "spent", "lost-bits", "dealt", "stale-bits"] = _choice(
         "what happens to a notification that finds no worker asleep: a worker looks once more before it sleeps; or "
         "the notification is spent (each worker sets a bit when its look finds nothing; a notification waits for a "
         "look under way, then wakes as many workers with a bit as the device knows entries, or all if it knows none);"
         " or spent, and the bits of workers that it does not wake are lost, and a worker that looks while another's "
-        "bit is set is refused",
+        "bit is set is refused; or spent, and all workers (`workers` is their number) are dealt to the SQs that exist, "
+        "anew whenever an SQ comes or goes, when all bits are cleared and all workers look; or the same, but a worker "
+        "that is given another SQ leaves its bit at the SQ before",
+    )
+    doorbell_wakes: Literal["own", "first", "every"] = _choice(
+        "whose workers look after an SQ's doorbell: those of this SQ; or those of SQ0 only, whose poll group handles "
+        "doorbells, while each other SQ is in a poll group of its own; or those of every SQ",
     )
 
 
@@ -208,9 +230,10 @@ class KickChoices:
         "a kick wakes every corked SQ; or any as many as there are available permits (perhaps none), and leaves the "
         "others corked; or as many, the longest corked first, and hands each its permit",
     )
-    kick_delivery: Literal["at-once", "deferred"] = _choice(
+    kick_delivery: Literal["at-once", "deferred", "held"] = _choice(
         "a kick notifies an SQ in the step that finds room; or in a later step, while no worker looks at that SQ, "
-        "because a notification takes the lock that a look holds",
+        "because a notification takes the lock that a look holds; or the CQ's doorbell handler waits for every look "
+        "under way, and holds the CQ lock meanwhile",
     )
 
 
@@ -239,9 +262,15 @@ class LifeChoices:
         "what the device writes when the doorbell buffer is configured: the indices to the shadows; or to the shadows"
         " and EventIdx",
     )
-    on_delete: Literal["return", "abandon", "post"] = _choice(
+    on_delete: Literal["return", "abandon", "post", "late"] = _choice(
         "a command whose SQ was deleted gives its permit back when it completes; or its permit is lost; or an SQ is "
-        "deleted only after its commands in flight have posted, or found the CQ full and were dropped",
+        "deleted only after its commands in flight have posted, or found the CQ full and were dropped; or an SQ is "
+        "deleted at once, and its commands in flight post their CQEs afterwards",
+    )
+    activation: Literal["at-once", "later", "later-look"] = _choice(
+        "an SQ that is created, and every SQ of a resumed device, is served at once; or some time later, and a "
+        "notification that comes before is lost; or the same, and the device looks at the SQ when it begins to serve "
+        "it",
     )
     on_reset: Literal["forget", "keep"] = _choice(
         "a reset device forgets the doorbell buffer; or still reads the old pages"
@@ -337,6 +366,7 @@ ABOUT_EVENTS = (
     "on_create",
     "on_config",
     "on_delete",
+    "activation",
     "kick_on_release",
     "on_reset",
     "on_resume",

@@ -49,6 +49,15 @@ _SPDK_POLL = Design("spdk-poll", "linux", "never")
 _FREED_KICKS: dict[str, Choice] = {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES}
 _KICKS = Design("arm-recheck", "linux", "arm-on-cork")
 _TSO: dict[str, Choice] = {"memory": "tso"}
+_MIGRATED: dict[str, Choice] = {"doorbell_buffer": "off", "events": "pause", "on_resume": "keep"}
+_DELETED: dict[str, Choice] = {"doorbell_buffer": "off", "events": "delete+create"}
+_DEALT: dict[str, Choice] = {
+    "workers": 2,
+    "events": "delete+create",
+    "on_delete": "return",
+    "kick_on_remit": YES,
+    "kick_on_release": YES,
+}
 _DEVICE_WITHOUT_EVENT = "At Doorbell Buffer Config the device writes the shadows, and not EventIdx."
 _DEVICE_AT_HAND = "Memory is x86-TSO. The device needs this barrier and no other; docs/memory.md has the others."
 
@@ -183,6 +192,41 @@ BUGS = (
         ),
     ),
     Bug(
+        "propolis-1156",
+        "Workers are dealt to the SQs anew when an SQ comes or goes. A worker's bit stays at the SQ that it had "
+        "before. A notification there counts on this bit, and wakes that worker, which looks at another SQ; the entry "
+        "waits for the next doorbell. Seen after a migration, with two queues.",
+        "https://github.com/oxidecomputer/propolis/pull/1156 (67c25249); lib/propolis/src/block/attachment.rs at "
+        "372a5744: WorkerSlot::update_assignment, WorkerCollection::wake, generate_assignments",
+        "Propolis would clear the bits of all queues and wake all workers when it assigns them again (72bcc9d6; open).",
+        Shown(
+            Design("mmio", "linux", "tail", {**_DEALT, "notify": "stale-bits"}),
+            "uncorked",
+            Design("mmio", "linux", "tail", {**_DEALT, "notify": "dealt"}),
+            (Shape(2, 2, 2),),
+            "An SQ is deleted and created again, and two workers serve two SQs. There is no doorbell buffer, permits "
+            "of deleted SQs come back, and every returned permit kicks, so that only the bits are wrong. All workers "
+            "are given their SQs in one step.",
+        ),
+    ),
+    Bug(
+        "propolis-3be416e2",
+        "The doorbell handler notified the block backend while it held the lock of the controller. A worker that looks "
+        "for a request holds the lock that a notification takes, and takes the lock of the controller. Each waits for "
+        "the other.",
+        "https://github.com/oxidecomputer/propolis/commit/3be416e2; lib/propolis/src/hw/nvme/mod.rs: ring_doorbell; "
+        "lib/propolis/src/block/backend.rs at 5c0d3988: Attachment::notify, block_for_req",
+        "The handler lets go of the lock before it notifies.",
+        Shown(
+            Design("mmio", "linux", "tail", {"notify": "kept", "kick_delivery": "held"}),
+            "drains",
+            Design("mmio", "linux", "tail", {"notify": "kept", "kick_delivery": "deferred"}),
+            _ONE,
+            "The CQ lock stands for the lock of the controller, and only the CQ's doorbell holds it. A worker that has "
+            "found its SQ empty needs the CQ lock to give its permit back.",
+        ),
+    ),
+    Bug(
         "propolis-resume",
         "A worker that looks while the device is paused finds nothing and sleeps. No worker looks when the same "
         "process is resumed, after a failed migration. The guest has passed EventIdx, and does not ring again for "
@@ -212,6 +256,49 @@ BUGS = (
             Design("qemu", "linux", "head", {"pool": 1}),
             _ONE,
             "A pool smaller than the SQ (QEMU's is as large) stands for a guest with more commands than entries.",
+        ),
+    ),
+    Bug(
+        "qemu-2388-v1",
+        "In the first version of the fix of qemu-2388 a doorbell of a full CQ posted no completion that waited. Only "
+        "the next completion did, and there may be none.",
+        "qemu-devel, 25 October 2024: hw/nvme: fix handling of over-committed queues "
+        "(20241025-issue-2388-v1-1-16707e0d3342@samsung.com); hw/nvme/ctrl.c: nvme_process_db",
+        "In the second version the doorbell of a full CQ posts again, as before the fix (9529aa6b).",
+        Shown(
+            Design("qemu", "linux", "head", {"on_full_doorbell": "nothing"}),
+            "drains",
+            _QEMU,
+            _ONE_AND_TWO,
+        ),
+    ),
+    Bug(
+        "openvmm-3474",
+        "OpenVMM counts an SQ's commands under way, and does not look at the SQ while there are 8. The first version "
+        "of a fix (a panic, as the count went below 0) forgot to subtract completions that had waited for room: each "
+        "cost one of the 8 places, and after 8 OpenVMM never looked at the SQ again. Review found it.",
+        "https://github.com/microsoft/openvmm/pull/3474; vm/devices/storage/nvme/src/workers/io.rs: IoHandler::process",
+        "OpenVMM counts both correctly (36711face, test_full_cq_does_not_leak_io_count).",
+        Shown(
+            Design("openvmm", "linux", "head-when-full", {"pool": 1, "on_request": "lose-waited"}),
+            "uncorked",
+            Design("openvmm", "linux", "head-when-full", {"pool": 1}),
+            (Shape(1, 3, 2), Shape(1, 3, 3)),
+            "One place stands for 8, because no guest of these sizes has 8 commands under way.",
+        ),
+    ),
+    Bug(
+        "rocm-xio-68",
+        "A GPU drives an NVMe device, and counts how far it has consumed, but never writes the CQ doorbell. QEMU "
+        "believes the CQ to be full after one lap, and posts no more.",
+        "https://github.com/ROCm/rocm-xio/pull/68; src/endpoints/nvme-ep/nvme-ep.hip before 5eff867: driveEndpoint",
+        "The guest writes the CQ doorbell for each completion (5eff867).",
+        Shown(
+            Design("qemu", "mmio-only", "head", {"cq_head": "kept"}),
+            "drains",
+            Design("qemu", "mmio-only", "head"),
+            _ONE_AND_TWO,
+            "The guest has no doorbell buffer.",
         ),
     ),
     Bug(
@@ -259,22 +346,82 @@ BUGS = (
     ),
     Bug(
         "spdk-2410",
-        "A virtual machine is migrated in interrupt mode, and a request gets stuck: a doorbell arrives while no "
-        "thread looks at the queues. By the report, shadow doorbells are not involved.",
-        "https://github.com/spdk/spdk/issues/2410",
+        "A virtual machine is migrated in interrupt mode, and a request gets stuck: the device runs, the guest writes "
+        "a doorbell, and the I/O queues are not set up yet. No thread looks at them when they are. The reporter says "
+        "that shadow doorbells are not involved.",
+        "https://github.com/spdk/spdk/issues/2410; lib/nvmf/vfio_user.c: handle_queue_connect_rsp",
         "The device kicks itself when each I/O queue is connected again, and looks at every SQ (eb0305e0e6). SPDK no "
         "longer has migration (6368bf4fc8, 2025).",
         Shown(
-            Design(
-                "spdk-interrupt",
-                "linux",
-                "never",
-                {"doorbell_buffer": "off", "events": "pause", "on_resume": "forget-notified"},
-            ),
+            Design("spdk-interrupt", "linux", "never", {**_MIGRATED, "activation": "later"}),
             "uncorked",
-            Design("spdk-interrupt", "linux", "never", {"doorbell_buffer": "off", "events": "pause"}),
+            Design("spdk-interrupt", "linux", "never", {**_MIGRATED, "activation": "later-look"}),
             _ONE_AND_TWO,
-            "The device forgets that a doorbell came, and knows the index that it carried.",
+            "The device is paused and resumed, instead of a second device that gets the queues. A doorbell before the "
+            "queue is set up wakes nobody, and the device knows the index that it carried.",
+        ),
+    ),
+    Bug(
+        "spdk-0a153e8a",
+        "This was seen before it was in the code. While SPDK is quiesced it processes no SQ. In interrupt mode a "
+        "doorbell that comes then is used up by a look that finds nothing, and no other look follows.",
+        "https://github.com/spdk/spdk/commit/0a153e8af4; lib/nvmf/vfio_user.c: _vfio_user_endpoint_resume_done_msg",
+        "The device kicks itself as it runs again, and looks at every SQ (the same commit).",
+        Shown(
+            Design("spdk-interrupt", "linux", "never", {"events": "pause", "on_resume": "forget-looks"}),
+            "uncorked",
+            Design("spdk-interrupt", "linux", "never", {"events": "pause"}),
+            _ONE_AND_TWO,
+            "The guest goes on while the device is quiesced.",
+        ),
+    ),
+    Bug(
+        "spdk-64db53f1",
+        "This was seen before it was in the code. In interrupt mode the thread of the controller handles every "
+        "doorbell, and then looks at the SQs of its own poll group. An SQ in another poll group would not be looked "
+        "at, so SPDK kept all SQs of a controller in one.",
+        "https://github.com/spdk/spdk/commit/64db53f1aa; lib/nvmf/vfio_user.c: vfio_user_ctrlr_intr, "
+        "nvmf_vfio_user_get_optimal_poll_group",
+        "The thread of the controller wakes every other poll group after it has handled doorbells (the same commit, "
+        "with enable_intr_mode_sq_spreading).",
+        Shown(
+            Design("spdk-interrupt", "linux", "never", {"threads": "many", "doorbell_wakes": "first"}),
+            "drains",
+            Design("spdk-interrupt", "linux", "never", {"threads": "many", "doorbell_wakes": "every"}),
+            (Shape(2, 2, 2),),
+            "SQ0 is in the poll group of the controller and SQ1 in another. SPDK puts SQs of one CQ into one poll "
+            "group (a391e3ad01); the model has one CQ, so SQ0 stands for the SQs of the controller's poll group.",
+        ),
+    ),
+    Bug(
+        "spdk-36dfcca2",
+        "Some resets free the doorbell buffer, and the SQs still read their tails in the freed pages.",
+        "https://github.com/spdk/spdk/commit/36dfcca2b4; lib/nvmf/vfio_user.c: disable_ctrlr, vfio_user_device_reset",
+        "The device switches its queues to the doorbell registers before it frees the buffer.",
+        Shown(
+            Design("spdk-interrupt", "linux", "never", {"events": "reset", "on_reset": "keep"}),
+            "safety",
+            Design("spdk-interrupt", "linux", "never", {"events": "reset"}),
+            _ONE,
+            "The pages keep their last values after the reset; in SPDK they may be unmapped or hold anything.",
+        ),
+    ),
+    Bug(
+        "spdk-0537f914",
+        "Delete I/O Submission Queue only stopped further looks at the SQ, and was complete at once. Commands in "
+        "flight completed later, and posted CQEs of a queue that the guest had deleted, or had created again. Issue "
+        "2174 reports that the SQ could not be created again, because it was never really deleted. That its CQEs come "
+        "late was read in the source.",
+        "https://github.com/spdk/spdk/issues/2174; lib/nvmf/vfio_user.c at aa9e0ac633: handle_del_io_q, "
+        "handle_cmd_rsp, post_completion",
+        "The device disconnects the queue pair, waits for its commands, and then completes the deletion (0537f914ba).",
+        Shown(
+            Design("spdk-poll", "linux", "never", {**_DELETED, "on_delete": "late"}),
+            "safety",
+            Design("spdk-poll", "linux", "never", _DELETED),
+            _ONE_AND_TWO,
+            "A CQE that no command waits for is a violation of safety: the guest counts one command too few. The "
+            "device is the later SPDK, which takes a command only if the CQ has room.",
         ),
     ),
     Bug(
@@ -416,36 +563,11 @@ BUGS = (
         needs="a guest that follows its doorbell buffer before the device knows of the buffer",
     ),
     Bug(
-        "qemu-2388-v1",
-        "In the first version of the fix of qemu-2388 a CQ doorbell that finds the CQ full posted nothing more, and "
-        "the device hung.",
-        "qemu-devel, October 2024: hw/nvme: fix handling of over-committed queues",
-        "In the second version the doorbell posts again, as before the fix.",
-        needs="a CQ doorbell that posts no queued completions",
-    ),
-    Bug(
-        "openvmm-3474",
-        "A command to a missing namespace was subtracted from its SQ's count of commands under way, but never added; "
-        "the report is a panic. The first fix forgot to subtract completions that had waited for room: after 8 of "
-        "them the device never looked at the SQ again. Review found it.",
-        "https://github.com/microsoft/openvmm/pull/3474",
-        "OpenVMM counts both correctly (36711face, test_full_cq_does_not_leak_io_count).",
-        needs="requests that are lost when a completion waits for room",
-    ),
-    Bug(
         "propolis-981",
         "A migrated device is not enabled again, and refuses every doorbell.",
         "https://github.com/oxidecomputer/propolis/issues/981 and https://github.com/oxidecomputer/propolis/pull/1156",
         "Both are open.",
         needs="a device that refuses doorbells",
-    ),
-    Bug(
-        "propolis-1156",
-        "A worker that moves to another queue leaves its bit at the old queue, and a notification there is spent on "
-        "that bit. Seen after a migration, on the second queue.",
-        "https://github.com/oxidecomputer/propolis/pull/1156",
-        "Propolis would clear the bits of all queues when it assigns workers again (72bcc9d6; open).",
-        needs="workers that move to another queue",
     ),
     Bug(
         "propolis-1080",

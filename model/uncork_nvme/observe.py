@@ -35,7 +35,7 @@ EVENTS = {
         "the device reads the CQ shadow head again before it corks, after it wrote CQ EventIdx",
     ),
     "write_cq": (("post_arm", "cork_arm"), "the device writes CQ EventIdx"),
-    "cqe": (("post", "post_queued"), "the device writes a CQE"),
+    "cqe": (("post", "post_late", "post_queued"), "the device writes a CQE"),
     "credit": (("post_read", "post_credit"), "the device reads the CQ shadow head during a post, whatever it finds"),
     "take_sq": (
         ("fetch", "find_empty", "find_no_request"),
@@ -52,7 +52,8 @@ LOOK = "look"
 """The event that is no step: values that were read some time between the previous event and the next."""
 
 FAMILIES = (
-    *("submit", "need_sq", "elide_sq", "ring_sq", "consume", "leave_loop", "publish", "need_cq", "elide_cq", "ring_cq"),
+    *("submit", "publish_sq", "need_sq", "elide_sq", "ring_sq"),
+    *("consume", "leave_loop", "look_cq", "publish", "need_cq", "elide_cq", "ring_cq"),
     *("wake", "poll", "turn_away", "deliver", "reserve", "use_grant", "line_up", "refresh", "cork", "start_cork"),
     *("cork_arm", "cork_leave", "cork_saved", "cork_park", "fetch", "find_no_request", "find_empty"),
     *("arm_sq", "reread_sq", "find_more", "remit", "notify_tail", "notify", "notify_head", "reject_head", "kick"),
@@ -68,7 +69,20 @@ FAMILIES = (
         "post_queued",
         "block",
     ),
-    *("create_sq", "delete_sq", "find_gone", "release", "configure", "reset", "restart", "pause", "resume", "flush"),
+    *(
+        "create_sq",
+        "delete_sq",
+        "find_gone",
+        "release",
+        "post_late",
+        "activate",
+        "configure",
+        "reset",
+        "restart",
+        "pause",
+        "resume",
+        "flush",
+    ),
 )
 """The families of the steps of the catalogue's machines; `uncork show` explains each. Parts of the user's own add some.
 """
@@ -109,7 +123,8 @@ def shows(m: Machine) -> dict[str, Expr]:
 def awake(q: SQ) -> Expr:
     """The number of an SQ's workers that look at it, or were notified and will; not those that run or post."""
     looking = [worker.at.among("reserve", *worker.pops) for worker in q.workers]
-    return count([*looking, *(worker.woken for worker in q.registered)]) + q.wakeups
+    woken = [*(worker.woken for worker in q.registered), *(worker.called for worker in q.turns)]
+    return count([*looking, *woken]) + q.wakeups
 
 
 def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr | None]]:
@@ -122,7 +137,8 @@ def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr |
     moves: dict[str, tuple[str, Expr, Expr | None]] = {}
     for q in m.sqs:
         for action in system.actions:
-            if action.family == "submit" and f"{q.name}.shadow" in action.updates and not q.has("stale"):
+            moved = action.family in ("submit", "publish_sq") and f"{q.name}.shadow" in action.updates
+            if moved and not q.has("stale"):
                 moves[action.name] = (f"{q.name}.shadow", action.updates[f"{q.name}.shadow"], None)
     if not m.choices.tso:
         moves |= {a.name: ("cq.shadow", m.cq.cursor, m.cq.shadow) for a in system.actions if a.family == "leave_loop"}

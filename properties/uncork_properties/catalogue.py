@@ -35,6 +35,7 @@ _WAKERS = (
     "cork_saved",
     "remit",
     "release",
+    "activate",
     "resume",
 )
 
@@ -59,7 +60,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         say("{} permits available, {} entries occupied and {} permits held do not add up to " + str(cq.capacity),
             cq.available, cq.occupied, m.held),
     )  # fmt: skip
-    posting = _where(system, "post", "post_queued")
+    posting = _where(system, "post", "post_late", "post_queued")
     yield always(
         "the CQ never overflows",
         "safety",
@@ -204,7 +205,8 @@ def covers(m: Machine, system: System) -> list[Cover]:
         *([some("remits a permit", _where(system, "remit"))] if m.permit else []),
     ]
     if m.buffered:
-        found.append(some("elides a doorbell", _where(system, "elide_sq", "elide_cq")))
+        silent = [q.submitter == "publish" for q in m.sqs] if m.parts.guest.looks_first else []
+        found.append(some("elides a doorbell", any_of([_where(system, "elide_sq", "elide_cq"), *silent])))
     if m.choices.tso:
         found.append(some("delays a store", any_of(~buffer.drained for buffer in m.buffers)))
     return found

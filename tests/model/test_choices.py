@@ -55,6 +55,23 @@ DECIDES = {
     "spdk-poll/linux/never/n1-sq3-cq3/cq_full=ignore-in-flight,early_free=no": "live",
     "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight": "unsafe",
     "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight,early_free=no": "live",
+    # locks that are let go between the first look and the second
+    f"{SOUND}/cork_lock=let-go": "hangs",
+    f"{SOUND}/cork_lock=let-go-permits": "live",
+    # a completion that waits: for a doorbell that posts it, and with the request that it holds
+    "qemu/linux/head/n1-sq2-cq2/on_full_doorbell=nothing": "hangs",
+    "openvmm/linux/head-when-full/n1-sq3-cq2/pool=1": "live",
+    "openvmm/linux/head-when-full/n1-sq3-cq2/pool=1,on_request=lose-waited": "hangs",
+    # a handler that holds the lock that a look needs
+    "mmio/linux/tail/n1-sq3-cq3/notify=kept,kick_delivery=held": "hangs",
+    "mmio/linux/tail/n1-sq3-cq3/notify=kept,kick_delivery=deferred": "live",
+    # poll groups
+    "spdk-interrupt/linux/never/n2-sq2-cq2/doorbell_buffer=off,doorbell_wakes=first": "hangs",
+    "spdk-interrupt/linux/never/n2-sq2-cq2/doorbell_buffer=off,doorbell_wakes=every": "live",
+    # a guest that looks too early is heard only by a device that polls; and one that never tells its CQ head
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/event_look=before": "hangs",
+    "spdk-poll/linux/never/n1-sq3-cq3/event_look=before": "live",
+    "qemu/mmio-only/head/n1-sq3-cq3/cq_head=kept": "hangs",
     # a notification that finds everybody awake is kept, or gone; the SQ's next look, or the CQ's doorbell, makes up
     f"{SOUND}/notify=kept,kick_delivery=at-once": "live",
     "propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2": "unsafe",
@@ -74,6 +91,11 @@ WORKERS = [
     pytest.param("mmio/linux/tail/n2-sq2-cq2/serve=all", marks=pytest.mark.deep),
     "propolis-2026/linux/tail-lag/n1-sq2-cq2/notify=lost-bits,workers=2",
     "qemu/linux/head/n1-sq3-cq2/doorbell_buffer=off,pool=1",
+    "qemu/mmio-only/head/n1-sq2-cq2/cq_head=kept",
+    "spdk-interrupt/linux/never/n1-sq2-cq2/event_look=before",
+    "mmio/linux/tail/n1-sq3-cq3/notify=kept,kick_delivery=held",
+    "spdk-interrupt/linux/never/n2-sq2-cq2/doorbell_buffer=off,doorbell_wakes=first,threads=many",
+    "arm-recheck/linux/arm-on-cork/n1-sq2-cq2/cork_lock=let-go",
 ]
 
 
@@ -111,11 +133,24 @@ def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> No
         ({"notify": "lost-bits", "kick_delivery": "deferred", "workers": 2, "serve": "all"}, "serve=own only"),
         ({"notify": "lost-bits", "kick_delivery": "deferred", "workers": 2, "events": "pause"}, "events=none only"),
         ({"pool": 1}, "set cq_full=queue"),
+        ({"cork": "arm-recheck", "cork_lock": "let-go", "memory": "tso"}, "memory=sc only"),
+        ({"kick_delivery": "held", "memory": "tso"}, "memory=sc only"),
+        ({"kick_delivery": "held", "notify": "spent"}, "kick_delivery=deferred only"),
+        ({"doorbell_wakes": "every", "kick_delivery": "deferred"}, "kick_delivery=at-once only"),
+        ({"notify": "dealt", "kick_delivery": "deferred", "poll": "yes"}, "poll=no only"),
+        ({"event_look": "before", "doorbell_buffer": "off"}, "doorbell_buffer=on only"),
+        ({"cq_head": "kept", "drain": 1}, "drain=all only"),
+        ({"events": "delete", "on_delete": "late", "cq_full": "ignore-in-flight"}, "cq_full=permits only"),
     ],
 )
 def test_workers_and_requests_that_are_not_described_are_refused(values: dict[str, Choice], instead: str) -> None:
     with pytest.raises(ChoiceError, match=instead):
         assembled(Choices().replace(values))
+
+
+def test_there_are_as_many_workers_as_sqs_to_deal_them_to() -> None:
+    with pytest.raises(ChoiceError, match="set workers=2"):
+        _ = from_name("propolis-2026/linux/tail-lag/n2-sq2-cq2/notify=dealt").machine
 
 
 def test_completions_that_queue_come_from_elsewhere() -> None:

@@ -32,6 +32,11 @@ DECIDES = {
     f"{OURS}/n1-sq3-cq3/events=delete,on_delete=abandon": "unsafe",
     f"{OURS}/n2-sq2-cq2/events=delete,kick_on_release=no": "hangs",
     f"{OURS}/n1-sq2-cq2/events={TWICE}": "live",
+    f"{OURS}/n1-sq3-cq3/events=delete,on_delete=late": "unsafe",
+    # an SQ that is served some time after it exists, and what comes before
+    f"{OURS}/n2-sq2-cq2/events=create,activation=later": "hangs",
+    f"{OURS}/n1-sq3-cq3/events=pause,on_resume=keep,activation=later": "hangs",
+    f"{OURS}/n1-sq3-cq3/events=pause,on_resume=keep,activation=later-look": "live",
     # words of before: the shadow is taken for entries, EventIdx is never passed
     f"{OURS}/n1-sq3-cq3/events=delete+create,words=keep": "live",
     f"{OURS}/n1-sq3-cq3/events=delete+create,words=keep,on_create=shadow": "hangs",
@@ -88,6 +93,9 @@ EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "pa
     f"{PROPOLIS}/n1-sq2-cq2/events=reset+config,on_reset=keep",
     f"{PROPOLIS}/n1-sq2-cq2/events=delete,workers=2",
     "openvmm/linux/head-when-full/n1-sq2-cq2/events=delete+create,words=keep",
+    "mmio/linux/tail/n1-sq2-cq2/events=delete+create,notify=stale-bits,on_delete=return,workers=2",
+    f"{PROPOLIS}/n1-sq2-cq2/events=pause,activation=later",
+    f"{OURS}/n1-sq2-cq2/events=delete+create,activation=later-look",
 ])  # fmt: skip
 def test_two_engines_that_share_no_code_agree_on_queues_that_come_and_go(name: str) -> None:
     both(from_name(name))

@@ -11,10 +11,13 @@ from uncork_nvme.instance import Design
 SPOKEN_OF = {
     *("post_order", "backend", "workers", "doorbell_buffer", "early_free", "drain", "need_event", "submit_batch"),
     *("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"),
-    *("guest_fence", "device_fence_sq", "device_fence_cq", "kick_delivery"),
+    *("guest_fence", "device_fence_sq", "device_fence_cq"),
 }
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
-KNOWN = {("cork", "arm-recheck"), ("notify", "spent")}
+KNOWN = {("cork", "arm-recheck"), ("notify", "spent"), ("kick_delivery", "deferred")}
+KEPT = {"notify": "kept", "kick_delivery": "at-once"}
+FITTING = {"hand-over": {"cork": "park"}, "held": {"notify": "kept"}, "first": KEPT, "every": KEPT}
+"""What a value is described together with."""
 REFUSED = [
     (name, value) for name, values, _ in describe() if name not in {*SPOKEN_OF, *ABOUT_EVENTS, "pool"}
     for value in values[1:] if (name, value) not in KNOWN and " " not in value
@@ -24,8 +27,7 @@ REFUSED = [
 @pytest.mark.parametrize(("name", "value"), REFUSED)
 @pytest.mark.parametrize("several", [False, True])
 def test_a_choice_that_no_lemma_speaks_of_is_refused(name: str, value: str, several: bool) -> None:
-    parked = {"cork": "park"} if value == "hand-over" else {}
-    chosen = {name: value, "backend": "detached", "workers": 2, **parked}
+    chosen = {"backend": "detached", "workers": 2, **FITTING.get(value, {}), name: value}
     design = Design("arm-recheck", "linux", "arm-on-cork", chosen)
     with pytest.raises(SlipError, match=f"{name}={value}"):
         proof._part(design, several, 2, lambda _: None)

@@ -28,13 +28,28 @@ CREATED = (
 )
 LINE = "hand-over/linux/tail-1/n2-sq2-cq2"
 DETACHED = "propolis-2026/linux/tail-lag/n1-sq3-cq3/backend=detached-repoll"
+OFF = "doorbell_buffer=off"
+LET_GO, LATER = (
+    f"{ARMS}/cork_lock=let-go-permits",
+    f"spdk-interrupt/linux/never/n1-sq3-cq3/events=pause,on_resume=keep,{OFF}",
+)
+LOSES = "openvmm/linux/head-when-full/n1-sq3-cq2/pool=1,on_request=lose-waited"
+HELD = "mmio/linux/tail/n1-sq3-cq3/kick_delivery=held,notify=kept"
+GROUPS = f"spdk-interrupt/linux/never/n2-sq2-cq2/doorbell_wakes=every,threads=many,{OFF}"
+DEALT = (
+    "mmio/linux/tail/n2-sq2-cq2/events=delete+create,kick_on_release=yes,kick_on_remit=yes,notify=dealt,"
+    "on_delete=return,workers=2"
+)
+LATE_CQES = f"spdk-poll/linux/never/n1-sq3-cq3/events=delete,on_delete=late,{OFF}"
+KEPT_HEAD = "qemu/mmio-only/head/n1-sq3-cq3/cq_head=kept"
+LOOKS_FIRST = "spdk-interrupt/linux/never/n1-sq3-cq3/event_look=before"
 TSO, TSO_ARMS = f"{FIXED}/memory=tso", f"{ARMS}/memory=tso"
 RINGS = "propolis-2026/spdk/tail-lag/n1-sq2-cq2/guest_fence=no,memory=tso"
 
 # what is wrong, module, token, instead, instance, property, verdict before, verdict after
 MUTANTS = [
-    ("no re-read before an SQ is corked", "full", "_rechecks(m, w) & (m.cq.freed == 0)",
-     "_rechecks(m, w) & (m.cq.freed >= 0)", ARMS, "drains", "proved", "refuted"),
+    ("no re-read before an SQ is corked", "full", "(_arming(m).room(m) == 0)",
+     "(_arming(m).room(m) >= 0)", ARMS, "drains", "proved", "refuted"),
     ("no arming before an SQ is corked", "full", '"cork arm" if m.policy.at_cork',
      '"cork recheck" if m.policy.at_cork',
      ARMS, "drains", "proved", "refuted"),
@@ -53,10 +68,10 @@ MUTANTS = [
      FIXED, "uncorked", "proved", "refuted"),
     ("the remit's kick dropped", "designs", '"kick_on_remit": YES', '"kick_on_remit": "no"', TWO, "drains",
      "proved", "refuted"),
-    ("the SQ doorbell notifies nobody", "crew", "[crew.delivered(q, awake), *", "[*", FIXED, "drains", "proved",
-     "refuted"),
+    ("the SQ doorbell notifies nobody", "crew", "[crew.delivered(q, awake & q.served), *", "[*", FIXED, "drains",
+     "proved", "refuted"),
     ("the SQ doorbell of a device that keeps notifications notifies nobody", "crew",
-     "        delivered = crew.delivered(q, boolean(True))", "        delivered = crew.delivered(q, boolean(False))",
+     "each.served if each is q", "boolean(False) if each is q",
      f"{FIXED}/notify=kept,kick_delivery=at-once", "drains", "proved", "refuted"),
     ("a notification that waits for no look", "crew", "(q.settled | ~awake)", "(boolean(True) | ~awake)",
      FIXED, "drains", "proved", "refuted"),
@@ -76,9 +91,9 @@ MUTANTS = [
     ("a completion that does not re-poll", "backend",
      "kick.updates(also=q) if kick else [notified(q, boolean(True))]", "kick.updates() if kick else []", DETACHED,
      "uncorked", "proved", "refuted"),
-    ("need-event off by one, too loud", "guest", "past < ring.moved if", "past <= ring.moved if",
+    ("need-event off by one, too loud", "guest", "past < by if", "past <= by if",
      BEFORE, "uncorked", "refuted", "proved"),
-    ("need-event off by one, too quiet", "guest", "past < ring.moved if", "past < ring.moved - 1 if",
+    ("need-event off by one, too quiet", "guest", "past < by if", "past < by - 1 if",
      FIXED, "uncorked", "proved", "refuted"),
     ("early free turned off", "guests", '65535, "drain": "all", "early_free": YES',
      '65535, "drain": "all", "early_free": "no"',
@@ -107,7 +122,8 @@ MUTANTS = [
      "~q.granted", LINE, "progress", "proved", "refuted"),
     ("an SQ that loses its place in the line", "parts.kicks", "before=ite(q.corked, q.before, m.waiting)",
      "before=ite(q.corked, 0, m.waiting)", LINE, "safety", "proved", "refuted"),
-    ("a slot freed before it is consumed", "guest", "cq.index.store(cq.cursor)", "cq.index.store(cq.cursor + 1)",
+    ("a slot freed before it is consumed", "guest", "cq.index.store(cq.cursor),\n            moves",
+     "cq.index.store(cq.cursor + 1),\n            moves",
      FIXED, "safety", "proved", "refuted"),
     ("a command slot freed twice", "machine", "outstanding=q.outstanding - q.unfreed, unfreed=0",
      "outstanding=q.outstanding - q.unfreed, unfreed=q.unfreed", LATE, "safety", "proved", "refuted"),
@@ -131,18 +147,42 @@ MUTANTS = [
     ("a resumed device that looks at nothing", "parts.life", "notified(q, boolean(True)))]",
      "notified(q, boolean(False)))]",
      f"{ARMS}/events=pause", "uncorked", "proved", "refuted"),
+    ("a second look that misses permits that came back", "full", "return m.cq.available + m.cq.freed if self.chosen",
+     "return m.cq.freed if self.chosen", LET_GO, "uncorked", "proved", "refuted"),
+    ("a full CQ's doorbell that posts nothing", "completions", 'self.chosen.on_full_doorbell == "post" else',
+     'self.chosen.on_full_doorbell != "post" else', "qemu/linux/head/n1-sq3-cq3", "drains", "proved", "refuted"),
+    ("a request that comes back after all", "completions", "lost=ite(waited, q.lost + 1, q.lost)", "lost=q.lost", LOSES,
+     "uncorked", "refuted", "proved"),
+    ("a handler that lets go of the CQ lock", "admission", '{"locked": True} if m.parts.kicks.holds',
+     '{"locked": False} if m.parts.kicks.holds', HELD, "drains", "refuted", "proved"),
+    ("a doorbell that wakes one poll group", "crew", '"every": m.sqs}', '"every": m.sqs[:1]}', GROUPS, "drains",
+     "proved", "refuted"),
+    ("bits that stay where their workers were", "crew", 'self.chosen.notify == "dealt", list', "False, list", DEALT,
+     "uncorked", "proved", "refuted"),
+    ("a device that does not look as it begins to serve an SQ", "parts.life",
+     "if m.parts.life.looks_at_activation else", "if not m.parts.life.looks_at_activation else",
+     f"{LATER},activation=later-look", "uncorked", "proved", "refuted"),
+    ("a notification that an SQ not yet served remembers", "crew", "each.served if each is q",
+     "boolean(True) if each is q", f"{LATER},activation=later", "uncorked", "refuted", "proved"),
+    ("a deleted SQ's commands that post nothing", "parts.life", "parts.post.may(m, p) & (q.orphans > 0)",
+     "parts.post.may(m, p) & (q.orphans < 0)", LATE_CQES, "safety", "refuted", "proved"),
+    ("a guest that tells its CQ head", "guest", "if not self.tells_head:\n            return",
+     "if self.tells_head:\n            return", KEPT_HEAD, "drains", "refuted", "proved"),
+    ("a guest that looks first and rings all the same", "guest", "due = _passed(m, q, q.index.own, entries)",
+     "due = boolean(True)", LOOKS_FIRST, "uncorked", "refuted", "proved"),
     ("a policy told of SQs that are not there", "machine", "count(q.live for q in self.sqs)", "len(self.sqs)",
      CREATED, "uncorked", "refuted", "proved"),
     ("the guest does not wait at its fence", "guest", '(at == "check") & m.parts.memory.guest_fence(ring.buffer)',
      'at == "check"', TSO, "safety", "proved", "refuted"),
     ("no fence before the second look at a cork", "full",
-     '(w.at == "cork recheck") & m.parts.memory.cq_fence(w.buffer)', 'w.at == "cork recheck"',
+     '(w.at == "cork recheck") & m.parts.memory.cq_fence(w.buffer)', '(w.at == "cork recheck")',
      TSO_ARMS, "drains", "proved", "refuted"),
     ("an SQ doorbell that does not drain", "guest", '(q.submitter == "ring") & q.buffer.drained',
      'q.submitter == "ring"', RINGS, "uncorked", "proved", "refuted"),
     ("a CQ doorbell that does not drain", "guest", '(m.cq.consumer == "ring") & m.cq.buffer.drained',
      'm.cq.consumer == "ring"', RINGS, "uncorked", "proved", "refuted"),
-    ("a CQ lock that does not drain", "post", "m.cq.unlocked & p.buffer.drained", "m.cq.unlocked", TSO, "safety",
+    ("a CQ lock that does not drain", "post", "(q.in_flight > 0) & m.cq.unlocked & p.buffer.drained",
+     "(q.in_flight > 0) & m.cq.unlocked", TSO, "safety",
      "proved", "refuted"),
     ("a CQ lock that is released early", "queues",
      "~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)", "~self.locked",

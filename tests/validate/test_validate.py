@@ -159,6 +159,7 @@ def test_every_family_of_steps_is_an_event() -> None:
     chosen = [from_name(name) for name in names] + [
         from_name("propolis-2026/linux/tail-lag/n2-sq2-cq2/memory=tso"),
         from_name("propolis-2026/linux/tail-lag/n2-sq2-cq2/events=create+delete+config+reset+restart+pause"),
+        from_name("propolis-2026/linux/tail-lag/n2-sq2-cq2/event_look=before"),
     ]
     chosen += [shown.variant.at(*shape) for bug in BUGS if (shown := bug.shown) for shape in shown.shapes]
     found = {action.family for instance in chosen for action in instance.system.actions}

@@ -27,7 +27,7 @@ from pages.sheets import SHEETS
 _HEAD = """# The museum
 
 **{shown} bugs of real devices and drivers: each is a small variant of the machine that the checker refutes, with a fix
-that it proves.** They go wrong in five ways:
+that it proves.** They go wrong in six ways:
 
 {kinds}
 `uncork museum` checks variant and fix at the same sizes; a fix has safety, `uncorked` and `drains`. `28+0` is a run of
@@ -41,12 +41,14 @@ KINDS = {
     ),
     "No worker looks once more, or the wake-up goes elsewhere": (
         *("qemu-review-2022", "qemu-suppress-db", "spdk-4bcab9fb", "propolis-972", "propolis-resume", "qemu-2388"),
-        "spdk-2410",
+        *("spdk-2410", "spdk-0a153e8a", "spdk-64db53f1", "propolis-1156", "qemu-2388-v1"),
     ),
-    "CQ slots are miscounted": ("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983"),
+    "CQ slots are miscounted": ("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983", "openvmm-3474", "rocm-xio-68"),
+    "Two threads wait for each other's lock": ("propolis-3be416e2",),
     "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence"),
-    "A queue or a buffer begins anew, with an old EventIdx": (
+    "A queue or a buffer begins anew, and something of before stays": (
         *("linux-58847f12", "spdk-1795", "config-at-nonzero", "openvmm-config", "openvmm-cached"),
+        *("spdk-36dfcca2", "spdk-0537f914"),
     ),
 }
 """The names of the bugs that are shown, by how the wake-up is lost."""

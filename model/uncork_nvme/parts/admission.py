@@ -198,7 +198,8 @@ def find_room(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
 def notify_head(m: Machine) -> Guarded:
     """Takes the CQ head from the doorbell and credits the permits that it freed."""
     cq = m.cq
-    onward = [cq(consumer="kick")] if m.parts.kicks.follows_doorbell else m.polls()
+    keeps = {"locked": True} if m.parts.kicks.holds else {}
+    onward = [cq(consumer="kick", **keeps)] if m.parts.kicks.follows_doorbell else m.polls()
     return when(
         (cq.consumer == "notify head") & cq.unlocked & (cq.told <= cq.occupied),
         cq(head=cq.shadow, available=cq.available + cq.told),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from uncork.core.expr import Expr, boolean
+from uncork.core.expr import Expr, boolean, ite
 from uncork.core.sorts import Nat
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
@@ -38,8 +38,14 @@ class Completions(FreeSlots):
         return None if self.chosen.pool == "none" else int(self.chosen.pool)
 
     def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
-        """The SQ's completions that are queued."""
-        return {"queued": var(Nat(size - 1), "commands in flight that are done, and wait for their CQE")}
+        """The SQ's completions that are queued; if requests may be lost, those that found the CQ full, and the lost."""
+        queued = {"queued": var(Nat(size - 1), "commands in flight that are done, and wait for their CQE")}
+        if self.pool is None or self.chosen.on_request != "lose-waited":
+            return queued
+        return queued | {
+            "waited": var(Nat(size - 1), "queued completions that have found the CQ full"),
+            "lost": var(Nat(self.pool), "requests that never come back"),
+        }
 
     def poster(self, cq: CQ) -> Poster | None:
         """One poster for all SQs."""
@@ -72,7 +78,8 @@ class Completions(FreeSlots):
         assert m.poster is not None
         full = m.cq.available == 0
         looked = m.sqs if m.parts.kicks.on_doorbell else []
-        return [m.poster(scheduled=m.poster.scheduled | full), *(notified(q, full) for q in looked)]
+        posts = [m.poster(scheduled=m.poster.scheduled | full)] if self.chosen.on_full_doorbell == "post" else []
+        return [*posts, *(notified(q, full) for q in looked)]
 
     def finished(self, m: Machine, q: SQ) -> Expr:
         """Whether they have posted, or found the CQ full and were dropped."""
@@ -94,7 +101,25 @@ class Completions(FreeSlots):
             return wakes
         if q.pool is None or self.chosen.on_request == "nothing":
             return Updates()
-        return notified(q, ~q.request_free & (q.tail != q.head))
+        comes_back = q.waited == 0 if q.has("waited") else boolean(True)
+        return notified(q, comes_back & ~q.request_free & (q.tail != q.head))
+
+    def loses(self, q: SQ) -> list[Updates]:
+        """Loses the request of a completion that is posted after it had to wait."""
+        if not q.has("waited"):
+            return []
+        waited = q.waited > 0
+        return [q(waited=ite(waited, q.waited - 1, 0), lost=ite(waited, q.lost + 1, q.lost))]
+
+    def waits(self, m: Machine) -> list[Updates]:
+        """Every queued completion has found the CQ full."""
+        return [q(waited=q.queued) for q in m.sqs if q.has("waited")]
+
+
+def _queue(m: Machine) -> Completions:
+    admission = m.parts.admission
+    assert isinstance(admission, Completions)
+    return admission
 
 
 @step("backend {}")
@@ -118,21 +143,22 @@ def attempt(m: Machine, p: Poster) -> Guarded:
 @step("backend", of="post_queued")
 def post_queued(m: Machine, q: SQ, p: Poster) -> Guarded:
     """Finds room and writes the CQE at the CQ tail; goes on if more completions are queued."""
-    cq, admission = m.cq, m.parts.admission
-    assert isinstance(admission, Completions)
+    cq = m.cq
     return when(
         (p.at == "post") & (q.queued > 0) & (cq.available > 0),
         cq.put(q),
         cq(available=cq.available - 1, locked=False),
         q(in_flight=q.in_flight - 1, queued=q.queued - 1),
         p(at="idle", scheduled=p.scheduled | (m.queued > 1)),
-        admission.after(m, q),
+        _queue(m).after(m, q),
+        *_queue(m).loses(q),
     ).says(f"posts a CQE of {q.label} " + "[in slot {}]", cq.tail)
 
 
 @step("backend", of="post_queued")
 def block(m: Machine, p: Poster) -> Guarded:
     """Finds the CQ full, and stops until a doorbell or another completion makes it try again."""
-    return when((p.at == "post") & (m.cq.available == 0), m.cq(locked=False), p(at="idle")).says(
+    waits = _queue(m).waits(m)
+    return when((p.at == "post") & (m.cq.available == 0), m.cq(locked=False), p(at="idle"), *waits).says(
         "the CQ is full: [{} ]completions STAY QUEUED", m.queued
     )

@@ -12,14 +12,15 @@ still wait. A notification is not counted as a fence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
-from uncork.core.expr import Expr, any_of, boolean, count, ite, maximum, minimum
+from uncork.core.expr import Expr, any_of, boolean, count, ite, lift, maximum, minimum
 from uncork.core.sorts import Bool, Nat
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
-from uncork_nvme.choices import NO, YES, ChoiceError, CrewChoices
+from uncork_nvme.choices import NO, YES, Choice, ChoiceError, CrewChoices
 from uncork_nvme.parts.part import Part
-from uncork_nvme.state.actors import Registered, Serving, Shared, Visit, Worker
+from uncork_nvme.state.actors import Dealt, Registered, Serving, Shared, Turn, Visit, Worker
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
@@ -32,11 +33,14 @@ class Kept(Part):
 
     slot = "crew"
     chooser = "notify"
-    named = ("kept",)
+    named: ClassVar[tuple[Choice, ...]] = ("kept",)
     chosen: CrewChoices
 
     def check(self) -> None:
-        """Refuses workers that serve every SQ, where that is not described."""
+        """Refuses workers that serve every SQ, and doorbells that wake other workers, where that is not described."""
+        if self.chosen.doorbell_wakes != "own":
+            known: dict[str, Choice] = {"notify": "kept", "kick_delivery": "at-once", "serve": "own"}
+            self.only_with(f"doorbell_wakes={self.chosen.doorbell_wakes}", "doorbell_wakes=own", known)
         if self.chosen.serve != "all":
             return
         for name, value, instead in (("threads", "one", "many"), ("poll", YES, NO), ("sq_read", "wake", "each")):
@@ -63,15 +67,15 @@ class Kept(Part):
             "wakeups": var(Nat(self.chosen.workers), "notifications that no worker has answered yet"),
         }
 
-    def shared(self, sqs: Sequence[str]) -> list[Shared]:
-        """The workers that serve every SQ; none if each SQ has its own."""
+    def shared(self, sqs: Sequence[str]) -> Sequence[Shared | Dealt]:
+        """The workers that serve every SQ or are given to SQs in turn; none if each SQ has its own."""
         number = self.chosen.workers if self.chosen.serve == "all" else 0
         return [Shared(each, number, sqs, self.parts.places) for each in range(number)]
 
-    def workers(self, name: str, number: int, shared: Sequence[Shared]) -> Sequence[Serving]:
+    def workers(self, name: str, number: int, shared: Sequence[Shared | Dealt]) -> Sequence[Serving]:
         """The workers of an SQ, which has this name and number."""
         if self.chosen.serve == "all":
-            return [Visit(worker, number) for worker in shared]
+            return [Visit(worker, number) for worker in shared if isinstance(worker, Shared)]
         return [self.worker(name, each) for each in range(self.chosen.workers)]
 
     def worker(self, name: str, number: int) -> Worker:
@@ -85,7 +89,7 @@ class Kept(Part):
 
     def may_look(self, m: Machine, q: SQ, w: Serving) -> Expr:
         """Whether a worker may begin to look at its SQ, as far as the SQ goes."""
-        return (w.at == "reserve") & q.exists & q.free_to_pop & q.unlocked & m.life.awake
+        return (w.at == "reserve") & q.exists & q.served & q.free_to_pop & q.unlocked & m.life.awake
 
     def may_reserve(self, m: Machine, q: SQ, w: Serving) -> Expr:
         """Whether a worker may look at its SQ and at the CQ."""
@@ -105,9 +109,22 @@ class Kept(Part):
         """Whether a sleeping worker was notified."""
         return q.wakeups > 0
 
+    def notifies(self, m: Machine, q: SQ) -> list[Updates]:
+        """The doorbell of an SQ notifies workers: its own, those of SQ0, or all."""
+        woken = {"own": [q], "first": m.sqs[:1], "every": m.sqs}[self.chosen.doorbell_wakes]
+        return [self.delivered(each, each.served if each is q else each.exists & each.served) for each in woken]
+
     def loses(self, q: SQ) -> Expr:
         """Whether a notification that comes now reaches no worker."""
         return boolean(False)
+
+    def settled(self, m: Machine) -> Expr:
+        """Whether an SQ may come or go, as far as the workers go."""
+        return boolean(True)
+
+    def follows(self, m: Machine, changed: SQ, *, live: bool) -> list[Updates] | None:
+        """What the workers do as an SQ comes or goes; None if that is for `life` to say."""
+        return None
 
     def delivered(self, q: SQ, condition: Expr) -> Updates:
         """A notification reaches an SQ's workers if the condition holds."""
@@ -123,7 +140,7 @@ class Spent(Kept):
     It waits for a look under way, and wakes as many workers as the device knows entries; if it knows none, all.
     """
 
-    named = ("spent",)
+    named: ClassVar[tuple[Choice, ...]] = ("spent",)
 
     def check(self) -> None:
         """Refuses notifications that wait for no look: they are what loses one."""
@@ -200,12 +217,95 @@ class LostBits(Spent):
         return changed
 
 
+class GivenAnew(Spent):
+    """As Propolis's static strategy: all workers are dealt to the SQs that exist, anew whenever one comes or goes.
+
+    A notification takes the bits at its SQ, one after another, until it has woken as many sleeping workers as the
+    device knows entries, or all.
+    """
+
+    named = ("dealt", "stale-bits")
+
+    def check(self) -> None:
+        """Refuses what is not described together with workers that are given another SQ."""
+        super().check()
+        known: dict[str, Choice] = {"serve": "own", "poll": NO, "threads": "many", "sq_read": "each", "memory": "sc"}
+        self.only_with(f"notify={self.chosen.notify}", "notify=spent", known | {"activation": "at-once"})
+
+    def shared(self, sqs: Sequence[str]) -> Sequence[Shared | Dealt]:
+        """All workers; at first each sleeps at the SQ that it is given to."""
+        number = self.chosen.workers
+        if number < len(sqs):
+            raise ChoiceError(
+                f"notify={self.chosen.notify} gives each of {len(sqs)} SQs a worker, and there are {number}: set "
+                f"workers={len(sqs)}, or more"
+            )
+        first = sqs[: self.parts.life.first(len(sqs))]
+        given = [first[k % len(first)] if k < _even(number, len(first)) else "none" for k in range(number)]
+        return [Dealt(k, sqs, sq, self.parts.places) for k, sq in enumerate(given)]
+
+    def workers(self, name: str, number: int, shared: Sequence[Shared | Dealt]) -> Sequence[Serving]:
+        """All workers, each from the view of the SQ."""
+        return [Turn(worker, number) for worker in shared if isinstance(worker, Dealt)]
+
+    def called(self, q: SQ, w: Serving) -> Expr:
+        """Whether this worker was woken, and is given to this SQ."""
+        assert isinstance(w, Turn)
+        return w.called
+
+    def answers(self, m: Machine, q: SQ) -> Updates:
+        """The worker's own `woken` is all there is."""
+        return Updates()
+
+    def loses(self, q: SQ) -> Expr:
+        """Whether no worker with a bit here is asleep."""
+        return ~any_of(w.idle & w.asleep for w in q.turns)
+
+    def delivered(self, q: SQ, condition: Expr) -> Updates:
+        """Takes bits and wakes those workers, whichever SQ they are given to now."""
+        known, before, changed = q.tail - q.head, list[Expr](), Updates()
+        for worker in q.turns:
+            changed |= worker.counted(condition & worker.idle & ((known == 0) | (count(before) < known)))
+            before.append(worker.idle & worker.asleep)
+        return changed
+
+    def settled(self, m: Machine) -> Expr:
+        """Whether no worker is in a pop: a worker is given another SQ under a lock that it holds through its pop."""
+        return ~any_of(m.looking(q) for q in m.sqs)
+
+    def follows(self, m: Machine, changed: SQ, *, live: bool) -> list[Updates]:
+        """Every worker is given the SQ that is its turn now, and is woken if it sleeps."""
+        exist = [boolean(live) if q is changed else q.exists for q in m.sqs]
+        clears, updates = self.chosen.notify == "dealt", list[Updates]()
+        for worker in m.crew:
+            assert isinstance(worker, Dealt) and worker.number is not None
+            given = lift("none", worker.given.sort)
+            for place, q in enumerate(m.sqs):
+                turns = [
+                    (count(exist) == some) & (count(exist[:place]) == worker.number % some)
+                    for some in range(1, len(m.sqs) + 1)
+                    if worker.number < _even(self.chosen.workers, some)
+                ]
+                given = ite(exist[place] & any_of(turns), q.label, given)
+            gone = m.sqs if clears else [changed]
+            bits = {f"idle{q.number}": False for q in gone}
+            updates.append(worker(given=given, woken=worker.woken | (worker.at == "asleep"), **bits))
+        return updates
+
+
+def _even(workers: int, sqs: int) -> int:
+    """How many of the workers are dealt to so many SQs: every SQ gets the same number."""
+    return workers // sqs * sqs if sqs else 0
+
+
 @step("worker {}")
 def wake(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Answers a notification, and goes to look at its SQ."""
     crew = m.parts.crew
     reads = m.parts.reader.wakes(q)
-    return when(w.asleep & crew.called(q, w) & m.life.awake, w.wakes(), crew.answers(m, q), reads).says("wakes up")
+    return when(w.asleep & crew.called(q, w) & q.served & m.life.awake, w.wakes(), crew.answers(m, q), reads).says(
+        "wakes up"
+    )
 
 
 def _turned_away(q: SQ) -> Expr:
@@ -231,11 +331,15 @@ def notify(m: Machine, q: SQ) -> Guarded:
     """Notifies the SQ's workers."""
     told, crew = f"notifies the worker of {q.label}", m.parts.crew
     if not q.has("called"):
-        delivered = crew.delivered(q, boolean(True))
-        return when(q.submitter == "notify", q(submitter="idle"), delivered).says(told)
+        told = {"own": told, "first": f"notifies the worker of {m.sqs[0].label}", "every": "notifies every worker"}[
+            crew.chosen.doorbell_wakes
+        ]
+        notifies = when(q.submitter == "notify", q(submitter="idle"), *crew.notifies(m, q)).says(told)
+        return notifies.but_where(~q.served, told + ", which does not serve it yet: lost")
     awake = m.life.awake  # a notification during a pause is delivered at the resume
-    reaches = [crew.delivered(q, awake), *([q(called=q.called | ~awake)] if m.life.events["pause"] else [])]
+    reaches = [crew.delivered(q, awake & q.served), *([q(called=q.called | ~awake)] if m.life.events["pause"] else [])]
     notifies = when((q.submitter == "notify") & (q.settled | ~awake), q(submitter="idle"), *reaches).says(told)
+    notifies = notifies.but_where(awake & ~q.served, told + ", which does not serve it yet: lost")
     return notifies.but_where(awake & crew.loses(q), told + ", which runs: spent")
 
 
@@ -243,6 +347,6 @@ def notify(m: Machine, q: SQ) -> Guarded:
 def deliver(m: Machine, q: SQ) -> Guarded:
     """A kick reaches the SQ's workers, once no look at the SQ is under way."""
     told, crew = f"the kick reaches {q.label}'s worker", m.parts.crew
-    reaches = crew.delivered(q, boolean(True))
+    reaches = crew.delivered(q, q.served)
     delivers = when(q.called & q.settled & m.life.awake, q(called=False), reaches).says(told)
     return delivers.but_where(crew.loses(q), told + ", which runs: spent")

@@ -52,8 +52,23 @@ class ArmRecheck(Park):
     named = ("arm-recheck", "arm-recheck-corked", "arm-recheck-uncorked")
     arms = True
 
+    @property
+    def holds(self) -> bool:
+        """Whether a worker holds the CQ lock from its first look to its second."""
+        return self.chosen.cork_lock == "held"
+
+    def locked(self, m: Machine) -> Expr:
+        """Whether a worker has the CQ lock for its next step, or can take the lock."""
+        return boolean(True) if self.holds else m.cq.unlocked
+
+    def room(self, m: Machine) -> Expr:
+        """The permits that the second look finds. With the lock held no permit comes back since the first."""
+        return m.cq.available + m.cq.freed if self.chosen.cork_lock == "let-go-permits" else m.cq.freed
+
     def check(self) -> None:
         """Refuses kicks of some SQs, and one thread, where a saved SQ's place among the corked ones changes."""
+        if not self.holds:
+            self.only_with(f"cork_lock={self.chosen.cork_lock}", "cork_lock=held", {"memory": "sc"})
         if self.chosen.cork != "arm-recheck":
             self.only_with(f"cork={self.chosen.cork}", "cork=arm-recheck", {"kick_size": "all", "threads": "many"})
 
@@ -88,11 +103,22 @@ def cork(m: Machine, q: SQ, w: Serving) -> Guarded:
     )
 
 
+def _arming(m: Machine) -> ArmRecheck:
+    full = m.parts.full
+    assert isinstance(full, ArmRecheck)
+    return full
+
+
+def _arms(m: Machine, w: Serving) -> Expr:
+    return (w.at == "cork arm") & _arming(m).locked(m)
+
+
 @step("worker {}", of="reserve")
 def start_cork(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Finds no permit, and none freed by the CQ shadow head: keeps both locks, to arm before it corks."""
     at = "cork arm" if m.policy.at_cork else "cork recheck"
-    started = [m.cq(locked=True), q(locked=True), q.popping_is(True), w(at=at)]
+    holds = [m.cq(locked=True)] if _arming(m).holds else []
+    started = [*holds, q(locked=True), q.popping_is(True), w(at=at)]
     here = m.parts.crew.may_reserve(m, q, w) & m.parts.admission.no_room(m)
     return when(here, *started).says("no permit, none freed: about to cork")
 
@@ -102,7 +128,7 @@ def cork_arm(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Writes CQ EventIdx as the policy says at a cork; a full fence follows."""
     armed = event_idx(m, corking=True)
     return (
-        when((w.at == "cork arm") & armed.written, *written(armed.value, m.cq, w), w(at="cork recheck"))
+        when(_arms(m, w) & armed.written, *written(armed.value, m.cq, w), w(at="cork recheck"))
         .says("arms: CQ EventIdx[ {}] -> {}", w.cq_event.own, armed.value if armed.value is not None else m.cq.event)
         .but_where(~m.life.in_use, writes_nothing(m))
     )
@@ -111,21 +137,20 @@ def cork_arm(m: Machine, q: SQ, w: Serving) -> Guarded:
 @step("worker {}", of="cork_arm")
 def cork_leave(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Does not write CQ EventIdx, as the policy says at this cork."""
-    leaves = when((w.at == "cork arm") & ~event_idx(m, corking=True).written, w(at="cork recheck"))
+    leaves = when(_arms(m, w) & ~event_idx(m, corking=True).written, w(at="cork recheck"))
     return leaves.says("leaves CQ EventIdx[ at {}]", m.cq.event).but_where(~m.life.in_use, writes_nothing(m))
 
 
 def _rechecks(m: Machine, w: Serving) -> Expr:
-    return (w.at == "cork recheck") & m.parts.memory.cq_fence(w.buffer)
+    return (w.at == "cork recheck") & m.parts.memory.cq_fence(w.buffer) & _arming(m).locked(m)
 
 
 @step("worker {}", of="cork_recheck")
 def cork_saved(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     """Reads the CQ shadow head again and finds room: credits the freed permits and takes one."""
-    cq, full = m.cq, m.parts.full
-    assert isinstance(full, ArmRecheck)
+    cq, full = m.cq, _arming(m)
     return when(
-        _rechecks(m, w) & (cq.freed > 0) & kick.possible(cq.available + cq.freed - m.permit),
+        _rechecks(m, w) & (full.room(m) > 0) & kick.possible(cq.available + cq.freed - m.permit),
         cq(head=cq.seen, available=cq.available + cq.freed - m.permit, locked=False),
         w(at="fetch"),
         *full.saved(q, kick),
@@ -137,7 +162,7 @@ def cork_park(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the CQ shadow head again and finds no room: the SQ is recorded as corked, and the worker sleeps."""
     told = f"no room, {q.label} is CORKED, worker {w.after}"
     parked = when(
-        _rechecks(m, w) & (m.cq.freed == 0),
+        _rechecks(m, w) & (_arming(m).room(m) == 0),
         m.cq(locked=False),
         q(locked=False, corked=True),
         q.popping_is(False),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from uncork.core.expr import Expr, boolean
+from uncork.core.expr import Expr, boolean, ite, lift
 from uncork.core.sorts import Nat
 from uncork.core.system import Action, Declared, Fairness, Guarded, Updates, step, var, when
 
-from uncork_nvme.choices import NO, YES, GuestChoices
+from uncork_nvme.choices import NO, YES, Choice, GuestChoices
 from uncork_nvme.parts.part import Part
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import CQ, SQ
@@ -19,6 +19,34 @@ class Driver(Part):
 
     slot = "guest"
     chosen: GuestChoices
+
+    def check(self) -> None:
+        """Refuses other orders of the guest's steps, where they are not described."""
+        if self.looks_first:
+            known: dict[str, Choice] = {"words": "clear", "memory": "sc", "doorbell_buffer": "on"}
+            self.only_with("event_look=before", "event_look=after", known)
+        if not self.tells_head:
+            self.only_with("cq_head=kept", "cq_head=told", {"early_free": YES, "drain": "all", "memory": "sc"})
+
+    @property
+    def looks_first(self) -> bool:
+        """Whether the guest looks at EventIdx before it moves a shadow index."""
+        return self.chosen.event_look == "before"
+
+    @property
+    def tells_head(self) -> bool:
+        """Whether the guest ever tells the device how far it has consumed."""
+        return self.chosen.cq_head == "told"
+
+    @property
+    def submits_at(self) -> Sequence[str]:
+        """The positions that this guest adds to those of a submitter."""
+        return ("publish", "publish and ring") if self.looks_first else ()
+
+    @property
+    def consumes_at(self) -> Sequence[str]:
+        """The positions that this guest adds to those of the consumer."""
+        return ("publish and poll", "publish and ring") if self.looks_first else ()
 
     @property
     def buffered(self) -> bool:
@@ -62,15 +90,21 @@ class Driver(Part):
         for q in m.sqs:
             for entries in m.batches(q):
                 yield submit(m, q, entries)
-            if m.buffered:
+            if self.looks_first:
+                yield publish_sq(m, q)
+            elif m.buffered:
                 yield need_sq(m, q)
                 yield elide_sq(m, q)
             yield ring_sq(m, q)
         for q in m.sqs:
             yield consume(m, q)
+        if not self.tells_head:
+            return
         yield leave_loop(m)
+        if self.looks_first:
+            yield look_cq(m)
         yield publish(m)
-        if m.buffered:
+        if m.buffered and not self.looks_first:
             yield need_cq(m)
             yield elide_cq(m)
         yield ring_cq(m)
@@ -85,10 +119,19 @@ def crossed(machine: Machine, ring: SQ | CQ) -> Expr:
     exactly when the index wraps. Under the strict rule an EventIdx at the last slot is passed at the same moves, so the
     model stores it as the last slot.
     """
-    old = ring.index.own - ring.moved
+    return _passed(machine, ring, ring.index.own - ring.moved, ring.moved)
+
+
+def _at(ring: SQ | CQ, condition: Expr, place: str, other: str) -> Expr:
+    """The first of two positions of the ring's submitter or consumer if the condition holds, else the other."""
+    at = ring.submitter if isinstance(ring, SQ) else ring.consumer
+    return ite(condition, lift(place, at.sort), other)
+
+
+def _passed(machine: Machine, ring: SQ | CQ, old: Expr, by: Expr | int) -> Expr:
     past = ring.event - old
     strict = machine.parts.guest.strict or ring.outside
-    passed = past < ring.moved if strict else past <= ring.moved
+    passed = past < by if strict else past <= by
     return passed | ~machine.life.in_use
 
 
@@ -127,6 +170,14 @@ def _checks(m: Machine, ring: SQ | CQ) -> Expr:
 def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
     """Writes SQEs and moves the SQ shadow tail past them. A guest is never obliged to submit."""
     new = q.index.own + entries
+    if m.parts.guest.looks_first:
+        due = _passed(m, q, q.index.own, entries)
+        onward = q(
+            outstanding=q.outstanding + entries, moved=entries, submitter=_at(q, due, "publish and ring", "publish")
+        )
+        return when((q.submitter == "idle") & q.exists & (q.outstanding <= q.capacity - entries), onward).says(
+            f"will submit {entries}: " + "SQ EventIdx {}, before the tail moves {} -> {}", q.event, q.index.own, new
+        )
     return (
         when(
             (q.submitter == "idle") & q.exists & (q.outstanding <= q.capacity - entries),
@@ -137,6 +188,18 @@ def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
         .says(f"submits {entries}: shadow tail" + "[ {} -> {}]", q.index.own, new)
         .but_where(_unbuffered(m), f"submits {entries}: tail" + "[ {} -> {}]", q.index.own, new)
     )
+
+
+@step("submitter {}")
+def publish_sq(m: Machine, q: SQ) -> Guarded:
+    """Moves the SQ shadow tail, after the look at EventIdx that has decided about the doorbell."""
+    new = q.index.own + q.moved
+    loud = q.submitter == "publish and ring"
+    return when(
+        q.submitter.among("publish", "publish and ring"),
+        q.index.store(new),
+        q(moved=0, submitter=_at(q, loud, "ring", "idle")),
+    ).says("moves the shadow tail {} -> {}", q.index.own, new)
 
 
 @step("submitter {}", of="check")
@@ -198,6 +261,8 @@ def leave_loop(m: Machine) -> Guarded:
 def publish(m: Machine) -> Guarded:
     """Moves the CQ shadow head past the CQEs that it has consumed."""
     cq = m.cq
+    if m.parts.guest.looks_first:
+        return _publish_after_look(m)
     return (
         when(
             cq.consumer == "publish",
@@ -206,6 +271,31 @@ def publish(m: Machine) -> Guarded:
         )
         .says("publishes: shadow head[ {}] -> {}", cq.index.own, cq.cursor)
         .but_where(_unbuffered(m), "moves its head[ {}] -> {}", cq.index.own, cq.cursor)
+    )
+
+
+def _publish_after_look(m: Machine) -> Guarded:
+    """The publish of a guest that has looked at EventIdx already; without a doorbell its loop ends here."""
+    cq = m.cq
+    loud = cq.consumer == "publish and ring"
+    freed = [q(outstanding=q.outstanding - ite(loud, 0, q.unfreed), unfreed=ite(loud, q.unfreed, 0))
+             for q in m.sqs if q.has("unfreed")]  # fmt: skip
+    return when(
+        cq.consumer.among("publish and poll", "publish and ring"),
+        cq.index.store(cq.cursor),
+        cq(moved=0, consumer=_at(cq, loud, "ring", "poll")),
+        *freed,
+    ).says("publishes: shadow head {} -> {}", cq.index.own, cq.cursor)
+
+
+@step("consumer")
+def look_cq(m: Machine) -> Guarded:
+    """Looks at CQ EventIdx before it moves the shadow head."""
+    cq = m.cq
+    due = _passed(m, cq, cq.index.own, cq.consumed)
+    onward = cq(moved=cq.consumed, consumer=_at(cq, due, "publish and ring", "publish and poll"))
+    return when(cq.consumer == "publish", onward).says(
+        "CQ EventIdx {}, before the head moves {} -> {}", cq.event, cq.index.own, cq.cursor
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from uncork.core.expr import Expr, ite
+from uncork.core.expr import Expr, all_of, ite
 from uncork.core.sorts import Bool, Nat
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
@@ -26,6 +26,20 @@ class Kicks(Part):
     chosen: KickChoices
     hands_over = False
     """Whether a kick gives each SQ that it wakes its permit."""
+
+    def check(self) -> None:
+        """Refuses a handler that holds the CQ lock, where that is not described."""
+        if self.holds:
+            self.only_with("kick_delivery=held", "kick_delivery=deferred", {"cq_full": "permits", "memory": "sc"})
+
+    @property
+    def holds(self) -> bool:
+        """Whether the CQ's doorbell handler holds the CQ lock until it has notified every corked SQ."""
+        return self.chosen.kick_delivery == "held"
+
+    def arrives(self, m: Machine) -> Expr:
+        """Whether the CQ's doorbell handler may notify SQs now: it can take the CQ lock; or no look is in its way."""
+        return all_of(q.settled for q in m.sqs) if self.holds else m.cq.unlocked
 
     def kicks(self, site: Site) -> bool:
         """Whether room that is noticed there wakes corked SQs."""
@@ -93,6 +107,7 @@ class HandOver(AsManyAsRoom):
 
     def check(self) -> None:
         """Refuses what a permit that is handed to an SQ is not described together with."""
+        super().check()
         known = {"cork": "park", "poll": NO, "cq_full": "permits", "events": "none"}
         self.only_with("kick_size=hand-over", "kick_size=all", known | {"serve": "own", "threads": "many"})
 
@@ -155,9 +170,11 @@ def kick(m: Machine, kick: Kick) -> Guarded:
     """Empties the corked set and notifies every SQ in it (or as many as there is room for)."""
     cq = m.cq
     given = [cq(available=kick.rest(cq.available))] if kick.hands_over else []
+    lets_go = [cq(locked=False)] if m.parts.kicks.holds else []
     return when(
-        (cq.consumer == "kick") & cq.unlocked & kick.possible(cq.available),
+        (cq.consumer == "kick") & m.parts.kicks.arrives(m) & kick.possible(cq.available),
         *m.polls(),
+        *lets_go,
         *given,
         *kick.updates(),
     ).says("kicks the corked SQs")

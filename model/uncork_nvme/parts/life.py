@@ -33,6 +33,8 @@ class Cycle(Part):
         """Refuses to configure a doorbell buffer that there is not."""
         if self.happening["config"] and not self.parts.guest.buffered:
             raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
+        if self.posts_late:
+            self.only_with("on_delete=late", "on_delete=post", {"cq_full": "permits"})
 
     @property
     def happening(self) -> Counter[str]:
@@ -56,11 +58,17 @@ class Cycle(Part):
         return {"live": var(Bool(), "the SQ exists", live)} if come_or_go else {}
 
     def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
-        """The commands in flight of a deleted SQ, unless they are waited for or their completions queue."""
-        if not self.happening["delete"] or self.waits or not self.parts.admission.corks:
-            return {}
-        doc = "commands in flight whose SQ was deleted; each holds a permit if any does"
-        return {"orphans": var(Nat(self.happening["delete"] * (size - 1)), doc)}
+        """The commands in flight of a deleted SQ, unless they are waited for or their completions queue.
+
+        And whether the SQ is served, on a device that does not serve an SQ at once.
+        """
+        events, added = self.happening, dict[str, Declared]()
+        if events["delete"] and not self.waits and self.parts.admission.corks:
+            orphans = "commands in flight whose SQ was deleted; each holds a permit if any does"
+            added["orphans"] = var(Nat(events["delete"] * (size - 1)), orphans)
+        if self.chosen.activation != "at-once" and events["create"] + events["pause"]:
+            added["active"] = var(Bool(), "the device serves the SQ", True)
+        return added
 
     def pages(self, size: int, *, sq: bool = False) -> dict[str, Declared]:
         """What the guest's pages hold besides the shadow word that is in use."""
@@ -77,6 +85,16 @@ class Cycle(Part):
     def waits(self) -> bool:
         """Whether an SQ is deleted only after its commands in flight."""
         return self.chosen.on_delete == "post"
+
+    @property
+    def posts_late(self) -> bool:
+        """Whether the commands in flight of a deleted SQ post their CQEs afterwards."""
+        return self.chosen.on_delete == "late" and self.happening["delete"] > 0
+
+    @property
+    def looks_at_activation(self) -> bool:
+        """Whether the device looks at an SQ as it begins to serve it."""
+        return self.chosen.activation == "later-look"
 
     @property
     def given_back(self) -> int:
@@ -97,10 +115,13 @@ class Cycle(Part):
         """Whether the device writes EventIdx as the buffer is configured."""
         return self.chosen.on_config == "both"
 
-    def looked_at(self, m: Machine, but: SQ | None) -> list[Updates]:
-        """Notifies every SQ except `but`, on a device that looks at all SQs when queues change."""
+    def looked_at(self, m: Machine, changed: SQ, *, live: bool) -> list[Updates]:
+        """Notifies every SQ that exists, on a device that looks at all SQs when one comes or goes."""
+        dealt = m.parts.crew.follows(m, changed, live=live)
+        if dealt is not None:
+            return dealt
         changes = self.chosen.look_on_change == YES
-        return [notified(q, q.exists) for q in m.sqs if q is not but] if changes else []
+        return [notified(q, q.exists) for q in m.sqs if live or q is not changed] if changes else []
 
     def steps(self, m: Machine) -> Iterator[Action]:
         """The steps of the events that may happen."""
@@ -110,13 +131,18 @@ class Cycle(Part):
                 yield create_sq(m, q)
             if events["delete"]:
                 yield delete_sq(m, q)
-                if q.has("orphans"):
+                if self.posts_late:
+                    for p in q.posters:
+                        yield post_late(m, q, p)
+                elif q.has("orphans"):
                     for p in q.posters:
                         for each in m.kicks("release") if self.given_back else [Kick(tuple(m.sqs), (), site=False)]:
                             yield release(m, q, p, each)
             if q.has("live"):
                 for w in q.workers:
                     yield find_gone(m, q, w)
+            if q.has("active"):
+                yield activate(m, q)
         if events["config"]:
             yield configure(m)
         if events["reset"]:
@@ -148,8 +174,9 @@ def _all_calm(m: Machine) -> Expr:
 def create_sq(m: Machine, q: SQ) -> Guarded:
     """Create I/O Submission Queue: the SQ begins at 0; guest and device set its words in the doorbell buffer."""
     may, done = _event(m, "create")
-    created = [done, q(live=True), _first_words(m, q), *m.parts.life.looked_at(m, but=None)]
-    return when(may & ~q.exists, *created).says(f"creates {q.label} on the live CQ")
+    inactive = [q(active=False)] if q.has("active") else []
+    created = [done, q(live=True), *inactive, _first_words(m, q), *m.parts.life.looked_at(m, q, live=True)]
+    return when(may & ~q.exists & m.parts.crew.settled(m), *created).says(f"creates {q.label} on the live CQ")
 
 
 def _first_words(m: Machine, q: SQ) -> Updates:
@@ -178,15 +205,17 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
     emptied |= q(corked=False, wakeups=0)
     if q.has("called"):
         emptied |= q(called=False)
-    if q.has("queued"):
-        emptied |= q(queued=0)
+    for counted in ("queued", "waited", "lost"):
+        if q.has(counted):
+            emptied |= q(**{counted: 0})
     if q.has("orphans"):
         emptied |= q(orphans=q.orphans + q.in_flight)
     if q.has("armed"):
         emptied |= q(armed=0)
     if q.has("stale"):
         emptied |= q(stale=q.word - lift(0, q.word.sort))
-    return when(may & q.exists & _calm(q) & m.cq.unlocked, done, emptied, *m.parts.life.looked_at(m, but=q)).says(
+    may = may & q.exists & _calm(q) & m.cq.unlocked & m.parts.crew.settled(m)
+    return when(may, done, emptied, *m.parts.life.looked_at(m, q, live=False)).says(
         f"deletes {q.label}" + "[, {} commands in flight]", q.in_flight
     )
 
@@ -209,6 +238,27 @@ def release(m: Machine, q: SQ, p: Serving | Completer, kick: Kick) -> Guarded:
         p(at="run") if isinstance(p, Completer) else p.looks(),
         *kick.updates(),
     ).says(f"a command completes, {q.label} is gone: its permit is " + ("given back" if back else "LOST"))
+
+
+@step("backend {}", of="post")
+def post_late(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
+    """A command whose SQ was deleted completes, and its CQE is written all the same."""
+    parts = m.parts
+    return when(
+        parts.post.may(m, p) & (q.orphans > 0),
+        p.cqe.store(),
+        q(orphans=q.orphans - 1),
+        parts.admission.spends(m),
+        *parts.post.onward(m, q, p, None),
+    ).says(f"posts a CQE of a command of before {q.label}'s deletion " + "in slot {}", m.cq.tail)
+
+
+@step("device {}")
+def activate(m: Machine, q: SQ) -> Guarded:
+    """Begins to serve an SQ that was created, or that it had before a pause; perhaps looks at it."""
+    looks = [m.parts.crew.delivered(q, boolean(True))] if m.parts.life.looks_at_activation else []
+    told = f"begins to serve {q.label}" + (", and looks at it" if looks else "")
+    return when(~q.active & q.exists & m.life.awake, q(active=True), *looks).says(told)
 
 
 # -- the controller ----------------------------------------------------------------------------------------------------
@@ -295,7 +345,8 @@ def resume(m: Machine) -> Guarded:
         ~m.looking(q) & q.unlocked & all_of(~w.at.among("run", *IN_POST) for w in q.workers) for q in m.sqs
     )
     quiet = m.parts.admission.quiet(m)
-    return when(~m.life.awake & stopped & quiet & m.cq.unlocked, m.life(running=True), *_recalled(m)).says(
+    inactive = [q(active=False) for q in m.sqs if q.has("active")]
+    return when(~m.life.awake & stopped & quiet & m.cq.unlocked, m.life(running=True), *inactive, *_recalled(m)).says(
         f"resumes the device ({m.parts.life.chosen.on_resume})"
     )
 

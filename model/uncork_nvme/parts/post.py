@@ -86,6 +86,10 @@ class Post(Part):
         woken = kick.updates() if kick else []
         return [p(at=left[0] if left else "post"), m.cq(locked=True), *woken]
 
+    def may(self, m: Machine, p: Serving | Completer) -> Expr:
+        """Whether a poster may write a CQE now, as far as the poster and the CQ go."""
+        return (p.at == "run") & m.cq.unlocked & p.buffer.drained
+
     def completes(self, m: Machine, q: SQ, p: Serving | Completer) -> Expr:
         """Whether a command of the SQ may complete now."""
         return (p.at == "run") & (q.in_flight > 0) & m.cq.unlocked & p.buffer.drained

@@ -175,8 +175,82 @@ class Visit(Storing):
         return self.worker(at=onward, on=self._next, left=ite(more, left - 1, self._every))
 
 
-Serving: TypeAlias = Worker | Visit
-"""A worker from the view of an SQ: the SQ's own worker, or a shared worker."""
+class Dealt(Record):
+    """A device worker that is given another SQ as SQs come and go. A bit at each SQ says that it slept there."""
+
+    def __init__(self, number: int, sqs: Sequence[str], at_first: str, places: Sequence[str] = ()) -> None:
+        self.number, self.label, self.sqs = number, f"worker {number}", sqs
+        self.pops = (*IN_POP, *places)
+        bits = {
+            f"idle{k}": var(Bool(), f"its bit at {name}: a notification there counts on it", name == at_first)
+            for k, name in enumerate(sqs)
+        }
+        super().__init__(
+            f"worker{number}",
+            at=var(Enum((*PLACES, *places)), "what the worker does next"),
+            on=var(Enum(tuple(sqs)), "the SQ that the worker looks at or works for, or did last"),
+            given=var(Enum(("none", *sqs)), "the SQ that the worker is given to", at_first),
+            woken=var(Bool(), "it was woken, and has not looked since"),
+            **bits,
+        )
+
+
+class Turn(Storing):
+    """A worker that is given to SQs in turn, from the view of one SQ: at this SQ, or as good as asleep."""
+
+    after = "sleeps"
+
+    def __init__(self, worker: Dealt, sq: int) -> None:
+        self.worker, self.name, self.label, self.number = worker, worker.name, worker.label, worker.number
+        self.pops, self._bit, self._here = worker.pops, f"idle{sq}", worker.sqs[sq]
+        self.given = worker.given == self._here
+        here = ite(worker.at == "reserve", self.given, worker.on == self._here)
+        self.at = ite(here, worker.at, "asleep")
+
+    @property
+    def asleep(self) -> Expr:
+        """Whether the worker sleeps, wherever."""
+        return self.worker.at == "asleep"
+
+    @property
+    def in_pop(self) -> Expr:
+        """Whether the worker is in a pop of this SQ."""
+        return self.at.among(*self.pops)
+
+    @property
+    def idle(self) -> Expr:
+        """Whether the worker's bit at this SQ is set."""
+        bit: Expr = getattr(self.worker, self._bit)
+        return bit
+
+    @property
+    def called(self) -> Expr:
+        """Whether the worker was woken and will look at this SQ."""
+        return self.worker.woken & self.given
+
+    def __call__(self, *, at: str) -> Updates:
+        """The update of what the worker does next for this SQ."""
+        return self.worker(at=at, on=self._here)
+
+    def counted(self, chosen: Expr) -> Updates:
+        """A notification of this SQ takes the worker's bit, and wakes the worker if it sleeps."""
+        return self.worker(**{self._bit: self.idle & ~chosen, "woken": self.worker.woken | chosen & self.asleep})
+
+    def wakes(self) -> Updates:
+        """The worker was woken: goes to look at its SQ."""
+        return self.worker(at="reserve", woken=False)
+
+    def looks(self) -> Updates:
+        """The worker has taken or run a command: looks for another in the SQ that it is given to now."""
+        return self.worker(at="reserve")
+
+    def leaves(self) -> Updates:
+        """The worker has nothing more to do for this SQ: sets its bit there and sleeps."""
+        return self.worker(at="asleep", on=self._here, **{self._bit: True})
+
+
+Serving: TypeAlias = Worker | Visit | Turn
+"""A worker from the view of an SQ: the SQ's own, one that serves all SQs, or one that is given to SQs in turn."""
 
 
 class Completer(Thread):

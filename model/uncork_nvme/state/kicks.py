@@ -89,4 +89,5 @@ def waiting(sqs: Sequence[SQ]) -> Expr:
 
 def notified(q: SQ, condition: Expr) -> Updates:
     """Notifies an SQ's workers if the condition holds: in this step, or in a later one (`crew.deliver`)."""
-    return q(called=q.called | condition) if q.has("called") else q.parts.crew.delivered(q, condition)
+    reached = condition & q.served
+    return q(called=q.called | reached) if q.has("called") else q.parts.crew.delivered(q, reached)

@@ -9,7 +9,7 @@ from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Declared, Record, Updates, var
 
-from uncork_nvme.state.actors import Completer, Entry, Registered, Serving, Shared, Storing, Thread
+from uncork_nvme.state.actors import Completer, Dealt, Entry, Registered, Serving, Shared, Storing, Thread, Turn
 from uncork_nvme.state.life import Life
 from uncork_nvme.state.memory import Buffer, Word
 
@@ -36,7 +36,7 @@ class SQ(Record):
         *,
         of: int = 1,
         live: bool = True,
-        crew: Sequence[Shared] = (),
+        crew: Sequence[Shared | Dealt] = (),
     ) -> None:
         self.number, self.label = number, f"SQ{number}"
         self.size, self.capacity = size, size - 1
@@ -51,7 +51,10 @@ class SQ(Record):
             name,
             shadow=var(Ring(size), "SQ shadow tail: the guest has published entries up to here"),
             event=_event(size, "SQ EventIdx: the guest rings when its tail moves past this", outside=self.outside),
-            submitter=var(Enum(("idle", "check", "ring", "notify tail", "notify")), "what the submitter does next"),
+            submitter=var(
+                Enum(("idle", "check", "ring", "notify tail", "notify", *parts.guest.submits_at)),
+                "what the submitter does next",
+            ),
             moved=var(Nat(size - 1), "how far the shadow tail moved since the last read of EventIdx"),
             outstanding=var(Nat(size - 1), "command slots in use"),
             **added(parts.guest),
@@ -84,6 +87,11 @@ class SQ(Record):
         return self.live if self.has("live") else boolean(True)
 
     @property
+    def served(self) -> Expr:
+        """Whether the device serves the SQ; a notification of an SQ that it does not serve yet is lost."""
+        return self.active if self.has("active") else boolean(True)
+
+    @property
     def word(self) -> Expr:
         """The SQ shadow tail as it stands in the guest's page."""
         return self.shadow + self.stale if self.has("stale") else self.shadow
@@ -113,6 +121,11 @@ class SQ(Record):
         return [worker for worker in self.workers if isinstance(worker, Registered)]
 
     @property
+    def turns(self) -> list[Turn]:
+        """The workers that are given to SQs in turn; empty unless workers are dealt."""
+        return [worker for worker in self.workers if isinstance(worker, Turn)]
+
+    @property
     def pool(self) -> int | None:
         """The number of requests in the pool, one for each command taken and not posted; None if never exhausted."""
         return self.parts.admission.pool
@@ -120,7 +133,8 @@ class SQ(Record):
     @property
     def request_free(self) -> Expr:
         """Whether a request is free for one more command."""
-        return boolean(True) if self.pool is None else self.in_flight < self.pool
+        taken = self.in_flight + self.lost if self.has("lost") else self.in_flight
+        return boolean(True) if self.pool is None else taken < self.pool
 
     @property
     def free_to_pop(self) -> Expr:
@@ -173,7 +187,8 @@ class CQ(Record):
             event=_event(size, "CQ EventIdx: the guest rings when its head moves past this", outside=self.outside),
             **self._entries(sqs),
             consumer=var(
-                Enum(("poll", "publish", "check", "ring", "notify head", "kick")), "what the consumer does next"
+                Enum(("poll", "publish", "check", "ring", "notify head", "kick", *parts.guest.consumes_at)),
+                "what the consumer does next",
             ),
             cursor=var(Ring(size), "the next CQ entry that the guest looks at"),
             moved=var(Nat(size - 1), "how far the shadow head moved since the last read of EventIdx"),

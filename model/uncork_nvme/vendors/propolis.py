@@ -18,7 +18,7 @@ from uncork_nvme.parts.reader import Reader
 _ASSUMES = (
     "Each SQ has its own worker, or several, as Strategy::Static deals them in block/attachment.rs. If there are "
     "fewer workers than SQs, all serve all: propolis-2026-shared. A worker keeps its SQ when other queues come and go "
-    "(PR #1156 is about a bit that a worker leaves at another queue). The device can run every entry (Propolis "
+    "(the museum's propolis-1156 has workers that do not). The device can run every entry (Propolis "
     "answers bad entries inside the look). A device that was migrated to another process refuses every doorbell "
     "(issue #981); here it is paused and resumed in one process, as when a migration fails. A command that completes "
     "just as its SQ is deleted posts a CQE; here its permit is lost like the others'."

@@ -74,7 +74,8 @@ SPDK_INTERRUPT = Device(
     assumes=_ASSUMES
     + (
         " It looks again as often as it finds something; SPDK kicks itself after three looks. In SPDK a "
-        "doorbell or kick makes the whole poll group look; here only its SQ is looked at. An SQ whose "
+        "doorbell or kick makes the whole poll group look; here only its SQ is looked at, unless "
+        "doorbell_wakes=every. An SQ whose "
         "EventIdx was not passed is armed again with the same value."
     ),
     read_in=_READ_IN | {"nvmf_vfio_user_poll_group_poll": ("wake",), "set_sq_eventidx": ("arm_sq", "reread_sq")},
