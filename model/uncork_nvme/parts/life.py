@@ -33,6 +33,8 @@ class Cycle(Part):
         """Refuses to configure a doorbell buffer that there is not."""
         if self.happening["config"] and not self.parts.guest.buffered:
             raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
+        if self.happening and self.parts.memory.waits:
+            raise ChoiceError("events are described with memory=sc only: set events=none, or leave memory at sc")
 
     @property
     def happening(self) -> Counter[str]:
