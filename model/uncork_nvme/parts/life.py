@@ -59,8 +59,8 @@ class Cycle(Part):
 
     def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
         """The commands in flight of a deleted SQ, unless they are waited for or their completions queue."""
-        waits = not self.parts.admission.corks or self.waits
-        most = 0 if waits else self.happening["delete"] * (size - 1)
+        waits, deletes = not self.parts.admission.corks or self.waits, self.happening["delete"]
+        most = deletes * (size - 1) if deletes and not waits else 0  # a size that is a symbol cannot be multiplied
         orphans = "commands in flight whose SQ was deleted; each holds a permit if any does"
         return {"orphans": var(Nat(most), orphans)} if most else {}
 

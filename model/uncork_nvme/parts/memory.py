@@ -169,8 +169,9 @@ class Memory(Part):
         """How many stores of a thread can wait at once; a program with more of them is refuted (see `memory`).
 
         Between two locks that it takes, an actor looks at an SQ and stores CQ EventIdx, if it arms at a cork, and SQ
-        EventIdx; or it posts, and stores a CQE and CQ EventIdx. Without locks, the guest ends it: it sees no CQE behind
-        the oldest store that waits, and so has no more entries for the device than its SQs hold.
+        EventIdx; or it posts, and stores a CQE and CQ EventIdx. Without locks the guest ends it: behind the oldest
+        store that waits it sees no CQE, so it submits no more than its SQs hold, and the CQ's head and tail move by no
+        more than a CQ holds. CQ EventIdx changes with these; if it is written at a cork, to and fro.
         """
         if not self.lockless and not self.parts.own:
             look = int(self.parts.full.arms) + int(not self.parts.reader.never_arms)
@@ -182,7 +183,7 @@ class Memory(Part):
             if place.what == "SQ EventIdx":
                 room += 1 if fenced else place.size
             elif place.what == "CQ EventIdx":
-                room += 2 * cq.capacity + 1
+                room += 3 * cq.size if self.parts.full.arms else 2 * cq.capacity + 1
         return room + min(cq.capacity, sum(q.capacity for q in owners))
 
     def _called(self, actor: Storing | Poster, of: Sequence[SQ]) -> str:

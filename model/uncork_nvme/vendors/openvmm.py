@@ -32,8 +32,8 @@ OPENVMM = Device(
         Kept: {"threads": "one"},
         Kicks: {"kick_on_doorbell": YES},
         Cycle: {"on_create": "shadow", "on_config": "both", "on_delete": "post"},
-        # queue.rs: probe_inner, a SeqCst fence between EventIdx and the shadow; that a RwLock is taken is not counted
-        Memory: {"device_locks": NO},
+        # queue.rs: probe_inner takes a RwLock for each read of a shadow, and has a SeqCst fence after EventIdx
+        Memory: {},
     },
     assumes="The one task is here a worker for each SQ, of which one looks at a time, and a poster. They may take "
     "turns between steps; completions are posted in any order. An SQ has at most 8 commands under way; an "
