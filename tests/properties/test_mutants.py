@@ -158,7 +158,7 @@ MUTANTS = [
      f"{TSO},guest_fence=no", "safety", "proved", "refuted"),
     ("a guest that does not see its own store", "queues", "self.cursor - self.index.own", "self.cursor - self.shadow",
      f"{TSO},guest_fence=no", "safety", "proved", "refuted"),
-    ("a CQE that becomes visible a slot further", "queues", "cq.tail - move, self._q.label", "cq.tail, self._q.label",
+    ("a CQE that becomes visible a slot further", "queues", "cq.tail - behind, self._q.label", "cq.tail, self._q.label",
      TSO, "safety", "proved", "refuted"),
     ("a CQE in a line that becomes visible a slot further", "queues", "self.queue.waiting(self.what) if self.queue",
      "move if self.queue", UNLOCKED, "drains", "proved", "refuted"),
