@@ -59,10 +59,10 @@ class Cycle(Part):
 
     def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
         """The commands in flight of a deleted SQ, unless they are waited for or their completions queue."""
-        waits, deletes = not self.parts.admission.corks or self.waits, self.happening["delete"]
-        most = deletes * (size - 1) if deletes and not waits else 0  # a size that is a symbol cannot be multiplied
-        orphans = "commands in flight whose SQ was deleted; each holds a permit if any does"
-        return {"orphans": var(Nat(most), orphans)} if most else {}
+        if not self.happening["delete"] or self.waits or not self.parts.admission.corks:
+            return {}
+        doc = "commands in flight whose SQ was deleted; each holds a permit if any does"
+        return {"orphans": var(Nat(self.happening["delete"] * (size - 1)), doc)}
 
     def pages(self, size: int, *, sq: bool = False) -> dict[str, Declared]:
         """What the guest's pages hold besides the shadow word that is in use."""
