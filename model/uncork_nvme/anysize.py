@@ -39,7 +39,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     **dict.fromkeys(("early_free", "drain", "need_event", "submit_batch"), ()),
     "notify": ("kept", "spent"),
     "kick_delivery": ("at-once", "deferred"),
-    **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq"), ()),  # with memory=sc they change nothing
+    **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq", "device_locks"), ()),  # not read under sc
     "cork": ("park", "arm-recheck"),
 }
 """The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from uncork.core.system import Action
 
@@ -119,8 +120,7 @@ def device(m: Machine) -> Iterator[Action]:
 
 def steps(m: Machine) -> Iterator[Action]:
     """All steps of a machine."""
-    yield from m.parts.guest.steps(m)
-    yield from device(m)
-    yield from m.parts.life.steps(m)
+    own = chain(m.parts.guest.steps(m), device(m), m.parts.life.steps(m))
+    yield from m.parts.memory.watched(own, m.stored)
     for buffer in m.buffers:
         yield from buffer.flushes

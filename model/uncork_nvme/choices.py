@@ -305,6 +305,10 @@ class MemoryChoices:
     device_fence_cq: Yes = _choice(
         "a full fence stands between a store of CQ EventIdx and a following read of the CQ shadow head",
     )
+    device_locks: Yes = _choice(
+        "the device takes a lock, which waits for the stores of its thread, before a look at an SQ, before a post, and "
+        "as a permit comes back; or its one thread takes none, and only its fences empty its buffer",
+    )
 
     @property
     def tso(self) -> bool:

@@ -110,6 +110,8 @@ class Instance:
         steps += sum(times * kicks for kicked, times in sites if kicked == YES)
         if chosen.tso and chosen.guest_fence != YES:  # each waiting store is a variable, and every step reads all
             steps += self.sqs * self.sq_size**2 + self.cq_size**2
+        if chosen.tso and chosen.device_locks != YES:
+            steps += (self.sqs * self.sq_size + 3 * self.cq_size) ** 2
         if steps > MAX_STEPS:
             raise InstanceError(
                 f"{self.name} has some {steps:,} steps, which are more than can be written down: fewer SQs, smaller "

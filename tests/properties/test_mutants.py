@@ -44,6 +44,10 @@ LATE_CQES = f"spdk-poll/linux/never/n1-sq3-cq3/events=delete,on_delete=late,{OFF
 KEPT_HEAD = "qemu/mmio-only/head/n1-sq3-cq3/cq_head=kept"
 LOOKS_FIRST = "spdk-interrupt/linux/never/n1-sq3-cq3/event_look=before"
 TSO, TSO_ARMS = f"{FIXED}/memory=tso", f"{ARMS}/memory=tso"
+SPDK = "spdk-interrupt/linux/never/n1-sq2-cq2/memory=tso"
+ONE_THREAD, POLLS = "qemu/linux/head/n1-sq2-cq2/memory=tso,threads=one", "femu/linux/head-1/n1-sq2-cq2/memory=tso"
+BARE = f"{FIXED}/memory=tso,threads=one,device_locks=no"
+UNLOCKED = "nvme-mdev/linux/half/n1-sq3-cq3/memory=tso"
 RINGS = "propolis-2026/spdk/tail-lag/n1-sq2-cq2/guest_fence=no,memory=tso"
 
 # what is wrong, module, token, instead, instance, property, verdict before, verdict after
@@ -181,9 +185,8 @@ MUTANTS = [
      'q.submitter == "ring"', RINGS, "uncorked", "proved", "refuted"),
     ("a CQ doorbell that does not drain", "guest", '(m.cq.consumer == "ring") & m.cq.buffer.drained',
      'm.cq.consumer == "ring"', RINGS, "uncorked", "proved", "refuted"),
-    ("a CQ lock that does not drain", "post", "(q.in_flight > 0) & m.cq.unlocked & p.buffer.drained",
-     "(q.in_flight > 0) & m.cq.unlocked", TSO, "safety",
-     "proved", "refuted"),
+    ("a CQ lock that does not drain", "post", "m.cq.unlocked & m.parts.memory.may_post(p)", "m.cq.unlocked", TSO,
+     "safety", "proved", "refuted"),
     ("a CQ lock that is released early", "queues",
      "~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)", "~self.locked",
      TSO, "drains", "proved", "refuted"),
@@ -194,8 +197,24 @@ MUTANTS = [
      f"{TSO},guest_fence=no", "safety", "proved", "refuted"),
     ("a guest that does not see its own store", "queues", "self.cursor - self.index.own", "self.cursor - self.shadow",
      f"{TSO},guest_fence=no", "safety", "proved", "refuted"),
-    ("a CQE that becomes visible a slot further", "queues", "cq.tail - move, self._q.label", "cq.tail, self._q.label",
+    ("a CQE that becomes visible a slot further", "queues", "cq.tail - behind, self._q.label", "cq.tail, self._q.label",
      TSO, "safety", "proved", "refuted"),
+    ("a CQE in a line that becomes visible a slot further", "queues", "self.queue.waiting(self.what) if self.queue",
+     "move if self.queue", UNLOCKED, "drains", "proved", "refuted"),
+    ("a line that is not first in, first out", "state.memory", "return self.queue.holds(self)[0]",
+     "return self.waiting", ONE_THREAD, "safety", "proved", "refuted"),
+    ("a line that does not move up", "state.memory", "enumerate([*old[1:], last])", "enumerate([*old[:-1], last])",
+     SPDK, "drains", "proved", "refuted"),
+    ("a line with room for one store", "parts.memory", "sum(each.values())", "1",
+     ONE_THREAD, "safety", "proved", "refuted"),
+    ("a store that moves nothing and waits", "state.memory", "lift(move, Nat(self._most)) > 0",
+     "lift(move, Nat(self._most)) >= 0", POLLS, "safety", "proved", "refuted"),
+    ("locks where there are none", "parts.memory", "self.chosen.tso and self.chosen.device_locks == NO", "False",
+     BARE, "uncorked", "refuted", "proved"),
+    ("no fence after SQ EventIdx", "reader", '(w.at == "reread") & m.parts.memory.sq_fence(w.buffer)',
+     'w.at == "reread"', SPDK, "uncorked", "proved", "refuted"),
+    ("no fence after CQ EventIdx at a post", "post", "m.parts.memory.cq_fence(p.buffer) if armed",
+     "boolean(True) if armed", ONE_THREAD, "drains", "proved", "refuted"),
 ]  # fmt: skip
 
 

@@ -204,7 +204,7 @@ def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[A
 def test_what_rests_on_a_lock_is_not_proved_if_the_lock_may_be_held_for_ever() -> None:
     armed = '(w.at == "cork arm") & armed.written'
     stalls = f'{armed} & (q.submitter != "idle")'
-    found, against = mutant("device", armed, stalls, "arm-recheck/linux/arm-on-cork/backend=detached", ANY)
+    found, against = mutant("full", armed, stalls, "arm-recheck/linux/arm-on-cork/backend=detached", ANY)
     assert {failure.obligation.of for failure in found.failures} >= {"the CQ lock is released"}
     assert "uncorked SQ0" in against
 
@@ -212,7 +212,7 @@ def test_what_rests_on_a_lock_is_not_proved_if_the_lock_may_be_held_for_ever() -
 @pytest.mark.slow
 def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
     found, against = mutant(
-        "posting", "(q.in_flight > 0) & m.cq.unlocked & p.buffer.drained", "(q.in_flight > 0) & p.buffer.drained",
+        "post", "(q.in_flight > 0) & m.cq.unlocked & m.parts", "(q.in_flight > 0) & m.parts",
         "arm-recheck/linux/arm-on-cork", ANY,
     )  # fmt: skip
     assert "CQ lock" in {lemma.name for lemma in found.dropped}
@@ -222,7 +222,7 @@ def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
 @pytest.mark.slow
 def test_a_kick_that_leaves_an_sq_corked_is_caught_by_its_frame() -> None:
     found, against = mutant(
-        "kicks", "changed.append(q(corked=False))", "changed.append(q(corked=q.corked & (q.wakeups > 0)))",
+        "state.kicks", "changed.append(q(corked=False))", "changed.append(q(corked=q.corked & (q.wakeups > 0)))",
         "arm-recheck/linux/arm-on-cork", ANY,
     )  # fmt: skip
     assert any(f.obligation.about == "SQ1 if kicked" for f in found.failures)

@@ -144,6 +144,15 @@ MEMORY = Sheet(
             _own("arm-recheck", "spdk"),
             Design("arm-recheck", "linux", "arm-on-cork", {"backend": "detached"}),
             Design("arm-recheck", "linux", "tail-1", {"cork": "park"}),
+            _own("propolis-2026-shared"),
+            _own("hand-over"),
+            Design("qemu", "linux", "head", {"threads": "one", "device_locks": NO}),  # its barriers and nothing else
+            _own("spdk-interrupt"),
+            _own("spdk-poll"),
+            _own("openvmm"),
+            Design("openvmm", "linux", "head-when-full", {"backend": "detached"}),
+            _own("nvme-mdev"),
+            _own("femu"),
         )
         for shape in (Shape(1, 2, 2), Shape(1, 3, 3), Shape(1, 4, 3))
     },

@@ -16,7 +16,7 @@ from uncork_nvme.parts.part import Part
 from uncork_nvme.state.actors import Completer, Poster, Serving
 from uncork_nvme.state.kicks import Kick
 from uncork_nvme.state.machine import Machine
-from uncork_nvme.state.queues import CQ, SQ
+from uncork_nvme.state.queues import SQ
 
 
 class Permits(Part):
@@ -41,7 +41,7 @@ class Permits(Part):
         """The number of requests of each SQ; None if they never run out."""
         return None
 
-    def poster(self, cq: CQ) -> Poster | None:
+    def poster(self) -> Poster | None:
         """Who posts the completions of all SQs; None if each SQ's are posted as they come."""
         return None
 
@@ -176,7 +176,7 @@ def remit(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     """Gives back the permit for which it found no command, and sleeps."""
     cq = m.cq
     return when(
-        (w.at == "remit") & cq.unlocked & kick.possible(cq.available + m.permit),
+        (w.at == "remit") & cq.unlocked & m.parts.memory.may_lock(w) & kick.possible(cq.available + m.permit),
         cq(available=kick.rest(cq.available + m.permit)),
         q.popping_is(False),
         w.leaves(),

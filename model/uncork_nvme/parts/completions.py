@@ -16,7 +16,7 @@ from uncork_nvme.parts.admission import FreeSlots
 from uncork_nvme.state.actors import Completer, Poster, Serving
 from uncork_nvme.state.kicks import notified
 from uncork_nvme.state.machine import Machine
-from uncork_nvme.state.queues import CQ, SQ
+from uncork_nvme.state.queues import SQ
 
 
 class Completions(FreeSlots):
@@ -47,9 +47,9 @@ class Completions(FreeSlots):
             "lost": var(Nat(self.pool), "requests that never come back"),
         }
 
-    def poster(self, cq: CQ) -> Poster | None:
+    def poster(self) -> Poster | None:
         """One poster for all SQs."""
-        return Poster(cq)
+        return Poster()
 
     def posters(self, each: Sequence[Serving | Completer]) -> Sequence[Serving | Completer]:
         """Nobody posts for one SQ."""
@@ -134,7 +134,7 @@ def complete(m: Machine, q: SQ, p: Poster) -> Guarded:
 def attempt(m: Machine, p: Poster) -> Guarded:
     """Begins to post a queued completion."""
     return when(
-        (p.at == "idle") & m.life.awake & p.scheduled & (m.queued > 0) & m.cq.unlocked,
+        (p.at == "idle") & m.life.awake & p.scheduled & (m.queued > 0) & m.cq.unlocked & m.parts.memory.may_lock(p),
         p(scheduled=False),
         *m.parts.post.onward(m, m.cq, p, None),
     ).says("goes to post[, {} queued]", m.queued)
@@ -146,7 +146,7 @@ def post_queued(m: Machine, q: SQ, p: Poster) -> Guarded:
     cq = m.cq
     return when(
         (p.at == "post") & (q.queued > 0) & (cq.available > 0),
-        cq.put(q),
+        p.entries[q.label].store(),
         cq(available=cq.available - 1, locked=False),
         q(in_flight=q.in_flight - 1, queued=q.queued - 1),
         p(at="idle", scheduled=p.scheduled | (m.queued > 1)),

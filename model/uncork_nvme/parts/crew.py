@@ -59,6 +59,11 @@ class Kept(Part):
         """Whether the threads of the device run concurrently."""
         return self.chosen.threads == "many"
 
+    @property
+    def shares(self) -> bool:
+        """Whether a worker serves every SQ."""
+        return self.chosen.serve == "all"
+
     def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
         """Notifications; with several workers, whether one is in a pop."""
         popping = {"popping": var(Bool(), "a worker is in a pop; the other workers of the SQ wait")}
@@ -89,7 +94,8 @@ class Kept(Part):
 
     def may_look(self, m: Machine, q: SQ, w: Serving) -> Expr:
         """Whether a worker may begin to look at its SQ, as far as the SQ goes."""
-        return (w.at == "reserve") & q.exists & q.served & q.free_to_pop & q.unlocked & m.life.awake
+        free = q.free_to_pop & q.unlocked & m.parts.memory.may_lock(w)
+        return (w.at == "reserve") & q.exists & q.served & free & m.life.awake
 
     def may_reserve(self, m: Machine, q: SQ, w: Serving) -> Expr:
         """Whether a worker may look at its SQ and at the CQ."""

@@ -35,6 +35,8 @@ class Cycle(Part):
             raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
         if self.posts_late:
             self.only_with("on_delete=late", "on_delete=post", {"cq_full": "permits"})
+        if self.happening and self.parts.memory.waits:
+            raise ChoiceError("events are described with memory=sc only: set events=none, or leave memory at sc")
 
     @property
     def happening(self) -> Counter[str]:

@@ -92,7 +92,7 @@ class Post(Part):
 
     def completes(self, m: Machine, q: SQ, p: Serving | Completer) -> Expr:
         """Whether a command of the SQ may complete now."""
-        return (p.at == "run") & (q.in_flight > 0) & m.cq.unlocked & p.buffer.drained
+        return (p.at == "run") & (q.in_flight > 0) & m.cq.unlocked & m.parts.memory.may_post(p)
 
     def steps(self, m: Machine, q: SQ, p: Serving | Completer) -> Iterator[Action]:
         """The steps of an actor that posts for one SQ."""

@@ -46,6 +46,11 @@ class Reader(Part):
         return self.chosen.sq_arm == "never"
 
     @property
+    def rereads(self) -> bool:
+        """Whether each store of SQ EventIdx is followed by another read of the SQ shadow tail."""
+        return self.chosen.sq_reread == YES
+
+    @property
     def outside(self) -> bool:
         """Whether SQ EventIdx stays at a value that no index has."""
         return self.never_arms and self.parts.post.keeps_sq_outside

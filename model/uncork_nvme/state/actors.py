@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from uncork.core.expr import Expr, ite, lift
@@ -263,16 +263,15 @@ class Completer(Thread):
 
 
 class Poster(Record):
-    """Posts the queued completions of every SQ: QEMU's bottom half of a CQ.
+    """Posts the queued completions of every SQ: QEMU's bottom half of a CQ. `entries` are its CQEs, by SQ."""
 
-    The poster's stores never wait: with cq_full=queue memory is sequentially consistent.
-    """
+    entries: Mapping[str, Entry]
+    cq_event: Word
+    buffer: Buffer
 
-    def __init__(self, cq: Record) -> None:
+    def __init__(self) -> None:
         super().__init__(
             "poster",
             at=var(Enum(("idle", *IN_POST, "post")), "what the poster does next"),
             scheduled=var(Bool(), "the poster will look for queued completions"),
         )
-        self.cq_event = Word("poster.cq_event", "CQ EventIdx by the backend", cq, "event", 0)
-        self.buffer = Buffer(self.cq_event)

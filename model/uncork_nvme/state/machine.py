@@ -32,7 +32,7 @@ class Machine(Remembers):
             for number in range(sqs)
         ]
         self.cq = CQ(cq_size, self.sqs, parts, self.life, outside=parts.post.outside(policy, cq_size))
-        self.poster = parts.admission.poster(self.cq)
+        self.poster = self.cq.poster
 
     def under(self, policy: Policy) -> Machine | None:
         """This machine under another policy, sharing steps that do not depend on it; None if the state would differ."""
@@ -84,16 +84,21 @@ class Machine(Remembers):
     @property
     def records(self) -> list[Record]:
         """All records: the CQ's, then each SQ's."""
-        places = [place for buffer in self.buffers for place in buffer.places]
+        places = [record for buffer in self.buffers for record in buffer.records]
         poster = [self.poster] if self.poster else []
         return [self.cq, *poster, *self.crew, *(record for q in self.sqs for record in q.records), *places, self.life]
 
     @property
+    def stored(self) -> list[str]:
+        """The variables that steps change by a store only, which may wait in a buffer."""
+        return [f"{ring.name}.{field}" for ring in (self.cq, *self.sqs) for field in ("shadow", "event")]
+
+    @property
     def buffers(self) -> list[Buffer]:
-        """The store buffer of each thread."""
+        """The store buffer of each thread; a thread may be several actors."""
         posters = [self.poster.buffer] if self.poster else []
         threads = [thread.buffer for thread in self.cq.threads]
-        return [*(q.buffer for q in self.sqs), self.cq.buffer, *threads, *posters]
+        return list(dict.fromkeys([*(q.buffer for q in self.sqs), self.cq.buffer, *threads, *posters]))
 
     def polls(self) -> list[Updates]:
         """The guest's consumer polls again after its publish; without early free, its consumed slots are free now."""

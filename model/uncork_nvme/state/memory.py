@@ -6,12 +6,13 @@ time later leaves for memory, where all threads see it at once. A load takes the
 that word, or the value in memory if none waits. A fence and a locked instruction wait until the thread's buffer is
 empty.
 
-A buffer is kept by place: the stores to a place in their order, and the places in the order in which the thread's
-program stores to them between two drains. This is the FIFO as long as the program keeps to that order and to the number
-of stores. A program that does not puts a number out of its range, which refutes the property `indices and counters in
-range`.
+There are two spellings of a buffer. A `Queue` keeps the stores of all places in one line, as the paper has it: it is
+the buffer of any program. A `Buffer` keeps the stores to each place in their order, and the places in the order in
+which the thread's program stores to them between two drains; this is the FIFO as long as the program keeps to that
+order. Either has room for a number of stores. A program that does not keep to the order, or has more stores waiting,
+puts a number out of its range, which refutes the property `indices and counters in range`.
 
-Two threads that store to the same word do so under a lock (see `crew`). A buffer of no stores is sequential
+Two threads that store to the same word do so under a lock (see `device`). A buffer of no stores is sequential
 consistency.
 """
 
@@ -19,36 +20,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, ite, lift
-from uncork.core.sorts import Nat, Ring
-from uncork.core.system import Action, Guarded, Record, Updates, step, var, when
+from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift
+from uncork.core.sorts import Enum, Nat, Ring
+from uncork.core.system import Action, Declared, Guarded, Record, Updates, step, var, when
 
 
 class Stores(Record):
     """The waiting stores of a thread to a place in memory: how far each moves the value, the oldest first; 0 is none.
 
-    At most `depth` stores wait; each moves the value by less than `size`. A subclass defines `on_arrival` of a store.
+    At most `depth` stores wait; each moves the value by less than `size`. If the place is in a `Queue`, its stores wait
+    there, and `depth` is 0. A subclass defines `on_arrival` of a store.
     """
+
+    what = ""
+    """What it is a store to, in a queue; with `about`, the SQ whose store it is, this identifies the place."""
+    about = ""
 
     def __init__(self, name: str, label: str, size: int, depth: int) -> None:
         self.label, self.size, self.depth = label, size, depth
         self.before: Sequence[Stores] = ()
         self.after: Sequence[Stores] = ()
+        self.queue: Queue | None = None
         doc = "how far a waiting store in the thread's buffer moves this"
         super().__init__(name, **{f"wait{k}": var(Nat(size - 1), doc) for k in range(depth)})
 
     @property
     def waits(self) -> Sequence[Expr]:
-        """The stores, the oldest first."""
+        """The stores, the oldest first; in a queue there may be 0 between them."""
+        if self.queue:
+            return self.queue.stores(self)
         return [getattr(self, f"wait{k}") for k in range(self.depth)]
+
+    @property
+    def at_once(self) -> bool:
+        """Whether no store ever waits."""
+        return not self.depth and not self.queue
 
     @property
     def waiting(self) -> Expr:
         """Whether any store waits."""
+        if self.queue:
+            return any_of(self.queue.holds(self))
         return self.waits[0] > 0 if self.depth else boolean(False)
 
     def enter(self, move: Expr | int) -> Updates:
         """A store enters the buffer, unless it moves nothing and so has no effect."""
+        if self.queue:
+            return self.queue.enter(self, move)
         waits = self.waits
         taken = [boolean(True), *(wait > 0 for wait in waits)]
         nexts = [ite(taken[k] & ~taken[k + 1], move, wait) for k, wait in enumerate(waits)]
@@ -58,12 +76,16 @@ class Stores(Record):
 
     def leave(self) -> Updates:
         """The oldest store leaves the buffer."""
+        if self.queue:
+            return self.queue.leave()
         left: list[Expr | int] = [*self.waits[1:], 0]
         return self(**{f"wait{k}": each for k, each in enumerate(left)})
 
     @property
     def oldest(self) -> Expr:
         """Whether the thread's oldest store is a store to this place."""
+        if self.queue:
+            return self.queue.holds(self)[0]
         return self.waiting & ~any_of(other.waiting for other in self.before)
 
     def on_arrival(self, move: Expr) -> Updates:
@@ -74,8 +96,10 @@ class Stores(Record):
 class Word(Stores):
     """A position in memory: the variable `field` of a record, and a thread's waiting stores to it."""
 
-    def __init__(self, name: str, label: str, of: Record, field: str, depth: int) -> None:
-        self._of, self._field = of, field
+    def __init__(
+        self, name: str, label: str, of: Record, field: str, depth: int, *, what: str = "", about: str = ""
+    ) -> None:
+        self._of, self._field, self.what, self.about = of, field, what, about
         sort = self.shown.sort
         assert isinstance(sort, Ring)
         super().__init__(name, label, sort.size, depth)
@@ -96,7 +120,7 @@ class Word(Stores):
 
     def store(self, value: Expr | int) -> Updates:
         """The thread stores a value."""
-        if not self.depth:
+        if self.at_once:
             return self._of(**{self._field: value})
         return self.enter(lift(value, self.shown.sort) - self.own)
 
@@ -114,6 +138,11 @@ class Buffer:
             place.before, place.after = places[:number], places[number + 1 :]
 
     @property
+    def records(self) -> Sequence[Record]:
+        """The records of the waiting stores."""
+        return self.places
+
+    @property
     def drained(self) -> Expr:
         """Whether no store waits."""
         return all_of(~place.waiting for place in self.places)
@@ -121,7 +150,80 @@ class Buffer:
     @property
     def flushes(self) -> list[Action]:
         """The steps that empty the buffer."""
-        return [flush(place) for place in self.places if place.depth]
+        return [flush(place) for place in self.places if not place.at_once]
+
+
+class Queue(Buffer):
+    """A thread's store buffer as a line of at most `room` stores, the oldest first, to any places in any order.
+
+    A place is told by its `what` and `about`: of no two places are both the same.
+    """
+
+    def __init__(self, name: str, room: int, *places: Stores) -> None:
+        self.places, self.room, self._most = places, room, max(place.size for place in places)
+        kinds = Enum(("nothing", *dict.fromkeys(place.what for place in places)))
+        whose = Enum(("none", *dict.fromkeys(place.about for place in places if place.about)))
+        docs = ("what a waiting store in the thread's buffer is to", "whose that is", "how far the store moves it")
+        fields: dict[str, Declared] = {}
+        for k in range(room):
+            fields |= {f"what{k}": var(kinds, docs[0])}
+            fields |= {f"about{k}": var(whose, docs[1])} if len(whose.names) > 2 else {}
+            fields |= {f"by{k}": var(Nat(self._most - 1), docs[2])}
+        self.line = Record(name, **fields)
+        for place in places:
+            place.queue = self
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The one record of the line."""
+        return [self.line]
+
+    @property
+    def drained(self) -> Expr:
+        """Whether no store waits."""
+        return self._free(0)
+
+    def _free(self, k: int) -> Expr:
+        found: Expr = getattr(self.line, f"what{k}") == "nothing"
+        return found
+
+    def _whose(self, k: int, place: Stores) -> Expr:
+        named = self.line.has(f"about{k}") and place.about
+        return getattr(self.line, f"about{k}") == place.about if named else boolean(True)
+
+    def holds(self, place: Stores) -> list[Expr]:
+        """For each position in the line, whether a store to this place waits there."""
+        return [(getattr(self.line, f"what{k}") == place.what) & self._whose(k, place) for k in range(self.room)]
+
+    def stores(self, place: Stores) -> list[Expr]:
+        """For each position in the line, how far a store there moves this place: 0 if it is a store to another."""
+        return [ite(here, getattr(self.line, f"by{k}"), 0) for k, here in enumerate(self.holds(place))]
+
+    def waiting(self, what: str) -> Expr:
+        """The number of stores of a kind that wait."""
+        return count(getattr(self.line, f"what{k}") == what for k in range(self.room))
+
+    def enter(self, place: Stores, move: Expr | int) -> Updates:
+        """A store enters at the end of the line, unless it moves nothing; in a full line it is out of range."""
+        new: dict[str, Expr | int | str] = {"what": place.what, "about": place.about or "none", "by": move}
+        moves, last, nexts = lift(move, Nat(self._most)) > 0, self.room - 1, Updates()
+        for k in range(self.room):
+            here = moves & self._free(k) & (~self._free(k - 1) if k else boolean(True))
+            for field, value in new.items():
+                if self.line.has(f"{field}{k}"):
+                    old = getattr(self.line, f"{field}{k}")
+                    nexts |= self.line(**{f"{field}{k}": ite(here, lift(value, old.sort), old)})
+        end = nexts[f"{self.line.name}.by{last}"]
+        nexts |= self.line(**{f"by{last}": ite(moves & ~self._free(last), self._most, end)})
+        return nexts
+
+    def leave(self) -> Updates:
+        """The oldest store leaves the line, and the others move up."""
+        nexts: dict[str, Expr | int | str] = {}
+        for field, last in (("what", "nothing"), ("about", "none"), ("by", 0)):
+            old = [getattr(self.line, f"{field}{k}") for k in range(self.room) if self.line.has(f"{field}{k}")]
+            nexts |= {f"{field}{k}": each for k, each in enumerate([*old[1:], last]) if old}
+        return self.line(**nexts)
 
 
 @step("store buffer of {}")

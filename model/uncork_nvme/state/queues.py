@@ -157,6 +157,8 @@ class SQ(Record):
     @property
     def unlocked(self) -> Expr:
         """Whether the device's lock of this SQ is free: a release is a store seen after the thread's earlier stores."""
+        if self.parts.memory.lockless:
+            return ~self.locked
         return ~self.locked & ~any_of(worker.sq_event.waiting for worker in self.workers)
 
     @property
@@ -179,7 +181,7 @@ class CQ(Record):
 
     def __init__(self, size: int, sqs: Sequence[SQ], parts: Parts, life: Life, *, outside: bool = False) -> None:
         self.size, self.capacity = size, size - 1
-        self.life = life
+        self.life, self.parts = life, parts
         self.outside = outside
         super().__init__(
             "cq",
@@ -203,10 +205,9 @@ class CQ(Record):
         pending = parts.memory.pending(self.capacity)
         self.index = Word("cq.shadow_head", "CQ shadow head", self, "shadow", pending)
         self.buffer = Buffer(self.index)
+        self.poster = parts.admission.poster()
         self.threads = [thread for q in sqs for thread in q.threads]
-        for q in sqs:
-            for thread in q.threads:
-                parts.memory.joins(thread, q, self)
+        parts.memory.join(self, sqs)
 
     def _entries(self, sqs: Sequence[SQ]) -> dict[str, Declared]:
         doc = "CQ entries as the phase tag shows them to the guest: the SQ of a new completion, or none"
@@ -231,7 +232,11 @@ class CQ(Record):
     @property
     def unlocked(self) -> Expr:
         """Whether the device's lock of the CQ is free: a release is a store seen after the thread's earlier stores."""
-        return ~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)
+        if self.parts.memory.lockless:
+            return ~self.locked
+        posting = [*self.poster.entries.values(), self.poster.cq_event] if self.poster else []
+        free = ~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)
+        return free & ~any_of(place.waiting for place in posting)
 
     @property
     def overwrites(self) -> Expr:
@@ -282,20 +287,23 @@ def _found(ring: SQ | CQ, known: Expr) -> Expr:
 class Posted(Entry):
     """An entry of one SQ in the CQ."""
 
+    what = "CQE"
+
     def __init__(self, name: str, label: str, q: SQ, cq: CQ, depth: int) -> None:
-        self._q, self._cq = q, cq
+        self._q, self._cq, self.about = q, cq, q.label
         super().__init__(name, label, 2, depth)
 
     def store(self) -> Updates:
         """The thread writes the entry at the tail."""
         cq = self._cq
-        if not self.depth:
+        if self.at_once:
             return cq.put(self._q)
         stored = cq(tail=cq.tail + 1)
         stored |= self.enter(1)
         return stored
 
     def on_arrival(self, move: Expr) -> Updates:
-        """The guest sees the entry by its phase tag."""
+        """The guest sees the entry by its phase tag: in a queue the first of those that wait, of whatever SQ."""
         cq = self._cq
-        return cq(slots=cq.slots.store(cq.tail - move, self._q.label))
+        behind = self.queue.waiting(self.what) if self.queue else move
+        return cq(slots=cq.slots.store(cq.tail - behind, self._q.label))

@@ -10,6 +10,7 @@ from uncork_nvme.parts.crew import Kept
 from uncork_nvme.parts.full import Park
 from uncork_nvme.parts.kicks import Kicks
 from uncork_nvme.parts.life import Cycle
+from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader
 
@@ -28,6 +29,7 @@ FEMU = Device(
         Kept: {"threads": "one", "poll": YES},
         Kicks: {"kick_on_doorbell": NO},
         Cycle: {"on_create": "neither"},
+        Memory: {"device_locks": NO},  # nvme-io.c: nvme_poller has barriers around a sweep, none in it
     },
     assumes="FEMU serves no I/O before it has a doorbell buffer, so events=config and doorbell_buffer=off "
     "describe no real FEMU; nor does FEMU wait for anything when an SQ is deleted. It runs commands "

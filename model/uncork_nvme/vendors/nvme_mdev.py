@@ -10,6 +10,7 @@ from uncork_nvme.parts.crew import Kept
 from uncork_nvme.parts.full import SelfKick
 from uncork_nvme.parts.kicks import Kicks
 from uncork_nvme.parts.life import Cycle
+from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader
 
@@ -31,6 +32,7 @@ NVME_MDEV = Device(
         Kept: {"threads": "one"},
         Kicks: {"kick_on_doorbell": NO},
         Cycle: {"on_create": "both", "on_config": "both", "on_delete": "post", "on_resume": "forget-notified"},
+        Memory: {"device_locks": NO},  # vsq.c: nvme_mdev_vsq_suspend_io, mb() between EventIdx and the tail
     },
     assumes="While it polls, SQ EventIdx stays as it is, and is not moved half a ring past the head: the device "
     "needs no doorbell then. CQ EventIdx is written when a CQE is posted; the source writes it in a loop "

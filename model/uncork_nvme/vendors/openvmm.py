@@ -11,6 +11,7 @@ from uncork_nvme.parts.crew import Kept
 from uncork_nvme.parts.full import Park
 from uncork_nvme.parts.kicks import Kicks
 from uncork_nvme.parts.life import Cycle
+from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader
 
@@ -31,6 +32,8 @@ OPENVMM = Device(
         Kept: {"threads": "one"},
         Kicks: {"kick_on_doorbell": YES},
         Cycle: {"on_create": "shadow", "on_config": "both", "on_delete": "post"},
+        # queue.rs: probe_inner takes a RwLock for each read of a shadow, and has a SeqCst fence after EventIdx
+        Memory: {},
     },
     assumes="The one task is here a worker for each SQ, of which one looks at a time, and a poster. They may take "
     "turns between steps; completions are posted in any order. An SQ has at most 8 commands under way; an "

@@ -10,6 +10,7 @@ from uncork_nvme.parts.crew import Kept
 from uncork_nvme.parts.full import Park, SelfKick
 from uncork_nvme.parts.kicks import Kicks
 from uncork_nvme.parts.life import Cycle
+from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader
 
@@ -44,6 +45,7 @@ SPDK_POLL = Device(
         Kept: {"threads": "one", "poll": YES},
         Kicks: {"kick_on_doorbell": NO, "kick_on_post": NO, "kick_on_remit": NO},
         Cycle: {"on_create": "both", "on_config": "both", "on_delete": "post"},
+        Memory: {"device_locks": NO},
     },
     assumes=_ASSUMES
     + (
@@ -70,6 +72,7 @@ SPDK_INTERRUPT = Device(
         Kept: {"threads": "one"},
         Kicks: {"kick_on_post": NO, "kick_on_remit": NO},
         Cycle: {"on_create": "both", "on_config": "both", "on_delete": "post"},
+        Memory: {"device_locks": NO},  # set_sq_eventidx: spdk_mb, an mfence, between EventIdx and the tail
     },
     assumes=_ASSUMES
     + (

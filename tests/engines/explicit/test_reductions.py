@@ -103,6 +103,7 @@ INSTANCES = [
     "mmio/lazy/tail/n1-sq3-cq3/workers=2",
     "propolis-2025/linux/reserve-slots/n2-sq2-cq3/early_free=no",
     "arm-recheck/linux/arm-on-cork/n2-sq3-cq3/memory=tso,guest_fence=no",
+    "qemu/linux/head/n2-sq2-cq2/memory=tso,threads=one",
 ]
 
 
@@ -187,6 +188,7 @@ CHECKED = [
     "hand-over/linux/tail-1/n2-sq2-cq2/doorbell_buffer=off",
     "mmio/lazy/tail/n2-sq2-cq2/backend=detached-repoll",
     "arm-recheck/linux/arm-on-cork/n1-sq2-cq3/memory=tso,guest_fence=no",
+    "spdk-poll/linux/never/n2-sq2-cq2/memory=tso",
 ]
 
 
