@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "uncork.check": [*_DECIDED, "uncork.render", "uncork.command", "uncork:"],
     "uncork.prove": [*_DECIDED, "uncork.render", "uncork.command", "uncork:"],
     "uncork.explore": [*_SAID, "uncork.render", "uncork.command", "uncork.trace"],
-    "uncork.report": [*_DECIDED, "uncork.render", "uncork.cost", "uncork.measure", "uncork.museum", "uncork:"],
+    "uncork.report": [*_DECIDED, "uncork.render", "uncork.cost", "uncork.measure", "uncork.museum", "uncork.trace", "uncork:"],
     "uncork.verify": [],
     "uncork.new": [],
     "uncork.design": [*_DECIDED, "uncork.render", "uncork.cost", "uncork.prove"],
@@ -59,7 +59,7 @@ _OTHERS = {
     "uncork.conform": ["uncork.conform.rig"],
     "uncork.trace": ["uncork.logs", "uncork.sweep"],
     "uncork.validate": ["uncork.logs"],
-    "uncork.report": ["uncork.museum"],
+    "uncork.report": ["uncork.museum", "uncork.trace"],
     "uncork.verify": ["uncork.check", "uncork.prove"],
 }
 _ASKED = [*dict.fromkeys(f"uncork.{place.package}" for place in _COMMANDS.values())]

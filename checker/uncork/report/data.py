@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +14,7 @@ from uncork_nvme.choices import YES
 from uncork_nvme.device import Device, Guest
 from uncork_nvme.instance import Instance, find_policy, from_name
 from uncork_nvme.museum import BUGS, Bug
+from uncork_nvme.shape import Shape
 from uncork_properties import expected
 from uncork_properties.catalogue import ROWS, properties
 from uncork_properties.load import SPREAD
@@ -22,11 +23,14 @@ from uncork import __version__
 from uncork.core.verdict import Open, Proved, Refuted
 from uncork.cost import show as costs
 from uncork.decide.gate import judge
-from uncork.decide.one import Checked
+from uncork.decide.one import Checked, Row
+from uncork.engines import Outcome
 from uncork.measure import show as measured
 from uncork.museum.check import Exhibit
 from uncork.render.html.scene import scene
+from uncork.report import drawn
 from uncork.report.sources import pieces
+from uncork.trace.runs import Stored
 
 
 class Pool:
@@ -52,6 +56,16 @@ class Written:
     runs: int
 
 
+STORED = "stored run"
+"""Stands for the engine of a verdict that comes from the file of a run: nothing was searched."""
+
+
+def of_file(run: Stored) -> Checked:
+    """Returns the verdicts that a stored run shows: the properties that it refutes, and no others."""
+    rows = tuple(Row(prop.row, prop.name, Refuted(run.run, run.shortest)) for prop in run.refutes)
+    return Checked(run.instance, rows, Outcome(STORED, (), None, 0, 0, len(run.run.steps), 0))
+
+
 def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
     """Returns the page. Raises `ReplayError` if a counterexample does not replay."""
     from uncork.render.html.page import page  # jinja2
@@ -62,17 +76,19 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
     shown = [*found, *(checked for each in exhibits for checked in (*each.variants, *each.fixes))]
     for checked in found:
         known = recorded.get(checked.instance.name)
-        findings = judge(checked, known[1] if known else None)
+        findings = [] if checked.outcome.engine == STORED else judge(checked, known[1] if known else None)
         said = [f"{finding.property or 'covers'}: {finding.message}" for finding in findings]
         told[checked.instance.name] = _instance(checked, said, stages, runs)
     for checked in shown[len(found) :]:
         if checked.instance.name not in told:
             told[checked.instance.name] = _instance(checked, [], stages, runs)
     instances = [checked.instance for checked in shown]
+    blocks, alike = _blocks(found, told)
     words = {
         "version": __version__,
         "counts": counts(found),
-        "tables": list(_tables(found, told)),
+        "blocks": blocks,
+        "featured": _featured(found, told),
         "events": any(checked.instance.choices.events != "none" for checked in found),
         "polls": [POLLS.format(name) for name in _polling(found)],
         "exhibits": [_exhibit(each, told) for each in exhibits],
@@ -81,6 +97,8 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
     }
     data = {
         "instances": told,
+        "alike": alike,
+        "only": found[0].instance.name if len(found) == 1 and not exhibits else None,
         "stages": stages.all,
         "runs": runs.all,
         "properties": ROWS,
@@ -106,6 +124,13 @@ def _instance(checked: Checked, unexpected: list[str], stages: Pool, runs: Pool)
                 told["said"] = f"Open to depth {depth}: {reason}."
             case Refuted(trace, shortest):
                 played = scene(instance.system, stated[row.name], trace)
+                for ring, beside in zip(played.stage["rings"], drawn.facts(instance), strict=True):
+                    ring |= beside
+                played.run["messages"] = {
+                    number: [[kind, played.stage["actors"].index(to)] for kind, to in sent]
+                    for number, sent in drawn.messages(instance, trace).items()
+                }
+                played.run["moves"] = drawn.moves(instance, trace)
                 told |= {"said": played.headline, "wakers": played.wakers, "shortest": shortest}
                 told |= {"stage": stages.add(played.stage), "run": runs.add(played.run)}
         rows.append(told)
@@ -116,9 +141,7 @@ def _instance(checked: Checked, unexpected: list[str], stages: Pool, runs: Pool)
         "word": expected.word(cells),
         "rows": rows,
         "unexpected": unexpected,
-        "states": outcome.states,
-        "depth": outcome.depth,
-        "engine": outcome.engine,
+        "searched": _searched(outcome),
     }
 
 
@@ -133,19 +156,131 @@ def counts(found: Sequence[Checked]) -> str:
     return f"{len(found)} instance{'s' * (len(found) != 1)}, {len(verdicts)} verdicts: {counted}"
 
 
-def _tables(found: Sequence[Checked], told: dict[str, dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """Returns a table for every device and guest: a line for every policy, a column for every shape."""
-    pairs = dict.fromkeys((c.instance.device, c.instance.guest, _overrides(c.instance)) for c in found)
-    for pair in pairs:
-        here = [c.instance for c in found if (c.instance.device, c.instance.guest, _overrides(c.instance)) == pair]
-        shapes = list(dict.fromkeys(each.shape for each in here))
-        lines: dict[str, dict[tuple[int, int, int], Any]] = {}
-        for instance in here:
-            this = told[instance.name]
-            lines.setdefault(instance.policy, {})[instance.shape] = _cell(instance, this["word"], this["unexpected"])
-        device, guest, overrides = pair
-        rows = [(policy, [cells.get(shape) for shape in shapes]) for policy, cells in lines.items()]
-        yield {"device": device, "guest": guest, "overrides": overrides, "shapes": shapes, "rows": rows}
+def _searched(outcome: Outcome) -> str:
+    if outcome.engine == STORED:
+        return f"A stored run of {outcome.depth} steps, replayed; nothing was searched."
+    return f"{outcome.states:,} states to depth {outcome.depth}, {outcome.engine} engine."
+
+
+_GLYPHS = {"live": "✓", "hangs": "✗", "unsafe": "‼", "fails": "✗", "starves": "~", "open": "?"}
+"""What stands for a verdict in the table; the number of steps follows."""
+
+
+def _blocks(
+    found: Sequence[Checked], told: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], list[list[str]]]:
+    """Returns the tables of verdicts, and the lists of instances that share a cell.
+
+    A table has a line for every policy and a column for every shape. Policies with equal lines share a line, and
+    devices and guests with equal tables share a table.
+    """
+    pairs: dict[tuple[str, str, str], list[Instance]] = {}
+    for checked in found:
+        each = checked.instance
+        pairs.setdefault((each.device, each.guest, _overrides(each)), []).append(each)
+    merged: dict[str, list[list[list[Instance]]]] = {}
+    heads: dict[str, list[tuple[str, str, str]]] = {}
+    shapes: dict[str, list[Shape]] = {}
+    for pair, instances in pairs.items():
+        columns = list(dict.fromkeys(each.shape for each in instances))
+        lines = _lines(instances, columns, told)
+        key = json.dumps([columns, [[[_shown(told, i) for i in row], [i.policy for i in row]] for row in lines]])
+        merged.setdefault(key, []).append([list(row) for row in lines])
+        heads.setdefault(key, []).append(pair)
+        shapes[key] = columns
+    alike: list[list[str]] = []
+    blocks = []
+    for key, tables in merged.items():
+        rows = []
+        for those in zip(*tables, strict=True):
+            instances = [each for line in those for each in line]
+            cells = []
+            for shape in shapes[key]:
+                here = [each for each in instances if each.shape == shape]
+                cells.append(_merged_cell(here, told, alike) if here else None)
+            policies = list(dict.fromkeys(each.policy for each in instances))
+            rows.append({"policies": policies, "cells": cells, "find": " ".join(each.name for each in instances)})
+        blocks.append({"pairs": _together(heads[key]), "shapes": shapes[key], "rows": rows})
+    return blocks, alike
+
+
+def _lines(
+    instances: Sequence[Instance], shapes: Sequence[Shape], told: Mapping[str, Mapping[str, Any]]
+) -> list[list[Instance]]:
+    """Returns the instances of every line: those of one policy, or of several that have equal verdicts."""
+    policies: dict[str, list[Instance]] = {}
+    for each in instances:
+        policies.setdefault(each.policy, []).append(each)
+    lines: dict[str, list[Instance]] = {}
+    for those in policies.values():
+        by_shape = {each.shape: each for each in those}
+        cells = [_shown(told, by_shape[shape]) if shape in by_shape else None for shape in shapes]
+        lines.setdefault(json.dumps(cells), []).extend(those)
+    return list(lines.values())
+
+
+def _shown(told: Mapping[str, Mapping[str, Any]], instance: Instance) -> tuple[str, bool]:
+    this = told[instance.name]
+    return this["word"], bool(this["unexpected"])
+
+
+def _together(pairs: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Returns the names of merged devices and guests: those of one guest together."""
+    guests: dict[tuple[str, str], list[str]] = {}
+    for device, guest, overrides in pairs:
+        guests.setdefault((guest, overrides), []).append(device)
+    return [
+        f"{', '.join(devices)} · {guest}" + (f" · {overrides}" if overrides else "")
+        for (guest, overrides), devices in guests.items()
+    ]
+
+
+def _merged_cell(
+    instances: Sequence[Instance], told: Mapping[str, Mapping[str, Any]], alike: list[list[str]]
+) -> dict[str, Any]:
+    """Returns the cell of instances with the same verdict; it links to the first one."""
+    if len(instances) > 1:
+        alike.append([each.name for each in instances])
+    this = told[instances[0].name]
+    made = _cell(instances[0], this["word"], this["unexpected"], _row(this))
+    steps = made["word"].partition(" ")[2]
+    return made | {"glyph": _GLYPHS[made["kind"]] + steps, "more": len(instances) - 1}
+
+
+def _row(this: Mapping[str, Any]) -> str:
+    """Returns the property whose run has the number of steps that the word for the instance has."""
+    for rows in (("safety",), ("drains", "uncorked"), ("progress",), tuple(row["property"] for row in this["rows"])):
+        refuted = [row for row in this["rows"] if row["property"] in rows and row["cell"].startswith("refuted")]
+        if refuted:
+            return str(min(refuted, key=_steps)["property"])
+    return ""
+
+
+def _steps(row: Mapping[str, Any]) -> int:
+    steps = row["cell"].partition(" ")[2]
+    return sum(map(int, steps.split("+"))) if steps else 0
+
+
+def _featured(found: Sequence[Checked], told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Returns the run that the first page shows: the shortest hang, and an unexpected one before others."""
+    hangs = [c.instance for c in found if told[c.instance.name]["word"].startswith(("HANGS", "UNSAFE", "fails"))]
+    hangs = hangs or [c.instance for c in found if told[c.instance.name]["word"].startswith("starves")]
+    if not hangs:
+        return None
+
+    def rank(instance: Instance) -> tuple[bool, int]:
+        this = told[instance.name]
+        row = next(row for row in this["rows"] if row["property"] == _row(this))
+        return not this["unexpected"], _steps(row)
+
+    first = min(hangs, key=rank)
+    this = told[first.name]
+    row = next(row for row in this["rows"] if row["property"] == _row(this))
+    return _cell(first, this["word"], this["unexpected"], row["property"]) | {
+        "said": row.get("cause") or row["said"],
+        "steps": _steps(row),
+        "of": first.shape,
+    }
 
 
 def _cell(instance: Instance, said: str, unexpected: Sequence[str] = (), row: str = "") -> dict[str, Any]:

@@ -27,58 +27,117 @@ function told(value) {
 }
 
 // -- rings ------------------------------------------------------------------------------------------------------------
-const OUTER = 62, INNER = 36, MARK = 11;
+const HIGH = 30, LINE = 14, SIDE = 26;
+const GUEST = new Set(["shadow", "cursor"]);  // indices above the slots are the guest's, those below the device's
 
-function at(radius, turn) {  // turns go clockwise from the top
-  return [radius * Math.sin(turn * 2 * Math.PI), -radius * Math.cos(turn * 2 * Math.PI)];
-}
+function modulo(value, size) { return ((value % size) + size) % size; }
 
-function arc(from, to) {
-  const large = to - from > 0.5 ? 1 : 0;
-  const [ax, ay] = at(OUTER, from), [bx, by] = at(OUTER, to), [cx, cy] = at(INNER, to), [dx, dy] = at(INNER, from);
-  return `M${ax} ${ay}A${OUTER} ${OUTER} 0 ${large} 1 ${bx} ${by}L${cx} ${cy}A${INNER} ${INNER} 0 ${large} 0 ${dx} ${dy}Z`;
-}
+function field(stage, variable) { return stage.variables[variable][0].split(".").pop(); }
 
-function ring(picture) {
-  const size = picture.size;
-  const beside = Math.max(1, Math.floor(1 / size / 0.052));  // marks that fit beside each other at a slot
-  const layers = Math.ceil(picture.marks.length / beside), reach = OUTER + 2 * MARK * layers + 6;
-  const slots = [], held = [];
-  for (let k = 0; k < size; k++) {
-    const middle = (k + 0.5) / size, [x, y] = at((OUTER + INNER) / 2, middle), [nx, ny] = at(INNER - 9, middle);
-    slots.push(draw("path", { class: "slot", d: arc(k / size, (k + 1) / size) }));
-    held.push(draw("text", { class: "held", x, y }));
-    if (size <= 12) slots.push(draw("text", { x: nx, y: ny }, String(k)));
+function ring(picture, stage) {
+  const size = picture.size, wide = Math.max(20, Math.min(52, 300 / size)), width = size * wide + 2 * SIDE;
+  const marks = picture.marks.map(([, variable]) => ({ variable, field: field(stage, variable) }));
+  const event = marks.find((each) => each.field === "event");
+  const guests = marks.filter((each) => GUEST.has(each.field)), devices = marks.filter((each) => each !== event && !GUEST.has(each.field));
+  const tall = Math.max(...stage.rings.map((each) => each.marks.filter(([, variable]) => GUEST.has(field(stage, variable))).length));
+  const flagged = LINE * (tall + 1) + 10, top = flagged + 18, bottom = top + HIGH, height = bottom + LINE * (devices.length + 1) + 4;
+  const middle = (slot) => SIDE + (slot + 0.5) * wide;
+  const boxes = [], fixed = [], held = [];
+  for (let slot = 0; slot < size; slot++) {
+    const x = SIDE + slot * wide;
+    boxes.push(draw("rect", { class: "slot", x, y: top, width: wide, height: HIGH, rx: 2 }));
+    if (size <= 12) fixed.push(draw("text", { class: "number", x: x + 4, y: top + 11 }, String(slot)));
+    held.push(draw("g", { class: "entry" },
+      draw("rect", { x: x + wide / 2 - Math.min(15, wide / 2 - 3), y: top + 9, width: Math.min(30, wide - 6), height: 15, rx: 7.5 }),
+      draw("text", { x: x + wide / 2, y: top + 20 })));
   }
-  const marks = picture.marks.map(([label]) =>
-    draw("g", { class: "mark " + label }, draw("circle", { r: MARK - 1 }), draw("text", {}, label)));
-  const words = draw("title", {});
-  const svg = draw("svg", { viewBox: `${-reach} ${-reach} ${2 * reach} ${2 * reach}`, role: "img" },
-    words, ...slots, ...held, draw("text", { class: "title" }, picture.title), ...marks);
-  const paths = slots.filter((each) => each.tagName === "path");
+  const labels = new Map(marks.filter((each) => each !== event).map((each) =>
+    [each, draw("text", { class: "mark " + (GUEST.has(each.field) ? "guest" : "device") }, each.field)]));
+  const flag = event && draw("g", { class: "flag" },
+    draw("path", { d: `M0 ${flagged}V${bottom + 3}` }), draw("path", { class: "cloth", d: `M0 ${flagged}l11 4l-11 4Z` }),
+    draw("text", { y: bottom + LINE * (devices.length + 1) }, "EventIdx"));
+  const move = draw("g", { class: "move" }), words = draw("title", {});
+  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, role: "img" }, words,
+    draw("text", { class: "title", x: SIDE, y: 12 }, picture.title), ...boxes, ...fixed, ...held, ...labels.values(), move, flag);
 
-  function show(state, before) {
-    const places = picture.marks.map(([, variable]) => state[variable]);
-    marks.forEach((mark, index) => {
-      const here = places.flatMap((place, other) => (place === places[index] ? [other] : []));
-      const order = here.indexOf(index), layer = Math.floor(order / beside);
-      const inLayer = Math.min(beside, here.length - layer * beside);
-      const radius = OUTER + MARK + 2 + layer * 2 * MARK;
-      const turn = (places[index] + 0.5) / size + ((order % beside) - (inLayer - 1) / 2) * 0.052 * 78 / (radius + 3);
-      const [x, y] = at(radius, turn);
-      mark.style.transform = `translate(${x}px, ${y}px)`;
-      mark.classList.toggle("changed", state[picture.marks[index][1]] !== before[picture.marks[index][1]]);
+  function arrow(from, to, outcome) {
+    move.setAttribute("class", "move " + outcome);
+    const y = top - 7, x = middle(to), start = middle(from);
+    const tip = `M${x - 6} ${y - 4}L${x} ${y}L${x - 6} ${y + 4}`;
+    const line = from < to ? `M${start} ${y}H${x}` : `M${start} ${y}H${width - 8}M8 ${y}H${x}`;
+    move.replaceChildren(draw("path", { d: line + tip }));
+  }
+
+  // `moved` is the last move of the guest's index: [from, to, "passed" | "silent" | "made", whether in this step]
+  function show(state, before, moved) {
+    const at = Object.fromEntries(marks.map((each) => [each.field, state[each.variable]]));
+    const contents = picture.slots === null ? null : state[picture.slots], old = contents && before[picture.slots];
+    const occupied = modulo(at.tail - at.head, size), waiting = modulo(at.shadow - at.head, size);
+    boxes.forEach((box, slot) => {
+      const behind = modulo(slot - at.head, size);
+      box.classList.toggle("full", behind < occupied);
+      box.classList.toggle("changed", contents !== null && told(contents[slot]) !== told(old[slot]));
+      const entry = contents ? contents[slot] !== picture.empty : behind < waiting;
+      held[slot].classList.toggle("none", !entry);
+      held[slot].lastChild.textContent = entry && contents && wide > 30 ? told(contents[slot]) : "";
     });
-    const contents = picture.slots === null ? [] : state[picture.slots];
-    contents.forEach((content, k) => {
-      paths[k].classList.toggle("full", content !== picture.empty);
-      paths[k].classList.toggle("changed", content !== before[picture.slots][k]);
-      held[k].textContent = content === picture.empty ? "" : content;
-    });
-    const marked = picture.marks.map(([label], index) => `${label} ${places[index]}`).join(", ");
-    words.textContent = `${picture.title}: ${marked}` + (contents.length ? `; entries ${told(contents)}` : "");
+    let most = 0;
+    for (const group of [guests, devices]) {
+      const above = group === guests, taken = new Map();
+      for (const each of group) {
+        const slot = at[each.field], n = taken.get(slot) || 0, label = labels.get(each);
+        taken.set(slot, n + 1);
+        if (!above) most = Math.max(most, n + 1);
+        label.setAttribute("x", middle(slot));
+        label.setAttribute("y", above ? flagged - 4 - LINE * n : bottom + LINE * (n + 1) - 1);
+        label.classList.toggle("changed", state[each.variable] !== before[each.variable]);
+      }
+    }
+    if (flag) {
+      flag.setAttribute("transform", `translate(${SIDE + (at.event + 1) * wide} 0)`);
+      flag.lastChild.setAttribute("y", bottom + LINE * (most + 1));
+      flag.classList.toggle("changed", state[event.variable] !== before[event.variable]);
+    }
+    move.replaceChildren();
+    if (moved) arrow(moved[0], moved[1], moved[2] + (moved[3] ? "" : " past"));
+    const marked = picture.marks.map(([label], index) => `${label} ${state[marks[index].variable]}`).join(", ");
+    const gone = { passed: ", which passes EventIdx", silent: ", which does not pass EventIdx", made: "" };
+    words.textContent = `${picture.title}: ${marked}; occupied ${occupied}` +
+      (contents ? `; entries ${told(contents)}` : `; waiting ${waiting}`) +
+      (moved ? `; ${contents ? "head" : "tail"} moves ${moved[0]} to ${moved[1]}${gone[moved[2]]}` : "");
   }
   return { svg, show };
+}
+
+// The last move of each ring's guest index after every step.
+function movements(stage, run, visited) {
+  const shadows = stage.rings.map((picture) =>
+    picture.marks.map(([, variable]) => variable).find((variable) => stage.variables[variable][0].endsWith(".shadow")));
+  const found = [stage.rings.map(() => null)];
+  run.steps.forEach(([, , , changes], k) => {
+    const next = found[k].map((each) => each && [each[0], each[1], each[2], false]);
+    for (const [variable, value] of changes) {
+      const place = shadows.indexOf(variable);
+      if (place >= 0) next[place] = [visited[k][variable], value, "made", true];
+    }
+    const looked = run.moves[k + 1];
+    if (looked) next[looked[0]] = [looked[1], looked[2], looked[3] ? "passed" : "silent", true];
+    found.push(next);
+  });
+  return found;
+}
+
+// `permits 0 · CORKED · asleep`
+function beside(stage, state) {
+  const many = stage.rings.length > 2, parts = [];
+  for (const each of stage.rings) {
+    if (each.permits !== undefined) parts.push(make("span", { class: state[each.permits] ? "" : "bad" }, `permits ${state[each.permits]}`));
+    if (each.corked === undefined) continue;
+    const corked = state[each.corked] === "yes", name = many ? each.title + " " : "";
+    const doing = each.workers.map((worker) => told(state[worker])).join(", ");
+    parts.push(make("span", { class: corked ? "bad" : "" }, name + (corked ? "CORKED" : "not corked")), make("span", {}, doing));
+  }
+  return parts.flatMap((part, k) => (k ? [" · ", part] : [part]));
 }
 
 // -- a run ------------------------------------------------------------------------------------------------------------
@@ -92,41 +151,67 @@ function states(run) {
   return found;
 }
 
-function play(row) {
+function play(row, name, from) {
   const stage = data.stages[row.stage], run = data.runs[row.run], last = run.steps.length;
-  const visited = states(run), loops = run.loop !== null && !run.stuck;
-  let here = 0, rounds = 1;
+  const visited = states(run), moved = movements(stage, run, visited), loops = run.loop !== null && !run.stuck;
+  let here = 0, rounds = 1, playing = 0, writing = 0;
 
-  const rings = stage.rings.map(ring);
-  const legend = new Map(stage.rings.flatMap((picture) => picture.marks)
-    .map(([label, variable]) => [label, stage.variables[variable][0].split(".").pop()]));
+  const rings = stage.rings.map((picture) => ring(picture, stage));
   const did = make("p", { class: "did" }), where = make("p", { class: "where" }), changes = make("ul", { class: "changes" });
+  const facts = make("p", { class: "facts" });
   const end = make("p", { class: "end", hidden: "" });
   const slider = make("input", { type: "range", min: 0, max: last, value: 0, "aria-label": "step", input: () => go(Number(slider.value)) });
-  const buttons = [
-    make("button", { type: "button", "aria-label": "first state", click: () => go(0) }, "|◀"),
-    make("button", { type: "button", "aria-label": "a step back", click: () => move(-1) }, "◀"),
-    make("button", { type: "button", "aria-label": "a step on", click: () => move(1) }, "▶"),
-    make("button", { type: "button", "aria-label": "last state", click: () => go(last) }, "▶|"),
-  ];
-  const [first, back, on, final] = buttons;
+  const button = (label, text, click) => make("button", { type: "button", "aria-label": label, title: label, click }, text);
+  const first = button("first state", "|◀", () => go(0)), back = button("a step back", "◀", () => move(-1));
+  const on = button("a step on", "▶", () => move(1));
+  const final = button("last state", "▶|", () => { go(last); chart.follow(null); });
+  const start = button("play", "Play", () => (playing ? stop() : run_()));
+  const strip = timeline(stage, run, visited, (step) => go(step));
+  const earlier = button("previous change of the value", "◂ change", () => jump(-1));
+  const later = button("next change of the value", "change ▸", () => jump(1));
   const cells = stage.variables.map(() => make("td", {}));
-  const lines = stage.variables.map(([name, doc], k) => make("tr", {}, make("th", { scope: "row" }, name), cells[k], make("td", { class: "dim" }, doc)));
+  const lines = stage.variables.map(([variable, doc], k) => make("tr", {}, make("th", { scope: "row" }, variable), cells[k], make("td", { class: "dim" }, doc)));
 
-  function move(by) {
+  function run_() {
+    if (here === last && !loops) go(0);
+    playing = setInterval(() => { if (!one.contains(element) || (here === last && !loops)) stop(); else move(1, true); }, 900);
+    live.setAttribute("aria-live", "off");
+    start.textContent = "Pause";
+    start.setAttribute("aria-label", "pause");
+  }
+
+  function stop() {
+    clearInterval(playing);
+    playing = 0;
+    live.setAttribute("aria-live", "polite");
+    start.textContent = "Play";
+    start.setAttribute("aria-label", "play");
+  }
+
+  function move(by, alone = false) {
+    if (!alone && playing) stop();
     if (by > 0 && here === last && loops) {  // the last step leads back into the loop
       rounds += 1;
       go(run.loop + 1, true);
     } else go(Math.min(last, Math.max(0, here + by)), true);
   }
 
+  function jump(by) {
+    const step = strip.change(here, by);
+    if (step !== null) go(step);
+  }
+
   function go(step, going = false) {
-    if (!going) rounds = 1;
+    if (!going) {
+      rounds = 1;
+      if (playing) stop();
+    }
     here = step;
     if (loops && here <= run.loop) rounds = 1;
     const [actor, , said, changed] = here ? run.steps[here - 1] : [null, null, "at first", []];
     const before = here ? visited[here - 1] : visited[0], marked = new Set(changed.map(([variable]) => variable));
-    rings.forEach((each) => each.show(visited[here], before));
+    rings.forEach((each, place) => each.show(visited[here], before, moved[here][place]));
+    facts.replaceChildren(...beside(stage, visited[here]));
     did.textContent = here ? `${stage.actors[actor]}: ${said}` : "At first";
     const round = loops && here > run.loop ? `, round ${rounds} of the loop` : "";
     where.textContent = `step ${here} of ${last}${round}`;
@@ -140,50 +225,138 @@ function play(row) {
     first.disabled = back.disabled = here === 0;
     final.disabled = here === last;
     on.disabled = here === last && !loops;
+    earlier.disabled = strip.change(here, -1) === null;
+    later.disabled = strip.change(here, 1) === null;
+    strip.mark(here);
     chart.mark(here);
-    if (now.getBoundingClientRect().top < 1) chart.follow(null, now);  // not while that would move the buttons away
+    clearTimeout(writing);  // browsers limit how often an address may change
+    writing = setTimeout(() => { if (one.contains(element)) history.replaceState(null, "", address(name, row.property, here)); }, 120);
+    if (now.getBoundingClientRect().top < 1) chart.follow(null);  // not while that would move the buttons away
   }
 
-  const chart = sequence(stage, run, (step) => go(step));
+  const chart = sequence(stage, run, row, (step) => go(step));
+  strip.chosen(() => go(here, true));
   end.textContent = run.stuck ? "■ Stuck: " + row.said : loops ? "↻ " + run.ending : "■ " + row.said;
-  const meanings = [...legend].map(([label, name]) => `${label} ${name}`).join(" · ");
+  const live = make("div", { class: "told", "aria-live": "polite" }, where, did);
   const now = make("div", { class: "now" },
-    make("div", { class: "rings" + (rings.length > 2 ? " many" : "") }, ...rings.map((each) => each.svg)),
-    make("p", { class: "where" }, meanings),
-    make("div", { class: "controls", role: "group", "aria-label": "steps" }, first, back, slider, on, final),
-    where, make("div", { class: "told", "aria-live": "polite" }, did, changes, end));
+    make("div", { class: "rings" }, ...rings.map((each) => each.svg)),
+    facts,
+    make("div", { class: "helm" },
+      make("div", { class: "controls", role: "group", "aria-label": "steps" }, first, back, slider, on, final, start),
+      live),
+    make("div", { class: "jumps" }, earlier, strip.label, later),
+    strip.element, end, changes,
+    make("p", { class: "where key" }, "Filled: occupied, as the device counts (head to tail). ", make("span", { class: "pill" }, "●"),
+      ": an entry that waits. Flag: EventIdx. Arrow: the last move of the guest's index, green if it passes the flag, red if not. Above the slots: the guest; below: the device."));
   const values = make("details", { class: "values" }, make("summary", {}, "All values, and what they mean"),
     make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...lines))));
   const element = make("div", {},
-    make("p", { class: "headline" }, row.said),
-    make("p", { class: "note hint" }, "Step with the arrow keys, the slider, or by choosing a step."),
+    make("p", { class: "headline" }, row.cause || row.said),
+    row.cause ? make("p", {}, row.said) : null,
+    make("p", { class: "note hint" }, "Step with the arrow keys, the slider, or by choosing a step. n and p: next and previous change of a value."),
     row.shortest ? null : make("p", { class: "note" }, "The way in is a shortest one; the loop is short, not proved to be the shortest."),
     make("div", { class: "play" }, now, make("div", {}, chart.element, why(row, stage, run, go), values)));
 
   function key(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.type === "search") return;
     const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     const inside = event.target === slider || chart.element.contains(event.target);
     if (by && (inside || event.key === "ArrowRight" || event.key === "ArrowLeft")) move(by);
     else if (event.key === "Home" && inside) go(0);
     else if (event.key === "End" && inside) go(last);
+    else if (event.key === "n") jump(1);
+    else if (event.key === "p") jump(-1);
     else return;
     event.preventDefault();
-    chart.follow(event.target, now);
+    chart.follow(event.target);
   }
-  go(0);
+  go(Math.min(last, Math.max(0, from || 0)));
   return { element, key };
 }
 
-function sequence(stage, run, choose) {
-  const seen = [...new Set(run.steps.map(([actor]) => actor))].sort((a, b) => a - b);
+// The values over time, a line for each: stretches of equal values, wide as they are long.
+function timeline(stage, run, visited, choose) {
+  const shown = [];
+  for (const picture of stage.rings) {
+    for (const [label, variable] of picture.marks) {
+      if (!stage.variables[variable][0].endsWith(".cursor")) shown.push([`${picture.title} ${label}`, variable]);
+    }
+    if (picture.permits !== undefined) shown.push(["permits", picture.permits]);
+    if (picture.corked !== undefined) shown.push([stage.rings.length > 2 ? `${picture.title} corked` : "corked", picture.corked]);
+  }
+  const columns = visited.length, label = make("span", { class: "where" }, "of any value below");
+  let only = null, told_ = () => {};
+  const changed = shown.map(([, variable]) => visited.flatMap((state, k) => (k && state[variable] !== visited[k - 1][variable] ? [k] : [])));
+  const rows = shown.map(([title, variable], n) => {
+    const starts = [0, ...changed[n]];
+    const parts = starts.map((from, k) => {
+      const to = k + 1 < starts.length ? starts[k + 1] : columns, value = told(visited[from][variable]);
+      const part = make("i", { class: (k % 2 ? "odd" : "even") + (value === "yes" || (title === "permits" && value === "0") ? " bad" : "") }, value);
+      part.style.flexGrow = to - from;
+      return part;
+    });
+    const spoken = starts.map((from) => `${told(visited[from][variable])} from step ${from}`).join(", ");
+    const pick = make("button", { type: "button", "aria-pressed": "false", title: `${stage.variables[variable][0]}: ${stage.variables[variable][1]}`, click: () => select(n) }, title);
+    const track = make("div", { class: "track", role: "img", "aria-label": `${title}: ${spoken}`, click: (event) => {
+      const box = track.getBoundingClientRect();
+      choose(Math.min(columns - 1, Math.max(0, Math.floor((event.clientX - box.left) / box.width * columns))));
+    } }, ...parts);
+    pick.style.gridRow = track.style.gridRow = n + 1;
+    return { pick, track };
+  });
+  const cursor = make("div", { class: "cursor" }), over = make("div", { class: "over", "aria-hidden": "true" }, cursor);
+  over.style.gridRow = `1 / ${shown.length + 1}`;
+  const element = make("div", { class: "strip", role: "group", "aria-label": "values over time" },
+    ...rows.flatMap((each) => [each.pick, each.track]), over);
+
+  function select(n) {
+    only = only === n ? null : n;
+    rows.forEach((each, k) => each.pick.setAttribute("aria-pressed", String(k === only)));
+    label.textContent = only === null ? "of any value below" : `of ${shown[only][0]}`;
+    told_();
+  }
+  return {
+    element, label,
+    chosen(listener) { told_ = listener; },
+    mark(step) { cursor.style.left = `${100 * step / columns}%`; cursor.style.width = `${100 / columns}%`; },
+    change(step, by) {
+      const steps = only === null ? changed.flat() : changed[only];
+      const found = steps.filter((each) => (by > 0 ? each > step : each < step));
+      return found.length ? (by > 0 ? Math.min(...found) : Math.max(...found)) : null;
+    },
+  };
+}
+
+// -- lanes ------------------------------------------------------------------------------------------------------------
+const SENT = { doorbell: "doorbell", silent: "no doorbell", notify: "notify", kick: "kick" };
+
+function sequence(stage, run, row, choose) {
+  const sent = (k) => run.messages[k] || [];
+  const involved = run.steps.flatMap(([actor], k) => [actor, ...sent(k + 1).map(([, to]) => to)]);
+  const seen = [...new Set(involved)].sort((a, b) => a - b), lane = matchMedia("(max-width: 52rem)").matches ? 13 : 22;
+  const silent = row.wakers.filter((step) => sent(step).some(([kind]) => kind === "silent"));
+  const blamed = new Set(row.causing || silent.slice(-1));  // the doorbell that would have come last
   const heads = make("div", { class: "heads", "aria-hidden": "true" }, ...seen.map((actor) => make("span", {}, stage.actors[actor])));
-  const rows = run.steps.map(([actor, action, said], k) => make("button",
-    { class: "step", type: "button", tabindex: k ? -1 : 0, title: action, click: () => choose(k + 1) },
-    make("span", { class: "lanes", "aria-hidden": "true" }, ...seen.map((each) => make("i", { class: each === actor ? "here" : "" }))),
-    make("span", { class: "n" }, String(k + 1)),
-    make("span", { class: "said" }, make("b", {}, stage.actors[actor]), " " + said)));
-  const items = rows.map((row) => make("li", {}, row));
+  const middle = (actor) => (seen.indexOf(actor) + 0.5) * lane;
+  const rows = run.steps.map(([actor, action, said], k) => {
+    const step = k + 1, lines = seen.map((each) => draw("line", { x1: middle(each), x2: middle(each), y1: 0, y2: "100%" }));
+    const arrows = sent(step).map(([kind, to]) => {
+      const from = middle(actor), x = middle(to), way = Math.sign(x - from);
+      const tip = kind === "silent" ? `M${x - 4 - way * 4} 11l8 8m0 -8l-8 8` : `M${x - way * 7} 11L${x - way} 15L${x - way * 7} 19`;
+      return draw("g", { class: `arrow ${kind}` + (kind === "silent" && !blamed.has(step) ? " other" : "") },
+        draw("path", { class: "shaft", d: `M${from + way * 5} 15H${x - way * (kind === "silent" ? 8 : 1)}` }), draw("path", { d: tip }));
+    });
+    const tags = sent(step).map(([kind, to]) => make("span", { class: `tag ${kind}` + (blamed.has(step) ? " blamed" : "") },
+      kind === "silent" ? SENT[kind] : `${SENT[kind]} → ${stage.actors[to]}`));
+    return make("button",
+      { class: "step" + (blamed.has(step) ? " cause" : ""), type: "button", tabindex: k ? -1 : 0, title: action, click: () => choose(step) },
+      make("span", { class: "lanes", "aria-hidden": "true" }, draw("svg", { width: seen.length * lane }, ...lines, ...arrows,
+        draw("circle", { class: "here", cx: middle(actor), cy: 15, r: lane > 20 ? 6 : 4.5 }))),
+      make("span", { class: "n" }, String(step)),
+      make("span", { class: "said" }, make("b", {}, stage.actors[actor]), " " + said, ...tags.flatMap((tag) => [" ", tag])));
+  });
+  for (const each of rows) each.firstChild.style.width = `${seen.length * lane}px`;
+  const items = rows.map((each) => make("li", {}, each));
   const element = make("ol", { class: "chart", "aria-label": "the run, step by step" });
   if (run.loop === null || run.stuck) {
     element.append(...items);
@@ -196,6 +369,7 @@ function sequence(stage, run, choose) {
       make("p", {}, `↰ ${run.ending}`)));
   }
   let marked = null;
+  const cover = () => (getComputedStyle(heads).position === "sticky" ? heads.offsetHeight : 0);
   return {
     element: make("div", { class: "chart" }, heads, element),
     mark(step) {
@@ -204,12 +378,11 @@ function sequence(stage, run, choose) {
       if (marked) { marked.setAttribute("aria-current", "step"); marked.tabIndex = 0; }
       else if (rows.length) rows[0].tabIndex = 0;
     },
-    follow(from, beside) {
+    follow(from) {
       if (!marked) return;
       if (rows.includes(from)) marked.focus({ preventScroll: true });
-      const cover = getComputedStyle(heads).position === "sticky" ? heads : beside;
-      marked.style.scrollMargin = `${cover.offsetHeight + 8}px 0 8px`;
-      marked.scrollIntoView({ block: "nearest" });
+      marked.style.scrollMargin = `${cover() + 8}px 0 8rem`;
+      if (getComputedStyle(heads).position === "sticky" || rows.includes(from)) marked.scrollIntoView({ block: "nearest" });
     },
   };
 }
@@ -231,24 +404,36 @@ function why(row, stage, run, go) {
 }
 
 // -- an instance ------------------------------------------------------------------------------------------------------
-function instance(name, property) {
+function address(name, property, step) {
+  return "#at=" + encodeURIComponent(`${name}:${property}`) + (step ? `&step=${step}` : "");
+}
+
+function instance(name, property, step) {
   const found = data.instances[name];
   if (!found) return make("p", {}, `There is no ${name} on this page.`);
   const refuted = found.rows.find((each) => each.run !== undefined);
   const row = found.rows.find((each) => each.property === property) || refuted || found.rows[0];
   const tabs = found.rows.map((each) => make("li", {}, make("a",
-    { href: "#at=" + encodeURIComponent(`${name}:${each.property}`), title: data.properties[each.property], "aria-current": each === row && "true" },
+    { href: address(name, each.property, 0), title: data.properties[each.property], "aria-current": each === row && "true" },
     `${each.property} `, make("span", { class: "verdict " + each.cell.split(" ")[0] }, each.cell))));
-  player = row.run === undefined ? null : play(row);
+  player = row.run === undefined ? null : play(row, name, step);
   return make("div", {},
-    make("p", {}, make("a", { href: "#" }, "← all verdicts")),
+    make("p", {}, make("a", { href: data.only ? "#verdicts" : "#" }, "← all verdicts")),
     make("h2", {}, name),
-    make("p", { class: "note" }, `${found.states.toLocaleString("en")} states to depth ${found.depth}, ${found.engine} engine. ${row.property}: ${data.properties[row.property]}`),
+    make("p", { class: "note" }, `${found.searched} ${row.property}: ${data.properties[row.property]}`),
     make("ul", { class: "rows", "aria-label": "properties" }, ...tabs),
     found.unexpected.length ? make("p", { class: "note" }, "Not as expected: " + found.unexpected.join("; ") + ".") : null,
     player ? player.element : make("p", {}, row.said),
+    ...same(name),
     make("h3", {}, "What it is about"),
     make("dl", {}, ...about("device", found.device, data.devices), ...about("guest", found.guest, data.guests), ...about("policy", found.policy, data.policies)));
+}
+
+function same(name) {
+  const others = data.alike.filter((names) => names.includes(name)).flat().filter((each) => each !== name);
+  if (!others.length) return [];
+  return [make("h3", {}, "The same verdict"), make("ul", { class: "same" },
+    ...others.map((each) => make("li", {}, make("a", { href: "#at=" + encodeURIComponent(each) }, each))))];
 }
 
 function about(kind, name, known) {
@@ -262,8 +447,15 @@ function about(kind, name, known) {
 // -- where we are -----------------------------------------------------------------------------------------------------
 let left = null;
 
+function asked() {
+  if (!location.hash && data.only) return [data.only, 0];
+  if (!location.hash.startsWith("#at=")) return [null, 0];
+  const [wanted, step] = location.hash.slice(4).split("&step=");
+  return [decodeURIComponent(wanted), Number.parseInt(step || "0", 10) || 0];
+}
+
 function arrive() {
-  const wanted = location.hash.startsWith("#at=") ? decodeURIComponent(location.hash.slice(4)) : null;
+  const [wanted, step] = asked();
   player = null;
   all.hidden = wanted !== null;
   one.hidden = wanted === null;
@@ -278,13 +470,47 @@ function arrive() {
   }
   const colon = wanted.lastIndexOf(":"), known = Object.hasOwn(data.instances, wanted);
   const name = known ? wanted : wanted.slice(0, colon), property = known ? null : wanted.slice(colon + 1);
-  one.replaceChildren(instance(name, property));
+  one.replaceChildren(instance(name, property, step));
   document.title = `uncork: ${name}`;
   scrollTo(0, 0);
   one.focus({ preventScroll: true });
 }
 
+// The featured run: its rings in its last state.
+function feature() {
+  const place = document.getElementById("featured-rings");
+  if (!place) return;
+  const row = data.instances[place.dataset.name].rows.find((each) => each.property === place.dataset.row);
+  const stage = data.stages[row.stage], run = data.runs[row.run], visited = states(run), last = run.steps.length;
+  const moved = movements(stage, run, visited)[last];
+  place.replaceChildren(make("div", { class: "rings" }, ...stage.rings.map((picture, k) => {
+    const drawn = ring(picture, stage);
+    drawn.show(visited[last], visited[last], moved[k]);
+    return drawn.svg;
+  })), make("p", { class: "facts" }, ...beside(stage, visited[last])));
+}
+
+// Shows the lines that have every word of the filter.
+function sift() {
+  const box = document.getElementById("filter"), count = document.getElementById("filtered");
+  const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let shown = 0;
+  for (const block of document.querySelectorAll(".block")) {
+    let any = false;
+    for (const line of block.querySelectorAll("tbody tr")) {
+      line.hidden = !words.every((word) => line.dataset.find.includes(word));
+      any ||= !line.hidden;
+      shown += !line.hidden;
+    }
+    block.hidden = !any;
+  }
+  count.textContent = words.length ? `${shown} line${shown === 1 ? "" : "s"}` : "";
+}
+
 all.addEventListener("click", (event) => { left = event.target.closest("a.verdict") || left; });
+document.getElementById("filter").addEventListener("input", sift);
 addEventListener("hashchange", arrive);
 document.addEventListener("keydown", (event) => { if (player) player.key(event); });
+feature();
+sift();
 arrive();
