@@ -6,22 +6,29 @@ import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import click
 import pytest
+from repository import ROOT
 from uncork.cli import cli
 from uncork.core.trace import ReplayError, Trace
 from uncork.core.verdict import Refuted
 from uncork.decide import many
 from uncork.decide.one import Checked
+from uncork.render import itf
 from uncork.report import data as report_page
+from uncork.report import drawn
 from uncork.report.sources import pieces
 from uncork_nvme.catalogue import DEVICES, GUESTS
-from uncork_nvme.instance import Instance, from_name
+from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_nvme.museum import BUGS
 from uncork_nvme.policies import POLICIES
 
@@ -212,23 +219,23 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 
 def test_a_verdict_opens_and_steps_to_the_stuck_state(browser: Opened, found: Sequence[Checked], page: str) -> None:
     browser.open(page)
-    cell = next(each for each in browser.all("a.verdict") if each.text == "HANGS 28")
+    cell = next(each for each in browser.all("a.verdict") if each.text == "✗28")
     cell.send_keys("\ue007")  # enter
     assert browser.texts("h2") == [STUCK]
     assert browser.texts(".now .end") == []
     browser.press(*["\ue014"] * 28)  # right
-    assert browser.texts(".where")[1] == "step 28 of 28"
+    assert browser.texts(".told .where")[0] == "step 28 of 28"
     assert browser.texts(".now .end")[0].startswith("■ Stuck: SQ0 has published entries waiting (1), its worker sleeps")
     assert browser.all(".step[aria-current]")[0].text.startswith("28")
     last = refutation(found[0]).states[-1]
-    told = browser.all(".rings title")[0].get_attribute("textContent")
+    told = browser.all(".now .rings title")[0].get_attribute("textContent")
     assert told.startswith(f"CQ: S {last['cq.shadow']}, E {last['cq.event']}, h {last['cq.head']}, t {last['cq.tail']}")
     browser.press("\ue014")  # there is nothing after it
-    assert browser.texts(".where")[1] == "step 28 of 28"
+    assert browser.texts(".told .where")[0] == "step 28 of 28"
     assert [each for each in browser.texts(".why li") if each.startswith("step 28 consumer: CQ EventIdx 2: not passed")]
     browser.driver.back()
-    assert browser.texts("h2")[0] == "Verdicts"
-    assert browser.driver.switch_to.active_element.text == "HANGS 28"
+    assert "Verdicts" in browser.texts("h2")
+    assert browser.driver.switch_to.active_element.text == "✗28"
     assert browser.complaints == []
 
 
@@ -239,26 +246,227 @@ def test_the_page_plays_a_loop_round_and_round(browser: Opened, found: Sequence[
     assert len(browser.all(".loop .step")) == trace.loop_steps
     browser.all("input[type=range]")[0].send_keys("\ue010")  # end
     browser.press("\ue014")  # right
-    assert browser.texts(".where")[1] == f"step {trace.loop + 1} of {len(trace.steps)}, round 2 of the loop"
+    assert browser.texts(".told .where")[0] == f"step {trace.loop + 1} of {len(trace.steps)}, round 2 of the loop"
     assert browser.all(".step[aria-current]")[0].text.startswith(str(trace.loop + 1))
     assert browser.complaints == []
+
+
+def test_the_rings_show_every_state(browser: Opened, found: Sequence[Checked], page: str) -> None:
+    look = """const ring = document.querySelectorAll(".now .rings svg")[arguments[0]];
+      const slots = [...ring.querySelectorAll(".slot")], entries = [...ring.querySelectorAll(".entry")];
+      const slot = slots[0].getBBox(), flag = ring.querySelector(".flag").getAttribute("transform");
+      const places = (each, test) => each.flatMap((one, k) => (test(one) ? [k] : []));
+      return [places(slots, (one) => one.classList.contains("full")),
+        places(entries, (one) => !one.classList.contains("none")),
+        Math.round((parseFloat(flag.slice(10)) - slot.x) / slot.width) - 1];"""
+    trace = refutation(found[0])
+    browser.open(page, f"#at={STUCK}")
+    for number, state in enumerate(trace.states):
+        if number:
+            browser.press("\ue014")  # right
+        cq, sq = (browser.driver.execute_script(look, ring) for ring in (0, 1))
+        slots = state["cq.slots"]
+        assert isinstance(slots, tuple)
+        unread = [slot for slot, entry in enumerate(slots) if entry != "none"]
+        assert cq == [_between(state["cq.head"], state["cq.tail"]), unread, state["cq.event"]]
+        waiting = _between(state["sq0.head"], state["sq0.shadow"])
+        assert sq == [_between(state["sq0.head"], state["sq0.tail"]), waiting, state["sq0.event"]]
+    assert browser.texts(".now .facts") == ["permits 0 · CORKED · asleep"]
+
+
+def _between(head: Any, tail: Any) -> list[int]:
+    return sorted((head + n) % 3 for n in range((tail - head) % 3))
+
+
+def test_the_arrow_of_a_move_is_red_where_it_does_not_pass_the_flag(browser: Opened, page: str) -> None:
+    def arrows() -> list[str | None]:
+        return [each.get_attribute("class") for each in browser.all(".now .move") if each.text or each.size["width"]]
+
+    browser.open(page, f"#at={STUCK}&step=2")
+    assert arrows() == ["move passed"]
+    browser.open(page, f"#at={STUCK}&step=27")
+    assert "move made" in arrows()
+    browser.open(page, f"#at={STUCK}&step=28")
+    assert arrows() == ["move silent", "move silent past"]
+    told = browser.all(".now .rings title")[0].get_attribute("textContent")
+    assert told.endswith("head moves 0 to 2, which does not pass EventIdx")
+
+
+def test_a_move_passes_eventidx_where_it_crosses_the_flag(found: Sequence[Checked]) -> None:
+    """The flag stands behind the slot of EventIdx: the strict rule rings for EventIdx in [old, new)."""
+    seen = set()
+    for each in found[:2]:
+        trace, size = refutation(each), each.instance.cq_size
+        moves = drawn.moves(each.instance, trace)
+        looks = [n for n, step in enumerate(trace.steps, start=1) if step.startswith(("need_", "elide_"))]
+        assert list(moves) == looks
+        for number, (ring, old, new, passed) in moves.items():
+            event = trace.states[number - 1][f"{['cq', 'sq0', 'sq1'][ring]}.event"]
+            assert isinstance(old, int) and isinstance(new, int) and isinstance(event, int)
+            assert passed == ((event - old) % size < (new - old) % size)
+            seen.add((ring > 0, passed))
+    assert seen == {(True, True), (True, False), (False, False)}
+
+
+def test_every_doorbell_notification_and_kick_is_an_arrow(browser: Opened, page: str) -> None:
+    def arrows(kind: str) -> dict[str, list[str]]:
+        rows = [row for row in browser.all(".step") if row.find_elements("css selector", f".arrow.{kind}")]
+        return {row.text.split()[0]: [tag.text for tag in row.find_elements("css selector", ".tag")] for row in rows}
+
+    browser.open(page, f"#at={STUCK}")
+    assert arrows("doorbell") == {"3": ["doorbell → doorbell handler SQ0"]}
+    assert arrows("notify") == {"5": ["notify → worker SQ0"]}
+    assert arrows("silent") == {"14": ["no doorbell"], "28": ["no doorbell"]}
+    assert [each.text.split()[0] for each in browser.all(".step.cause")] == ["28"]
+    assert [each.text for each in browser.all(".tag.blamed")] == ["no doorbell"]
+    browser.open(page, f"#at={LOOPS}")
+    assert set(arrows("kick")) == {"26", "34", "43", "51"}
+
+
+def test_the_values_over_time_lead_to_their_steps(browser: Opened, found: Sequence[Checked], page: str) -> None:
+    def step() -> str:
+        return browser.texts(".told .where")[0].split(" of ")[0]
+
+    browser.open(page, f"#at={STUCK}")
+    tracks = {str(each.get_attribute("aria-label")).split(":")[0]: each for each in browser.all(".track")}
+    shown = ["CQ S", "CQ E", "CQ h", "CQ t", "permits", "SQ0 S", "SQ0 E", "SQ0 h", "SQ0 t", "corked"]
+    assert list(tracks) == shown
+    event, states = "0 from step 0", refutation(found[0]).states
+    for number, (before, after) in enumerate(pairwise(states), start=1):
+        if before["cq.event"] != after["cq.event"]:
+            event += f", {after['cq.event']} from step {number}"
+    assert tracks["CQ E"].get_attribute("aria-label") == f"CQ E: {event}"
+    box = tracks["corked"].rect["width"]
+    webdriver = pytest.importorskip("selenium.webdriver")
+    to = round((20.5 / 29 - 0.5) * box)
+    webdriver.ActionChains(browser.driver).move_to_element_with_offset(tracks["corked"], to, 0).click().perform()
+    assert step() == "step 20"
+    browser.all(".strip button")[1].click()
+    assert browser.all(".strip button")[1].get_attribute("aria-pressed") == "true"
+    browser.press("n")
+    assert step() == "step 25"
+    browser.press("p", "p")
+    assert step() == "step 16"
+    browser.all("[aria-label='next change of the value']")[0].click()
+    assert step() == "step 25"
+    assert not browser.all("[aria-label='next change of the value']")[0].is_enabled()
+
+
+def test_the_step_is_in_the_address(browser: Opened, page: str) -> None:
+    for written, number in (("26", 26), ("99", 28), ("-3", 0), ("x", 0)):
+        browser.open(page, f"#at={STUCK}&step={written}")
+        assert browser.texts(".told .where") == [f"step {number} of 28"]
+    browser.press("\ue014", "\ue014")
+    wait_until(lambda: browser.driver.current_url.endswith("uncorked&step=2"))
+    browser.driver.refresh()
+    assert browser.texts(".told .where") == ["step 2 of 28"]
+    assert browser.complaints == []
+
+
+def test_a_run_plays_by_itself_and_pauses(browser: Opened, page: str) -> None:
+    browser.open(page, f"#at={STUCK}&step=26")
+    play = browser.all("[aria-label=play]")[0]
+    play.click()
+    assert (play.text, play.get_attribute("aria-label")) == ("Pause", "pause")
+    wait_until(lambda: browser.texts(".told .where") == ["step 28 of 28"])
+    wait_until(lambda: play.text == "Play")
+    play.click()
+    assert browser.texts(".told .where") == ["step 0 of 28"]
+    play.click()
+    assert play.text == "Play"
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_the_first_page_shows_a_hang_and_filters(browser: Opened, page: str) -> None:
+    browser.open(page)
+    assert browser.texts("#featured .facts") == ["permits 0 · CORKED · asleep"]
+    assert [each.text for each in browser.all(".heat")] == ["✗28", "~51", "✓"]
+    assert browser.all(".heat a")[0].get_attribute("aria-label") == f"HANGS 28: {STUCK}"
+    browser.all("#filter")[0].send_keys("Linux n1")
+    assert [each.text for each in browser.all(".heat") if each.is_displayed()] == ["✗28", "✓"]
+    assert browser.texts("#filtered") == ["2 lines"]
+    browser.all("#filter")[0].send_keys(" none")
+    assert browser.texts(".block") == []
+    assert browser.texts("#filtered") == ["0 lines"]
+    browser.open(page)
+    browser.all(".open-run")[0].click()
+    assert browser.texts("h2") == [STUCK]
+
+
+def test_equal_verdicts_share_a_line_and_a_cell_opens_the_run_that_it_counts() -> None:
+    devices, policies = ("propolis-2025", "propolis-2026"), ("tail", "arm-on-cork", "head")
+    names = [f"{device}/linux/{policy}/n1-sq2-cq2" for device in devices for policy in policies]
+    parsed = Parsed(report_page.write(checked(*map(from_name, names)), ()).html)
+    lines = [str(a["data-find"]).split() for tag, a in parsed.elements if tag == "tr" and "data-find" in a]
+    assert sorted(map(sorted, lines)) == sorted(
+        sorted(f"{device}/linux/{policy}/n1-sq2-cq2" for device in devices for policy in those)
+        for those in (policies[:2], policies[2:])
+    )
+    assert [len(names) for names in parsed.data["alike"]] == [4, 2]
+    cells = [a for tag, a in parsed.elements if tag == "a" and "and" in str(a.get("aria-label"))]
+    assert [str(a["aria-label"]) for a in cells] == [f"HANGS 23: {names[0]} and 3 more", f"live: {names[2]} and 1 more"]
+    name, _, opened = unquote(str(cells[0]["href"])).removeprefix("#at=").rpartition(":")
+    row = next(row for row in parsed.data["instances"][name]["rows"] if row["property"] == opened)
+    assert len(parsed.data["runs"][row["run"]]["steps"]) == 23
+
+
+def test_uncork_report_opens_a_single_run(browser: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    small, kept = "propolis-2025/linux/tail/n1-sq2-cq2", ROOT / "counterexamples"
+    trace = kept / "propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json"
+    for asked, name, steps in ((small, small, 23), (str(trace), STUCK, 28)):
+        assert not cli.main(["report", asked], standalone_mode=False)
+        browser.open(Path("uncork.html").read_text())
+        assert browser.texts("h2") == [name]
+        assert browser.texts(".told .where") == [f"step 0 of {steps}"]
+        assert "#museum" not in Path("uncork.html").read_text()
+    assert browser.texts(".note")[0].startswith("A stored run of 28 steps, replayed; nothing was searched.")
+    browser.all("#one a")[0].click()
+    assert "Verdicts" in browser.texts("h2")
+    with pytest.raises(InstanceError, match="there is no file gone"):
+        cli.main(["report", "gone.itf.json"], standalone_mode=False)
+    run, meta = itf.loads(trace.read_text())
+    Path("walk.itf.json").write_text(itf.dumps(run, meta | {"refutes": []}))
+    with pytest.raises(InstanceError, match="refutes nothing"):
+        cli.main(["report", "walk.itf.json"], standalone_mode=False)
+    Path("kept.itf.json").write_text(trace.read_text())
+    with pytest.raises(click.ClickException):
+        cli.main(["report", "kept.itf.json", "--output", "kept.itf.json"], standalone_mode=False)
+    assert Path("kept.itf.json").read_text() == trace.read_text()
+
+
+def test_a_report_prints_with_its_lanes(browser: Opened, page: str) -> None:
+    browser.open(page, f"#at={STUCK}")
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert len([each for each in browser.all(".lanes svg") if each.is_displayed()]) == 28
+    assert all(each.is_displayed() for each in browser.all(".now .rings svg"))
+    assert not [each for each in browser.all(".controls, .jumps") if each.is_displayed()]
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 @pytest.mark.slow
 def test_a_report_fits_a_phone(browser: Opened, hostile: tuple[Instance, str], page: str) -> None:
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    views = [(page, ""), (page, f"#at={LOOPS}"), (page, f"#at={LIVE}"), (hostile[1], "")]
+    views = [(page, ""), (page, f"#at={LOOPS}"), (page, f"#at={LIVE}"), (hostile[1], ""), (hostile[1], "#verdicts")]
     for html, at in views:
         browser.open(html, at)
         assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 390
+        for controls in browser.all(".controls"):
+            assert controls.rect["y"] + controls.rect["height"] <= 844
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.slow
 def test_a_page_that_was_tampered_with_does_not_run(browser: Opened, hostile: tuple[Instance, str], page: str) -> None:
     instance, written = hostile
-    browser.open(written)
+    browser.open(written, "#verdicts")
     browser.all("a.verdict")[0].click()
     assert browser.texts("h2") == [instance.name]
     assert browser.driver.title == f"uncork: {instance.name}"

@@ -55,7 +55,9 @@ def report(
         raise InstanceError(f"there is no file {missing}")
     runs = [_refuting(each) for each in kept]
     instances, left_out = _asked([each for each in what if each not in kept], filters, files=bool(kept))
-    writable([output], [*kept, *(file for each in (*instances, *(run.instance for run in runs)) for file in each.files)])
+    writable(
+        [output], [*kept, *(file for each in (*instances, *(run.instance for run in runs)) for file in each.files)]
+    )
     for reason in [*(f"not checked: {each}" for each in left_out), *idle.told(filters, instances)]:
         click.echo(reason, err=True)
     bugs = BUGS if museum or (museum is None and filters == Filters() and not what) else ()
@@ -77,9 +79,7 @@ def _refuting(path: str) -> Stored:
     """Loads a stored counterexample. Raises `InstanceError` if its run refutes nothing."""
     run = stored(path)
     if not run.refutes:
-        raise InstanceError(
-            f"{path} is a run that refutes nothing: uncork explore {run.instance.name} --from {path}"
-        )
+        raise InstanceError(f"{path} is a run that refutes nothing: uncork explore {run.instance.name} --from {path}")
     return run
 
 

@@ -27,7 +27,7 @@ function told(value) {
 }
 
 // -- rings ------------------------------------------------------------------------------------------------------------
-const HIGH = 30, LINE = 14, SIDE = 26;
+const HIGH = 30, LINE = 14, SIDE = 29;
 const GUEST = new Set(["shadow", "cursor"]);  // indices above the slots are the guest's, those below the device's
 
 function modulo(value, size) { return ((value % size) + size) % size; }
@@ -135,7 +135,8 @@ function beside(stage, state) {
     if (each.corked === undefined) continue;
     const corked = state[each.corked] === "yes", name = many ? each.title + " " : "";
     const doing = each.workers.map((worker) => told(state[worker])).join(", ");
-    parts.push(make("span", { class: corked ? "bad" : "" }, name + (corked ? "CORKED" : "not corked")), make("span", {}, doing));
+    if (corked) parts.push(make("span", { class: "bad" }, name + "CORKED"), make("span", {}, doing));
+    else parts.push(make("span", {}, name + doing));
   }
   return parts.flatMap((part, k) => (k ? [" · ", part] : [part]));
 }
@@ -253,9 +254,9 @@ function play(row, name, from) {
   const element = make("div", {},
     make("p", { class: "headline" }, row.cause || row.said),
     row.cause ? make("p", {}, row.said) : null,
+    make("div", { class: "play" }, now, make("div", {}, chart.element, why(row, stage, run, go), values)),
     make("p", { class: "note hint" }, "Step with the arrow keys, the slider, or by choosing a step. n and p: next and previous change of a value."),
-    row.shortest ? null : make("p", { class: "note" }, "The way in is a shortest one; the loop is short, not proved to be the shortest."),
-    make("div", { class: "play" }, now, make("div", {}, chart.element, why(row, stage, run, go), values)));
+    row.shortest ? null : make("p", { class: "note" }, "The way in is a shortest one; the loop is short, not proved to be the shortest."));
 
   function key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.type === "search") return;
@@ -335,7 +336,7 @@ function sequence(stage, run, row, choose) {
   const involved = run.steps.flatMap(([actor], k) => [actor, ...sent(k + 1).map(([, to]) => to)]);
   const seen = [...new Set(involved)].sort((a, b) => a - b), lane = matchMedia("(max-width: 52rem)").matches ? 13 : 22;
   const silent = row.wakers.filter((step) => sent(step).some(([kind]) => kind === "silent"));
-  const blamed = new Set(row.causing || silent.slice(-1));  // the doorbell that would have come last
+  const blamed = new Set(row.causing || (run.stuck ? silent.slice(-1) : []));  // the doorbell that would have come last
   const heads = make("div", { class: "heads", "aria-hidden": "true" }, ...seen.map((actor) => make("span", {}, stage.actors[actor])));
   const middle = (actor) => (seen.indexOf(actor) + 0.5) * lane;
   const rows = run.steps.map(([actor, action, said], k) => {
@@ -459,6 +460,7 @@ function arrive() {
   player = null;
   all.hidden = wanted !== null;
   one.hidden = wanted === null;
+  document.body.classList.toggle("one", wanted !== null);
   if (wanted === null) {
     one.replaceChildren();
     document.title = "uncork: verdicts";
