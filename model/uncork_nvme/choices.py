@@ -216,6 +216,26 @@ class KickChoices:
 
 @frozen
 @_typed
+class BufferChoices:
+    """The words of the doorbell buffer: which side goes by them, and what the device does with a doorbell's value."""
+
+    used_by: Literal["both", "guest", "device"] = _choice(
+        "which side goes by these queues' words in the doorbell buffer: guest and device; or only the guest, because "
+        "the device refused the buffer or leaves these queues out; or only the device, because the guest leaves them "
+        "out, and rings for every move",
+    )
+    after_reset: Literal["forget", "follow"] = _choice(
+        "guest: after a reset it goes by no doorbell buffer until it configures one; or still by the old one, of which"
+        " the device knows no more until the guest configures it again (which it then does, at some time)",
+    )
+    on_doorbell: Literal["learn", "store"] = _choice(
+        "what the device does with the index that a doorbell carries: it takes it; or it also stores it in the shadow "
+        "word",
+    )
+
+
+@frozen
+@_typed
 class LifeChoices:
     """What happens to queues, controller and buffer besides their use."""
 
@@ -293,6 +313,7 @@ SECTIONS: dict[str, type] = {
     "crew": CrewChoices,
     "kicks": KickChoices,
     "life": LifeChoices,
+    "buffer": BufferChoices,
     "memory": MemoryChoices,
 }
 """The choices of the part in each slot of a machine."""
@@ -301,6 +322,7 @@ SECTIONS: dict[str, type] = {
 @frozen
 class Choices(
     MemoryChoices,
+    BufferChoices,
     LifeChoices,
     KickChoices,
     CrewChoices,
@@ -340,6 +362,7 @@ ABOUT_EVENTS = (
     "kick_on_release",
     "on_reset",
     "on_resume",
+    "after_reset",
     "sq_event_cache",
     "cq_event_cache",
 )

@@ -79,6 +79,14 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         ~_where(system, "reject_head"),
         say("the CQ doorbell carries {}, which frees {} of {} entries", cq.shadow, cq.told, cq.occupied),
     )
+    if m.life.keeps:
+        writes = _where(system, "arm_sq", "post_arm", "cork_arm", *(["notify_tail", "notify_head"] if m.stores else []))
+        yield always(
+            "the device writes only to the guest's doorbell buffer",
+            "safety",
+            ~(writes & ~m.life.configured),
+            say("the device is about to write to pages that were a doorbell buffer before the reset, and are the guest's"),
+        )
     for q in m.sqs:
         yield always(
             f"notify_tail never sees a bad index ({q.label})",
@@ -102,7 +110,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                     count(forgotten),
                 ),
             )
-        if m.life.events:
+        if m.life.events or q.has("page"):
             yield always(
                 f"no entry is taken that was not published ({q.label})",
                 "safety",

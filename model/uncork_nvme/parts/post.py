@@ -44,6 +44,8 @@ def stored(ring: SQ | CQ, word: Word, value: Expr) -> list[Updates]:
 
 def writes_nothing(m: Machine) -> str:
     """The text of a step that would write EventIdx, if the guest has no doorbell buffer."""
+    if not m.life.guest:
+        return "writes an EventIdx that the guest does not read"
     return "no doorbell buffer: writes no EventIdx" + (" that the guest reads" if m.life.keeps else "")
 
 

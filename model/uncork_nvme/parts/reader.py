@@ -160,6 +160,5 @@ def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
 @step("doorbell handler {}")
 def notify_tail(m: Machine, q: SQ) -> Guarded:
     """Takes the SQ tail from the doorbell."""
-    return when((q.submitter == "notify tail") & q.unlocked, q(tail=q.shadow, submitter="notify")).says(
-        "learns the SQ tail {}", q.shadow
-    )
+    learnt = [q(tail=q.shadow, submitter="notify"), *m.parts.buffer.on_doorbell(q)]
+    return when((q.submitter == "notify tail") & q.unlocked, *learnt).says("learns the SQ tail {}", q.shadow)

@@ -218,7 +218,7 @@ class CQ(Record):
     @property
     def word(self) -> Expr:
         """The CQ shadow head as it stands in the guest's page."""
-        return self.shadow
+        return self.shadow + self.stale if self.has("stale") else self.shadow
 
     @property
     def seen(self) -> Expr:
@@ -248,7 +248,8 @@ class CQ(Record):
 
 def _found(ring: SQ | CQ, known: Expr) -> Expr:
     """The value that the device reads in a shadow word; without a buffer, the value that it knows."""
-    return ite(ring.life.in_use, ring.word, ring.page if ring.has("page") else known)
+    elsewhere = ite(ring.life.device_uses, ring.page, known) if ring.has("page") else known
+    return ite(ring.life.in_use, ring.word, elsewhere)
 
 
 class Posted(Entry):
