@@ -110,7 +110,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                     count(forgotten),
                 ),
             )
-        if m.life.events or q.has("page"):
+        if m.life.events or q.has("page") or cq.swapped:
             yield always(
                 f"no entry is taken that was not published ({q.label})",
                 "safety",

@@ -34,6 +34,17 @@ class BothSides(Part):
         return not (self.guest and self.device)
 
     @property
+    def swapped(self) -> bool:
+        """Whether guest and device write the words in different byte orders."""
+        return self.chosen.byte_order == "other"
+
+    def check(self) -> None:
+        """Refuses two byte orders where it is not described what becomes of an index that no queue has."""
+        if self.swapped:
+            known = {"doorbell_buffer": "on", "events": "none", "memory": "sc", "event_outside": "none"}
+            self.only_with("byte_order=other", "byte_order=same", known)
+
+    @property
     def stores(self) -> bool:
         """Whether the device stores a doorbell's value in the shadow word."""
         return self.chosen.on_doorbell == "store"
@@ -59,6 +70,7 @@ class OneSided(BothSides):
 
     def check(self) -> None:
         """Refuses a machine without a doorbell buffer, and x86-TSO."""
+        super().check()
         if not self.parts.guest.buffered:
             raise ChoiceError(
                 f"used_by={self.chosen.used_by} is about a doorbell buffer: set doorbell_buffer=on, or used_by=both"

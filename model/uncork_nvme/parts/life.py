@@ -68,7 +68,7 @@ class Cycle(Part):
         stale = var(Nat(size - 1), "how far the old value of the shadow word is past the guest's index")
         page = var(Ring(size), "the shadow word that the device reads in pages that the guest does not write")
         life, events = self.record(), self.happening
-        again = sq and events["delete"] and events["create"]
+        again = (sq and events["delete"] and events["create"]) or events["recreate"]
         old = (again or life.follows) and not self.clears
         unwritten = events["config"] and (life.follows or not life.device)
         apart = self.parts.guest.buffered and (life.keeps or not life.guest)
@@ -129,6 +129,8 @@ class Cycle(Part):
             yield reset(m)
         if events["restart"]:
             yield restart(m)
+        if events["recreate"]:
+            yield recreate(m)
         if events["pause"]:
             yield pause(m)
             yield resume(m)
@@ -285,15 +287,6 @@ def _afresh(m: Machine, *, pages: bool) -> list[Updates]:
     """
     life = m.parts.life
     cleared = life.clears if m.life.follows else pages and (life.clears or life.arms_at_config)
-    changed = Updates()
-    for record in m.records:
-        if record is not m.life:
-            fresh = {v.name.rpartition(".")[2]: v for v in record.variables}
-            kept = {"live", "page", "slots", "stale", *(() if cleared else ("event",))}
-            changed |= record(**{field: v.initial for field, v in fresh.items() if field not in kept})
-    slots = m.cq.slots
-    for slot in range(m.cq.size):
-        slots = slots.store(lift(slot, m.cq.tail.sort), "none")
     rings: list[SQ | CQ] = [m.cq, *m.sqs]
     left = [ring(page=ite(m.life.in_use, ring.word, ring.page)) for ring in rings if m.life.keeps]
     if m.life.keeps and m.stores and life.zeroes(event=False):  # the word is where the device keeps the index
@@ -302,7 +295,27 @@ def _afresh(m: Machine, *, pages: bool) -> list[Updates]:
     written = pages and m.life.device
     left += [_overwritten(ring, at) if written else _left(ring) for ring, at in zip(rings, zero, strict=True)]
     in_use = [m.life(buffered=pages)] if m.life.has("buffered") else []
-    return [changed, m.cq(slots=slots), *left, *in_use]
+    return [_at_zero(m, cleared=cleared), *left, *in_use]
+
+
+def _at_zero(m: Machine, *, cleared: bool) -> Updates:
+    """Sets the initial values of all but the guest's pages and the set of SQs; with `cleared` those of EventIdx, too."""
+    changed = Updates()
+    for record in m.records:
+        if record is not m.life:
+            fresh = {v.name.rpartition(".")[2]: v for v in record.variables}
+            kept = {"live", "page", "slots", "stale", *(() if cleared else ("event",))}
+            changed |= record(**{field: v.initial for field, v in fresh.items() if field not in kept})
+    cq, slots = m.cq, m.cq.slots
+    for slot in range(cq.size):
+        slots = slots.store(lift(slot, cq.tail.sort), "none")
+    changed |= cq(slots=slots)
+    match m.parts.life.chosen.cq_begins:
+        case "at-old-head":
+            changed |= cq(head=cq.head, available=cq.capacity - (lift(0, cq.head.sort) - cq.head))
+        case "at-old-tail":
+            changed |= cq(head=cq.tail, tail=cq.tail)
+    return changed
 
 
 def _may_reset(m: Machine) -> Expr:
@@ -323,6 +336,24 @@ def restart(m: Machine) -> Guarded:
     """Controller reset: every queue begins at index 0; the doorbell buffer is configured again in the same pages."""
     may, done = _event(m, "restart")
     return when(may & _may_reset(m), done, *_afresh(m, pages=m.buffered)).says("resets the controller, sets up again")
+
+
+@step("guest", Fairness.NONE)
+def recreate(m: Machine) -> Guarded:
+    """Deletes all queues and creates them again with the same numbers; no command is in flight.
+
+    The doorbell buffer stays. Guest and device set the words of the new queues, CQ and SQs, as `create_sq` does.
+    """
+    may, done = _event(m, "recreate")
+    finished = all_of(q.in_flight == 0 for q in m.sqs)
+    life = m.parts.life
+    rings: list[SQ | CQ] = [m.cq, *m.sqs]
+    zeroed = life.zeroes(event=False)
+    words = [_overwritten(ring, lift(0, ring.shadow.sort)) if zeroed else _left(ring) for ring in rings]
+    afresh = _at_zero(m, cleared=life.clears or life.zeroes(event=True))
+    for looked in life.looked_at(m, but=None):
+        afresh |= looked
+    return when(may & _may_reset(m) & finished, done, afresh, *words).says("deletes all queues and creates them again")
 
 
 @step("host", Fairness.NONE)
