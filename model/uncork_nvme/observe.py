@@ -68,7 +68,20 @@ FAMILIES = (
         "post_queued",
         "block",
     ),
-    *("create_sq", "delete_sq", "find_gone", "release", "configure", "configure_again", "reset", "restart", "recreate", "pause", "resume", "flush"),
+    *(
+        "create_sq",
+        "delete_sq",
+        "find_gone",
+        "release",
+        "configure",
+        "configure_again",
+        "reset",
+        "restart",
+        "recreate",
+        "pause",
+        "resume",
+        "flush",
+    ),
 )
 """The families of steps of any machine; `uncork show` explains each."""
 

@@ -85,7 +85,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
             "the device writes only to the guest's doorbell buffer",
             "safety",
             ~(writes & ~m.life.configured),
-            say("the device is about to write to pages that were a doorbell buffer before the reset, and are the guest's"),
+            say("the device is about to write to pages that were a doorbell buffer before the reset"),
         )
     for q in m.sqs:
         yield always(
@@ -211,7 +211,7 @@ def covers(m: Machine, system: System) -> list[Cover]:
         some("rings a doorbell", _where(system, "ring_sq", "ring_cq")),
         *([some("remits a permit", _where(system, "remit"))] if m.permit else []),
     ]
-    if m.buffered:
+    if m.buffered and m.life.guest:
         found.append(some("elides a doorbell", _where(system, "elide_sq", "elide_cq")))
     if m.choices.tso:
         found.append(some("delays a store", any_of(~buffer.drained for buffer in m.buffers)))

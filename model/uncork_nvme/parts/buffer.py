@@ -86,7 +86,7 @@ class GuestOnly(OneSided):
 
 
 class DeviceOnly(OneSided):
-    """The guest leaves these queues out: it rings for every move, and does not write the words that the device reads."""
+    """The guest leaves these queues out: it rings for every move, and writes no word that the device reads."""
 
     named = ("device",)
     guest = False

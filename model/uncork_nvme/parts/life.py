@@ -174,8 +174,10 @@ def _first_words(m: Machine, q: SQ) -> Updates:
 
 def _overwritten(ring: SQ | CQ, value: Expr) -> Updates:
     """The device writes `value`, which is the guest's index, to the shadow word that it reads."""
-    stale = ring(stale=0) if ring.has("stale") else Updates()
-    return stale | ring(page=value) if not ring.life.guest and ring.has("page") else stale
+    written = ring(stale=0) if ring.has("stale") else Updates()
+    if not ring.life.guest and ring.has("page"):
+        written |= ring(page=value)
+    return written
 
 
 def _left(ring: SQ | CQ) -> Updates:
@@ -299,7 +301,7 @@ def _afresh(m: Machine, *, pages: bool) -> list[Updates]:
 
 
 def _at_zero(m: Machine, *, cleared: bool) -> Updates:
-    """Sets the initial values of all but the guest's pages and the set of SQs; with `cleared` those of EventIdx, too."""
+    """Sets the initial values of all but the guest's pages and the set of SQs; with `cleared` EventIdx's, too."""
     changed = Updates()
     for record in m.records:
         if record is not m.life:
@@ -350,7 +352,7 @@ def recreate(m: Machine) -> Guarded:
     rings: list[SQ | CQ] = [m.cq, *m.sqs]
     zeroed = life.zeroes(event=False)
     words = [_overwritten(ring, lift(0, ring.shadow.sort)) if zeroed else _left(ring) for ring in rings]
-    afresh = _at_zero(m, cleared=life.clears or life.zeroes(event=True))
+    afresh = _at_zero(m, cleared=life.zeroes(event=True) or life.clears)
     for looked in life.looked_at(m, but=None):
         afresh |= looked
     return when(may & _may_reset(m) & finished, done, afresh, *words).says("deletes all queues and creates them again")

@@ -13,7 +13,7 @@ class Life(Record):
     """The events that may still happen, and whether the device runs and has a doorbell buffer.
 
     For each chosen event a variable counts how often the event may still happen. Without events there are no variables.
-    `keeps`: whether the device still reads the old pages after a reset; `follows`: whether the guest still goes by them.
+    `keeps`: whether the device still reads the old pages after a reset; `follows`: whether the guest goes by them.
     `guest` and `device`: whether the side goes by a doorbell buffer at all.
     """
 
