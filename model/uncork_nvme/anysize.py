@@ -171,7 +171,7 @@ class AnySize(Machine):
             raise SlipError(
                 f"kick_size={choices.kick_size} picks SQs, and a proof for any number follows but one: use all"
             )
-        for name, value in choices.items().items():
+        for name, value in {"events": choices.events, **choices.items()}.items():
             if choices.events == "none" and name in ABOUT_EVENTS:
                 continue
             spoken = _SPOKEN_OF.get(name, (Choices().items()[name],))

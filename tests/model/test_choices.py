@@ -10,6 +10,7 @@ from uncork.core.verdict import Refuted
 from uncork.decide import many
 from uncork.engines import explicit
 from uncork.museum import check as museum
+from uncork_nvme.assembly import assembled
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import Choice, ChoiceError, Choices
 from uncork_nvme.instance import from_name
@@ -125,9 +126,9 @@ def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> No
 )
 def test_workers_and_requests_that_are_not_described_are_refused(values: dict[str, Choice], instead: str) -> None:
     with pytest.raises(ChoiceError, match=instead):
-        Choices().replace(values)
+        assembled(Choices().replace(values))
 
 
 def test_completions_that_queue_come_from_elsewhere() -> None:
     with pytest.raises(ChoiceError, match="set backend to detached"):
-        Choices().replace({"cq_full": "queue"})
+        assembled(Choices().replace({"cq_full": "queue"}))

@@ -58,10 +58,10 @@ class Cycle(Part):
 
     def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
         """The commands in flight of a deleted SQ, unless they are waited for or their completions queue."""
-        waits = not self.parts.admission.corks or self.waits
-        most = 0 if waits else self.happening["delete"] * (size - 1)
-        orphans = "commands in flight whose SQ was deleted; each holds a permit if any does"
-        return {"orphans": var(Nat(most), orphans)} if most else {}
+        if not self.happening["delete"] or self.waits or not self.parts.admission.corks:
+            return {}
+        doc = "commands in flight whose SQ was deleted; each holds a permit if any does"
+        return {"orphans": var(Nat(self.happening["delete"] * (size - 1)), doc)}
 
     def pages(self, size: int, *, sq: bool = False) -> dict[str, Declared]:
         """What the guest's pages hold besides the shadow word that is in use."""
