@@ -521,11 +521,9 @@ BUGS = (
         "vm/devices/storage/nvme/src/queue.rs: DoorbellMemory::write, replace_mem",
         "The device returns to its own memory: DoorbellMemory::reset (4011, b6cd54439).",
         Shown(
-            Design(
-                "openvmm", "linux", "head-when-full", {"events": "reset", "on_reset": "keep", "on_doorbell": "store"}
-            ),
+            Design("openvmm", "linux", "head-when-full", {"events": "reset", "on_reset": "keep"}),
             "safety",
-            Design("openvmm", "linux", "head-when-full", {"events": "reset", "on_doorbell": "store"}),
+            Design("openvmm", "linux", "head-when-full", {"events": "reset"}),
             (Shape(1, 2, 2),),
             "What the guest has in these pages now is left out: the device reads there what it wrote there last.",
         ),

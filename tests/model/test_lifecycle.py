@@ -46,7 +46,7 @@ DECIDES = {
     f"{OURS}/n1-sq3-cq3/events=reset,on_reset=keep": "unsafe",
     f"{OURS}/n1-sq2-cq2/events=reset+config+delete+create+pause": "live",
     f"{OPENVMM}/n1-sq2-cq2/events=reset,on_reset=keep": "unsafe",
-    f"{OPENVMM}/n1-sq2-cq2/events=reset,on_doorbell=store": "live",
+    f"{OPENVMM}/n1-sq2-cq2/events=reset": "live",
     # one side goes by the buffer: it was refused, or forgotten; and the words of either are of no use to the other
     f"{QEMU}/n1-sq2-cq2/events=config,used_by=guest": "hangs",
     f"{QEMU}/n1-sq2-cq2/events=config+create+delete+pause,used_by=device,on_doorbell=store": "live",
@@ -112,7 +112,7 @@ EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "re
     f"{PROPOLIS}/n1-sq2-cq2/events=reset+config,on_reset=keep",
     f"{PROPOLIS}/n1-sq2-cq2/events=delete,workers=2",
     "openvmm/linux/head-when-full/n1-sq2-cq2/events=delete+create,words=keep",
-    "openvmm/linux/head-when-full/n1-sq2-cq2/events=reset,on_reset=keep,on_doorbell=store",
+    "openvmm/linux/head-when-full/n1-sq2-cq2/events=reset,on_reset=keep",
     f"{QEMU}/n1-sq2-cq2/events=reset+config,after_reset=follow,words=keep",
     f"{QEMU}/n1-sq2-cq2/events=config+recreate,used_by=guest,words=keep",
     f"{PROPOLIS}/n1-sq2-cq2/events=recreate+config,used_by=device,on_doorbell=store,cq_begins=at-old-head",
