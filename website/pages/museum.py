@@ -27,7 +27,7 @@ from pages.sheets import SHEETS
 _HEAD = """# The museum
 
 **{shown} bugs of real devices and drivers: each is a small variant of the machine that the checker refutes, with a fix
-that it proves.** They go wrong in five ways:
+that it proves.** They go wrong in these ways:
 
 {kinds}
 `uncork museum` checks variant and fix at the same sizes; a fix has safety, `uncorked` and `drains`. `28+0` is a run of
@@ -45,8 +45,13 @@ KINDS = {
     ),
     "CQ slots are miscounted": ("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983"),
     "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence"),
-    "A queue or a buffer begins anew, with an old EventIdx": (
+    "A queue or a buffer begins anew, with an old EventIdx or an old position": (
         *("linux-58847f12", "spdk-1795", "config-at-nonzero", "openvmm-config", "openvmm-cached"),
+        *("openvmm-cached-cq", "nvmevirt-58"),
+    ),
+    "Guest and device disagree whether a buffer is in use, or how its words are written": (
+        *("spdk-2147", "qemu-admin", "linux-0f0d2c87", "linux-e8fd41bb", "linux-06c59d42", "openvmm-reset"),
+        "qemu-ea3c76f1",
     ),
 }
 """The names of the bugs that are shown, by how the wake-up is lost."""
