@@ -80,6 +80,14 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         ~_where(system, "reject_head"),
         say("the CQ doorbell carries {}, which frees {} of {} entries", cq.shadow, cq.told, cq.occupied),
     )
+    if m.life.keeps:
+        writes = _where(system, "arm_sq", "post_arm", "cork_arm", *(["notify_tail", "notify_head"] if m.stores else []))
+        yield always(
+            "the device writes only to the guest's doorbell buffer",
+            "safety",
+            ~(writes & ~m.life.configured),
+            say("the device is about to write to pages that were a doorbell buffer before the reset"),
+        )
     for q in m.sqs:
         yield always(
             f"notify_tail never sees a bad index ({q.label})",
@@ -103,7 +111,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                     count(forgotten),
                 ),
             )
-        if m.life.events:
+        if m.life.events or q.has("page") or cq.swapped:
             yield always(
                 f"no entry is taken that was not published ({q.label})",
                 "safety",
@@ -204,7 +212,7 @@ def covers(m: Machine, system: System) -> list[Cover]:
         some("rings a doorbell", _where(system, "ring_sq", "ring_cq")),
         *([some("remits a permit", _where(system, "remit"))] if m.permit else []),
     ]
-    if m.buffered:
+    if m.buffered and m.life.guest:
         silent = [q.submitter == "publish" for q in m.sqs] if m.parts.guest.looks_first else []
         found.append(some("elides a doorbell", any_of([_where(system, "elide_sq", "elide_cq"), *silent])))
     if m.choices.tso:

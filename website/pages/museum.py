@@ -27,7 +27,7 @@ from pages.sheets import SHEETS
 _HEAD = """# The museum
 
 **{shown} bugs of real devices and drivers: each is a small variant of the machine that the checker refutes, with a fix
-that it proves.** They go wrong in six ways:
+that it proves.** They go wrong in these ways:
 
 {kinds}
 `uncork museum` checks variant and fix at the same sizes; a fix has safety, `uncorked` and `drains`. `28+0` is a run of
@@ -48,7 +48,11 @@ KINDS = {
     "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence"),
     "A queue or a buffer begins anew, and something of before stays": (
         *("linux-58847f12", "spdk-1795", "config-at-nonzero", "openvmm-config", "openvmm-cached"),
-        *("spdk-36dfcca2", "spdk-0537f914"),
+        *("spdk-36dfcca2", "spdk-0537f914", "openvmm-cached-cq", "nvmevirt-58"),
+    ),
+    "Guest and device disagree whether a buffer is in use, or how its words are written": (
+        *("spdk-2147", "qemu-admin", "linux-0f0d2c87", "linux-e8fd41bb", "linux-06c59d42", "openvmm-reset"),
+        "qemu-ea3c76f1",
     ),
 }
 """The names of the bugs that are shown, by how the wake-up is lost."""
