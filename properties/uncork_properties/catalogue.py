@@ -15,7 +15,8 @@ from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
 if TYPE_CHECKING:  # imported when a run is told
-    from uncork.core.cause import Run, Wait
+    from uncork.core.causes.run import Run
+    from uncork.core.causes.wait import Wait
 
 ROWS = {
     "safety": "Indices in range, permits conserved, the CQ never overflows, no CQE is overwritten unread, and "
@@ -55,16 +56,16 @@ def _where(system: System, *families: str) -> Expr:
 
 
 def _waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
-    from uncork_nvme import wakes  # most commands tell no run
+    from uncork_nvme.causes import waits  # most commands tell no run
 
-    return wakes.waits(m, q)
+    return waits.waits(m, q)
 
 
 def _breach(name: str, of: Machine | SQ) -> Callable[[Run], str]:
     """How a run comes to break an invariant, in the words of the function of this name."""
 
     def cause(run: Run) -> str:
-        from uncork_nvme import breaches  # most commands tell no run
+        from uncork_nvme.causes import breaches  # most commands tell no run
 
         told: str = getattr(breaches, name)(of, run)
         return told

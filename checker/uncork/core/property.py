@@ -11,7 +11,8 @@ from uncork.core.frozen import frozen
 from uncork.core.system import Sentence, say
 
 if TYPE_CHECKING:  # a cause is that of a property
-    from uncork.core.cause import Run, Wait
+    from uncork.core.causes.run import Run
+    from uncork.core.causes.wait import Wait
 
 
 @frozen

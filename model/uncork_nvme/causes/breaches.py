@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from uncork.core.cause import Run
+from uncork.core.causes.run import Run
 from uncork.core.evaluate import holds, integer
 from uncork.core.expr import count, total
 
+from uncork_nvme.causes.waits import last_beginning, lost_permit
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
-from uncork_nvme.wakes import last_beginning, lost_permit
 
 _POSTS = ("post", "post_queued")
 
@@ -33,7 +33,9 @@ def overwrites(m: Machine, run: Run) -> str:
         return ""
     whose = _label(put[-1].action.args)
     return _completes(
-        m, run, f"into CQ slot {slot}, where the CQE of {whose} from step {put[-1].number} stands, not taken by the guest"
+        m,
+        run,
+        f"into CQ slot {slot}, where the CQE of {whose} from step {put[-1].number} stands, not taken by the guest",
     )
 
 
@@ -84,6 +86,6 @@ def unpublished(q: SQ, run: Run) -> str:
     if begun:
         order = f", {'after' if begun.number < learned.number else 'before'} step {begun.number} began {q.label} anew"
     return (
-        f"At step {step.number} a worker takes the entry in slot {integer(q.head, step.before)} of {q.label} by the tail "
-        f"{tail}, which it has from step {learned.number}{order}; the guest's tail is {integer(q.shadow, step.after)}."
+        f"At step {step.number} a worker takes the entry in slot {integer(q.head, step.before)} of {q.label} by the "
+        f"tail {tail}, which it has from step {learned.number}{order}; the guest's tail is {integer(q.shadow, step.after)}."
     )
