@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from uncork.core.expr import Expr, any_of, count
 from uncork.core.property import Cover, InRange, NotForever, Property, Repeatedly, Sometimes, always
@@ -11,6 +13,10 @@ from uncork.core.system import System, say
 from uncork_nvme.choices import InstanceError
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
+
+if TYPE_CHECKING:  # imported when a run is told
+    from uncork.core.causes.run import Run
+    from uncork.core.causes.wait import Wait
 
 ROWS = {
     "safety": "Indices in range, permits conserved, the CQ never overflows, no CQE is overwritten unread, and "
@@ -50,6 +56,24 @@ def _where(system: System, *families: str) -> Expr:
     return any_of(action.guard for action in system.actions if action.family in families)
 
 
+def _waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
+    from uncork_nvme.causes import waits  # most commands tell no run
+
+    return waits.waits(m, q)
+
+
+def _breach(name: str, of: Machine | SQ) -> Callable[[Run], str]:
+    """How a run comes to break an invariant, in the words of the function of this name."""
+
+    def cause(run: Run) -> str:
+        from uncork_nvme.causes import breaches  # most commands tell no run
+
+        told: str = getattr(breaches, name)(of, run)
+        return told
+
+    return cause
+
+
 def _safety(m: Machine, system: System) -> Iterator[Property]:
     cq = m.cq
     yield InRange("indices and counters in range", "safety", "Every variable keeps to its sort.")
@@ -59,6 +83,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         cq.available + cq.occupied + (m.held if m.permit else 0) == cq.capacity,
         say("{} permits available, {} entries occupied and {} permits held do not add up to " + str(cq.capacity),
             cq.available, cq.occupied, m.held),
+        _breach("conserved", m),
     )  # fmt: skip
     posting = _where(system, "post", "post_late", "post_queued")
     yield always(
@@ -67,12 +92,14 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         ~(posting & (cq.tail - (cq.seen if m.buffered else cq.head) == cq.capacity)),
         say("a command completes into a CQ whose {} entries are all occupied, by the head that the guest published",
             cq.occupied),
+        _breach("overflows", m),
     )  # fmt: skip
     yield always(
         "no CQE is overwritten unread",
         "safety",
         ~(posting & cq.overwrites),
         say("a command completes into CQ slot {}, where an unread CQE stands", cq.tail),
+        _breach("overwrites", m),
     )
     yield always(
         "notify_head never sees a bad index",
@@ -110,6 +137,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                     f"{{}} of {len(forgotten)} workers of {q.label} sleep, and no notification will ever wake them",
                     count(forgotten),
                 ),
+                _breach("forgotten", q),
             )
         if m.life.events or q.has("page") or cq.swapped:
             yield always(
@@ -121,6 +149,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                     "{}; {} commands in flight, {} outstanding",
                     q.head, q.shadow, q.in_flight, q.outstanding,
                 ),
+                _breach("unpublished", q),
             )  # fmt: skip
 
 
@@ -137,6 +166,7 @@ def _uncorked(m: Machine, _: System) -> Iterator[Property]:
                 q.pending, q.corked, m.cq.tail - m.cq.cursor, m.cq.available, m.cq.freed,
             ),
             wakers=_WAKERS,
+            waits=partial(_waits, m, q),
         )  # fmt: skip
 
 
@@ -158,6 +188,7 @@ def _drains(m: Machine, system: System) -> Iterator[Property]:
             ),
             without=frozenset(a.name for a in system.actions if a.family == "submit"),
             wakers=_WAKERS,
+            waits=partial(_waits, m, q),
         )  # fmt: skip
 
 
@@ -176,6 +207,7 @@ def _progress(m: Machine, system: System) -> Iterator[Property]:
             ),
             without=frozenset(fetches),
             wakers=_WAKERS,
+            waits=partial(_waits, m, q),
         )  # fmt: skip
 
 
