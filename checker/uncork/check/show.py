@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from uncork_nvme.catalogue import POLLS
 from uncork_nvme.choices import YES
 from uncork_nvme.instance import Instance
 from uncork_nvme.shape import Shape
+from uncork_properties.catalogue import named, properties
 from uncork_properties.expected import Expected, cell, word
 
-from uncork.core.verdict import Open
+from uncork.core.causes.cause import cause
+from uncork.core.trace import Trace
+from uncork.core.verdict import Open, Refuted
 from uncork.decide.exits import Exit
 from uncork.decide.gate import Finding, judge, worst
 from uncork.decide.one import Checked
@@ -57,7 +61,7 @@ class Report:
                 to.show(made)
             self._sum_up(to, found, findings)
         errors = text.Page(stderr=True)
-        self._complain(errors, findings)
+        self._complain(errors, findings, {checked.instance.name: checked for checked in found})
         if interrupted:
             cut = sum(any(isinstance(row.verdict, Open) for row in checked.rows) for checked in found)
             left = len(self.asked) - len(found)
@@ -148,12 +152,25 @@ class Report:
             + (as_expected if not findings else f"{len(findings)} not as expected.")
         )
 
-    def _complain(self, to: text.Page, findings: Sequence[Finding]) -> None:
-        for finding in findings[:_SHOWN]:
-            what = f"{finding.instance}: {finding.property}" if finding.property else finding.instance
-            to.say(f"{what}: {finding.message}", whole=True)
+    def _complain(self, to: text.Page, findings: Sequence[Finding], found: Mapping[str, Checked]) -> None:
+        for instance, of in groupby(findings[:_SHOWN], lambda finding: finding.instance):
+            told = list(of)
+            for finding in told:
+                what = f"{instance}: {finding.property}" if finding.property else instance
+                to.say(f"{what}: {finding.message}", whole=True)
+            for row, why in _causes(found[instance], [finding.property for finding in told]):
+                to.say(f"  {why}", whole=True)
+                to.say(f"  See how: uncork trace '{instance}' --property {row}", whole=True)
         if len(findings) > _SHOWN:
             to.say(f"... and {len(findings) - _SHOWN} more")
-        refuted = next((f for f in findings if f.exit in (Exit.SAFETY, Exit.LIVENESS)), None)
-        if refuted:
-            to.say(f"See how: uncork trace '{refuted.instance}' --property {refuted.property}", whole=True)
+
+
+def _causes(checked: Checked, rows: Sequence[str | None]) -> Iterator[tuple[str, str]]:
+    """Yields why each run refutes the first of `rows` that it refutes, with that row."""
+    told: list[Trace] = []
+    instance = checked.instance
+    for row in checked.rows:
+        if row.property in rows and isinstance(row.verdict, Refuted) and row.verdict.trace not in told:
+            told.append(row.verdict.trace)
+            prop = named(properties(instance.machine, instance.system), row.name)
+            yield row.property, cause(instance.system, prop, row.verdict.trace).text

@@ -132,6 +132,7 @@ def _instance(checked: Checked, unexpected: list[str], stages: Pool, runs: Pool)
                 }
                 played.run["moves"] = drawn.moves(instance, trace)
                 told |= {"said": played.headline, "wakers": played.wakers, "shortest": shortest}
+                told |= {"cause": played.cause.text, "causing": played.cause.steps}
                 told |= {"stage": stages.add(played.stage), "run": runs.add(played.run)}
         rows.append(told)
     return {
@@ -277,7 +278,7 @@ def _featured(found: Sequence[Checked], told: Mapping[str, Mapping[str, Any]]) -
     this = told[first.name]
     row = next(row for row in this["rows"] if row["property"] == _row(this))
     return _cell(first, this["word"], this["unexpected"], row["property"]) | {
-        "said": row.get("cause") or row["said"],
+        "said": row["cause"],
         "steps": _steps(row),
         "of": first.shape,
     }

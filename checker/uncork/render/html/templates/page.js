@@ -252,8 +252,8 @@ function play(row, name, from) {
   const values = make("details", { class: "values" }, make("summary", {}, "All values, and what they mean"),
     make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...lines))));
   const element = make("div", {},
-    make("p", { class: "headline" }, row.cause || row.said),
-    row.cause ? make("p", {}, row.said) : null,
+    make("p", { class: "headline" }, row.cause),
+    make("p", { class: "said-end" }, row.said),
     make("div", { class: "play" }, now, make("div", {}, chart.element, why(row, stage, run, go), values)),
     make("p", { class: "note hint" }, "Step with the arrow keys, the slider, or by choosing a step. n and p: next and previous change of a value."),
     row.shortest ? null : make("p", { class: "note" }, "The way in is a shortest one; the loop is short, not proved to be the shortest."));
@@ -335,8 +335,7 @@ function sequence(stage, run, row, choose) {
   const sent = (k) => run.messages[k] || [];
   const involved = run.steps.flatMap(([actor], k) => [actor, ...sent(k + 1).map(([, to]) => to)]);
   const seen = [...new Set(involved)].sort((a, b) => a - b), lane = matchMedia("(max-width: 52rem)").matches ? 13 : 22;
-  const silent = row.wakers.filter((step) => sent(step).some(([kind]) => kind === "silent"));
-  const blamed = new Set(row.causing || (run.stuck ? silent.slice(-1) : []));  // the doorbell that would have come last
+  const blamed = new Set(row.causing);
   const heads = make("div", { class: "heads", "aria-hidden": "true" }, ...seen.map((actor) => make("span", {}, stage.actors[actor])));
   const middle = (actor) => (seen.indexOf(actor) + 0.5) * lane;
   const rows = run.steps.map(([actor, action, said], k) => {
