@@ -317,7 +317,9 @@ def test_every_doorbell_notification_and_kick_is_an_arrow(browser: Opened, page:
     assert arrows("doorbell") == {"3": ["doorbell → doorbell handler SQ0"]}
     assert arrows("notify") == {"5": ["notify → worker SQ0"]}
     assert arrows("silent") == {"14": ["no doorbell"], "28": ["no doorbell"]}
-    assert [each.text.split()[0] for each in browser.all(".step.cause")] == ["28"]
+    row = next(row for row in Parsed(page).data["instances"][STUCK]["rows"] if "run" in row)
+    assert browser.texts(".headline") == [row["cause"]]
+    assert [int(each.text.split()[0]) for each in browser.all(".step.cause")] == row["causing"] == [25, 26, 27, 28]
     assert [each.text for each in browser.all(".tag.blamed")] == ["no doorbell"]
     browser.open(page, f"#at={LOOPS}")
     assert set(arrows("kick")) == {"26", "34", "43", "51"}
