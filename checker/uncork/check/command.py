@@ -30,6 +30,7 @@ from uncork.command.selection import Filters
 @click.option(
     "--certificate", type=click.Path(file_okay=False), help="Write certificates of what is proved to this folder."
 )
+@click.option("--quiet", is_flag=True, help="Print one line.")
 @click.option("--watch", is_flag=True, help="Check again whenever a policy file of your own is saved.")
 @click.argument("files", nargs=-1, type=click.Path(dir_okay=False), metavar="[FILE]...")
 @budgeted
@@ -45,6 +46,7 @@ def check(
     sarif: str | None,
     markdown: str | None,
     certificate: str | None,
+    quiet: bool,
     watch: bool,
     max_states: int | None,
     max_memory: int | None,
@@ -69,6 +71,7 @@ def check(
         expect=expect,
         outputs=outputs,
         certificate=certificate,
+        quiet=quiet,
         max_states=max_states,
         max_memory=max_memory,
         max_seconds=max_seconds,

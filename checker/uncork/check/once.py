@@ -41,6 +41,7 @@ class Asked:
     expect: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
     certificate: str | None = None
+    quiet: bool = False
     max_states: int | None = None
     max_memory: int | None = None
     max_seconds: float | None = None
@@ -135,7 +136,7 @@ def once(asked: Asked) -> int:
         from uncork.check import files  # only needed for these outputs
 
         files.write_all(asked.outputs, report, found, code)
-    report.show(found, quiet="-" in asked.outputs.values(), interrupted=interrupted)
+    report.show(found, quiet=asked.quiet, interrupted=interrupted, taken="-" in asked.outputs.values())
     if asked.certificate is not None and not interrupted:
         for each in certificate.write(Path(asked.certificate), found):
             click.echo(each.lacking or f"certified: {each.instance}: {', '.join(each.rows)}", err=True)
