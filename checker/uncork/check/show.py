@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from rich.text import Text
 from uncork_nvme.catalogue import POLLS
 from uncork_nvme.choices import YES
 from uncork_nvme.instance import Instance
@@ -58,16 +57,17 @@ class Report:
         findings = [finding for checked in found for finding in self.findings(checked, interrupted=interrupted)]
         if (found or interrupted) and (findings or interrupted or not taken):
             pieces = self.headline(found, findings, interrupted=interrupted)
-            to.flow(["   ".join(pieces)] if quiet else pieces, "bold")
+            if quiet:
+                to.say("   ".join(pieces), "bold", whole=True)
+            else:
+                to.flow(pieces, "bold")
         if quiet:
             return
-        self._complain(to, {checked.instance.name: checked for checked in found}, findings)
+        few = len(self.asked) <= _FEW and not taken
+        self._blocks(to, found, findings, whole=few)
         if found and not taken:
-            to.say()
-            if len(self.asked) <= _FEW:
-                self._few(to, found)
-            else:
-                self._many(to, found)
+            if not few:
+                self._table(to, found, findings)
             self._explain(to, found, findings)
 
     def findings(self, checked: Checked, *, interrupted: bool) -> list[Finding]:
@@ -83,58 +83,74 @@ class Report:
         return known[1] if self.exact else known[1].by_verdict
 
     def headline(self, found: Sequence[Checked], findings: Sequence[Finding], *, interrupted: bool) -> list[str]:
-        """Returns the pieces of the line that says whether all is as expected, what was decided, and the exit code if it is not 0."""
+        """Returns the pieces of the first line: whether all is as expected, the verdicts, and an exit code but 0."""
         code = Exit.INTERRUPTED if interrupted else worst(finding.exit for finding in findings)
         wrong = {(finding.instance, finding.property) for finding in findings if finding.exit is not Exit.OPEN}
         state = "AS EXPECTED" if code is Exit.AS_EXPECTED else "NOT AS EXPECTED" if wrong else "OPEN"
         pieces = ["INTERRUPTED" if interrupted and not wrong else state]
+        of = _counted(len(found), "instance")
         if wrong:
-            those = {instance for instance, _ in wrong}
-            pieces.append(f"in {len(those):,} of {_counted(len(found), 'instance')}")
-        pieces.append(
-            f"{_counted(len(found), 'instance')}, {self._verdicts(found)}" if not wrong else self._verdicts(found)
-        )
+            pieces.append(f"{len({instance for instance, _ in wrong}):,} of {of}, {self._verdicts(found)}")
+        else:
+            pieces.append(f"{of}, {self._verdicts(found)}")
         if interrupted:
             cut = sum(any(isinstance(row.verdict, Open) for row in checked.rows) for checked in found)
-            left = len(self.asked) - len(found)
-            pieces.append(
-                f"interrupted: {left:,} of {_counted(len(self.asked), 'instance')} not checked, {cut:,} in part"
-            )
+            asked = _counted(len(self.asked), "instance")
+            pieces.append(f"{len(self.asked) - len(found):,} of {asked} not checked, {cut:,} only in part")
         return [*pieces, *([f"exit {code}"] if code else [])]
 
     def _verdicts(self, found: Sequence[Checked]) -> str:
         verdicts = [row.verdict.word for checked in found for row in checked.rows]
         counts = ", ".join(f"{verdicts.count(w):,} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
-        return f"{_counted(len(verdicts), 'verdict')}: {counts}"
+        return _counted(len(verdicts), "verdict") + (f": {counts}" if counts else "")
 
-    def _few(self, to: text.Page, found: Sequence[Checked]) -> None:
-        """Prints a row a property, with what the search of each instance took."""
-        for checked in found:
-            outcome = checked.outcome
-            counts = f"{outcome.states:,} states, depth {outcome.depth}, {outcome.seconds:.1f} s"
-            to.fold(checked.instance.name, "bold")
-            wrong = {finding.property for finding in judge(checked, self.expectation(checked))}
-            width = max(len(row.property) for row in checked.rows)
-            for number, row in enumerate(checked.rows):
-                said = cell(row.verdict.word, *row.verdict.steps) + "!" * (row.property in wrong)
-                to.line(self._row(f"  {row.property:{width}}  ", said, counts if number == 0 else ""))
+    def _blocks(self, to: text.Page, found: Sequence[Checked], findings: Sequence[Finding], *, whole: bool) -> None:
+        """Prints a block an instance, with what is not as expected first; if `whole`, a block for all others too."""
+        of: dict[str, list[Finding]] = {}
+        for finding in findings:
+            of.setdefault(finding.instance, []).append(finding)
+        first = sorted(found, key=lambda checked: checked.instance.name not in of)
+        shown = first if whole else first[: min(len(of), _SHOWN)]
+        for checked in shown:
+            to.say()
+            self._block(to, checked, of.get(checked.instance.name, []), whole=whole)
+        if not whole and len(of) > _SHOWN:
+            to.say()
+            to.say(f"... and {_counted(len(of) - _SHOWN, 'more instance')}")
 
-    def _row(self, name: str, said: str, counts: str) -> Text:
-        line = Text(name)
-        line.append(f"{said:16}" if counts else said, text.style(said.rstrip("!")))
-        line.append(counts)
-        return line
+    def _block(self, to: text.Page, checked: Checked, findings: Sequence[Finding], *, whole: bool) -> None:
+        """Prints an instance: if `whole`, what the search took and all verdicts, else only unexpected ones."""
+        outcome = checked.outcome
+        counts = f"{outcome.states:,} states, depth {outcome.depth}, {outcome.seconds:.1f} s"
+        to.fold(checked.instance.name, "bold")
+        if whole:
+            to.fold(counts, indent=2)
+        said: dict[str | None, list[str]] = {}
+        for finding in findings:
+            said.setdefault(finding.property, []).append(finding.message)
+        width = max(len(row.property) for row in checked.rows) + 1
+        for row in checked.rows:
+            plain = [cell(row.verdict.word, *row.verdict.steps)] if whole else []
+            for message in said.get(row.property, plain):
+                to.fold(f"{row.property + ':':{width}} {message}", text.style(row.verdict.word), indent=2)
+        for message in said.get(None, []):
+            to.fold(message, indent=2)
+        wrong = {finding.property for finding in findings if finding.exit in _RUNS}
+        rows = [row for row in checked.rows if row.property in wrong]
+        if rows:
+            run = next((row for row in rows if row == decisive(checked)), rows[0])
+            to.command("  why", self._trace(checked, run))
 
-    def _many(self, to: text.Page, found: Sequence[Checked]) -> None:
-        """Prints a cell an instance."""
-        marked = [(checked.instance, self._word(checked)) for checked in found]
+    def _table(self, to: text.Page, found: Sequence[Checked], findings: Sequence[Finding]) -> None:
+        """Prints the table, with a cell an instance."""
+        to.say()
+        wrong = {finding.instance for finding in findings}
+        marked = [(each.instance, word(cells(each)) + "!" * (each.instance.name in wrong)) for each in found]
+        words = [word for _, word in marked]
         signs = table.ASCII if to.ascii else table.UNICODE
-        to.flow(signs.legend([word for _, word in marked]))
+        to.flow([*signs.legend(words), *(["! not as expected"] if any(each.endswith("!") for each in words) else [])])
         for line in table.lay_out(table.blocks(marked), to.width, signs):
             to.line(line)
-
-    def _word(self, checked: Checked) -> str:
-        return word(cells(checked)) + "!" * bool(judge(checked, self.expectation(checked)))
 
     def _explain(self, to: text.Page, found: Sequence[Checked], findings: Sequence[Finding]) -> None:
         """Prints what the table does not say: what is assumed, what is not compared, and where to see more."""
@@ -148,8 +164,13 @@ class Report:
             told.append(f"Nothing is recorded{where}: each property is expected to be proved.")
         if left := sum(row.property not in each.verdicts for checked, each in wanted if each for row in checked.rows):
             told.append(f"Not compared: {_counted(left, 'verdict')} of which nothing is expected.")
-        if findings:
-            told.append("! is not as expected.")
+        vacuous: dict[str, list[str]] = {}
+        for finding in findings if len(self.asked) > _FEW else ():
+            if finding.property is None:
+                vacuous.setdefault(finding.message, []).append(finding.instance)
+        for message, names in vacuous.items():
+            more = f" and {_counted(len(names) - 1, 'other')}" if len(names) > 1 else ""
+            told.append(f"! {message}: {names[0]}{more}")
         to.say()
         for each in told:
             to.fold(each)
@@ -181,28 +202,6 @@ class Report:
             + (f"{left} not compared. " if left else "")
             + (as_expected if not findings else f"{len(findings)} not as expected.")
         )
-
-    def _complain(self, to: text.Page, found: Mapping[str, Checked], findings: Sequence[Finding]) -> None:
-        """Prints a block for each instance with something unexpected: what, why, and the command that shows it."""
-        blocks: dict[str, list[Finding]] = {}
-        for finding in findings:
-            blocks.setdefault(finding.instance, []).append(finding)
-        for name, those in list(blocks.items())[:_SHOWN]:
-            to.say()
-            to.fold(name, "bold")
-            for finding in those:
-                to.fold(f"{finding.property}: {finding.message}" if finding.property else finding.message, indent=2)
-            if run := self._run(found[name], those):
-                to.command("  why", self._trace(found[name], run))
-        if len(blocks) > _SHOWN:
-            to.say()
-            to.say(f"... and {_counted(len(blocks) - _SHOWN, 'more instance')}")
-
-    def _run(self, checked: Checked, findings: Sequence[Finding]) -> Row | None:
-        """Returns the unexpectedly refuted row whose run explains the findings: the decisive one if it is among them."""
-        wrong = {finding.property for finding in findings if finding.exit in _RUNS}
-        rows = [row for row in checked.rows if row.property in wrong]
-        return next((row for row in rows if row == decisive(checked)), rows[0] if rows else None)
 
 
 def _counted(number: int, what: str) -> str:

@@ -125,11 +125,11 @@ def _part(
             yield from (Text(line, "bold") for line in fold(each, width))
         merged = list(_merged(content))
         whole = {policy for policy, _ in content}
-        for policies, cells in merged:
+        for policies, row in merged:
             said = "any policy" if len(merged) == 1 and whole in listed else ", ".join(policies)
-            *above, last = fold(said, label - 3)
-            yield from (Text("  " + line) for line in above)
-            yield _row("  " + last, [signs.cell(cell) for cell in cells], cells, shapes, widths, label, signs)
+            folded = fold(said, label - 3)
+            yield from (Text("  " + line) for line in folded[:-1])
+            yield _row("  " + folded[-1], [signs.cell(cell) for cell in row], row, shapes, widths, label, signs)
     yield from (Text(line) for each in _sentences(notes, contents, signs) for line in fold(each, width))
 
 
@@ -166,8 +166,8 @@ def _heads(keys: Sequence[Key], overrides: str, signs: Signs) -> Iterator[str]:
     for device, guest, _ in keys:
         guests.setdefault(device, []).append(guest)
     sharing: dict[tuple[str, ...], list[str]] = {}
-    for device, those in guests.items():
-        sharing.setdefault(tuple(those), []).append(device)
+    for device, served in guests.items():
+        sharing.setdefault(tuple(served), []).append(device)
     for those, devices in sharing.items():
         of = [", ".join(devices), ", ".join(those), *([overrides] if overrides else [])]
         yield f" {signs.between} ".join(of)
@@ -210,13 +210,12 @@ def _sentences(notes: Mapping[Key, str], contents: Mapping[Key, _Content], signs
         alike.setdefault((said, key[2]), []).append(key)
     sentences = []
     for (said, overrides), keys in alike.items():
-        guests: dict[str, list[str]] = {}
-        for device, guest, _ in keys:
-            guests.setdefault(guest, []).append(device)
-        for guest, devices in guests.items():
-            everywhere = {device for device, other, _ in contents if other == guest} == set(devices)
-            if everywhere and not overrides:
-                sentences.append(f"guest {guest}: {said}")
+        left = []
+        for guest in dict.fromkeys(guest for _, guest, _ in keys):
+            those = [key for key in keys if key[1] == guest]
+            if overrides or {key for key in contents if key[1] == guest} != set(those):
+                left += those
             else:
-                sentences += [f"{head}: {said}" for head in _heads([(d, guest, "") for d in devices], overrides, signs)]
+                sentences.append(f"guest {guest}: {said}")
+        sentences += [f"{head}: {said}" for head in _heads(left, overrides, signs)]
     return sentences
