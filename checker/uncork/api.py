@@ -18,6 +18,7 @@ from uncork_nvme.choices import Choice
 from uncork_nvme.instance import Design, Instance, InstanceError, from_name
 from uncork_properties.catalogue import ROWS, named, properties
 
+from uncork.core.causes.cause import cause as _cause
 from uncork.core.property import Property
 from uncork.core.trace import Trace, refutes
 from uncork.core.trace import replay as _replay
@@ -60,6 +61,10 @@ class Counterexample:
     property: Property
     run: Trace
     shortest: bool
+
+    def cause(self) -> str:
+        """Which wake-up was missed, at which step, and why; or how the run breaks an invariant."""
+        return _cause(self.instance.system, self.property, self.run).text
 
     def __str__(self) -> str:
         """The run step by step, as `uncork trace` prints it."""

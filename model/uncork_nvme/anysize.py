@@ -41,6 +41,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "kick_delivery": ("at-once", "deferred"),
     **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq", "device_locks"), ()),  # not read under sc
     "cork": ("park", "arm-recheck"),
+    "on_doorbell": (),  # where guest and device go by the same words, the guest has stored the value already
 }
 """The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""
 

@@ -10,6 +10,7 @@ from uncork.core.system import Action
 from uncork_nvme.choices import Choice, Choices
 from uncork_nvme.parts.admission import FreeSlots, Permits, notify_head, reject_head
 from uncork_nvme.parts.backend import Detached, InWorker, Repoll
+from uncork_nvme.parts.buffer import BothSides, DeviceOnly, GuestOnly
 from uncork_nvme.parts.completions import Completions
 from uncork_nvme.parts.crew import GivenAnew, Kept, LostBits, Spent, deliver, notify
 from uncork_nvme.parts.full import ArmRecheck, Park, SelfKick
@@ -26,7 +27,8 @@ from uncork_nvme.state.queues import SQ
 
 PARTS: tuple[type[Part], ...] = (
     *(Driver, Reader, Permits, FreeSlots, Completions, Park, SelfKick, ArmRecheck, Post, InWorker, Detached, Repoll),
-    *(Kept, Spent, LostBits, GivenAnew, Kicks, AsManyAsRoom, HandOver, Cycle, Memory),
+    *(Kept, Spent, LostBits, GivenAnew, Kicks, AsManyAsRoom, HandOver, Cycle, BothSides, GuestOnly, DeviceOnly),
+    Memory,
 )
 """Every part that choices may ask for."""
 
@@ -39,6 +41,7 @@ class Parts:
     post: Post
     backend: InWorker
     life: Cycle
+    buffer: BothSides
     memory: Memory
     crew: Kept
     admission: Permits

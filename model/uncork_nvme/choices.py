@@ -239,6 +239,31 @@ class KickChoices:
 
 @frozen
 @_typed
+class BufferChoices:
+    """The words of the doorbell buffer: which side goes by them, and what the device does with a doorbell's value."""
+
+    used_by: Literal["both", "guest", "device"] = _choice(
+        "which side goes by these queues' words in the doorbell buffer: guest and device; or only the guest, because "
+        "the device refused the buffer or leaves these queues out; or only the device, because the guest leaves them "
+        "out, and rings for every move",
+    )
+    after_reset: Literal["forget", "follow"] = _choice(
+        "guest: after a reset it goes by no doorbell buffer until it configures one; or still by the old one, of which"
+        " the device knows no more until the guest configures it again (which it then does, at some time)",
+    )
+    on_doorbell: Literal["learn", "store"] = _choice(
+        "what the device does with the index that a doorbell carries: it takes it; or it also stores it in the shadow "
+        "word",
+    )
+    byte_order: Literal["same", "other"] = _choice(
+        "the byte orders in which guest and device write the words: the same; or two, so that each reads only 0 as it "
+        "was written: the device reads any other index as a number that no queue has, and the guest, which takes 16 of"
+        " EventIdx's 32 bits, reads 0",
+    )
+
+
+@frozen
+@_typed
 class LifeChoices:
     """What happens to queues, controller and buffer besides their use."""
 
@@ -246,17 +271,21 @@ class LifeChoices:
         "events in the life of the queues, each at most as often as it is named, as in delete+create+create. create: "
         "an SQ on a live CQ (at first as many SQs are missing as are created and not deleted); delete: an SQ, with "
         "commands in flight; config: the doorbell buffer, while queues are in use; reset: the controller, used "
-        "without a doorbell buffer afterwards; restart: the controller, used with it; pause: the device is paused and"
-        " resumed",
-        "none", "create", "delete", "config", "reset", "restart", "pause",
+        "without a doorbell buffer afterwards; restart: the controller, used with it; recreate: all queues, SQs and CQ,"
+        " are deleted and created again, without a reset; pause: the device is paused and resumed",
+        "none", "create", "delete", "config", "reset", "restart", "recreate", "pause",
     )  # fmt: skip
-    look_on_change: No = _choice("the workers look at every SQ after an SQ is created or deleted")
+    look_on_change: No = _choice("the workers look at every SQ after queues are created or deleted")
     words: Literal["clear", "keep"] = _choice(
         "guest: clears the shadow and EventIdx of a queue before it is created again; or both words keep their old "
         "values",
     )
     on_create: Literal["shadow", "both", "neither"] = _choice(
         "what the device writes for a new SQ: 0 to its shadow tail; 0 to its shadow tail and EventIdx; or neither",
+    )
+    cq_begins: Literal["afresh", "at-old-head", "at-old-tail"] = _choice(
+        "where the device begins in a CQ that is created again, also after a reset: at index 0; or it takes the head "
+        "for where it was in the old CQ; or it goes on where it wrote the last CQE of the old CQ",
     )
     on_config: Literal["shadow", "both"] = _choice(
         "what the device writes when the doorbell buffer is configured: the indices to the shadows; or to the shadows"
@@ -326,6 +355,7 @@ SECTIONS: dict[str, type] = {
     "crew": CrewChoices,
     "kicks": KickChoices,
     "life": LifeChoices,
+    "buffer": BufferChoices,
     "memory": MemoryChoices,
 }
 """The choices of the part in each slot of a machine."""
@@ -334,6 +364,7 @@ SECTIONS: dict[str, type] = {
 @frozen
 class Choices(
     MemoryChoices,
+    BufferChoices,
     LifeChoices,
     KickChoices,
     CrewChoices,
@@ -374,6 +405,8 @@ ABOUT_EVENTS = (
     "kick_on_release",
     "on_reset",
     "on_resume",
+    "after_reset",
+    "cq_begins",
     "sq_event_cache",
     "cq_event_cache",
 )

@@ -450,13 +450,12 @@ BUGS = (
                 "arm-recheck",
                 "spdk",
                 "arm-on-cork",
-                {"events": "delete+create", "words": "keep", "on_create": "shadow"},
+                {"events": "recreate", "words": "keep", "on_create": "shadow"},
             ),
             "uncorked",
-            Design("arm-recheck", "spdk", "arm-on-cork", {"events": "delete+create", "on_create": "shadow"}),
+            Design("arm-recheck", "spdk", "arm-on-cork", {"events": "recreate", "on_create": "shadow"}),
             _ONE,
-            "That device is not known; the model's writes only the shadow and has no other fault. The CQ lives on, "
-            "with its words.",
+            "That device is not known; the model's writes only the shadow and has no other fault.",
         ),
     ),
     Bug(
@@ -493,16 +492,6 @@ BUGS = (
             (Shape(1, 2, 2), Shape(1, 3, 3)),
             "The guest configures its buffer after it has used its queues; Linux does so before.",
         ),
-    ),
-    Bug(
-        "openvmm-reset",
-        "After a reset the device still uses the old doorbell buffer, in pages that belong to the guest again. It "
-        "writes EventIdx there, and zeros when queues are created, and crashes a guest that boots again. The tails "
-        "that it reads there do not hang: a doorbell has just stored each.",
-        "https://github.com/microsoft/openvmm/pull/4080 (closed), https://github.com/microsoft/openvmm/pull/3915 "
-        "(open), https://github.com/microsoft/openvmm/pull/4011",
-        "The device returns to its own memory: DoorbellMemory::reset (4011, b6cd54439).",
-        needs="pages that the guest uses for something else, and a device that stores a doorbell's value there",
     ),
     Bug(
         "openvmm-cached",
@@ -555,14 +544,6 @@ BUGS = (
         ),
     ),
     Bug(
-        "linux-06c59d42",
-        "After a reset the queues went on before the doorbell buffer was configured again: the driver left doorbells "
-        "out before the device knew of the shadow, and requests timed out.",
-        "https://git.kernel.org/torvalds/c/06c59d427017fcde3107c236177fcc74c9db7909",
-        "The driver configures the buffer before the queues go on, since Linux 6.8.",
-        needs="a guest that follows its doorbell buffer before the device knows of the buffer",
-    ),
-    Bug(
         "propolis-981",
         "A migrated device is not enabled again, and refuses every doorbell.",
         "https://github.com/oxidecomputer/propolis/issues/981 and https://github.com/oxidecomputer/propolis/pull/1156",
@@ -577,12 +558,51 @@ BUGS = (
         needs="the locks of a device's memory accessors",
     ),
     Bug(
+        "spdk-2147",
+        "The target never reads the shadow words of the admin queue (the drivers of SPDK and Linux never write them), "
+        "and so does not hear a guest that leaves doorbells out there, such as libvfn.",
+        "https://github.com/spdk/spdk/issues/2147; SPDK 3230130e lib/nvmf/vfio_user.c: "
+        "vfio_user_ctrlr_switch_doorbells, handle_sq_tdbl_write; libvfn f741a47 "
+        "(https://github.com/SamsungDS/libvfn/pull/1)",
+        "Open in SPDK. libvfn has a quirk, NVME_QUIRK_BROKEN_DBBUF, with which it rings for every admin command.",
+        Shown(
+            Design("spdk-interrupt", "libvfn", "never", {"used_by": "guest"}),
+            "uncorked",
+            Design("spdk-interrupt", "libvfn", "never", {"doorbell_buffer": "off"}),
+            _ONE,
+            "The queues are the admin queues. SQ EventIdx is 0, as in the guest's new page.",
+        ),
+    ),
+    Bug(
+        "qemu-admin",
+        "This was feared, and was never in the code. Linux never writes the shadow words of the admin queues. A "
+        "device that reads them forgets what a doorbell told it, and does not take the command.",
+        "QEMU hw/nvme/ctrl.c since 3f7fe8de3d49: nvme_process_db, a comment; OpenVMM gives the same reason in "
+        "https://github.com/microsoft/openvmm/pull/1582",
+        "QEMU stores the value of an admin doorbell in the shadow word. OpenVMM does so for every queue.",
+        Shown(
+            Design("qemu", "linux", "head", {"used_by": "device"}),
+            "uncorked",
+            Design("qemu", "linux", "head", {"used_by": "device", "on_doorbell": "store"}),
+            _ONE,
+            "The queues are the admin queues.",
+        ),
+    ),
+    Bug(
         "linux-0f0d2c87",
         "Doorbell Buffer Config fails, and the driver follows the buffer all the same. By reading, SerenityOS's and "
         "SPDK's drivers do so today.",
-        "https://git.kernel.org/torvalds/c/0f0d2c876c96d4908a9ef40959a44bec21bdd6cf",
+        "https://git.kernel.org/torvalds/c/0f0d2c876c96d4908a9ef40959a44bec21bdd6cf; SPDK 3230130e lib/nvme: "
+        "nvme_ctrlr_set_doorbell_buffer_config_done; SerenityOS 5f37b607 Kernel/Devices/Storage/NVMe",
         "The queues forget the buffer, since Linux 5.10.",
-        needs="a guest that follows its doorbell buffer and a device that knows of none",
+        Shown(
+            Design("qemu", "linux", "head", {"events": "config", "used_by": "guest"}),
+            "uncorked",
+            Design("qemu", "linux", "head", {"doorbell_buffer": "off"}),
+            _ONE,
+            "Any device serves here: one that refused the buffer writes no word of it. The guest configures its "
+            "buffer after it has used its queues; Linux does so before.",
+        ),
     ),
     Bug(
         "linux-e8fd41bb",
@@ -590,23 +610,116 @@ BUGS = (
         "buffer, and still followed it. Maxim Levitsky found it with nvme-mdev.",
         "https://git.kernel.org/torvalds/c/e8fd41bb3cf1",
         "The driver configures the buffer after each reset, since Linux 5.2.",
-        needs="a guest that follows its doorbell buffer and a device that knows of none",
+        Shown(
+            Design("nvme-mdev", "linux", "half", {"events": "reset", "after_reset": "follow"}),
+            "uncorked",
+            Design("nvme-mdev", "linux", "half", {"events": "restart"}),
+            (Shape(1, 2, 2), Shape(1, 3, 3)),
+            "The guest clears both words of each queue, as Linux does since 5.16.",
+        ),
     ),
     Bug(
-        "spdk-2147",
-        "The target never reads the shadow words of the admin queue (the drivers of SPDK and Linux never write them), "
-        "and so does not hear a guest that leaves doorbells out there, such as libvfn.",
-        "https://github.com/spdk/spdk/issues/2147",
-        "Open.",
-        needs="a buffer that guest and device use for other queues",
+        "linux-06c59d42",
+        "After a reset the queues went on before the doorbell buffer was configured again: the driver left doorbells "
+        "out before the device knew of the shadow, and requests timed out.",
+        "https://git.kernel.org/torvalds/c/06c59d427017fcde3107c236177fcc74c9db7909",
+        "The driver configures the buffer before the queues go on, since Linux 6.8.",
+        Shown(
+            Design("qemu", "linux", "head", {"events": "reset+config", "after_reset": "follow"}),
+            "uncorked",
+            Design("qemu", "linux", "head", {"events": "restart"}),
+            (Shape(1, 2, 2), Shape(1, 3, 3)),
+            "Which device it was is not known. QEMU, as Propolis does, writes the index that it knows to the shadow "
+            "word at the configuration, over a later index of the guest.",
+        ),
+    ),
+    Bug(
+        "openvmm-reset",
+        "After a reset the device still uses the old doorbell buffer, in pages that belong to the guest again. It "
+        "writes doorbells' values and EventIdx there, and zeros when queues are created, and crashes a guest that "
+        "boots again. The tails that it reads there do not hang: a doorbell has just stored each.",
+        "https://github.com/microsoft/openvmm/pull/4080 (closed), https://github.com/microsoft/openvmm/pull/3915 "
+        "(open), https://github.com/microsoft/openvmm/pull/4011; OpenVMM b6cd54439^ "
+        "vm/devices/storage/nvme/src/queue.rs: DoorbellMemory::write, replace_mem",
+        "The device returns to its own memory: DoorbellMemory::reset (4011, b6cd54439).",
+        Shown(
+            Design("openvmm", "linux", "head-when-full", {"events": "reset", "on_reset": "keep"}),
+            "safety",
+            Design("openvmm", "linux", "head-when-full", {"events": "reset"}),
+            (Shape(1, 2, 2),),
+            "What the guest has in these pages now is left out: the device reads there what it wrote there last.",
+        ),
+    ),
+    Bug(
+        "openvmm-cached-cq",
+        "openvmm-cached, for the CQ: the device remembers 0 as the EventIdx of a new CQ, and writes 0 only to the "
+        "doorbell word. A completion that finds the new CQ full at head 0 writes no EventIdx, and waits for a doorbell "
+        "that the guest leaves out. Found here, by reading; no report is known.",
+        "OpenVMM vm/devices/storage/nvme/src/queue.rs since #1582: CompletionQueue::new, DoorbellMemory::write, "
+        "DoorbellState::probe_inner",
+        "Write EventIdx (proposed here).",
+        Shown(
+            Design(
+                "openvmm",
+                "linux",
+                "head-when-full",
+                {"events": "recreate", "words": "keep", "look_on_change": YES, "sq_event_cache": NO},
+            ),
+            "drains",
+            Design(
+                "openvmm",
+                "linux",
+                "head-when-full",
+                {
+                    "events": "recreate",
+                    "words": "keep",
+                    "look_on_change": YES,
+                    "sq_event_cache": NO,
+                    "cq_event_cache": NO,
+                },
+            ),
+            (Shape(1, 2, 2),),
+            "The guest does not clear the words of queues that it creates again. The device writes each SQ EventIdx, "
+            "so that only the CQ is wrong.",
+        ),
+    ),
+    Bug(
+        "nvmevirt-58",
+        "The controller is disabled and enabled again with the same admin queues. The device goes on in the admin CQ "
+        "where it was, with the phase tag that it had. The guest begins at slot 0, and sees no completion.",
+        "https://github.com/snu-csl/nvmevirt/issues/58; NVMeVirt 61c90f7 pci.c: nvmev_proc_bars, which sets cq_head "
+        "and phase only if AQA or ACQ changes",
+        "Begin at slot 0 whenever the controller is enabled (proposed here). The issue was closed without a change.",
+        Shown(
+            Design(
+                "spdk-poll",
+                "linux",
+                "never",
+                {"doorbell_buffer": "off", "events": "reset", "cq_begins": "at-old-tail"},
+            ),
+            "drains",
+            Design("spdk-poll", "linux", "never", {"doorbell_buffer": "off", "events": "reset"}),
+            _ONE,
+            "NVMeVirt has no doorbell buffer, and polls. SPDK's poller stands for it.",
+        ),
     ),
     Bug(
         "qemu-ea3c76f1",
-        "On a host of the other byte order QEMU wrote the shadow words in the host's byte order: indices that no "
-        "queue has.",
-        "https://gitlab.com/qemu-project/qemu/-/commit/ea3c76f1494d",
-        "QEMU converts the words (8.1.0).",
-        needs="an index outside the ring",
+        "On a host of the other byte order QEMU read and wrote the shadow words in the host's byte order. Of an index "
+        "other than 0 it made a number that no queue has, and took entries that were never published; the guest read "
+        "every EventIdx as 0.",
+        "https://gitlab.com/qemu-project/qemu/-/issues/1765; "
+        "https://gitlab.com/qemu-project/qemu/-/commit/ea3c76f1494d, after "
+        "https://gitlab.com/qemu-project/qemu/-/commit/2fda0726e514",
+        "QEMU converts all words (2fda0726e514 in 8.0.0, the rest in 8.1.0).",
+        Shown(
+            Design("qemu", "linux", "head", {"byte_order": "other"}),
+            "safety",
+            _QEMU,
+            _ONE_AND_TWO,
+            "No word is converted, as before 2fda0726e514. The guest is little-endian, and the queues have fewer than "
+            "256 entries.",
+        ),
     ),
 )
 """The bugs; a bug that only `needs` a part may stand between bugs that are shown."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from uncork.core.expr import Expr, any_of, count
 from uncork.core.property import Cover, InRange, NotForever, Property, Repeatedly, Sometimes, always
@@ -11,6 +13,10 @@ from uncork.core.system import System, say
 from uncork_nvme.choices import InstanceError
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
+
+if TYPE_CHECKING:  # imported when a run is told
+    from uncork.core.causes.run import Run
+    from uncork.core.causes.wait import Wait
 
 ROWS = {
     "safety": "Indices in range, permits conserved, the CQ never overflows, no CQE is overwritten unread, and "
@@ -50,6 +56,24 @@ def _where(system: System, *families: str) -> Expr:
     return any_of(action.guard for action in system.actions if action.family in families)
 
 
+def _waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
+    from uncork_nvme.causes import waits  # most commands tell no run
+
+    return waits.waits(m, q)
+
+
+def _breach(name: str, of: Machine | SQ) -> Callable[[Run], str]:
+    """How a run comes to break an invariant, in the words of the function of this name."""
+
+    def cause(run: Run) -> str:
+        from uncork_nvme.causes import breaches  # most commands tell no run
+
+        told: str = getattr(breaches, name)(of, run)
+        return told
+
+    return cause
+
+
 def _safety(m: Machine, system: System) -> Iterator[Property]:
     cq = m.cq
     yield InRange("indices and counters in range", "safety", "Every variable keeps to its sort.")
@@ -59,6 +83,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         cq.available + cq.occupied + (m.held if m.permit else 0) == cq.capacity,
         say("{} permits available, {} entries occupied and {} permits held do not add up to " + str(cq.capacity),
             cq.available, cq.occupied, m.held),
+        _breach("conserved", m),
     )  # fmt: skip
     posting = _where(system, "post", "post_late", "post_queued")
     yield always(
@@ -67,12 +92,14 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         ~(posting & (cq.tail - (cq.seen if m.buffered else cq.head) == cq.capacity)),
         say("a command completes into a CQ whose {} entries are all occupied, by the head that the guest published",
             cq.occupied),
+        _breach("overflows", m),
     )  # fmt: skip
     yield always(
         "no CQE is overwritten unread",
         "safety",
         ~(posting & cq.overwrites),
         say("a command completes into CQ slot {}, where an unread CQE stands", cq.tail),
+        _breach("overwrites", m),
     )
     yield always(
         "notify_head never sees a bad index",
@@ -80,6 +107,14 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         ~_where(system, "reject_head"),
         say("the CQ doorbell carries {}, which frees {} of {} entries", cq.shadow, cq.told, cq.occupied),
     )
+    if m.life.keeps:
+        writes = _where(system, "arm_sq", "post_arm", "cork_arm", *(["notify_tail", "notify_head"] if m.stores else []))
+        yield always(
+            "the device writes only to the guest's doorbell buffer",
+            "safety",
+            ~(writes & ~m.life.configured),
+            say("the device is about to write to pages that were a doorbell buffer before the reset"),
+        )
     for q in m.sqs:
         yield always(
             f"notify_tail never sees a bad index ({q.label})",
@@ -102,8 +137,9 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                     f"{{}} of {len(forgotten)} workers of {q.label} sleep, and no notification will ever wake them",
                     count(forgotten),
                 ),
+                _breach("forgotten", q),
             )
-        if m.life.events:
+        if m.life.events or q.has("page") or cq.swapped:
             yield always(
                 f"no entry is taken that was not published ({q.label})",
                 "safety",
@@ -113,6 +149,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                     "{}; {} commands in flight, {} outstanding",
                     q.head, q.shadow, q.in_flight, q.outstanding,
                 ),
+                _breach("unpublished", q),
             )  # fmt: skip
 
 
@@ -129,6 +166,7 @@ def _uncorked(m: Machine, _: System) -> Iterator[Property]:
                 q.pending, q.corked, m.cq.tail - m.cq.cursor, m.cq.available, m.cq.freed,
             ),
             wakers=_WAKERS,
+            waits=partial(_waits, m, q),
         )  # fmt: skip
 
 
@@ -150,6 +188,7 @@ def _drains(m: Machine, system: System) -> Iterator[Property]:
             ),
             without=frozenset(a.name for a in system.actions if a.family == "submit"),
             wakers=_WAKERS,
+            waits=partial(_waits, m, q),
         )  # fmt: skip
 
 
@@ -168,6 +207,7 @@ def _progress(m: Machine, system: System) -> Iterator[Property]:
             ),
             without=frozenset(fetches),
             wakers=_WAKERS,
+            waits=partial(_waits, m, q),
         )  # fmt: skip
 
 
@@ -204,7 +244,7 @@ def covers(m: Machine, system: System) -> list[Cover]:
         some("rings a doorbell", _where(system, "ring_sq", "ring_cq")),
         *([some("remits a permit", _where(system, "remit"))] if m.permit else []),
     ]
-    if m.buffered:
+    if m.buffered and m.life.guest:
         silent = [q.submitter == "publish" for q in m.sqs] if m.parts.guest.looks_first else []
         found.append(some("elides a doorbell", any_of([_where(system, "elide_sq", "elide_cq"), *silent])))
     if m.choices.tso:

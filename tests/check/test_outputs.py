@@ -73,7 +73,7 @@ def test_junit_has_a_case_a_row_and_fails_what_is_not_as_expected(unexpected: Re
     assert set(failed) == {(HANGS, row) for row in ("uncorked", "drains", "progress")}
     (failure,) = failed[HANGS, "uncorked"]
     assert failure.type == "liveness"
-    assert failure.message == "refuted 28+0 steps (uncorked SQ0), expected proved"
+    assert failure.message.startswith("refuted 28+0 steps (uncorked SQ0), expected proved. At step 27 the guest's head")
     assert "Who could have woken it" in failure.text
     whole = JUnitXml.fromstring(junit.dumps(unexpected))
     assert (whole.tests, whole.failures, whole.skipped) == (10, 3, 0)
@@ -141,6 +141,9 @@ def test_what_is_not_as_expected_comes_first_with_the_command_that_shows_the_run
         "  uncorked: refuted 28+0 steps (uncorked SQ0), expected proved",
         "  drains:   refuted 28+0 steps (drains SQ0), expected proved",
         "  progress: refuted 28+0 steps (progress SQ0), expected proved",
+        "  At step 27 the guest's head moves 0 -> 2. CQ EventIdx is 2 (written at step",
+        "  25: the tail), which 0 -> 2 does not pass: no doorbell at step 28. SQ0, corked",
+        "  at step 26, sleeps on.",
         f"  why  uncork trace {HANGS}",
     ]
     assert table.splitlines()[0] == "✓ live (proved)   ✗N hangs, a run of N steps   ! not as expected"

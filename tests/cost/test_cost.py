@@ -136,7 +136,7 @@ def test_a_guest_that_rings_too_often_costs_more() -> None:
         assert found is not None
         return found.least.value
 
-    with mutated("guest", "past < ring.moved if", "past <= ring.moved + 1 if") as (where, _):
+    with mutated("guest", "past < by if", "past <= by + 1 if") as (where, _):
         louder = greatest(where)
     from uncork_nvme import instance
 

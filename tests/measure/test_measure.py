@@ -112,7 +112,7 @@ def test_a_louder_guest_rings_more() -> None:
 
     from uncork_nvme import instance
 
-    with mutated("guest", "past < ring.moved if", "past < ring.moved + 60 if") as (where, _):
+    with mutated("guest", "past < by if", "past < by + 60 if") as (where, _):
         louder = doorbells(where)
     assert louder > doorbells(instance) + 0.1
 

@@ -72,6 +72,13 @@ DECIDES = {
     "propolis-2026/linux/tail-lag/n1-sq3-cq3/event_look=before": "hangs",
     "spdk-poll/linux/never/n1-sq3-cq3/event_look=before": "live",
     "qemu/mmio-only/head/n1-sq3-cq3/cq_head=kept": "hangs",
+    # only one side goes by the words of the admin queues; and what a doorbell says is kept in the word, or is forgotten
+    "qemu/linux/head/n1-sq3-cq3/used_by=device": "unsafe",
+    "qemu/linux/head/n1-sq3-cq3/used_by=device,on_doorbell=store": "live",
+    "qemu/linux/head/n1-sq3-cq3/used_by=guest": "hangs",
+    "spdk-poll/linux/never/n1-sq3-cq3/used_by=guest": "hangs",
+    # words in two byte orders: the device takes what was never published
+    "qemu/linux/head/n1-sq2-cq2/byte_order=other": "unsafe",
     # a notification that finds everybody awake is kept, or gone; the SQ's next look, or the CQ's doorbell, makes up
     f"{SOUND}/notify=kept,kick_delivery=at-once": "live",
     "propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2": "unsafe",
@@ -141,6 +148,10 @@ def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> No
         ({"event_look": "before", "doorbell_buffer": "off"}, "doorbell_buffer=on only"),
         ({"cq_head": "kept", "drain": 1}, "drain=all only"),
         ({"events": "delete", "on_delete": "late", "cq_full": "ignore-in-flight"}, "cq_full=permits only"),
+        ({"used_by": "guest", "doorbell_buffer": "off"}, "set doorbell_buffer=on"),
+        ({"used_by": "device", "memory": "tso"}, "memory=sc only"),
+        ({"byte_order": "other", "events": "config"}, "events=none only"),
+        ({"byte_order": "other", "doorbell_buffer": "off"}, "doorbell_buffer=on only"),
     ],
 )
 def test_workers_and_requests_that_are_not_described_are_refused(values: dict[str, Choice], instead: str) -> None:

@@ -24,6 +24,8 @@ DOCS = ROOT / "docs"
 OURS = "arm-recheck/linux/arm-on-cork"
 OPENVMM = "openvmm/linux/head-when-full"
 PROPOLIS = "propolis-2026/linux/tail-lag"
+QEMU = "qemu/linux/head"
+POLLS = "spdk-poll/linux/never"
 TWICE = "delete+create+delete+create"
 
 DECIDES = {
@@ -48,6 +50,28 @@ DECIDES = {
     f"{OURS}/n1-sq3-cq3/events=config,on_config=shadow": "hangs",
     f"{OURS}/n1-sq3-cq3/events=reset,on_reset=keep": "unsafe",
     f"{OURS}/n1-sq2-cq2/events=reset+config+delete+create+pause": "live",
+    f"{OPENVMM}/n1-sq2-cq2/events=reset,on_reset=keep": "unsafe",
+    f"{OPENVMM}/n1-sq2-cq2/events=reset": "live",
+    # one side goes by the buffer: it was refused, or forgotten; and the words of either are of no use to the other
+    f"{QEMU}/n1-sq2-cq2/events=config,used_by=guest": "hangs",
+    f"{QEMU}/n1-sq2-cq2/events=config+create+delete+pause,used_by=device,on_doorbell=store": "live",
+    f"{QEMU}/n1-sq2-cq2/events=restart+recreate,used_by=device,on_doorbell=store,on_create=shadow": "live",
+    f"{QEMU}/n1-sq2-cq2/events=restart,used_by=device": "hangs",
+    f"{QEMU}/n1-sq2-cq2/events=reset,after_reset=follow": "hangs",
+    f"{QEMU}/n1-sq2-cq2/events=reset+config,after_reset=follow": "hangs",
+    f"{OURS}/n1-sq2-cq2/events=reset+config,after_reset=follow": "hangs",
+    # all queues begin anew without a reset: what the device remembers of the old CQ, and what its words hold
+    f"{OURS}/n1-sq3-cq3/events=recreate,words=keep": "live",
+    f"{OURS}/n1-sq3-cq3/events=recreate,words=keep,on_create=shadow": "hangs",
+    f"{QEMU}/n1-sq3-cq3/events=recreate": "live",
+    f"{QEMU}/n1-sq2-cq2/events=recreate,words=keep": "unsafe",
+    f"{POLLS}/n1-sq3-cq3/events=recreate,on_create=neither,words=keep": "unsafe",
+    f"{POLLS}/n1-sq3-cq3/events=recreate,cq_begins=at-old-head": "live",
+    f"{POLLS}/n1-sq3-cq3/events=recreate,cq_begins=at-old-tail,doorbell_buffer=off": "unsafe",
+    f"{OPENVMM}/n1-sq2-cq2/events=recreate": "live",
+    f"{OPENVMM}/n1-sq2-cq2/events=recreate,words=keep,look_on_change=yes": "hangs",
+    f"{OPENVMM}/n1-sq2-cq2/events=recreate,words=keep,look_on_change=yes,sq_event_cache=no": "hangs",
+    f"{OPENVMM}/n1-sq2-cq2/events=recreate,words=keep,look_on_change=yes,sq_event_cache=no,cq_event_cache=no": "live",
     # what a resumed device knows
     f"{PROPOLIS}/n1-sq3-cq3/events=pause,on_resume=keep": "live",
     f"{PROPOLIS}/n1-sq3-cq3/events=pause,on_resume=look": "live",
@@ -83,7 +107,7 @@ def test_an_event_decides(name: str) -> None:
     assert ("unsafe" if "safety" in refuted else "hangs" if refuted else "live") == DECIDES[name]
 
 
-EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "pause")
+EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "recreate", "pause")
 
 
 @pytest.mark.slow
@@ -96,6 +120,10 @@ EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "pa
     "mmio/linux/tail/n1-sq2-cq2/events=delete+create,notify=stale-bits,on_delete=return,workers=2",
     f"{PROPOLIS}/n1-sq2-cq2/events=pause,activation=later",
     f"{OURS}/n1-sq2-cq2/events=delete+create,activation=later-look",
+    "openvmm/linux/head-when-full/n1-sq2-cq2/events=reset,on_reset=keep",
+    f"{QEMU}/n1-sq2-cq2/events=reset+config,after_reset=follow,words=keep",
+    f"{QEMU}/n1-sq2-cq2/events=config+recreate,used_by=guest,words=keep",
+    f"{PROPOLIS}/n1-sq2-cq2/events=recreate+config,used_by=device,on_doorbell=store,cq_begins=at-old-head",
 ])  # fmt: skip
 def test_two_engines_that_share_no_code_agree_on_queues_that_come_and_go(name: str) -> None:
     both(from_name(name))

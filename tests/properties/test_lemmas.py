@@ -11,7 +11,7 @@ from uncork_nvme.instance import Design
 SPOKEN_OF = {
     *("post_order", "backend", "workers", "doorbell_buffer", "early_free", "drain", "need_event", "submit_batch"),
     *("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"),
-    *("guest_fence", "device_fence_sq", "device_fence_cq", "device_locks"),
+    *("guest_fence", "device_fence_sq", "device_fence_cq", "device_locks", "on_doorbell"),
 }
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
 KNOWN = {("cork", "arm-recheck"), ("notify", "spent"), ("kick_delivery", "deferred")}

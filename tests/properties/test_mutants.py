@@ -48,6 +48,8 @@ SPDK = "spdk-interrupt/linux/never/n1-sq2-cq2/memory=tso"
 ONE_THREAD, POLLS = "qemu/linux/head/n1-sq2-cq2/memory=tso,threads=one", "femu/linux/head-1/n1-sq2-cq2/memory=tso"
 BARE = f"{FIXED}/memory=tso,threads=one,device_locks=no"
 UNLOCKED = "nvme-mdev/linux/half/n1-sq3-cq3/memory=tso"
+STORES = "qemu/linux/head/n1-sq3-cq3/used_by=device,on_doorbell=store"
+SPDK_POLLS = "spdk-poll/linux/never/n1-sq3-cq3"
 RINGS = "propolis-2026/spdk/tail-lag/n1-sq2-cq2/guest_fence=no,memory=tso"
 
 # what is wrong, module, token, instead, instance, property, verdict before, verdict after
@@ -141,12 +143,12 @@ MUTANTS = [
      f"{ARMS}/events=delete+create", "safety", "proved", "refuted"),
     ("EventIdx of before in a new SQ", "parts.life", "life.clears or life.zeroes(event=True)", "False",
      f"{ARMS}/events=delete+create", "uncorked", "proved", "refuted"),
-    ("no EventIdx at a config", "parts.life", 'rings: list[SQ | CQ] = [m.cq, *m.sqs]', 'rings: list[SQ | CQ] = [m.cq]',
+    ("no EventIdx at a config", "parts.life", "map(_armed, rings) if", "map(_armed, rings[:1]) if",
      f"{ARMS}/events=config", "uncorked", "proved", "refuted"),
-    ("EventIdx of before after a restart", "parts.life", "(m.parts.life.clears or m.parts.life.arms_at_config)",
+    ("EventIdx of before after a restart", "parts.life", "(life.clears or life.arms_at_config)",
      "False",
      f"{ARMS}/events=restart", "uncorked", "proved", "refuted"),
-    ("the guest goes on without a ring after a reset", "guest", "passed | ~machine.life.in_use", "passed",
+    ("the guest goes on without a ring after a reset", "guest", "passed | ~machine.life.guest_uses", "passed",
      f"{ARMS}/events=reset", "uncorked", "proved", "refuted"),
     ("a resumed device that looks at nothing", "parts.life", "notified(q, boolean(True)))]",
      "notified(q, boolean(False)))]",
@@ -215,6 +217,34 @@ MUTANTS = [
      'w.at == "reread"', SPDK, "uncorked", "proved", "refuted"),
     ("no fence after CQ EventIdx at a post", "post", "m.parts.memory.cq_fence(p.buffer) if armed",
      "boolean(True) if armed", ONE_THREAD, "drains", "proved", "refuted"),
+    ("a guest that goes by words that it leaves out", "state.life", "self.configured) if self.guest else",
+     "self.configured) if True else", STORES, "uncorked", "proved", "refuted"),
+    ("a doorbell's value that is not stored", "parts.buffer", 'self.chosen.on_doorbell == "store"',
+     'self.chosen.on_doorbell != "store"', STORES, "uncorked", "proved", "refuted"),
+    ("a refused buffer that the device reads", "parts.buffer", "    device = False", "    device = True",
+     "qemu/linux/head/n1-sq3-cq3/used_by=guest", "uncorked", "refuted", "proved"),
+    ("a guest that forgets the buffer at a reset", "parts.buffer", 'self.chosen.after_reset == "follow"',
+     'self.chosen.after_reset == "forget"', "qemu/linux/head/n1-sq2-cq2/events=reset,after_reset=follow", "uncorked",
+     "refuted", "proved"),
+    ("a late config that leaves the shadow words", "parts.life", "stale=index - ring.shadow", "stale=index - index",
+     "spdk-poll/linux/never/n1-sq2-cq2/events=reset+config,after_reset=follow", "drains", "refuted", "proved"),
+    ("a device that returns from the old pages", "parts.life", 'self.chosen.on_reset == "keep"',
+     'self.chosen.on_reset == "forget"',
+     "openvmm/linux/head-when-full/n1-sq2-cq2/events=reset,on_reset=keep", "safety", "refuted",
+     "proved"),
+    ("the tails of before, which the guest clears", "parts.life", "ring(stale=0 if ring.life.clears else",
+     "ring(stale=0 if True else", f"{SPDK_POLLS}/events=recreate,on_create=neither,words=keep", "safety", "refuted",
+     "proved"),
+    ("the words of before in new queues", "parts.life", "if zeroed else _left(ring)", "if not zeroed else _left(ring)",
+     f"{SPDK_POLLS}/events=recreate,words=keep", "safety", "proved", "refuted"),
+    ("a device that begins a new CQ at its start", "parts.life", 'case "at-old-tail"', 'case "afresh"',
+     f"{SPDK_POLLS}/doorbell_buffer=off,events=recreate,cq_begins=at-old-tail", "drains", "refuted", "proved"),
+    ("all permits for a CQ that begins at an old head", "parts.life",
+     "available=cq.capacity - (lift(0, cq.head.sort) - cq.head)", "available=cq.capacity",
+     f"{SPDK_POLLS}/events=recreate,cq_begins=at-old-head", "safety", "proved", "refuted"),
+    ("words in the byte order of the guest", "parts.buffer", 'self.chosen.byte_order == "other"',
+     'self.chosen.byte_order == "same"', "qemu/linux/head/n1-sq2-cq2/byte_order=other", "safety", "refuted",
+     "proved"),
 ]  # fmt: skip
 
 

@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from uncork.core.causes.cause import cause
 from uncork.core.trace import Trace
 from uncork.core.verdict import Refuted
 from uncork.decide import many
 from uncork.decide.one import Checked, Row
-from uncork.render import itf, story
+from uncork.render import itf
 from uncork.render.terminal import text
 from uncork_nvme.instance import Instance
 from uncork_properties import expected
@@ -91,7 +92,8 @@ def _write_one(folder: Path, name: str, instance: Instance, trace: Trace, rows: 
     (folder / f"{name}.itf.json").write_text(itf.dumps(trace, meta))
     (folder / f"{name}.txt").write_text(text.trace_text(instance.name, instance.system, prop, trace, shortest=shortest))
     loop = f", then a loop of {trace.loop_steps}" if trace.loop_steps else ""
-    return f"{trace.stem} steps{loop}. {story.headline(prop, trace)} Refutes {', '.join(row.property for row in rows)}."
+    refuted = ", ".join(row.property for row in rows)
+    return f"{trace.stem} steps{loop}. {cause(instance.system, prop, trace).text} Refutes {refuted}."
 
 
 def make() -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from uncork.core.causes.cause import cause
 from uncork.core.verdict import Refuted
 from uncork.decide import many
 from uncork.decide.gate import as_json
@@ -27,7 +28,7 @@ from pages.sheets import SHEETS
 _HEAD = """# The museum
 
 **{shown} bugs of real devices and drivers: each is a small variant of the machine that the checker refutes, with a fix
-that it proves.** They go wrong in six ways:
+that it proves.** They go wrong in these ways:
 
 {kinds}
 `uncork museum` checks variant and fix at the same sizes; a fix has safety, `uncorked` and `drains`. `28+0` is a run of
@@ -48,7 +49,11 @@ KINDS = {
     "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence"),
     "A queue or a buffer begins anew, and something of before stays": (
         *("linux-58847f12", "spdk-1795", "config-at-nonzero", "openvmm-config", "openvmm-cached"),
-        *("spdk-36dfcca2", "spdk-0537f914"),
+        *("spdk-36dfcca2", "spdk-0537f914", "openvmm-cached-cq", "nvmevirt-58"),
+    ),
+    "Guest and device disagree whether a buffer is in use, or how its words are written": (
+        *("spdk-2147", "qemu-admin", "linux-0f0d2c87", "linux-e8fd41bb", "linux-06c59d42", "openvmm-reset"),
+        "qemu-ea3c76f1",
     ),
 }
 """The names of the bugs that are shown, by how the wake-up is lost."""
@@ -91,17 +96,18 @@ def _section(each: Exhibit) -> str:
     prop = next(p for p in properties(checked.instance.machine, system) if p.name == row.name)
     steps = [f"{line.number}. {line.actor}: {line.did}\n" for line in story.lines(system, trace)]
     run = f"`uncork trace {checked.instance.name} --property {each.shown.refutes}`: {story.headline(prop, trace)}"
-    return entry(each.bug, refuted(each), proved(each), run, steps, story.ending(trace))
+    why = cause(system, prop, trace).text
+    return entry(each.bug, refuted(each), proved(each), why, run, steps, story.ending(trace))
 
 
-def entry(bug: Bug, how: str, where: str, run: str, steps: Sequence[str], ending: str) -> str:
-    """A bug that is shown: what happened, the fix and the verdicts, and the steps of a run in a fold."""
+def entry(bug: Bug, how: str, where: str, why: str, run: str, steps: Sequence[str], ending: str) -> str:
+    """A bug that is shown: what happened, the fix, the verdicts, the cause, and the steps of a run in a fold."""
     assert bug.shown is not None
     return (
         f"## {bug.name}\n\n{bug.happened} **Fix**: {bug.mended}"
         + (f" *Assumed*: {bug.shown.assumes}" if bug.shown.assumes else "")
         + f" (Source: {_linked(bug.where)}.)\n\n`{bug.shown.variant.name}`: `{bug.shown.refutes}` refuted {how}.\n"
-        f"`{bug.shown.fix.name}`: {where}.\n\n"
+        f"`{bug.shown.fix.name}`: {where}.\n\n{why}\n\n"
         + readme.fold(f"{len(steps)} steps", f"{run}\n\n{''.join(steps)}" + (f"\n{ending}.\n" if ending else ""))
         + "\n"
     )

@@ -82,6 +82,7 @@ LIFECYCLE = Sheet(
         "delete": {"events": "delete"},
         "delete+create": {"events": "delete+create"},
         "delete+create, words kept": {"events": "delete+create", "words": "keep"},
+        "recreate, words kept": {"events": "recreate", "words": "keep"},
         "config": {"events": "config"},
         "reset": {"events": "reset"},
         "restart": {"events": "restart"},

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from uncork_nvme.catalogue import POLLS
 from uncork_nvme.choices import YES
 from uncork_nvme.instance import Instance
-from uncork_properties.catalogue import ROWS
+from uncork_properties.catalogue import ROWS, named, properties
 from uncork_properties.expected import Expected, cell, word
 
 from uncork.check import table
-from uncork.core.verdict import Open
+from uncork.core.causes.cause import cause
+from uncork.core.trace import Trace
+from uncork.core.verdict import Open, Refuted
 from uncork.decide.exits import Exit
 from uncork.decide.gate import Finding, judge, worst
 from uncork.decide.one import Checked, Row, cells, decisive
@@ -135,11 +137,12 @@ class Report:
                 to.fold(f"{row.property + ':':{width}} {message}", text.style(row.verdict.word), indent=2)
         for message in said.get(None, []):
             to.fold(message, indent=2)
-        wrong = {finding.property for finding in findings if finding.exit in _RUNS}
-        rows = [row for row in checked.rows if row.property in wrong]
-        if rows:
-            run = next((row for row in rows if row == decisive(checked)), rows[0])
-            to.command("  why", self._trace(checked, run))
+        causes = list(_causes(checked, [finding.property for finding in findings]))
+        if not whole:
+            causes = [each for each in causes if each[0] == decisive(checked)] or causes[:1]
+        for row, why in causes:
+            to.fold(why if len(causes) == 1 else f"{row.property}: {why}", indent=2)
+            to.command("  why", self._trace(checked, row))
 
     def _table(self, to: text.Page, found: Sequence[Checked], findings: Sequence[Finding]) -> None:
         """Prints the table, with a cell an instance."""
@@ -202,6 +205,17 @@ class Report:
             + (f"{left} not compared. " if left else "")
             + (as_expected if not findings else f"{len(findings)} not as expected.")
         )
+
+
+def _causes(checked: Checked, rows: Sequence[str | None]) -> Iterator[tuple[Row, str]]:
+    """Yields the first of `rows` that each run refutes, with the reason."""
+    told: list[Trace] = []
+    instance = checked.instance
+    for row in checked.rows:
+        if row.property in rows and isinstance(row.verdict, Refuted) and row.verdict.trace not in told:
+            told.append(row.verdict.trace)
+            prop = named(properties(instance.machine, instance.system), row.name)
+            yield row, cause(instance.system, prop, row.verdict.trace).text
 
 
 def _counted(number: int, what: str) -> str:

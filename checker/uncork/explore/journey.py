@@ -13,6 +13,7 @@ from random import Random
 from time import monotonic
 from typing import Literal, NamedTuple
 
+from uncork.core.causes.cause import cause
 from uncork.core.evaluate import State, holds
 from uncork.core.property import Always, InRange, NotForever, Property
 from uncork.core.system import Action, System
@@ -174,20 +175,26 @@ class Journey:
     def notice(self) -> Notice:
         """Returns the most important fact about this state: a violation, rest, or a closed loop."""
         if self.violated:
-            return Notice(f"VIOLATED: {self.violated.told}.", True)
+            return Notice(f"VIOLATED: {self.violated.told}. {self._cause()}", True)
         if self.stuck:
             families = list(dict.fromkeys(action.family for action in self.enabled))
             only = f"nothing but {' or '.join(families)} is enabled, and no fair run owes it"
             why = only if families else "nothing is enabled"
-            stays = next((each.told for each in self.standings() if each.word == "STUCK"), "")
-            return Notice(f"STUCK: {why}. {stays}." if stays else f"At rest: {why}.", bool(stays))
+            stays = any(each.word == "STUCK" for each in self.standings())
+            return Notice(f"STUCK: {why}. {self._cause()}" if stays else f"At rest: {why}.", stays)
         if self.closed:
             refuted = self.trace()[1]
-            shows = f": {', '.join(refuted)} refuted" if refuted else ""
+            shows = f": {', '.join(refuted)} refuted. {self._cause()}" if refuted else "."
             return Notice(
-                f"The loop is closed, the state is that after step {self.loop}, for ever{shows}.", bool(refuted)
+                f"The loop is closed, the state is that after step {self.loop}, for ever{shows}", bool(refuted)
             )
         return Notice()
+
+    def _cause(self) -> str:
+        """Returns why the run so far refutes a property; of several the first."""
+        run, refuted = self.trace()
+        prop = next((each for each in self.properties if each.name in refuted), None)
+        return cause(self.system, prop, run).text if prop else ""
 
     def trace(self) -> tuple[Trace, list[str]]:
         """Returns the run so far, and the names of the properties that it refutes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from uncork.core.causes.cause import cause
 from uncork.core.property import Property
 from uncork.core.system import System
 from uncork.core.trace import Trace
@@ -22,6 +23,8 @@ def chart(system: System, prop: Property, trace: Trace, most: int | None = None)
     first, last = (next(iter(lanes.values())), list(lanes.values())[-1]) if lanes else ("", "")
     over = first if first == last else f"{first},{last}"
     head = ["sequenceDiagram", *(f"    participant {lane} as {_quoted(actor)}" for actor, lane in lanes.items())]
+    if lanes:
+        head.append(f"    Note over {over}: {_quoted(cause(system, prop, trace).text)}")
     foot = [f"    Note over {over}: {_quoted(story.headline(prop, trace))}"] if lanes else []
     told = [_told(line, lanes[line.actor]) for line in steps]
     frame = ["    loop for ever", "    end"] if any(line.in_loop for line in steps) else []

@@ -107,6 +107,7 @@ def _instance(checked: Checked, unexpected: list[str], stages: Pool, runs: Pool)
             case Refuted(trace, shortest):
                 played = scene(instance.system, stated[row.name], trace)
                 told |= {"said": played.headline, "wakers": played.wakers, "shortest": shortest}
+                told |= {"cause": played.cause.text, "causing": played.cause.steps}
                 told |= {"stage": stages.add(played.stage), "run": runs.add(played.run)}
         rows.append(told)
     return {

@@ -12,6 +12,7 @@ from uncork_nvme.observe import families
 from uncork_properties.catalogue import ROWS, named, properties
 
 from uncork.command.options import Command, budget, budgeted, listed, progress
+from uncork.core.causes.cause import cause
 from uncork.core.property import Property
 from uncork.core.trace import Trace, replay
 from uncork.core.verdict import Open, Proved, Refuted
@@ -106,7 +107,8 @@ def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *
     from uncork.render.terminal import text  # rich
 
     system = instance.system
-    meta = {"instance": instance.name, "refutes": [prop.name], "shortest": shortest}
+    why = cause(system, prop, run).text
+    meta = {"instance": instance.name, "refutes": [prop.name], "shortest": shortest, "cause": why}
     if format_ == "text":
         text.show_trace(text.console(), instance.name, system, prop, run, shortest=shortest)
     elif format_ == "itf":
@@ -114,7 +116,7 @@ def _print_trace(instance: Instance, prop: Property, run: Trace, format_: str, *
     elif format_ == "mermaid":
         click.echo(mermaid.chart(system, prop, run), nl=False)
     elif format_ == "schedule":
-        for line in schedule(instance, run, prop.name):
+        for line in schedule(instance, run, f"{prop.name}. {why}"):
             click.echo(line, nl=False)
     else:
         plain = {**meta, "steps": run.steps, "states": run.states, "loop": run.loop}

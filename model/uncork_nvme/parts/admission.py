@@ -204,6 +204,7 @@ def notify_head(m: Machine) -> Guarded:
         (cq.consumer == "notify head") & cq.unlocked & (cq.told <= cq.occupied),
         cq(head=cq.shadow, available=cq.available + cq.told),
         *onward,
+        *m.parts.buffer.on_doorbell(cq),
         *m.parts.admission.told(m),
     ).says("learns the CQ head[ {}]: {} freed", cq.shadow, cq.told)
 

@@ -237,6 +237,10 @@ class GivenAnew(Spent):
         super().check()
         known: dict[str, Choice] = {"serve": "own", "poll": NO, "threads": "many", "sq_read": "each", "memory": "sc"}
         self.only_with(f"notify={self.chosen.notify}", "notify=spent", known | {"activation": "at-once"})
+        if self.parts.life.happening["recreate"]:
+            raise ChoiceError(
+                f"notify={self.chosen.notify} is not described with events=recreate: leave it out, or set notify=spent"
+            )
 
     def shared(self, sqs: Sequence[str]) -> Sequence[Shared | Dealt]:
         """All workers; at first each sleeps at the SQ that it is given to."""

@@ -132,7 +132,7 @@ def _passed(machine: Machine, ring: SQ | CQ, old: Expr, by: Expr | int) -> Expr:
     past = ring.event - old
     strict = machine.parts.guest.strict or ring.outside
     passed = past < by if strict else past <= by
-    return passed | ~machine.life.in_use
+    return passed | ~machine.life.guest_uses
 
 
 def moves(ring: SQ | CQ, new: Expr, by: Expr | int) -> Updates:
@@ -140,8 +140,9 @@ def moves(ring: SQ | CQ, new: Expr, by: Expr | int) -> Updates:
     return ring(moved=new - ring.word, stale=0) if ring.has("stale") else ring(moved=by)
 
 
-_DUE = "no doorbell buffer: must ring"
-"""The text of a step that must ring because there is no EventIdx to read."""
+def _due(m: Machine) -> str:
+    """The text of a step that must ring because there is no EventIdx to read."""
+    return ("no doorbell buffer" if m.life.guest else "leaves these queues out of the doorbell buffer") + ": must ring"
 
 
 def _event(ring: SQ | CQ) -> str:
@@ -157,7 +158,7 @@ def _looked(ring: SQ | CQ) -> list[Expr]:
 
 def _unbuffered(m: Machine) -> Expr:
     """Whether the guest has no doorbell buffer; then the device learns an index only from a doorbell."""
-    return ~m.life.in_use if m.buffered else boolean(True)
+    return ~m.life.guest_uses if m.buffered else boolean(True)
 
 
 def _checks(m: Machine, ring: SQ | CQ) -> Expr:
@@ -208,7 +209,7 @@ def need_sq(m: Machine, q: SQ) -> Guarded:
     return (
         when(_checks(m, q) & crossed(m, q), q(submitter="ring", moved=0))
         .says(f"SQ EventIdx{_event(q)}: passed[ by {{}} -> {{}}], must ring", *_looked(q))
-        .but_where(~m.life.in_use, _DUE)
+        .but_where(~m.life.guest_uses, _due(m))
     )
 
 
@@ -306,7 +307,7 @@ def need_cq(m: Machine) -> Guarded:
     return (
         when(_checks(m, cq) & crossed(m, cq), cq(consumer="ring", moved=0))
         .says(f"CQ EventIdx{_event(cq)}: passed[ by {{}} -> {{}}], must ring", *_looked(cq))
-        .but_where(~m.life.in_use, _DUE)
+        .but_where(~m.life.guest_uses, _due(m))
     )
 
 

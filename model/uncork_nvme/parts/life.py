@@ -47,7 +47,8 @@ class Cycle(Part):
         """The events that may still happen."""
         buffered = self.parts.guest.buffered
         keeps = buffered and self.happening["reset"] > 0 and self.chosen.on_reset == "keep"
-        return Life(self.chosen, old_pages=keeps)
+        of = self.parts.buffer
+        return Life(self.chosen, old_pages=keeps, follows=of.follows, guest=of.guest, device=of.device)
 
     def first(self, sqs: int) -> int:
         """How many of the SQs exist at first: all but those that are created and not deleted before."""
@@ -75,12 +76,16 @@ class Cycle(Part):
     def pages(self, size: int, *, sq: bool = False) -> dict[str, Declared]:
         """What the guest's pages hold besides the shadow word that is in use."""
         stale = var(Nat(size - 1), "how far the old value of the shadow word is past the guest's index")
-        page = var(
-            Ring(size), "the shadow word in the old pages from before the reset, which the guest no longer writes"
-        )
-        again = sq and self.happening["delete"] and self.happening["create"]
-        old = self.parts.guest.buffered and again and self.chosen.words == "keep"
-        return {**({"stale": stale} if old else {}), **({"page": page} if self.record().keeps else {})}
+        page = var(Ring(size), "the shadow word that the device reads in pages that the guest does not write")
+        life, events = self.record(), self.happening
+        again = (sq and events["delete"] and events["create"]) or events["recreate"]
+        old = (again or life.follows) and not self.clears
+        unwritten = events["config"] and (life.follows or not life.device)
+        apart = self.parts.guest.buffered and (life.keeps or not life.guest)
+        return {
+            **({"stale": stale} if self.parts.guest.buffered and (old or unwritten) else {}),
+            **({"page": page} if apart else {}),
+        }
 
     # -- what is done at an event --------------------------------------------------------------------------------------
     @property
@@ -110,12 +115,13 @@ class Cycle(Part):
 
     def zeroes(self, *, event: bool) -> bool:
         """Whether the device writes 0 to a new SQ's EventIdx, or to its shadow tail."""
-        return self.chosen.on_create == "both" or (not event and self.chosen.on_create == "shadow")
+        writes = ("both",) if event else ("both", "shadow")
+        return self.parts.buffer.device and self.chosen.on_create in writes
 
     @property
     def arms_at_config(self) -> bool:
         """Whether the device writes EventIdx as the buffer is configured."""
-        return self.chosen.on_config == "both"
+        return self.parts.buffer.device and self.chosen.on_config == "both"
 
     def looked_at(self, m: Machine, changed: SQ, *, live: bool) -> list[Updates]:
         """Notifies every SQ that exists, on a device that looks at all SQs when one comes or goes."""
@@ -146,11 +152,13 @@ class Cycle(Part):
             if q.has("active"):
                 yield activate(m, q)
         if events["config"]:
-            yield configure(m)
+            yield configure_again(m) if m.life.follows else configure(m)
         if events["reset"]:
             yield reset(m)
         if events["restart"]:
             yield restart(m)
+        if events["recreate"]:
+            yield recreate(m)
         if events["pause"]:
             yield pause(m)
             yield resume(m)
@@ -188,9 +196,24 @@ def _first_words(m: Machine, q: SQ) -> Updates:
     life = m.parts.life
     armed = life.clears or life.zeroes(event=True)
     words = q(event=0) if armed and not q.outside else Updates()
-    if q.has("stale") and life.zeroes(event=False):
-        words |= q(stale=0)
+    if life.zeroes(event=False):
+        words |= _overwritten(q, q.shadow)
     return words
+
+
+def _overwritten(ring: SQ | CQ, value: Expr) -> Updates:
+    """The device writes `value`, which is the guest's index, to the shadow word that it reads."""
+    written = ring(stale=0) if ring.has("stale") else Updates()
+    if not ring.life.guest and ring.has("page"):
+        written |= ring(page=value)
+    return written
+
+
+def _left(ring: SQ | CQ) -> Updates:
+    """The shadow word of a queue that begins anew at 0, as the guest leaves it."""
+    if not ring.has("stale"):
+        return Updates()
+    return ring(stale=0 if ring.life.clears else ring.word - lift(0, ring.word.sort))
 
 
 @step("guest", Fairness.NONE)
@@ -214,8 +237,7 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
         emptied |= q(orphans=q.orphans + q.in_flight)
     if q.has("armed"):
         emptied |= q(armed=0)
-    if q.has("stale"):
-        emptied |= q(stale=q.word - lift(0, q.word.sort))
+    emptied |= _left(q)
     may = may & q.exists & _calm(q) & m.cq.unlocked & m.parts.crew.settled(m)
     return when(may, done, emptied, *m.parts.life.looked_at(m, q, live=False)).says(
         f"deletes {q.label}" + "[, {} commands in flight]", q.in_flight
@@ -273,8 +295,22 @@ def configure(m: Machine) -> Guarded:
     may, done = _event(m, "config")
     rings: list[SQ | CQ] = [m.cq, *m.sqs]
     words = map(_armed, rings) if m.parts.life.arms_at_config else map(_zeroed, rings)
-    return when(may & _all_calm(m) & ~m.life.in_use, done, m.life(buffered=True), *words).says(
+    shadows = [_overwritten(ring, ring.shadow) if m.life.device else _unwritten(ring) for ring in rings]
+    return when(may & _all_calm(m) & ~m.life.configured, done, m.life(buffered=True), *words, *shadows).says(
         "configures its doorbell buffer"
+    )
+
+
+@step("guest")
+def configure_again(m: Machine) -> Guarded:
+    """Doorbell Buffer Config with the pages that the guest goes by already: the device writes the indices it knows."""
+    may, done = _event(m, "config")
+    known: list[tuple[SQ | CQ, Expr]] = [(m.cq, m.cq.head), *((q, q.tail) for q in m.sqs)] if m.life.device else []
+    words = [ring(stale=index - ring.shadow) for ring, index in known]
+    arms = m.parts.life.arms_at_config
+    events = [ring(event=index) for ring, index in known if arms and not ring.outside]
+    return when(may & _all_calm(m) & ~m.life.configured, done, m.life(buffered=True), *words, *events).says(
+        "configures its doorbell buffer again"
     )
 
 
@@ -293,24 +329,47 @@ def _armed(ring: SQ | CQ) -> Updates:
     return Updates() if ring.outside else ring(event=ring.shadow)
 
 
+def _unwritten(ring: SQ | CQ) -> Updates:
+    """The shadow word of new pages that the device has not written to: 0."""
+    return ring(stale=lift(0, ring.shadow.sort) - ring.shadow)
+
+
 def _afresh(m: Machine, *, pages: bool) -> list[Updates]:
     """Sets the state after a reset: all initial values, except the words in the guest's pages and the set of SQs.
 
     With `pages` the guest configures the same pages again, and the device writes the words of `configure`.
     """
-    cleared = pages and (m.parts.life.clears or m.parts.life.arms_at_config)
+    life = m.parts.life
+    cleared = life.clears if m.life.follows else pages and (life.clears or life.arms_at_config)
+    rings: list[SQ | CQ] = [m.cq, *m.sqs]
+    left = [ring(page=ite(m.life.in_use, ring.word, ring.page)) for ring in rings if m.life.keeps]
+    if m.life.keeps and m.stores and life.zeroes(event=False):  # the word is where the device keeps the index
+        left = [ring(page=0) for ring in rings]
+    zero = [lift(0, ring.shadow.sort) for ring in rings]
+    written = pages and m.life.device
+    left += [_overwritten(ring, at) if written else _left(ring) for ring, at in zip(rings, zero, strict=True)]
+    in_use = [m.life(buffered=pages)] if m.life.has("buffered") else []
+    return [_at_zero(m, cleared=cleared), *left, *in_use]
+
+
+def _at_zero(m: Machine, *, cleared: bool) -> Updates:
+    """Sets the initial values of all but the guest's pages and the set of SQs; with `cleared` EventIdx's, too."""
     changed = Updates()
     for record in m.records:
         if record is not m.life:
             fresh = {v.name.rpartition(".")[2]: v for v in record.variables}
-            kept = {"live", "page", "slots", *(() if cleared else ("event",))}
+            kept = {"live", "page", "slots", "stale", *(() if cleared else ("event",))}
             changed |= record(**{field: v.initial for field, v in fresh.items() if field not in kept})
-    slots = m.cq.slots
-    for slot in range(m.cq.size):
-        slots = slots.store(lift(slot, m.cq.tail.sort), "none")
-    left = [ring(page=ite(m.life.in_use, ring.word, ring.page)) for ring in (m.cq, *m.sqs) if ring.has("page")]
-    in_use = [m.life(buffered=pages)] if m.life.has("buffered") else []
-    return [changed, m.cq(slots=slots), *left, *in_use]
+    cq, slots = m.cq, m.cq.slots
+    for slot in range(cq.size):
+        slots = slots.store(lift(slot, cq.tail.sort), "none")
+    changed |= cq(slots=slots)
+    match m.parts.life.chosen.cq_begins:
+        case "at-old-head":
+            changed |= cq(head=cq.head, available=cq.capacity - (lift(0, cq.head.sort) - cq.head))
+        case "at-old-tail":
+            changed |= cq(head=cq.tail, tail=cq.tail)
+    return changed
 
 
 def _may_reset(m: Machine) -> Expr:
@@ -331,6 +390,24 @@ def restart(m: Machine) -> Guarded:
     """Controller reset: every queue begins at index 0; the doorbell buffer is configured again in the same pages."""
     may, done = _event(m, "restart")
     return when(may & _may_reset(m), done, *_afresh(m, pages=m.buffered)).says("resets the controller, sets up again")
+
+
+@step("guest", Fairness.NONE)
+def recreate(m: Machine) -> Guarded:
+    """Deletes all queues and creates them again with the same numbers; no command is in flight.
+
+    The doorbell buffer stays. Guest and device set the words of the new queues, CQ and SQs, as `create_sq` does.
+    """
+    may, done = _event(m, "recreate")
+    finished = all_of(q.in_flight == 0 for q in m.sqs)
+    life = m.parts.life
+    rings: list[SQ | CQ] = [m.cq, *m.sqs]
+    zeroed = life.zeroes(event=False)
+    words = [_overwritten(ring, lift(0, ring.shadow.sort)) if zeroed else _left(ring) for ring in rings]
+    afresh = _at_zero(m, cleared=life.zeroes(event=True) or life.clears)
+    for looked in life.looked_at(m, m.sqs[0], live=True):
+        afresh |= looked
+    return when(may & _may_reset(m) & finished, done, afresh, *words).says("deletes all queues and creates them again")
 
 
 @step("host", Fairness.NONE)

@@ -201,7 +201,10 @@ class Memory(Part):
 
     def watched(self, steps: Iterable[Action], shared: Iterable[str]) -> Iterator[Action]:
         """The steps, none of which stores to a shared word past its thread's buffer; raises `InstanceError`."""
-        names = frozenset(shared) if self.chosen.tso and self.parts.guest.buffered else frozenset()
+        if not (self.chosen.tso and self.parts.guest.buffered):
+            yield from steps
+            return
+        names = frozenset(shared)
         for each in steps:
             past = names & each.updates.keys()
             if past and each.family != "flush":

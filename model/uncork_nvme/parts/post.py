@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uncork.core.expr import Expr, boolean, ite
+from uncork.core.expr import Expr, boolean, ite, lift
 from uncork.core.sorts import Ring
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
@@ -22,11 +22,14 @@ from uncork_nvme.state.queues import CQ, SQ
 
 
 def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
-    """What the policy writes to CQ EventIdx in the current state of the device."""
+    """What the policy writes to CQ EventIdx in the current state of the device, as the guest reads it."""
     cq = m.cq
     corked = boolean(True) if corking else m.corked
     view = CQView(cq.head, cq.tail, cq.occupied, cq.available, corked, cq.size, m.count)
-    return m.policy.event_idx(view, corking=corking)
+    written = m.policy.event_idx(view, corking=corking)
+    if written.value is not None and m.parts.buffer.swapped:
+        return EventIdx(lift(0, cq.event.sort), written.written)
+    return written
 
 
 def written(value: Expr | None, cq: CQ, thread: Storing | Poster) -> list[Updates]:
@@ -44,6 +47,8 @@ def stored(ring: SQ | CQ, word: Word, value: Expr) -> list[Updates]:
 
 def writes_nothing(m: Machine) -> str:
     """The text of a step that would write EventIdx, if the guest has no doorbell buffer."""
+    if not m.life.guest:
+        return "writes an EventIdx that the guest does not read"
     return "no doorbell buffer: writes no EventIdx" + (" that the guest reads" if m.life.keeps else "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from uncork.core.expr import Expr
+from uncork.core.expr import Expr, lift
 from uncork.core.sorts import Ring
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
@@ -76,7 +76,9 @@ class Reader(Part):
         return q.seen if self.parts.guest.buffered and self.chosen.sq_read == "each" else q.tail
 
     def event(self, q: SQ) -> Expr:
-        """What SQ EventIdx becomes."""
+        """What SQ EventIdx becomes, as the guest reads it."""
+        if self.parts.buffer.swapped:
+            return lift(0, q.event.sort)
         return {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[self.chosen.sq_event]
 
     def wakes(self, q: SQ) -> Updates:
@@ -167,6 +169,5 @@ def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
 @step("doorbell handler {}")
 def notify_tail(m: Machine, q: SQ) -> Guarded:
     """Takes the SQ tail from the doorbell."""
-    return when((q.submitter == "notify tail") & q.unlocked, q(tail=q.shadow, submitter="notify")).says(
-        "learns the SQ tail[ {}]", q.shadow
-    )
+    learnt = [q(tail=q.shadow, submitter="notify"), *m.parts.buffer.on_doorbell(q)]
+    return when((q.submitter == "notify tail") & q.unlocked, *learnt).says("learns the SQ tail[ {}]", q.shadow)

@@ -1,4 +1,4 @@
-"""The events that may still happen to queues and device, and whether the device runs and has a doorbell buffer."""
+"""The events that may still happen to queues and device; whether the device runs, and who uses a doorbell buffer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ class Life(Record):
     """The events that may still happen, and whether the device runs and has a doorbell buffer.
 
     For each chosen event a variable counts how often the event may still happen. Without events there are no variables.
-    `keeps`: whether the device still reads the old pages after a reset.
+    `keeps`: whether the device still reads the old pages after a reset; `follows`: whether the guest goes by them.
+    `guest` and `device`: whether the side goes by a doorbell buffer at all.
     """
 
-    def __init__(self, choices: LifeChoices, *, old_pages: bool) -> None:
+    def __init__(
+        self, choices: LifeChoices, *, old_pages: bool, follows: bool = False, guest: bool = True, device: bool = True
+    ) -> None:
+        self.follows, self.guest, self.device = follows, guest, device
         self.events, self.keeps, self.clears = choices.happening, old_pages, choices.words == "clear"
         left = {event: var(Nat(n), "how often this may still happen", n) for event, n in sorted(self.events.items())}
         at_first = not self.events["config"] or self.events["reset"] + self.events["restart"] > 0
@@ -30,9 +34,24 @@ class Life(Record):
         )
 
     @property
-    def in_use(self) -> Expr:
-        """Whether guest and device use the doorbell buffer, on a machine that has one."""
+    def configured(self) -> Expr:
+        """Whether a doorbell buffer is configured, on a machine that has one."""
         return self.buffered if self.events["config"] or self.events["reset"] else boolean(True)
+
+    @property
+    def guest_uses(self) -> Expr:
+        """Whether the guest goes by a doorbell buffer."""
+        return (boolean(True) if self.follows else self.configured) if self.guest else boolean(False)
+
+    @property
+    def device_uses(self) -> Expr:
+        """Whether the device reads shadow words."""
+        return (boolean(True) if self.keeps else self.configured) if self.device else boolean(False)
+
+    @property
+    def in_use(self) -> Expr:
+        """Whether guest and device go by the same words."""
+        return self.configured if self.guest and self.device else boolean(False)
 
     @property
     def awake(self) -> Expr:
@@ -42,4 +61,4 @@ class Life(Record):
     @property
     def blind(self) -> Expr:
         """Whether the device has no shadow word to read."""
-        return boolean(False) if self.keeps else ~self.in_use
+        return ~self.device_uses

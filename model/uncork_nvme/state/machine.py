@@ -72,6 +72,11 @@ class Machine(Remembers):
         """Whether the doorbell buffer is on."""
         return self.parts.guest.buffered
 
+    @property
+    def stores(self) -> bool:
+        """Whether the device stores a doorbell's value in the shadow word."""
+        return self.parts.buffer.stores
+
     def looking(self, q: SQ) -> Expr:
         """Whether a worker of this SQ is in a pop."""
         return any_of(w.at.among(*w.pops) for w in q.workers)

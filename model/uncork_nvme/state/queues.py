@@ -98,8 +98,9 @@ class SQ(Record):
 
     @property
     def seen(self) -> Expr:
-        """The SQ tail that the device reads if it looks."""
-        return _found(self, self.tail)
+        """The SQ tail that the device reads if it looks; of an index that no queue has, one that it never reaches."""
+        word = ite(self.word == 0, self.word, self.head - 1) if self.parts.buffer.swapped else self.word
+        return _found(self, word, self.tail)
 
     @property
     def pending(self) -> Expr:
@@ -181,7 +182,7 @@ class CQ(Record):
 
     def __init__(self, size: int, sqs: Sequence[SQ], parts: Parts, life: Life, *, outside: bool = False) -> None:
         self.size, self.capacity = size, size - 1
-        self.life, self.parts = life, parts
+        self.life, self.parts, self.swapped = life, parts, parts.buffer.swapped
         self.outside = outside
         super().__init__(
             "cq",
@@ -251,12 +252,13 @@ class CQ(Record):
     @property
     def word(self) -> Expr:
         """The CQ shadow head as it stands in the guest's page."""
-        return self.shadow
+        return self.shadow + self.stale if self.has("stale") else self.shadow
 
     @property
     def seen(self) -> Expr:
-        """The CQ head that the device reads if it looks."""
-        return _found(self, self.head)
+        """The CQ head that the device reads if it looks; with an index that no queue has the CQ never seems full."""
+        word = ite(self.word == 0, self.word, self.tail) if self.swapped else self.word
+        return _found(self, word, self.head)
 
     @property
     def freed(self) -> Expr:
@@ -279,9 +281,10 @@ class CQ(Record):
         return self.slots[self.cursor] != "none"
 
 
-def _found(ring: SQ | CQ, known: Expr) -> Expr:
-    """The value that the device reads in a shadow word; without a buffer, the value that it knows."""
-    return ite(ring.life.in_use, ring.word, ring.page if ring.has("page") else known)
+def _found(ring: SQ | CQ, word: Expr, known: Expr) -> Expr:
+    """The value that the device reads, `word` in the guest's shadow word; without a buffer, the value that it knows."""
+    elsewhere = ite(ring.life.device_uses, ring.page, known) if ring.has("page") else known
+    return ite(ring.life.in_use, word, elsewhere)
 
 
 class Posted(Entry):

@@ -6,6 +6,7 @@ from uncork_nvme.choices import NO, YES
 from uncork_nvme.device import Device
 from uncork_nvme.parts.admission import Permits
 from uncork_nvme.parts.backend import Repoll
+from uncork_nvme.parts.buffer import BothSides
 from uncork_nvme.parts.completions import Completions
 from uncork_nvme.parts.crew import Kept
 from uncork_nvme.parts.full import Park
@@ -32,6 +33,7 @@ OPENVMM = Device(
         Kept: {"threads": "one"},
         Kicks: {"kick_on_doorbell": YES},
         Cycle: {"on_create": "shadow", "on_config": "both", "on_delete": "post"},
+        BothSides: {"on_doorbell": "store"},  # DoorbellMemory::write
         # queue.rs: probe_inner takes a RwLock for each read of a shadow, and has a SeqCst fence after EventIdx
         Memory: {},
     },
@@ -39,8 +41,7 @@ OPENVMM = Device(
     "turns between steps; completions are posted in any order. An SQ has at most 8 commands under way; an "
     "SQ of up to nine entries does not reach this limit. A full CQ is armed before the first look at its "
     "shadow head, not between two looks, and the head is read before each completion is posted. OpenVMM "
-    "has no pause. OpenVMM also stores a doorbell's value in the shadow word, where the guest has stored "
-    "the same value. If OpenVMM remembers EventIdx as written, it does not look again; here it does. "
+    "has no pause. If OpenVMM remembers EventIdx as written, it does not look again; here it does. "
     "OpenVMM looks at everything when queues come and go; the model does not.",
     read_in={
         "IoHandler::process": ("wake", "reserve", "complete", "attempt"),

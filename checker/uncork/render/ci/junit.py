@@ -49,15 +49,16 @@ def _case(told: InstanceResult, case: Case) -> TestCase:
     if case.verdict == "open":
         made.result = [Skipped(_clean(f"open {case.why}"))]
     elif case.problems:
-        made.result = [_failure(problem, _story(told, case)) for problem in case.problems]
+        why = f". {case.run.cause.text}" if case.run else ""
+        made.result = [_failure(problem, _story(told, case), why) for problem in case.problems]
     else:
         compared = "as expected" if case.expected else "not compared"
         made.system_out = _clean(" ".join(filter(None, (f"{case.verdict}, {compared}.", case.why))))
     return made
 
 
-def _failure(problem: Problem, story: str = "") -> Failure:
-    made = Failure(_clean(problem.message), problem.kind)
+def _failure(problem: Problem, story: str = "", why: str = "") -> Failure:
+    made = Failure(_clean(f"{problem.message}{why}"), problem.kind)
     made.text = _clean(story or problem.message)
     return made
 

@@ -81,7 +81,8 @@ def _wrong(results: Results) -> Iterable[str]:
             yield f"- {_code(told.name)}: {MODEL}: {_plain(problem.message)}\n"
         for case in told.cases:
             for problem in case.problems:
-                yield f"- {_code(told.name)}: {case.property}: {_plain(problem.message)}\n"
+                why = f". {_plain(case.run.cause.text)}" if case.run else ""
+                yield f"- {_code(told.name)}: {case.property}: {_plain(problem.message)}{why}\n"
 
 
 def _charts(results: Results, most: int) -> Iterable[str]:
@@ -99,10 +100,10 @@ def _charts(results: Results, most: int) -> Iterable[str]:
 def _chart(told: InstanceResult, case: Case, names: Sequence[str], most: int) -> str:
     run = case.run
     assert run is not None
-    headline = _plain(story.headline(run.prop, run.trace))
+    cause, headline = _plain(run.cause.text), _plain(story.headline(run.prop, run.trace))
     ending = _plain(story.ending(run.trace))
     return (
-        f"\n<details><summary>{_code(told.name)}: not {', '.join(names)}</summary>\n\n{headline}\n\n"
+        f"\n<details><summary>{_code(told.name)}: not {', '.join(names)}</summary>\n\n{cause}\n\n{headline}\n\n"
         f"```mermaid\n{mermaid.chart(run.system, run.prop, run.trace, most)}```\n\n"
         + (f"{ending[:1].upper()}{ending[1:]}.\n\n" if ending else "")
         + f"{_code(f'uncork trace {_shell(told.name)} --property {case.property}')} has every change of it.\n\n"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from uncork.core.causes.cause import Cause, cause
 from uncork.core.property import Property
 from uncork.core.system import System
 from uncork.core.trace import Trace
@@ -32,6 +34,11 @@ class Run:
     trace: Trace
     shortest: bool
     places: tuple[Place, ...]
+
+    @cached_property
+    def cause(self) -> Cause:
+        """Why the run refutes the property."""
+        return cause(self.system, self.prop, self.trace)
 
 
 @dataclass(frozen=True)

@@ -76,12 +76,12 @@ def _result(
     results: Results, rule: int, told: InstanceResult, name: str, case: Case | None, problem: Problem
 ) -> dict[str, Any]:
     run = case.run if case else None
-    headline = f" {story.headline(run.prop, run.trace)}" if run else ""
+    why = f" {run.cause.text}" if run else ""
     made: dict[str, Any] = {
         "ruleId": name,
         "ruleIndex": rule,
         **({"kind": "open", "level": "none"} if problem.kind == "open" else {"kind": "fail", "level": "error"}),
-        "message": _message(f"{told.name}: {name}: {problem.message}.{headline}"),
+        "message": _message(f"{told.name}: {name}: {problem.message}.{why}"),
         "locations": [_location(results, told.place)],
         "partialFingerprints": {
             "uncorkRow/v1": hashlib.sha256(f"{told.name}\n{name}\n{problem.kind}".encode()).hexdigest()
@@ -98,7 +98,7 @@ def _result(
 
 def _flow(results: Results, run: Run, place: Place) -> dict[str, Any]:
     trace = run.trace
-    decisive = {line.number for line in story.wakers(run.system, run.prop, trace)}
+    decisive = {*run.cause.steps, *(line.number for line in story.wakers(run.system, run.prop, trace))}
     steps: list[dict[str, Any]] = []
     for line, decided in zip(story.lines(run.system, trace), run.places, strict=True):
         before, after = trace.states[line.number - 1], trace.after(line.number - 1)
@@ -119,7 +119,7 @@ def _flow(results: Results, run: Run, place: Place) -> dict[str, Any]:
     ending = story.ending(trace)
     return {
         "message": _message(
-            " ".join([story.headline(run.prop, trace), *([f"It goes on: {ending}."] if ending else [])])
+            " ".join([run.cause.text, story.headline(run.prop, trace), *([f"It goes on: {ending}."] if ending else [])])
         ),
         "threadFlows": [
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from uncork.core.causes.cause import Cause, cause
 from uncork.core.property import Property
 from uncork.core.sorts import Value
 from uncork.core.system import System
@@ -22,6 +23,7 @@ class Scene:
 
     stage: dict[str, Any]
     run: dict[str, Any]
+    cause: Cause
     headline: str
     wakers: tuple[int, ...]
 
@@ -56,7 +58,7 @@ def scene(system: System, prop: Property, trace: Trace) -> Scene:
         "reasons": [[why, [action.name for action in actions]] for why, actions in reasons],
     }
     last = tuple(line.number for line in story.wakers(system, prop, trace))
-    return Scene(stage, run, story.headline(prop, trace), last)
+    return Scene(stage, run, cause(system, prop, trace), story.headline(prop, trace), last)
 
 
 def _changes(system: System, trace: Trace, number: int) -> list[list[Any]]:

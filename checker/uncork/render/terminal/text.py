@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from uncork.core.causes.cause import cause
 from uncork.core.property import Property
 from uncork.core.system import System
 from uncork.core.trace import Trace
@@ -240,7 +241,9 @@ def show_trace(to: Console, name: str, system: System, prop: Property, trace: Tr
     """Prints everything about a counterexample."""
     to.print(Text(f"{name}: {prop.name} is refuted", style="bold"))
     to.print()
-    to.print(Text(story.headline(prop, trace), style="red"))
+    to.print(Text(cause(system, prop, trace).text, style="red"))
+    to.print()
+    to.print(Text(story.headline(prop, trace)))
     to.print()
     for picture in system.pictures:
         to.print(Text(f"at first: {story.draw(picture, trace.states[0])}", style="dim"))

@@ -155,7 +155,8 @@ function play(row) {
   const values = make("details", { class: "values" }, make("summary", {}, "All values, and what they mean"),
     make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...lines))));
   const element = make("div", {},
-    make("p", { class: "headline" }, row.said),
+    make("p", { class: "headline" }, row.cause),
+    make("p", {}, row.said),
     make("p", { class: "note hint" }, "Step with the arrow keys, the slider, or by choosing a step."),
     row.shortest ? null : make("p", { class: "note" }, "The way in is a shortest one; the loop is short, not proved to be the shortest."),
     make("div", { class: "play" }, now, make("div", {}, chart.element, why(row, stage, run, go), values)));

@@ -1,0 +1,91 @@
+"""How a run comes to break an invariant, in a sentence or two; nothing of a way that no known run has."""
+
+from __future__ import annotations
+
+from uncork.core.causes.run import Run
+from uncork.core.evaluate import holds, integer
+from uncork.core.expr import count, total
+
+from uncork_nvme.causes.waits import last_beginning, lost_permit
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import SQ
+
+_POSTS = ("post", "post_queued")
+
+
+def conserved(m: Machine, run: Run) -> str:
+    """The permit of a command whose SQ was deleted is lost."""
+    step = run.steps[-1] if run.steps else None
+    return lost_permit(m, run, step) if step and step.action.family == "release" else ""
+
+
+def overflows(m: Machine, run: Run) -> str:
+    """More commands were taken than the CQ has room for, and the next completion finds it full."""
+    where = f"into a CQ whose {m.cq.capacity} entries are all occupied, by the head that the guest published"
+    return _completes(m, run, where)
+
+
+def overwrites(m: Machine, run: Run) -> str:
+    """More commands were taken than the CQ has room for, and the next completion goes where an unread CQE stands."""
+    slot = integer(m.cq.tail, run.end)
+    put = [step for step in run.taken(_POSTS) if step.was(m.cq.tail) == slot]
+    if not put:
+        return ""
+    whose = _label(put[-1].action.args)
+    return _completes(
+        m,
+        run,
+        f"into CQ slot {slot}, where the CQE of {whose} from step {put[-1].number} stands, not taken by the guest",
+    )
+
+
+def _completes(m: Machine, run: Run, where: str) -> str:
+    """The last command that was taken though others were under way, and the completion that comes next."""
+    posting = [action for action in run.system.actions if action.family in _POSTS and holds(action.guard, run.end)]
+    if not posting or not run.steps:
+        return ""
+    under_way = total(q.in_flight for q in m.sqs)
+    told = f"After step {len(run.steps)} a command of {_label(posting[0].args)} completes {where}."
+    for step in reversed(run.taken(("fetch",))):
+        before, room = integer(under_way, step.before), integer(m.cq.available, step.before)
+        if before and before >= room:
+            counts = f"{before} {'is' if before == 1 else 'are'} in flight already, and {room} CQ "
+            counts += f"slot{' is' if room == 1 else 's are'} free as last known"
+            return f"At step {step.number} a command of {_label(step.action.args)} is taken: {counts}. {told}"
+    return told
+
+
+def _label(args: tuple[object, ...]) -> str:
+    return next((each.label for each in args if isinstance(each, SQ)), "")
+
+
+def forgotten(q: SQ, run: Run) -> str:
+    """A notification takes the bits of several workers, and does not wake them all."""
+    step = run.steps[-1] if run.steps else None
+    if step is None or step.action.family not in ("notify", "deliver"):
+        return ""
+    taken = integer(count(worker.idle for worker in q.registered), step.before)
+    woken = integer(count(worker.woken for worker in q.registered), step.after)
+    return (
+        f"At step {step.number} a notification takes the bits of {taken} workers of {q.label} and wakes {woken}: no "
+        f"notification will find the other{'s' * (taken - woken > 1)}."
+    )
+
+
+def unpublished(q: SQ, run: Run) -> str:
+    """A worker takes an entry by a tail that it learned before the SQ was created anew."""
+    step = run.steps[-1] if run.steps else None
+    if step is None or step.action.family != "fetch":
+        return ""
+    tail = integer(q.tail, step.after)
+    learned = next((s for s in reversed(run.steps) if s.changes(q.tail)), None)
+    begun = last_beginning(q, run)
+    if learned is None:
+        return ""
+    order = ""
+    if begun:
+        order = f", {'after' if begun.number < learned.number else 'before'} step {begun.number} began {q.label} anew"
+    return (
+        f"At step {step.number} a worker takes the entry in slot {integer(q.head, step.before)} of {q.label} by the "
+        f"tail {tail}, which it has from step {learned.number}{order}; the guest's tail is {integer(q.shadow, step.after)}."
+    )

@@ -1,0 +1,259 @@
+"""What an SQ can wait for in vain: when it waits, which steps could wake it and do not, and the words for both.
+
+A missed wake-up is data (`Miss`): families of steps, and what holds before and after them. The cause of a run is its
+last miss, and how the SQ waits. `uncork.core.causes` finds both in a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from uncork.core.causes.run import Run, Step, at_steps, listed
+from uncork.core.causes.wait import Miss, Wait
+from uncork.core.evaluate import integer
+from uncork.core.expr import any_of
+from uncork.core.sorts import plain
+
+from uncork_nvme.causes.events import BEGINS, arrives, concerns, elided
+from uncork_nvme.state.kicks import Kick
+from uncork_nvme.state.machine import Machine
+from uncork_nvme.state.queues import SQ
+
+_CORKS = ("cork", "cork_park", "line_up")
+"""The steps that cork an SQ."""
+_TAKES = ("reserve", "refresh", "cork_saved", "use_grant")
+"""The steps that take a permit."""
+_READS_HEAD = (
+    *("refresh", "line_up", "cork", "start_cork", "cork_saved", "cork_park", "find_room", "post_read", "post_credit"),
+    *("notify_head", "reject_head"),
+)
+"""The steps at which the device learns the CQ head."""
+_LOOKS = ("fetch", "find_empty", "find_no_request", "reread_sq", "find_more")
+"""The steps at which a worker looks for an entry."""
+
+
+def waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
+    """The ways in which an SQ, or a command of it, waits for ever; the more telling ones first."""
+    entries = (q.pending > 0) & q.asleep
+    found = [Wait(entries & q.corked, partial(_corked, m, q), tuple(_missed_kicks(m, q)))]
+    if q.pool is not None:
+        missed = Miss(("post_queued",), partial(_no_look, q), ~q.request_free, q.asleep & (q.wakeups == 0), q)
+        found.append(Wait(entries & (q.tail != q.head), partial(_without_request, q), (missed,)))
+    found.append(Wait(entries, partial(_asleep, m, q), tuple(_missed_notifications(m, q))))
+    if m.poster is not None:
+        blocked = (q.queued > 0) & (m.poster.at == "idle") & ~m.poster.scheduled
+        found.append(Wait(blocked, partial(_queued, m, q), tuple(_missed_room(m))))
+    return (*found, Wait(q.pending > 0, partial(_passed_over, m, q)))
+
+
+# -- an SQ that is corked waits for a kick -----------------------------------------------------------------------------
+def _missed_kicks(m: Machine, q: SQ) -> Iterator[Miss]:
+    yield Miss(("elide_cq",), partial(elided, m, m.cq))
+    yield Miss(("reject_head",), _refused)
+    back = partial(_no_kick, m, q)
+    if not m.parts.kicks.follows_doorbell:
+        yield Miss(("notify_head",), back, q.corked & (m.cq.told > 0), q.corked)
+    yield Miss(("post_credit", "refresh", "cork_saved", "line_up", "remit", "kick"), back, q.corked, q.corked)
+    if m.parts.life.given_back:
+        yield Miss(("release",), back, q.corked, q.corked)
+    elif m.permit:
+        yield Miss(("release",), partial(lost_permit, m))
+
+
+def _corked(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
+    corked = run.last(_CORKS, q)
+    if corked is None:
+        return ""
+    late = f"; {_last_head(m, run)}" if miss and miss.number < corked.number else ""
+    return f"{q.label}, corked at step {corked.number}, sleeps on{late}."
+
+
+def _last_head(m: Machine, run: Run) -> str:
+    """When the device learned the CQ head last, and which."""
+    read = run.last(_READS_HEAD)
+    if read is None:
+        return "the device never learned a CQ head"
+    return f"the device last learned the CQ head at step {read.number} ({plain(read.becomes(m.cq.head))})"
+
+
+def _refused(run: Run, step: Step) -> str:
+    return f"At step {step.number} the doorbell handler {step.action.told.on(step.before)}. It kicks no SQ."
+
+
+def _no_kick(m: Machine, q: SQ, run: Run, step: Step) -> str:
+    """Room is found, or a permit comes back, and the SQ stays corked: no SQ is kicked there, or others are."""
+    family, freed = step.action.family, f"{plain(step.was(m.cq.freed))} freed"
+    whose = next((each.label for each in step.action.args if isinstance(each, SQ)), "")
+    kick = next((each for each in step.action.args if isinstance(each, Kick)), None)
+    how = {
+        "post_credit": f"the device reads the CQ shadow head and finds {freed}",
+        "refresh": f"{whose}'s worker reads the CQ shadow head, finds {freed} and takes one",
+        "cork_saved": f"{whose}'s worker reads the CQ shadow head again, finds {freed} and takes one",
+        "line_up": f"{whose}'s worker reads the CQ shadow head and finds {freed}",
+        "remit": f"{whose}'s worker gives its permit back",
+        "notify_head": f"the device learns the CQ head from the doorbell, {plain(step.was(m.cq.told))} freed",
+        "release": f"a command of {whose}, which was deleted, gives its permit back",
+        "kick": "the CQ doorbell's kick comes",
+    }[family]
+    if kick is None:
+        return f"At step {step.number} {how}, and no SQ is kicked there."
+    woken = listed([each.label for each in kick.chosen or ()]) or "no SQ"
+    return f"At step {step.number} {how}; it wakes {woken}, and not {q.label}."
+
+
+def lost_permit(m: Machine, run: Run, step: Step) -> str:
+    """A command of a deleted SQ completes, and its permit is lost."""
+    whose = next(each for each in step.action.args if isinstance(each, SQ))
+    deleted = run.last(("delete_sq",), whose, before=step.number)
+    when = f" at step {deleted.number}" if deleted else ""
+    left = sum(integer(each, step.after) for each in (m.cq.available, m.cq.occupied, m.held))
+    return (
+        f"At step {step.number} a command of {whose.label}, which was deleted{when}, completes, and its permit is "
+        f"lost: {left} of {m.cq.capacity} remain."
+    )
+
+
+# -- an SQ whose workers sleep waits for a notification ----------------------------------------------------------------
+def _missed_notifications(m: Machine, q: SQ) -> Iterator[Miss]:
+    yield Miss(("elide_sq",), partial(_unseen, m, q), about=q)
+    loses = m.parts.crew.loses(q)
+    yield Miss(("notify",), partial(_spent, m, q, "the doorbell's notification"), loses & m.life.awake, about=q)
+    yield Miss(("deliver",), partial(_spent, m, q, "a kick"), loses, about=q)
+    if q.registered:
+        bits = any_of(worker.idle for worker in q.registered)
+        asleep = any_of(worker.asleep & ~worker.woken for worker in q.registered)
+        yield Miss(("notify", "deliver"), partial(_without_bit, m, q), asleep & ~bits, about=q)
+        yield Miss(("turn_away",), partial(_turned_away, q), about=q)
+    if m.life.events["pause"]:
+        yield Miss(("resume",), partial(_forgotten, m, q), after=q.asleep & (q.wakeups == 0))
+    if q.has("page"):
+        empty = (q.pending > 0) & (q.seen == q.head)
+        yield Miss(("find_empty", "reread_sq"), partial(_old_pages, q), empty, about=q)
+
+
+def _asleep(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
+    who, has = _workers(q)
+    slept = run.since(q.asleep)
+    left = integer(q.pending, run.end)
+    to_take = f"with {left} published entr{'y' if left == 1 else 'ies'} to take"
+    look = _last_look(m, q, run)
+    if not slept:
+        return f"{who} {has} slept from the first state on, {to_take}."
+    looked = "" if look is None else f" last looked at step {look.number} (tail {plain(look.becomes(q.tail))}), and"
+    return f"{who}{looked} {has} slept since step {slept}, {to_take}."
+
+
+def _workers(q: SQ) -> tuple[str, str]:
+    return (f"{q.label}'s workers", "have") if len(q.workers) > 1 else (f"{q.label}'s worker", "has")
+
+
+def _last_look(m: Machine, q: SQ, run: Run) -> Step | None:
+    """The last step at which a worker looked for entries of the SQ as it is now."""
+    begun = last_beginning(q, run)
+    looks = ("wake", "reread_sq", "find_more") if m.parts.reader.wakes(q) else _LOOKS
+    return run.last(looks, q, after=begun.number if begun else 0)
+
+
+def last_beginning(q: SQ, run: Run) -> Step | None:
+    """The last step with which the SQ ended or began anew."""
+    found = [step for step in run.taken(BEGINS) if step.action.family != "configure" and concerns(step, q)]
+    return found[-1] if found else None
+
+
+def _unseen(m: Machine, q: SQ, run: Run, step: Step) -> str:
+    """The guest left a doorbell out, and no worker looked after the entries were there."""
+    move = run.last(("submit",), q, before=step.number)
+    look = _last_look(m, q, run)
+    if move is None or (look and look.number > (arrives(run, q.index, move) or step.number)):
+        return ""
+    return elided(m, q, run, step)
+
+
+def _spent(m: Machine, q: SQ, what: str, run: Run, step: Step) -> str:
+    look = _last_look(m, q, run)
+    if look and look.number > step.number:  # a worker looked again all the same
+        return ""
+    who, _ = _workers(q)
+    return f"At step {step.number} {what} finds {who} running, and is spent."
+
+
+def _without_bit(m: Machine, q: SQ, run: Run, step: Step) -> str:
+    return f"At step {step.number} a notification finds no bit of a worker of {q.label} that sleeps, and wakes none."
+
+
+def _turned_away(q: SQ, run: Run, step: Step) -> str:
+    return f"At step {step.number} a worker of {q.label} finds the bit of another set, does not look, and sleeps."
+
+
+def _forgotten(m: Machine, q: SQ, run: Run, step: Step) -> str:
+    """The device is resumed and forgets a notification, a look, or that the SQ was corked."""
+    at = f"At step {step.number} the device is resumed, and forgets"
+    if step.was(q.wakeups):
+        notified = [s.number for s in run.steps[: step.number - 1] if s.was(q.wakeups) != s.becomes(q.wakeups)]
+        return f"{at} the notification of {q.label} from step {notified[-1]}."
+    if not step.was(q.asleep):
+        return f"{at} the look at {q.label} that was due."
+    corked = run.last(_CORKS, q, before=step.number)
+    return f"{at} that {q.label} was corked at step {corked.number}." if corked and step.was(q.corked) else ""
+
+
+def _old_pages(q: SQ, run: Run, step: Step) -> str:
+    reset = run.last(("reset",), before=step.number)
+    if reset is None:
+        return ""
+    return (
+        f"At step {step.number} the device reads the tail of {q.label} in the pages from before the reset of step "
+        f"{reset.number}: {plain(step.was(q.seen))}, and the guest's is {plain(step.was(q.shadow))}."
+    )
+
+
+def _no_look(q: SQ, run: Run, step: Step) -> str:
+    return f"At step {step.number} a request of {q.label} comes back, and the device does not look at {q.label}."
+
+
+def _without_request(q: SQ, run: Run, since: int, miss: Step | None) -> str:
+    stopped = run.last(("find_no_request",), q)
+    look = run.last(_LOOKS, q)
+    if stopped is None or stopped is not look:
+        return ""
+    who, has = _workers(q)
+    return f"{who} found no request for an entry at step {stopped.number}, and {has} slept since."
+
+
+# -- a completion that is queued waits for room ------------------------------------------------------------------------
+def _missed_room(m: Machine) -> Iterator[Miss]:
+    yield Miss(("elide_cq",), partial(elided, m, m.cq))
+    yield Miss(("reject_head",), _refused)
+    yield Miss(("notify_head",), _not_full, m.cq.available > 0)
+
+
+def _not_full(run: Run, step: Step) -> str:
+    return f"At step {step.number} the CQ doorbell finds a CQ that was not full as last known, and has nothing posted."
+
+
+def _queued(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
+    left = integer(q.queued, run.end)
+    stay = f"completion of {q.label} has stayed" if left == 1 else f"completions of {q.label} have stayed"
+    return f"{left} {stay} queued since step {since}; {_last_head(m, run)}."
+
+
+# -- an SQ that is not asleep for good, in a loop ----------------------------------------------------------------------
+def _passed_over(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
+    what, takes = ("permit", _TAKES) if m.permit else ("CQ slot", ("post",))
+    finds = [s for s in run.looping if s.action.family in _CORKS and s.action.about(q)]
+    own = [s for s in run.looping if s.action.family in takes and s.action.about(q)]
+    taken = {
+        other.label: [s for s in run.looping if s.action.family in takes and s.action.about(other)]
+        for other in m.sqs
+        if other is not q
+    }
+    by = [f"{label} {at_steps(steps)}" for label, steps in taken.items() if steps]
+    if not finds or own:
+        return ""
+    who, _ = _workers(q)
+    if by:
+        every = f"in the loop every {what} is taken, by {listed(by)}"
+        return f"{q.label} is passed over: {every}. {who} find{'s' * (len(q.workers) == 1)} none {at_steps(finds)}."
+    again = "looks" if len(q.workers) == 1 else "look"
+    return f"{who} {again} again and again, {at_steps(finds)}, and no {what} comes back in the loop."
