@@ -65,6 +65,21 @@ def test_an_override_makes_another_machine() -> None:
     assert row["overrides"] == {"early_free": "no"}
 
 
+def test_an_instance_is_checked_by_its_name() -> None:
+    found = rows("mmio/linux/tail/n1-sq2-cq2", "mmio/lazy/head/n1-sq2-cq3")
+    assert {(row["guest"], row["policy"], row["cq_size"]) for row in found} == {
+        ("linux", "tail", 2),
+        ("lazy", "head", 3),
+    }
+
+
+def test_a_file_of_policies_without_a_name_is_answered_with_the_names_in_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def _no(cq):\n    pass\n\ndef one(cq):\n    pass\n\ndef two(cq):\n    pass\n")
+    done = uncork("check", "--policy", "mine.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "Error: policy mine.py: name a function of the file: mine.py:one or mine.py:two\n"
+
+
 EXITS = {
     "refuted without an expectation": (13, [*HANGS, "--set", "submit_batch=1"]),
     "vacuous: nothing ever corks": (20, [*HANGS[:8], "--sq-size", "2", "--cq-size", "4", "--set", "early_free=no"]),
