@@ -100,3 +100,4 @@ def test_names_fold_only_behind_their_marks() -> None:
 
 def test_the_legend_has_only_what_is_in_the_table() -> None:
     assert table.UNICODE.legend(["live", "HANGS 3!", "live"]) == ["✓ live (proved)", "✗N hangs, a run of N steps"]
+    assert table.UNICODE.meaning(["live", "open"]) == "Live: for every run at these sizes."

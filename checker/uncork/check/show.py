@@ -145,13 +145,15 @@ class Report:
             to.command("  why", self._trace(checked, row))
 
     def _table(self, to: text.Page, found: Sequence[Checked], findings: Sequence[Finding]) -> None:
-        """Prints the table, with a cell an instance."""
+        """Prints the legend and the table, with a cell an instance."""
         to.say()
         wrong = {finding.instance for finding in findings}
         marked = [(each.instance, word(cells(each)) + "!" * (each.instance.name in wrong)) for each in found]
         words = [word for _, word in marked]
         signs = table.ASCII if to.ascii else table.UNICODE
         to.flow([*signs.legend(words), *(["! not as expected"] if any(each.endswith("!") for each in words) else [])])
+        if meaning := signs.meaning(words):
+            to.fold(meaning)
         for line in table.lay_out(table.blocks(marked), to.width, signs):
             to.line(line)
 

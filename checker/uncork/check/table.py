@@ -26,6 +26,11 @@ _SAID = {
     "fails": "{}N another property fails",
     "open": "{} open",
 }
+_MEANT = {
+    "live": "Live: for every run at these sizes.",
+    "HANGS": "Hangs: an SQ stays corked, or the queues never drain.",
+    "starves": "Starves only: progress fails, and nothing else.",
+}
 _LABEL = 48
 """The widest column of policies, unless one is longer."""
 
@@ -53,6 +58,12 @@ class Signs:
         """Returns what the signs of the given cells mean."""
         used = {word.rstrip("!").split(" ")[0] for word in words}
         return [said.format(self.of[word]) for word, said in _SAID.items() if word in used]
+
+    @staticmethod
+    def meaning(words: Iterable[str]) -> str:
+        """Returns what the words of the legend mean, of those that the given cells need."""
+        used = {word.rstrip("!").split(" ")[0] for word in words}
+        return " ".join(said for word, said in _MEANT.items() if word in used)
 
 
 _ALIKE = {"starves": "~", "UNSAFE": "#", "fails": "%", "open": "?"}
