@@ -77,17 +77,16 @@ class Counterexample:
 
 
 def trace(of: Named, row: str | None = None, budget: Budget | None = None) -> Counterexample | None:
-    """A shortest counterexample to the first row that is refuted, or to one `row`; None if none is found.
+    """A shortest counterexample to one `row`, or to the refuted one whose steps `uncork check` counts; None if none is.
 
     None means proved only if `check` says so: a spent `budget` gives None too.
     """
     found = instance(of)
-    checked = many.with_shortest_loops(found, [row] if row else list(ROWS), budget)
-    for each in checked.rows:
-        if isinstance(each.verdict, Refuted):
-            prop = named(properties(found.machine, found.system), each.name)
-            return Counterexample(found, prop, each.verdict.trace, each.verdict.shortest)
-    return None
+    _, refuted = many.counterexample(found, [row] if row else list(ROWS), budget)
+    if refuted is None or not isinstance(refuted.verdict, Refuted):
+        return None
+    prop = named(properties(found.machine, found.system), refuted.name)
+    return Counterexample(found, prop, refuted.verdict.trace, refuted.verdict.shortest)
 
 
 def replay(of: Named, run: Trace) -> tuple[str, ...]:

@@ -89,6 +89,15 @@ _COMMANDS = {
     "export": _Place("export", "Print an instance in another tool's language."),
 }
 """The commands by name."""
+_GROUPS = {
+    "Check": ("check", "trace", "explore", "report", "new"),
+    "Understand": ("list", "show", "diff", "simulate", "museum"),
+    "Choose": ("repair", "frontier", "cost", "measure"),
+    "Every size": ("prove", "verify"),
+    "Real devices": ("validate", "record", "conform"),
+    "Many": ("sweep", "export"),
+}
+"""The commands by what they are for, in the order in which they are listed."""
 
 
 class _Group(click.Group):
@@ -97,17 +106,19 @@ class _Group(click.Group):
     command_class = Command
 
     def list_commands(self, _: click.Context) -> list[str]:
-        """Returns the names of all commands, sorted."""
-        return sorted(_COMMANDS)
+        """Returns the names of all commands, group by group."""
+        return [name for names in _GROUPS.values() for name in names]
 
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
         """Returns the command of a name; None if there is none."""
         return _found(name) if name in _COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the commands."""
-        shown = click.Group(commands=[click.Command(name, help=each.help) for name, each in _COMMANDS.items()])
-        shown.format_commands(ctx, formatter)
+        """Lists the commands in groups, with what each does in full."""
+        width = max(map(len, _COMMANDS))
+        for group, names in _GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(name.ljust(width), _COMMANDS[name].help) for name in names])
 
     @property
     def commands(self) -> MutableMapping[str, click.Command]:

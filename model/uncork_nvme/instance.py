@@ -254,6 +254,8 @@ def look_up(known: Mapping[str, _Named], name: str, kind: str) -> _Named:
 
 def find_policy(name: str) -> Policy:
     """The policy with a name, a formula, or `path/to/file.py:function`; raises `InstanceError`."""
+    if (path := name.removesuffix(":")).endswith(".py"):
+        raise InstanceError(f"policy {path}: {_functions(path)}")
     if ":" in name:
         return _load(name)
     if name in POLICIES:
@@ -266,6 +268,22 @@ def find_policy(name: str) -> Policy:
             f"there is no policy {name!r}{did_you_mean(name, POLICIES)}{said}; one of your own is named "
             f"path/to/file.py:function"
         ) from None
+
+
+def _functions(path: str) -> str:
+    """What to write instead of the path of a file alone: its functions, which are read and not run."""
+    import ast  # only needed for this error
+
+    try:
+        top = ast.parse(Path(path).read_bytes()).body
+    except OSError:
+        return f"there is no file {path}"
+    except (SyntaxError, ValueError):
+        return f"name a function of the file: {path}:function"
+    names = [each.name for each in top if isinstance(each, ast.FunctionDef) and not each.name.startswith("_")]
+    if not names:
+        return f"{path} has no function: write one, and name it as {path}:function"
+    return f"name a function of the file: {' or '.join(f'{path}:{each}' for each in names)}"
 
 
 _LOADED: dict[str, Policy] = {}

@@ -194,13 +194,28 @@ def word(cells: Mapping[str, str]) -> str:
     `UNSAFE`; `HANGS` if an SQ can stay corked or the queues never drain; `starves` if only progress fails; `fails` if
     only another property does; `live` if everything is proved; `open` otherwise.
     """
-    named = (("safety",), "UNSAFE"), (("drains", "uncorked"), "HANGS"), (("progress",), "starves")
-    for rows, name in (*named, (tuple(cells), "fails")):
-        refuted = [cells[row] for row in rows if cells.get(row, "").startswith("refuted")]
-        if refuted:
-            steps = min(sum(map(int, c.split(" ")[1].split("+"))) if " " in c else 0 for c in refuted)
-            return f"{name} {steps}" if steps else name
-    return "live" if all(c == "proved" for c in cells.values()) else "open"
+    row = deciding(cells)
+    if row is None:
+        return "live" if all(c == "proved" for c in cells.values()) else "open"
+    steps = _steps(cells[row])
+    name = _WORDS.get(row, "fails")
+    return f"{name} {steps}" if steps else name
+
+
+_WORDS = {"safety": "UNSAFE", "drains": "HANGS", "uncorked": "HANGS", "progress": "starves"}
+
+
+def deciding(cells: Mapping[str, str]) -> str | None:
+    """The refuted property that `word` speaks of: of the worst kind, the one with the shortest run; None if none is."""
+    for rows in (("safety",), ("uncorked", "drains"), ("progress",), tuple(cells)):
+        if refuted := [row for row in rows if cells.get(row, "").startswith("refuted")]:
+            return min(refuted, key=lambda row: _steps(cells[row]))
+    return None
+
+
+def _steps(refuted: str) -> int:
+    """The number of steps of a refuted cell; 0 if it has none."""
+    return sum(map(int, refuted.split(" ")[1].split("+"))) if " " in refuted else 0
 
 
 def lines(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:

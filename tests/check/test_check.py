@@ -35,7 +35,7 @@ def test_check_compares_with_what_is_recorded() -> None:
     done = uncork("check", *HANGS)
     assert done.returncode == 0, done.stderr
     assert "refuted 28+0" in done.stdout
-    assert "All as expected." in " ".join(done.stdout.split())
+    assert done.stdout.startswith("AS EXPECTED   1 instance, 4 verdicts: 1 proved, 3 refuted\n")
     assert "\x1b" not in done.stdout + done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
 
@@ -63,6 +63,21 @@ def test_an_override_makes_another_machine() -> None:
     (row,) = rows(*HANGS, "--property", "uncorked", "--set", "early_free=no")
     assert row["verdict"] == "proved"
     assert row["overrides"] == {"early_free": "no"}
+
+
+def test_an_instance_is_checked_by_its_name() -> None:
+    found = rows("mmio/linux/tail/n1-sq2-cq2", "mmio/lazy/head/n1-sq2-cq3")
+    assert {(row["guest"], row["policy"], row["cq_size"]) for row in found} == {
+        ("linux", "tail", 2),
+        ("lazy", "head", 3),
+    }
+
+
+def test_a_file_of_policies_without_a_name_is_answered_with_the_names_in_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def _no(cq):\n    pass\n\ndef one(cq):\n    pass\n\ndef two(cq):\n    pass\n")
+    done = uncork("check", "--policy", "mine.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "Error: policy mine.py: name a function of the file: mine.py:one or mine.py:two\n"
 
 
 EXITS = {
@@ -117,7 +132,7 @@ def test_expectations_of_a_file_decide_the_exit_code(
     file.write_text(EXPECT.format(cell, states))
     done = uncork("check", "--expect", str(file), "--property", "uncorked")
     assert done.returncode == code, done.stderr
-    assert message in done.stderr
+    assert message in done.stdout + done.stderr
 
 
 def test_proved_where_a_hang_is_expected_fails_the_gate(tmp_path: Path) -> None:
@@ -125,7 +140,7 @@ def test_proved_where_a_hang_is_expected_fails_the_gate(tmp_path: Path) -> None:
     file.write_text(EXPECT.replace("propolis-2025,linux,tail", "propolis-2026,linux,tail-lag").format("refuted", ""))
     done = uncork("check", "--expect", str(file), "--property", "uncorked")
     assert done.returncode == 10
-    assert "uncorked: proved, expected refuted" in done.stderr
+    assert "uncorked: proved, expected refuted" in done.stdout
 
 
 POLICY = '''from uncork_nvme import LEAVE, ite, leave_if, minimum
@@ -159,8 +174,19 @@ def test_a_policy_of_a_file_is_checked_or_its_mistake_is_told(
     (tmp_path / "mine.py").write_text(POLICY.format(formula))
     done = uncork("check", "--policy", "mine.py:mine", *HANGS[:4], "--sqs", "1", "--sq-size", "3", cwd=tmp_path)
     assert done.returncode == code, done.stderr
-    assert message in done.stderr
+    assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_quiet_is_one_line_and_what_another_format_leaves_goes_to_standard_error() -> None:
+    wrong = [*HANGS, "--set", "submit_batch=1"]
+    line = "NOT AS EXPECTED   1 of 1 instance, 4 verdicts: 1 proved, 3 refuted   exit 13\n"
+    assert uncork("check", *wrong, "--quiet").stdout == line
+    done = uncork("check", *wrong, "--json", "-")
+    assert done.stderr.startswith(line)
+    assert "expected proved" in done.stderr
+    assert json.loads(done.stdout)
+    assert not uncork("check", *HANGS, "--json", "-").stderr
 
 
 LONG = ["check", "--device", "arm-recheck", "--guest", "linux", "--policy", "head", "--sqs", "2", "--sq-size", "3",

@@ -12,21 +12,20 @@ import jsonschema
 import pytest
 from commands import uncork
 from junitparser import JUnitXml, TestCase
-from rich.console import Console
 from sarif_schema import SCHEMA
 from uncork.check import files as outputs
 from uncork.check.show import Report
 from uncork.core.sorts import plain
 from uncork.decide import many
 from uncork.decide.exits import Exit
+from uncork.decide.one import cells as cells_of
 from uncork.engines import Budget
 from uncork.render import mermaid
 from uncork.render.ci import junit, markdown, sarif
 from uncork.render.ci.results import Results
-from uncork.render.terminal import text
 from uncork_nvme.instance import Instance, from_name
 from uncork_properties.catalogue import ROWS
-from uncork_properties.expected import Expected, recorded
+from uncork_properties.expected import Expected, recorded, word
 
 HANGS, LIVE = "propolis-2025/linux/tail/n1-sq3-cq3", "propolis-2026/linux/tail-1/n1-sq2-cq2"
 VACUOUS = "propolis-2025/linux/tail/n1-sq2-cq4/early_free=no"
@@ -74,7 +73,7 @@ def test_junit_has_a_case_a_row_and_fails_what_is_not_as_expected(unexpected: Re
     assert set(failed) == {(HANGS, row) for row in ("uncorked", "drains", "progress")}
     (failure,) = failed[HANGS, "uncorked"]
     assert failure.type == "liveness"
-    assert failure.message == "refuted 28+0 steps (uncorked SQ0), expected proved"
+    assert failure.message.startswith("refuted 28+0 steps (uncorked SQ0), expected proved. At step 27 the guest's head")
     assert "Who could have woken it" in failure.text
     whole = JUnitXml.fromstring(junit.dumps(unexpected))
     assert (whole.tests, whole.failures, whole.skipped) == (10, 3, 0)
@@ -105,37 +104,66 @@ def test_what_is_open_or_was_not_checked_is_skipped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("done", "table", "said"),
+    ("done", "verdicts", "said"),
     [
-        ([], "", "interrupted: of 2 instances 2 were not checked, 0 only in part"),
-        ([LIVE], "open", "interrupted: of 2 instances 1 were not checked, 1 only in part"),
+        ([], "0 instances, 0 verdicts", "2 of 2 instances not checked, 0 only in part"),
+        ([LIVE], "1 instance, 4 verdicts: 4 open", "1 of 2 instances not checked, 1 only in part"),
     ],
 )
 def test_what_an_interruption_left_is_counted(
-    done: Sequence[str], table: str, said: str, capsys: pytest.CaptureFixture[str]
+    done: Sequence[str], verdicts: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = [from_name(name) for name in (LIVE, HANGS)]
     found = list(many.check([from_name(name) for name in done], budget=Budget(states=100), jobs=1))
-    Report(asked, list(ROWS), {}).show(found, quiet=False, interrupted=True)
-    shown = capsys.readouterr()
-    assert (bool(shown.out), shown.err.strip()) == (bool(table), said)
-    assert table in shown.out
+    Report(asked, list(ROWS), {}).show(found, quiet=True, interrupted=True)
+    assert capsys.readouterr().out == f"INTERRUPTED   {verdicts}   {said}   exit 130\n"
 
 
-@pytest.mark.parametrize(("columns", "tables"), [("80", 2), ("120", 1)])
-def test_no_policy_is_folded_in_a_narrow_table(
-    columns: str, tables: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def printed(
+    names: Sequence[str], capsys: pytest.CaptureFixture[str], expected: dict[str, tuple[Instance, Expected]]
+) -> str:
+    """What is printed of these instances."""
+    found = list(many.check([from_name(name) for name in names]))
+    Report([each.instance for each in found], list(ROWS), expected).show(found, quiet=False, interrupted=False)
+    return capsys.readouterr().out
+
+
+SIZES = ("n1-sq2-cq2", "n1-sq2-cq3", "n1-sq3-cq2")
+MMIO = [f"mmio/{guest}/tail/{size}" for guest in ("linux", "lazy") for size in SIZES]
+
+
+def test_what_is_not_as_expected_comes_first_with_the_command_that_shows_the_run(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Where the table is too wide, each number of SQs has a table."""
-    policies = ["if corked head else tail", "if corked head else tail-1"]
-    shapes = ((1, 2, 2), (1, 2, 3), (1, 3, 2), (1, 3, 3), (1, 4, 2), (2, 2, 2), (2, 2, 3))
-    found = list(many.check([Instance("mmio", "linux", policy, *shape) for policy in policies for shape in shapes]))
-    monkeypatch.setattr(text, "console", lambda *, stderr=False: Console(stderr=stderr, width=int(columns)))
-    Report([each.instance for each in found], list(ROWS), {}).show(found, quiet=False, interrupted=False)
-    lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("device guest, policy") for line in lines) == tables
-    for policy in policies:
-        assert sum(line.startswith(f" {policy} ") for line in lines) == tables
+    first, table = printed([*MMIO, HANGS], capsys, {}).split("\n\n")[1:3]
+    assert first.splitlines() == [
+        HANGS,
+        "  uncorked: refuted 28+0 steps (uncorked SQ0), expected proved",
+        "  drains:   refuted 28+0 steps (drains SQ0), expected proved",
+        "  progress: refuted 28+0 steps (progress SQ0), expected proved",
+        "  At step 27 the guest's head moves 0 -> 2. CQ EventIdx is 2 (written at step",
+        "  25: the tail), which 0 -> 2 does not pass: no doorbell at step 28. SQ0, corked",
+        "  at step 26, sleeps on.",
+        f"  why  uncork trace {HANGS}",
+    ]
+    assert table.splitlines()[0] == "✓ live (proved)   ✗N hangs, a run of N steps   ! not as expected"
+    assert "✗28!" in table
+
+
+def test_a_vacuous_proof_has_its_reason_in_the_legend(capsys: pytest.CaptureFixture[str]) -> None:
+    said = printed([*MMIO, VACUOUS], capsys, {})
+    assert "✓!" in said
+    (reason,) = [each for each in said.split("\n! ")[1:] if each.startswith("vacuous: no run")]
+    assert VACUOUS in "".join(reason.split("\n")[:3])
+
+
+def test_the_run_that_trace_opens_is_of_the_property_that_the_table_counts() -> None:
+    """Here `uncorked` is refuted by 20+26 steps, and `drains` by 30."""
+    instance = from_name("propolis-2026/linux/tail-1/n2-sq2-cq2")
+    checked, row = many.counterexample(instance, list(ROWS))
+    assert word(cells_of(checked)) == "HANGS 30"
+    assert row is not None
+    assert (row.property, row.verdict.steps) == ("drains", (30, 0))
 
 
 def test_an_empty_proof_fails_the_model() -> None:

@@ -67,14 +67,14 @@ def watching(tmp_path: Path) -> Iterator[Watching]:
 def test_each_save_is_checked_until_ctrl_c(watching: Watching, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     watching.until("watching mine.py")
-    watching.until("All as expected.")
+    watching.until("AS EXPECTED")
     saved = file.stat().st_mtime_ns
 
     file.write_text(POLICY.format(0))  # as long as it was, and in the same second
     os.utime(file, ns=(saved, saved + 1000))
     assert watching.until("mine.py was saved")[-1].startswith("== ")
-    watching.until("not as")
-    watching.until("See how")
+    watching.until("NOT AS EXPECTED")
+    watching.until("why  uncork trace")
     assert 'failures="3"' in (tmp_path / "j.xml").read_text()
 
     file.write_text("def mine(cq):\n    return cq.tail -\n")
@@ -86,7 +86,7 @@ def test_each_save_is_checked_until_ctrl_c(watching: Watching, tmp_path: Path) -
 
     (tmp_path / "new").write_text(POLICY.format(1))
     (tmp_path / "new").replace(file)  # as most editors do
-    watching.until("All as expected.")
+    watching.until("AS EXPECTED")
     assert 'failures="0"' in (tmp_path / "j.xml").read_text()
 
     assert watching.interrupt() == 130
@@ -113,7 +113,7 @@ def test_expectations_are_watched_too(tmp_path: Path) -> None:
     expect.write_text(table.format("proved"))
     started = Watching(tmp_path, "--expect", "expected.csv", "--property", "uncorked")
     started.until("watching mine.py, expected.csv")
-    started.until("All as expected.")
+    started.until("AS EXPECTED")
     expect.write_text(table.format("refuted"))
     started.until("expected.csv was saved")
     started.until("uncorked: proved, expected refuted")
@@ -134,17 +134,17 @@ def test_a_device_and_what_it_imports_are_watched(tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("")
     started = Watching(tmp_path, "--device", "mine.py:mine", *ASKED[2:])
     started.until("watching mine.py")
-    started.until("All as expected.")
+    started.until("AS EXPECTED")
     (tmp_path / "mine.py").write_text(DEVICE.format("Parc", "tail-1"))
     started.until("was saved")
     started.until("Error: mine.py:3: NameError: name 'Parc' is not defined")
     (tmp_path / "mine.py").write_text(DEVICE.format("Park", "tail"))
-    started.until("not as")
+    started.until("NOT AS EXPECTED")
     (tmp_path / "beside.py").write_text("1 / 0\n")
     started.until("Error: beside.py:1: ZeroDivisionError")
     (tmp_path / "beside.py").write_text("")
     (tmp_path / "mine.py").write_text(DEVICE.format("Park", "tail-1"))
-    started.until("All as expected.")
+    started.until("AS EXPECTED")
     assert started.interrupt() == 130
     assert {path.name for path in tmp_path.iterdir()} == {"mine.py", "beside.py"}  # no byte code beside them
 

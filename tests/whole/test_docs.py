@@ -203,6 +203,7 @@ def _plain(text: str) -> list[str]:
     first: int | None = None
     for line in text.splitlines():
         if not line.strip():
+            first = None
             continue
         cells = re.split(r"\s{2,}", re.sub(r"\b\d+(\.\d+)? s\b", "T s", line.strip()).replace("─", ""))
         if re.fullmatch(r"\S+\s*", line) and first is not None and len(rows) == first + 1:

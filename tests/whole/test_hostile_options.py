@@ -230,12 +230,12 @@ EXPECTATIONS: list[Bad] = [
 # -- what is meant is done ---------------------------------------------------------------------------------------------
 TAIL = ROW.replace("tail-1", "tail")  # which hangs
 MEANT: list[Bad] = [
-    expects(HEAD + ROW, "All as expected", code=0),
-    expects(b"\xef\xbb\xbf" + (HEAD + ROW).replace("\n", "\r\n").encode(), "All as expected", code=0),
-    expects("\n" + HEAD.replace(",", " , ") + "\n" + ROW.replace(",", ", "), "All as expected", code=0),
+    expects(HEAD + ROW, "AS EXPECTED", code=0),
+    expects(b"\xef\xbb\xbf" + (HEAD + ROW).replace("\n", "\r\n").encode(), "AS EXPECTED", code=0),
+    expects("\n" + HEAD.replace(",", " , ") + "\n" + ROW.replace(",", ", "), "AS EXPECTED", code=0),
     expects(HEAD + TAIL, "uncorked: refuted 23+0 steps (uncorked SQ0), expected proved", code=13),
-    expects(HEAD + TAIL.replace("proved,proved,proved,proved", "proved,refuted,,"), "2 not compared. All as", code=0),
-    expects(HEAD + TAIL.replace("proved,proved,proved,proved", "proved,,,"), "3 not compared. All as expected", code=0),
+    expects(HEAD + TAIL.replace("proved,proved,proved,proved", "proved,refuted,,"), "Not compared: 2 verdicts", code=0),
+    expects(HEAD + TAIL.replace("proved,proved,proved,proved", "proved,,,"), "Not compared: 3 verdicts", code=0),
     expects(HEAD + ROW.replace("proved,proved,proved,proved", ",refuted,,"), "proved, expected refuted", code=10),
     expects(HEAD + TAIL.replace("proved,proved,proved,proved", "proved,refuted 24+0,,"), "refuted 24+0", code=10),
     expects(HEAD + ROW.replace("proved,,,", "proved,1,,"), "states, expected 1", code=10),
@@ -259,7 +259,7 @@ MEANT: list[Bad] = [
         {"mine.py": "import a_b_c\n" + POLICY}),
     Bad(("check", "--policy", "mine.py:f", "other.py"), 0, "nothing to check",
         {"mine.py": "from beside import f", "beside.py": POLICY, "other.py": ""}),
-    Bad(("check", "--expect", "e.csv", "beside.py"), 0, "All as expected",
+    Bad(("check", "--expect", "e.csv", "beside.py"), 0, "AS EXPECTED",
         {"mine.py": "from beside import f", "beside.py": POLICY, "e.csv": changed("tail-1", "mine.py:f")}),
     Bad(("check", "--expect", "e.csv", "other.py", "--markdown", "-"), 0, "Nothing was checked.",
         {"mine.py": POLICY, "other.py": "", "e.csv": changed("tail-1", "mine.py:f")}),

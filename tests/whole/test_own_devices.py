@@ -49,13 +49,15 @@ def row(line: str, says: str, exit: int = 0, **files: str) -> Bad:
 
 
 ROWS = [
-    row(f"check --device completer.py:mine {SMALL}", "4 verdicts: 4 proved. All as expected."),
-    row(f"check --device completer.py:without_the_kick {SMALL.replace('2', '3')}", "3 not as expected.", 13),
-    row(f"check --device coalescing.py:mine {SMALL}", "uncorked refuted", 13),
-    row(f"check --device watchdog.py:mine {SMALL}", "4 verdicts: 4 proved. All as expected."),
+    row(f"check --device completer.py:mine {SMALL}", "AS EXPECTED 1 instance, 4 verdicts: 4 proved"),
+    row(
+        f"check --device completer.py:without_the_kick {SMALL.replace('2', '3')}", "NOT AS EXPECTED 1 of 1 instance", 13
+    ),
+    row(f"check --device coalescing.py:mine {SMALL}", "uncorked: refuted", 13),
+    row(f"check --device watchdog.py:mine {SMALL}", "AS EXPECTED 1 instance, 4 verdicts: 4 proved"),
     row(f"check --device watchdog.py:mine {SMALL} --property safety --markdown -", "watchdog.py:mine"),
-    row("check --expect e.csv", "2 instances (2 with expectations), 8 verdicts: 5 proved, 3 refuted. All as expected."),
-    row("check --expect e.csv coalescing.py", "1 instance (1 with expectations)"),
+    row("check --expect e.csv", "AS EXPECTED 2 instances, 8 verdicts: 5 proved, 3 refuted"),
+    row("check --expect e.csv coalescing.py", "AS EXPECTED 1 instance, 4 verdicts"),
     row("check --expect e.csv completer.py", "nothing to check: no policy, device or guest is of completer.py"),
     row(f"check --device watchdog.py:mien {SMALL}", "watchdog.py has no 'mien' (did you mean 'mine'?)", 2),
     row(f"check --device watchdog.py:mine {SMALL} --json watchdog.py", "watchdog.py is read from it", 2),

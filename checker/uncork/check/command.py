@@ -8,7 +8,7 @@ from uncork_properties.catalogue import ROWS
 from uncork.check import watch as again
 from uncork.check.once import FORMATS, Asked, once
 from uncork.command.options import OUTPUT, Command, budgeted, filtered, listed
-from uncork.command.selection import Filters
+from uncork.command.selection import Filters, is_instance
 
 
 @click.command(cls=Command)
@@ -30,8 +30,9 @@ from uncork.command.selection import Filters
 @click.option(
     "--certificate", type=click.Path(file_okay=False), help="Write certificates of what is proved to this folder."
 )
+@click.option("--quiet", is_flag=True, help="Print one line.")
 @click.option("--watch", is_flag=True, help="Check again whenever a policy file of your own is saved.")
-@click.argument("files", nargs=-1, type=click.Path(dir_okay=False), metavar="[FILE]...")
+@click.argument("files", nargs=-1, type=click.Path(dir_okay=False), metavar="[INSTANCE|FILE]...")
 @budgeted
 def check(
     filters: Filters,
@@ -45,6 +46,7 @@ def check(
     sarif: str | None,
     markdown: str | None,
     certificate: str | None,
+    quiet: bool,
     watch: bool,
     max_states: int | None,
     max_memory: int | None,
@@ -52,23 +54,27 @@ def check(
 ) -> int:
     """Check the default matrix or the filtered instances, and compare the verdicts with the expected ones.
 
-    A filter takes several values separated by commas, also values outside the default matrix. A property with no
-    expected verdict is expected to be proved. If FILEs are given, only your own policies defined in them are checked;
-    all are checked if the file of expectations is among the FILEs.
+    If INSTANCEs are given, they are checked instead of the default matrix. A filter takes several values separated by
+    commas, also values outside the default matrix. A property with no expected verdict is expected to be proved. If
+    FILEs are given, only your own policies defined in them are checked; all are checked if the file of expectations is
+    among the FILEs.
     """
     chosen = zip(FORMATS, (json_, junit, sarif, markdown), strict=True)
     outputs = {name: path for name, path in chosen if path is not None}
     if list(outputs.values()).count("-") > 1:
         raise click.UsageError("several outputs are standard output (-): write all but one to files")
+    instances = tuple(each for each in files if is_instance(each))
     asked = Asked(
         filters=filters,
-        files=files,
+        names=instances,
+        files=tuple(each for each in files if each not in instances),
         rows=property_ or (),
         engine=engine,
         reductions=reductions,
         expect=expect,
         outputs=outputs,
         certificate=certificate,
+        quiet=quiet,
         max_states=max_states,
         max_memory=max_memory,
         max_seconds=max_seconds,

@@ -9,7 +9,7 @@ from dataclasses import field
 from pathlib import Path
 
 import click
-from uncork_nvme.instance import Instance, InstanceError, find_policy
+from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
 from uncork_properties import expected
 
 from uncork.command import idle, options, selection
@@ -28,12 +28,15 @@ Known = Mapping[str, tuple[Instance, expected.Expected]]
 
 @frozen
 class Asked:
-    """The options of one check. If `files` is given, only what uses those files is checked.
+    """The options of one check: of the instances in `names` and of the filtered ones; without either, of the matrix.
+
+    If `files` is given, only what uses those files is checked.
 
     `outputs` maps each format to the path of its file.
     """
 
     filters: Filters
+    names: Sequence[str] = ()
     files: Sequence[str] = ()
     rows: Sequence[str] = ()
     engine: str = "explicit"
@@ -41,6 +44,7 @@ class Asked:
     expect: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
     certificate: str | None = None
+    quiet: bool = False
     max_states: int | None = None
     max_memory: int | None = None
     max_seconds: float | None = None
@@ -48,12 +52,17 @@ class Asked:
     def instances(self) -> tuple[list[Instance], Known]:
         """Returns the instances to check and the expected verdicts."""
         if self.expect is None:
-            named = self._changed(selection.select(self.filters))
+            named = self._changed(self._selected())
             return named, expected.recorded(named)
         known = expected.load(self.expect)
-        by_file = self.filters == Filters()
-        named = [each for each, _ in known.values()] if by_file else selection.select(self.filters)
+        by_file = self.filters == Filters() and not self.names
+        named = [each for each, _ in known.values()] if by_file else self._selected()
         return self._changed(named), known
+
+    def _selected(self) -> list[Instance]:
+        named = [from_name(name) for name in dict.fromkeys(self.names)]
+        more = [] if named and self.filters == Filters() else selection.select(self.filters)
+        return [*named, *(each for each in more if each not in named)]
 
     def _changed(self, named: list[Instance]) -> list[Instance]:
         if not self.files:
@@ -135,7 +144,7 @@ def once(asked: Asked) -> int:
         from uncork.check import files  # only needed for these outputs
 
         files.write_all(asked.outputs, report, found, code)
-    report.show(found, quiet="-" in asked.outputs.values(), interrupted=interrupted)
+    report.show(found, quiet=asked.quiet, interrupted=interrupted, taken="-" in asked.outputs.values())
     if asked.certificate is not None and not interrupted:
         for each in certificate.write(Path(asked.certificate), found):
             click.echo(each.lacking or f"certified: {each.instance}: {', '.join(each.rows)}", err=True)

@@ -51,7 +51,7 @@ def watch(asked: Asked) -> int:
 
 def _files(asked: Asked) -> list[Path]:
     """Returns the files of what is checked, with those beside them that they import, and the file of expectations."""
-    if asked.expect and asked.filters == Filters():
+    if asked.names or (asked.expect and asked.filters == Filters()):
         own = [file for instance in asked.instances()[0] for file in instance.files]
     else:
         own = files([*asked.filters.policies, *asked.filters.devices, *asked.filters.guests])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -72,6 +73,11 @@ def named(names: Sequence[str], filters: Filters) -> tuple[list[Instance], list[
         return [from_name(name) for name in names], []
     fit, left_out = fitting(select(filters))
     return [*(from_name(name) for name in names), *fit], left_out
+
+
+def is_instance(word: str) -> bool:
+    """Returns whether a word of a command line, which is not a file, is meant as the name of an instance."""
+    return word.count("/") >= 3 and not os.path.exists(word) and not word.endswith((".py", ".csv"))
 
 
 def fitting(instances: Sequence[Instance]) -> tuple[list[Instance], list[str]]:

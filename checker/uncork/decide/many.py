@@ -17,7 +17,7 @@ from uncork_properties.catalogue import ROWS, covers, properties
 from uncork.core.property import describe
 from uncork.core.verdict import Refuted
 from uncork.decide import signals
-from uncork.decide.one import Asked, Checked, one
+from uncork.decide.one import Asked, Checked, Row, decisive, one
 from uncork.decide.patience import INTERRUPTED
 from uncork.engines import REDUCTIONS, Budget, Progress, Stop, Tick, Watch, unwatched
 
@@ -66,18 +66,20 @@ _SMALL = 100_000
 """States of a reduced search below which a second one, that tells all states apart, takes little time."""
 
 
-def with_shortest_loops(
+def counterexample(
     instance: Instance, rows: Sequence[str], budget: Budget | None = None, watch: Watch = unwatched
-) -> Checked:
-    """The verdicts on an instance. Of a small one every loop shown is a shortest.
+) -> tuple[Checked, Row | None]:
+    """The verdicts on an instance, and the refuted row of which `uncork check` shows the number of steps.
 
-    Only a search that tells all states apart knows a loop to be a shortest one.
+    The row is None if none is refuted. Of a small instance its loop is a shortest one: only a search that tells all
+    states apart knows that.
     """
     (checked,) = check([instance], rows, budget, watch)
-    loops = [r.verdict for r in checked.rows if isinstance(r.verdict, Refuted) and not r.verdict.shortest]
-    if loops and checked.outcome.states < _SMALL:
-        (checked,) = check([instance], rows, budget, watch, reductions=frozenset())
-    return checked
+    row = decisive(checked)
+    if row and isinstance(row.verdict, Refuted) and not row.verdict.shortest and checked.outcome.states < _SMALL:
+        (again,) = check([instance], [row.property], budget, watch, reductions=frozenset())
+        row = decisive(again) or row
+    return checked, row
 
 
 def _leaders(instances: Sequence[Instance], prints: dict[int, str]) -> Iterator[int]:

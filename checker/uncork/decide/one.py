@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from uncork_nvme.instance import Instance
 from uncork_properties.catalogue import properties
+from uncork_properties.expected import cell, deciding
 
 from uncork.core.frozen import frozen
 from uncork.core.property import Property
@@ -34,6 +35,17 @@ class Checked:
     rows: tuple[Row, ...]
     outcome: Outcome
     disagreements: tuple[str, ...] = ()
+
+
+def cells(checked: Checked) -> dict[str, str]:
+    """Returns the verdicts as a file of expectations has them, by property."""
+    return {row.property: cell(row.verdict.word, *row.verdict.steps) for row in checked.rows}
+
+
+def decisive(checked: Checked) -> Row | None:
+    """Returns the refuted row that the cell of an instance speaks of (`expected.word`); None if no row is refuted."""
+    name = deciding(cells(checked))
+    return next((row for row in checked.rows if row.property == name), None)
 
 
 @frozen

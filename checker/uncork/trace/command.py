@@ -27,7 +27,9 @@ from uncork.trace.runs import random_run, stored, walk
 
 @click.command(cls=Command)
 @click.argument("what", metavar="FILE|INSTANCE")
-@click.option("--property", "row", type=click.Choice(list(ROWS)), help="Default: the first refuted one.")
+@click.option(
+    "--property", "row", type=click.Choice(list(ROWS)), help="Default: the one whose steps uncork check counts."
+)
 @click.option(
     "--format",
     "format_",
@@ -67,12 +69,11 @@ def trace(
     with progress() as watch:
         limit = budget(max_states, max_memory, max_seconds, 1)
         rows = [row] if row else list(ROWS)
-        checked = many.with_shortest_loops(instance, rows, limit, watch)
-    for each in checked.rows:
-        if isinstance(each.verdict, Refuted):
-            prop = next(p for p in properties(instance.machine, instance.system) if p.name == each.name)
-            _print_trace(instance, prop, each.verdict.trace, format_, shortest=each.verdict.shortest)
-            return Exit.AS_EXPECTED
+        checked, found_row = many.counterexample(instance, rows, limit, watch)
+    if found_row and isinstance(found_row.verdict, Refuted):
+        prop = named(properties(instance.machine, instance.system), found_row.name)
+        _print_trace(instance, prop, found_row.verdict.trace, format_, shortest=found_row.verdict.shortest)
+        return Exit.AS_EXPECTED
     return _no_trace(checked, checked.rows)
 
 

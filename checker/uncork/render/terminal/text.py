@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
@@ -23,6 +25,7 @@ __all__ = ["Page", "Table", "console", "show_run", "show_trace", "table", "trace
 
 _WORDS = 22
 """The least width for words beside a column of sources."""
+_BREAKS = re.compile(r"[^/,= -]*[/,= -]|[^/,= -]+")
 _STYLES = {
     **dict.fromkeys(("HANGS", "UNSAFE", "refuted"), "red"),
     **dict.fromkeys(("live", "proved"), "green"),
@@ -32,9 +35,13 @@ _STYLES = {
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Returns a console. Without a terminal: no colour, and 80 columns."""
+    """Returns a console. Without a terminal: no colour, and 80 columns, or as many as COLUMNS says."""
     made = Console(stderr=stderr, highlight=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=80, color_system=None)
+    if made.is_terminal:
+        return made
+    said = os.environ.get("COLUMNS", "")
+    width = int(said) if re.fullmatch("[1-9][0-9]{1,3}", said) else 80
+    return Console(stderr=stderr, highlight=False, width=width, color_system=None)
 
 
 class Page:
@@ -48,10 +55,39 @@ class Page:
         said = Text(words, style)
         self._to.print(Padding(said, (0, 0, 0, indent), expand=False) if indent else said, soft_wrap=whole)
 
-    def fits(self, made: Table) -> bool:
-        """Returns whether no cell of a table has to be wrapped."""
-        unbound = self._to.options.update(max_width=10_000)
-        return self._to.measure(made, options=unbound).maximum <= self._to.width
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return self._to.width
+
+    @property
+    def ascii(self) -> bool:
+        """Whether only ASCII can be printed."""
+        return self._to.options.ascii_only
+
+    def fold(self, words: str, style: str = "", *, indent: int = 0) -> None:
+        """Prints a paragraph in which names are broken, where they must be, only behind `/`, `-`, `,` or `=`."""
+        for line in fold(words, max(self.width - indent, 1)):
+            self.line(Text(" " * indent + line, style))
+
+    def flow(self, pieces: Sequence[str], style: str = "") -> None:
+        """Prints pieces side by side, as many a line as fit."""
+        for line in joined(pieces, self.width):
+            self.line(Text(line, style))
+
+    def command(self, label: str, command: str) -> None:
+        """Prints a command to copy. One that is too long for the line goes on after a backslash, before its third word.
+
+        It is never broken inside a word.
+        """
+        if len(label) + 2 + len(command) > self.width and " " in command:
+            words = command.split(" ")
+            command = " ".join(words[:2]) + " \\\n" + " " * (len(label) + 4) + " ".join(words[2:])
+        self.line(Text(f"{label}  {command}"))
+
+    def line(self, line: Text) -> None:
+        """Prints a line as it is."""
+        self._to.print(line, soft_wrap=True)
 
     def show(self, made: Table) -> None:
         """Prints a table."""
@@ -92,6 +128,36 @@ class Page:
         return textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
+def fold(words: str, width: int) -> list[str]:
+    """Returns lines of at most `width` characters, broken at spaces, else behind `/`, `-`, `,` or `=`.
+
+    A piece that has none of these and is longer has a line of its own.
+    """
+    lines = [""]
+    for word in words.split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += " " + word
+            continue
+        if lines[-1]:
+            lines.append("")
+        for piece in _BREAKS.findall(word) if len(word) > width else [word]:
+            if lines[-1] and len(lines[-1]) + len(piece) > width:
+                lines.append("")
+            lines[-1] += piece
+    return lines
+
+
+def joined(pieces: Sequence[str], width: int, gap: str = "   ") -> list[str]:
+    """Returns lines of whole pieces, as many a line as fit."""
+    lines: list[str] = []
+    for piece in pieces:
+        if lines and len(lines[-1]) + len(gap) + len(piece) <= width:
+            lines[-1] += gap + piece
+        else:
+            lines.append(piece)
+    return [line for each in lines for line in fold(each, width)]
+
+
 def table(
     title: str | None,
     columns: Sequence[str],
@@ -115,7 +181,7 @@ def table(
             column, justify="right" if index in numbers else "left", overflow="fold", no_wrap=index in whole
         )
     for row in rows:
-        made.add_row(*(Text(each, style=_style(each)) for each in row))
+        made.add_row(*(Text(each, style=style(each)) for each in row))
     return made
 
 
@@ -147,7 +213,8 @@ def bars(names: Sequence[str], columns: Mapping[str, tuple[Sequence[float | None
     return made
 
 
-def _style(cell: str) -> str:
+def style(cell: str) -> str:
+    """Returns the style of a verdict, by its first word."""
     first = cell.split(" ")[0]
     return _STYLES.get(first, "")
 
