@@ -21,8 +21,12 @@ def conserved(m: Machine, run: Run) -> str:
 
 def overflows(m: Machine, run: Run) -> str:
     """More commands were taken than the CQ has room for, and the next completion finds it full."""
-    where = f"into a CQ whose {m.cq.capacity} entries are all occupied, by the head that the guest published"
-    return _completes(m, run, where)
+    head = "that the guest published"
+    if not m.buffered:
+        head = "that the device knows from doorbells"
+    elif holds(m.life.blind | ~m.life.in_use, run.end):
+        head = "in the pages from before the reset" if m.life.keeps else "that the device knows"
+    return _completes(m, run, f"into a CQ whose {m.cq.capacity} entries are all occupied, by the head {head}")
 
 
 def overwrites(m: Machine, run: Run) -> str:
@@ -85,7 +89,8 @@ def unpublished(q: SQ, run: Run) -> str:
     order = ""
     if begun:
         order = f", {'after' if begun.number < learned.number else 'before'} step {begun.number} began {q.label} anew"
+    slot, shadow = integer(q.head, step.before), integer(q.shadow, step.after)
     return (
-        f"At step {step.number} a worker takes the entry in slot {integer(q.head, step.before)} of {q.label} by the "
-        f"tail {tail}, which it has from step {learned.number}{order}; the guest's tail is {integer(q.shadow, step.after)}."
+        f"At step {step.number} a worker takes the entry in slot {slot} of {q.label} by the tail {tail}, which it has "
+        f"from step {learned.number}{order}; the guest's tail is {shadow}."
     )

@@ -79,7 +79,7 @@ def _origin(m: Machine, ring: SQ | CQ, run: Run, read: Step) -> str:
         for arrives, store in _stores(run, place):
             if store.number < read.number and (arrives is None or arrives > read.number):
                 when = f"is in memory from step {arrives} on" if arrives else "waits in a store buffer"
-                said.append(f"the {integer(place.own, store.after)} of step {store.number} {when}")
+                said.append(f"the {integer(place.own, store.after)} written at step {store.number} {when}")
     return "; ".join(said)
 
 

@@ -65,7 +65,8 @@ def _corked(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
     corked = run.last(_CORKS, q)
     if corked is None:
         return ""
-    late = f"; {_last_head(m, run)}" if miss and miss.number < corked.number else ""
+    early = miss is not None and miss.action.family == "elide_cq" and miss.number < corked.number
+    late = f"; {_last_head(m, run)}" if early else ""
     return f"{q.label}, corked at step {corked.number}, sleeps on{late}."
 
 
@@ -98,8 +99,8 @@ def _no_kick(m: Machine, q: SQ, run: Run, step: Step) -> str:
     }[family]
     if kick is None:
         return f"At step {step.number} {how}, and no SQ is kicked there."
-    woken = listed([each.label for each in kick.chosen or ()]) or "no SQ"
-    return f"At step {step.number} {how}; it wakes {woken}, and not {q.label}."
+    woken = listed([each.label for each in kick.chosen or ()])
+    return f"At step {step.number} {how}; it wakes {f'{woken}, and not {q.label}' if woken else 'no SQ'}."
 
 
 def lost_permit(m: Machine, run: Run, step: Step) -> str:
@@ -140,7 +141,7 @@ def _asleep(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
     look = _last_look(m, q, run)
     if not slept:
         return f"{who} {has} slept from the first state on, {to_take}."
-    looked = "" if look is None else f" last looked at step {look.number} (tail {plain(look.becomes(q.tail))}), and"
+    looked = f" last read the tail at step {look.number} ({plain(look.becomes(q.tail))}), and" if look else ""
     return f"{who}{looked} {has} slept since step {slept}, {to_take}."
 
 
@@ -149,7 +150,9 @@ def _workers(q: SQ) -> tuple[str, str]:
 
 
 def _last_look(m: Machine, q: SQ, run: Run) -> Step | None:
-    """The last step at which a worker looked for entries of the SQ as it is now."""
+    """The last step at which a worker read the tail of the SQ as it is now; none without a doorbell buffer."""
+    if not m.buffered:
+        return None
     begun = last_beginning(q, run)
     looks = ("wake", "reread_sq", "find_more") if m.parts.reader.wakes(q) else _LOOKS
     return run.last(looks, q, after=begun.number if begun else 0)
@@ -240,20 +243,24 @@ def _queued(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
 
 # -- an SQ that is not asleep for good, in a loop ----------------------------------------------------------------------
 def _passed_over(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
+    """Its workers look again and again and find no permit, which others take; or nothing, because they look amiss."""
     what, takes = ("permit", _TAKES) if m.permit else ("CQ slot", ("post",))
-    finds = [s for s in run.looping if s.action.family in _CORKS and s.action.about(q)]
-    own = [s for s in run.looping if s.action.family in takes and s.action.about(q)]
-    taken = {
-        other.label: [s for s in run.looping if s.action.family in takes and s.action.about(other)]
-        for other in m.sqs
-        if other is not q
-    }
-    by = [f"{label} {at_steps(steps)}" for label, steps in taken.items() if steps]
-    if not finds or own:
-        return ""
     who, _ = _workers(q)
+    again = f"{who} look{'s' * (len(q.workers) == 1)} again and again"
+    finds, own = _in_loop(run, _CORKS, q), _in_loop(run, takes, q)
+    if own or not finds:
+        empty = _in_loop(run, ("find_empty",), q)
+        told = _old_pages(q, run, empty[-1]) if empty and q.has("page") else ""
+        return f"{told} {again}, {at_steps(empty)}." if told else ""
+    taken = {other.label: _in_loop(run, takes, other) for other in m.sqs if other is not q}
+    by = [f"{label} {at_steps(steps)}" for label, steps in taken.items() if steps]
     if by:
         every = f"in the loop every {what} is taken, by {listed(by)}"
         return f"{q.label} is passed over: {every}. {who} find{'s' * (len(q.workers) == 1)} none {at_steps(finds)}."
-    again = "looks" if len(q.workers) == 1 else "look"
-    return f"{who} {again} again and again, {at_steps(finds)}, and no {what} comes back in the loop."
+    released = None if m.parts.life.given_back or not m.permit else run.last(("release",))
+    lost = f"{lost_permit(m, run, released)} " if released else ""
+    return f"{lost}{again}, {at_steps(finds)}, and no {what} comes back in the loop."
+
+
+def _in_loop(run: Run, families: tuple[str, ...], q: SQ) -> list[Step]:
+    return [step for step in run.looping if step.action.family in families and step.action.about(q)]

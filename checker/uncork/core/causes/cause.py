@@ -45,8 +45,8 @@ def cause(system: System, prop: Property, trace: Trace) -> Cause:
             told = prop.cause(run)
             return Cause(told) if told else Cause(f"{_last(run)} {_sentence(prop.blame.on(run.end))}", general=True)
         case InRange():
-            strays = [f"{name} to {plain(run.end[name])}" for name in system.strays(run.end)]
-            return Cause(f"{_last(run)} It takes {listed(strays)}, out of range.")
+            strays = [f"{name} becomes {plain(run.end[name])}" for name in system.strays(run.end)]
+            return Cause(f"{_last(run)} {listed(strays)}, which is out of range.")
 
 
 def _last(run: Run) -> str:
