@@ -62,7 +62,7 @@ def test_a_bug_is_shown_or_says_what_it_needs() -> None:
 
 @pytest.mark.slow
 def test_uncork_museum_tells_what_is_shown_and_what_is_not() -> None:
-    done = uncork("museum", "spdk-6e1d0b50", "qemu-2388-v1")
+    done = uncork("museum", "spdk-6e1d0b50", "propolis-981")
     assert done.returncode == 0, done.stderr
     assert "safety refuted 15+0" in done.stdout
-    assert "qemu-2388-v1: not shown, needs a CQ doorbell" in done.stdout
+    assert "propolis-981: not shown, needs a device that refuses doorbells" in done.stdout

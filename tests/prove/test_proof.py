@@ -126,22 +126,24 @@ def test_a_part_taken_out_breaks_the_obligation_that_stands_for_it(
 
 
 MUTANTS = [
-    ("no look before a CQ is called full", "device", "_rechecks(m, w) & (m.cq.freed == 0)",
-     "_rechecks(m, w) & (m.cq.freed >= 0)",
+    ("no look before a CQ is called full", "full", "_rechecks(m, w) & (_arming(m).room(m) == 0)",
+     "_rechecks(m, w) & (_arming(m).room(m) >= 0)",
      "arm-recheck/linux/arm-on-cork", "wake-up on its way of SQ0, after cork_park(SQ0)"),
-    ("no SQ EventIdx after a fetch", "device", '[w(at="arm")] if m.buffered', '[w(at="reread")] if m.buffered',
+    ("no SQ EventIdx after a fetch", "reader", '("arm", "reread") if self.chosen.sq_reread',
+     '("reread",) if self.chosen.sq_reread',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
-    ("SQ EventIdx one further", "device", '"head": q.head,', '"head": q.head + 1,',
+    ("SQ EventIdx one further", "reader", '"head": q.head,', '"head": q.head + 1,',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
-    ("an SQ corked and not recorded", "device", 'return q(corked=True)\n', 'return q(corked=False)\n',
+    ("an SQ corked and not recorded", "parts.kicks", 'return q(corked=True)\n', 'return q(corked=False)\n',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after cork(SQ0)"),
-    ("a doorbell that notifies nobody", "device", "else [_reaches(q)]", "else []",
+    ("a doorbell that notifies nobody", "crew", "[crew.delivered(q, awake & q.served), *", "[*",
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after notify(SQ0)"),
-    ("a kick that wakes nobody", "kicks", "True) if q is also else q.corked", "True) if q is also else ~q.corked",
+    ("a kick that wakes nobody", "state.kicks", "True) if q is also else q.corked",
+     "True) if q is also else ~q.corked",
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after kick"),
-    ("need-event too quiet by one", "guest", "past < ring.moved if", "past < ring.moved - 1 if",
+    ("need-event too quiet by one", "guest", "past < by if", "past < by - 1 if",
      "propolis-2026/linux/tail-1", "wake-up on its way of SQ0, after elide_cq"),
-    ("a permit leaked", "device", "kick.rest(cq.available + m.permit)", "kick.rest(cq.available + 0)",
+    ("a permit leaked", "admission", "kick.rest(cq.available + m.permit)", "kick.rest(cq.available + 0)",
      "propolis-2026/linux/tail-1", ""),
 ]  # fmt: skip
 
@@ -202,7 +204,7 @@ def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[A
 
 @pytest.mark.slow
 def test_what_rests_on_a_lock_is_not_proved_if_the_lock_may_be_held_for_ever() -> None:
-    armed = '(w.at == "cork arm") & armed.written'
+    armed = "_arms(m, w) & armed.written"
     stalls = f'{armed} & (q.submitter != "idle")'
     found, against = mutant("full", armed, stalls, "arm-recheck/linux/arm-on-cork/backend=detached", ANY)
     assert {failure.obligation.of for failure in found.failures} >= {"the CQ lock is released"}
