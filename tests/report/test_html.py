@@ -58,7 +58,13 @@ class Parsed(HTMLParser):
 
     @property
     def data(self) -> Any:
-        return json.loads(next(text for tag, text in self.texts if tag == "script"))
+        data = json.loads(next(text for tag, text in self.texts if tag == "script"))
+        texts = data["texts"]
+        for row in (row for each in data["instances"].values() for row in each["rows"]):
+            row |= {key: texts[row[key]] for key in ("said", "cause") if key in row}
+        for run in data["runs"]:
+            run["steps"] = [[actor, texts[action], texts[did], changes] for actor, action, did, changes in run["steps"]]
+        return data
 
     def count(self, tag: str) -> int:
         return sum(name == tag for name, _ in self.elements)

@@ -96,6 +96,7 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
         **_costs(found),
     }
     data = {
+        "texts": _texts(told, stages.all, runs.all),
         "instances": told,
         "alike": alike,
         "only": found[0].instance.name if len(found) == 1 and not exhibits else None,
@@ -107,6 +108,24 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
         "policies": {each.policy: _policy(each.policy) for each in instances},
     }
     return Written(page(words, data), len(runs.all))
+
+
+def _texts(told: Mapping[str, dict[str, Any]], stages: Iterable[Any], runs: Iterable[Any]) -> list[str]:
+    """Puts the number of a text in place of every sentence that many runs share, and returns the texts.
+
+    These are a third of a page of the matrix.
+    """
+    texts = Pool()
+    for this in told.values():
+        for row in this["rows"]:
+            row |= {key: texts.add(row[key]) for key in ("said", "cause") if key in row}
+    for stage in stages:
+        stage["variables"] = [[name, texts.add(doc)] for name, doc in stage["variables"]]
+    for run in runs:
+        run["steps"] = [
+            [actor, texts.add(action), texts.add(did), changes] for actor, action, did, changes in run["steps"]
+        ]
+    return texts.all
 
 
 # -- instances ---------------------------------------------------------------------------------------------------------

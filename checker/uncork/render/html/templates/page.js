@@ -2,6 +2,11 @@
 // Plays the counterexamples: a run is its first state and what each step changed. Text is set as text, never as markup.
 
 const data = JSON.parse(document.getElementById("data").textContent);
+for (const { rows } of Object.values(data.instances)) {
+  for (const row of rows) for (const key of ["said", "cause"]) if (key in row) row[key] = data.texts[row[key]];
+}
+for (const { variables } of data.stages) for (const each of variables) each[1] = data.texts[each[1]];
+for (const { steps } of data.runs) for (const step of steps) { step[1] = data.texts[step[1]]; step[2] = data.texts[step[2]]; }
 const all = document.getElementById("all"), one = document.getElementById("one");
 let player = null;
 
