@@ -13,7 +13,7 @@ from rich.bar import Bar
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text as Text  # re-exported: no other module knows the library
 
 from uncork.core.causes.cause import cause
 from uncork.core.property import Property
