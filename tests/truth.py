@@ -55,24 +55,30 @@ class Reader:
     # -- the run -------------------------------------------------------------------------------------------------------
     def was(self, step: int, variable: str) -> Any:
         """The value before a step."""
+        self.holds(1 <= step <= self.last, f"there is no step {step}")
         return self.trace.states[step - 1].get(variable)
 
     def becomes(self, step: int, variable: str) -> Any:
         """The value after a step."""
+        self.holds(1 <= step <= self.last, f"there is no step {step}")
         return self.trace.after(step - 1).get(variable)
 
     def end(self, variable: str) -> Any:
         """The value where a run ends that does not loop, or where its loop starts."""
         return self.trace.states[-1 if self.trace.loop is None else self.trace.loop][variable]
 
+    def name(self, step: int) -> str:
+        """The name of a step."""
+        self.holds(1 <= step <= self.last, f"there is no step {step}")
+        return self.names[step - 1]
+
     def family(self, step: int) -> str:
         """The name of a step without what it is about."""
-        self.holds(1 <= step <= self.last, f"there is no step {step}")
-        return self.names[step - 1].split("(")[0]
+        return self.name(step).split("(")[0]
 
     def about(self, step: int, what: str) -> bool:
         """Whether the name of a step names an SQ, not counting the SQs that its kick wakes."""
-        return bool(re.search(rf"\b{what}\b", re.sub(r"wakes [\w+]*", "", self.names[step - 1])))
+        return bool(re.search(rf"\b{what}\b", re.sub(r"wakes [\w+]*", "", self.name(step))))
 
     def steps(self, families: Sequence[str], about: str = "", after: int = 0, before: int = 0) -> list[int]:
         """The numbers of the steps of some families, above `after` and below `before`."""
@@ -86,8 +92,8 @@ class Reader:
 
     def is_a(self, step: int, families: Sequence[str], about: str = "") -> None:
         """Raises `Untrue` unless the step is of one of the families, about that SQ."""
-        self.holds(self.family(step) in families, f"step {step} is {self.names[step - 1]}, not of {families}")
-        self.holds(not about or self.about(step, about), f"step {step} is {self.names[step - 1]}, not about {about}")
+        self.holds(self.family(step) in families, f"step {step} is {self.name(step)}, not of {families}")
+        self.holds(not about or self.about(step, about), f"step {step} is {self.name(step)}, not about {about}")
 
     def workers(self, q: str) -> list[str]:
         """The variables that say where an SQ's workers stand."""
@@ -103,7 +109,7 @@ class Reader:
 
     def reads_tail(self, step: int, name: str) -> bool:
         """Whether a step reads the shadow tail of an SQ, and the device then knows it."""
-        action = self.system.action(self.names[step - 1])
+        action = self.system.action(self.name(step))
         return f"{name}.tail" in action.updates and f"{name}.shadow" in action.reads
 
     def gap(self, ring: str, to: int, since: int) -> int:
@@ -122,13 +128,14 @@ def _elided(r: Reader, g: Groups) -> None:
     r.holds(not r.steps(("submit",) if sq else ("publish",), sq, move, check), "the index moves again before the check")
     old, new, event = int(g["old"]), int(g["new"]), g["event"]
     by = r.was(check, f"{name}.moved")
+    r.holds((g["from"] or g["old"], g["to"] or g["is"]) == (g["old"], g["new"]), "two moves")
     r.holds(r.gap(ring, new, old) == by, f"it moved by {by}")
     r.holds(bool(by) == (g["moves"] == "moves"), "it moves, or stands already")
     stale = r.was(move, f"{name}.stale")
     word = "cq.shadow" if not sq else f"{name}.shadow"
     if g["late"]:
         arrives = int(g["late"])
-        r.holds(arrives > check and r.names[arrives - 1].startswith(f"flush({sq or 'CQ'}"), "no flush")
+        r.holds(arrives > check and r.name(arrives).startswith(f"flush({sq or 'CQ'}"), "no flush")
         r.holds(r.becomes(arrives, word) == new != r.was(arrives, word), "another store arrives")
     elif not g["buffered"]:
         r.holds(r.was(check, word) == new, f"the index is {r.was(check, word)}")
@@ -142,7 +149,8 @@ def _elided(r: Reader, g: Groups) -> None:
         value = int(event)
     r.holds(r.was(check, f"{name}.event") == value, f"EventIdx is {r.was(check, f'{name}.event')}")
     past = r.gap(ring, value, old)
-    r.holds(past >= by if g["verb"] == "pass" else past > by, f"the move does {g['verb']} it")
+    verbs = {"does not pass": past >= by, "does not reach": past > by, "passes": past < by, "reaches": past <= by}
+    r.holds(verbs[g["verb"]], f"{g['verb']} is wrong")
     _origin(r, ring, value, check, g["origin"])
 
 
@@ -216,7 +224,7 @@ def _since(r: Reader, ring: str, value: int, wrote: int, check: int, said: str) 
 
 def _arrives(r: Reader, ring: str, store: int, arrives: int) -> None:
     """Raises `Untrue` unless what a step stores to an EventIdx leaves its store buffer at another."""
-    r.holds(re.match(rf"flush\({ring[:2]} EventIdx", r.names[arrives - 1]), f"step {arrives} is no flush of EventIdx")
+    r.holds(re.match(rf"flush\({ring[:2]} EventIdx", r.name(arrives)), f"step {arrives} is no flush of EventIdx")
     event = "cq_event" if ring == "CQ" else "sq_event"
     places = [v for v in r.trace.states[0] if v.endswith(f"{event}.wait0") and r.was(arrives, v)]
     left = [v for v in places if not r.becomes(arrives, v)]
@@ -367,6 +375,7 @@ def _refused(r: Reader, g: Groups) -> None:
     step = int(g["step"])
     r.is_a(step, ("reject_head",))
     head, tail = r.was(step, "cq.head"), r.was(step, "cq.tail")
+    r.holds(r.was(step, "cq.shadow") == int(g["head"]), "another head")
     r.holds(r.gap("CQ", r.was(step, "cq.shadow"), head) == int(g["freed"]) > int(g["of"]), "it fits")
     r.holds(r.gap("CQ", tail, head) == int(g["of"]), "another number")
 
@@ -426,21 +435,14 @@ def _taken(r: Reader, g: Groups) -> None:
 def _completes(r: Reader, g: Groups) -> None:
     r.holds(int(g["step"]) == r.last, "not the last step")
     r.holds(r.end(f"{g['q'].lower()}.in_flight") > 0, "nothing completes")
-    if g["all"]:
-        heads = {"that the guest published": "cq.shadow", "in the pages from before the reset": "cq.page"}
-        full = r.gap("CQ", r.end("cq.tail"), r.end(heads.get(g["by"], "cq.head")))
-        r.holds(full == int(g["all"]) == r.sizes["CQ"] - 1, f"{full} are occupied")
-    else:
-        slot, put = int(g["slot"]), int(g["put"])
-        r.is_a(put, ("post", "post_queued"), g["whose"])
-        r.holds(r.was(put, "cq.tail") == slot == r.end("cq.tail"), "another slot")
-        r.holds(r.end("cq.slots")[slot] == g["whose"], "it was taken")
-        r.holds(not [n for n in r.steps(("post", "post_queued"), after=put) if r.was(n, "cq.tail") == slot], "a later")
+    heads = {"that the guest published": "cq.shadow", "in the pages from before the reset": "cq.page"}
+    full = r.gap("CQ", r.end("cq.tail"), r.end(heads.get(g["by"], "cq.head")))
+    r.holds(full == int(g["all"]) == r.sizes["CQ"] - 1, f"{full} are occupied")
 
 
 def _strays(r: Reader, g: Groups) -> None:
     r.holds(int(g["step"]) == r.last, "not the last step")
-    said = dict(re.findall(r"([\w.]+) becomes (\d+)", g["strays"]))
+    said = dict(re.findall(r"([\w.]+) becomes (-?\d+)", g["strays"]))
     r.holds(said.keys() == set(r.system.strays(r.trace.states[-1])), "others are out of range")
     r.holds(all(str(r.end(name)) == value for name, value in said.items()), "other values")
 
@@ -469,10 +471,11 @@ def _unpublished(r: Reader, g: Groups) -> None:
 _STEPS = r"(?:\d+ times, from step \d+ to step \d+|at steps? [\d, and]*\d)"
 SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     r"At step (?P<move>\d+) the guest's (?P<index>head|tail of SQ\d+) "
-    r"(?:(?P<moves>moves) \d+ -> \d+|becomes \d+, as the word stood before)"
+    r"(?:(?P<moves>moves) (?P<from>\d+) -> (?P<to>\d+)|becomes (?P<is>\d+), as the word stood before)"
     r"(?:, in memory from step (?P<late>\d+) on|(?P<buffered>, in its store buffer))?\. "
     r"(?P<ring>CQ|SQ\d+)(?:'s)? EventIdx is (?P<event>\w+) \((?P<origin>[^)]*)\), which "
-    r"(?P<old>\d+) -> (?P<new>\d+) does not (?P<verb>pass|reach): no doorbell at step (?P<check>\d+)\.": _elided,
+    r"(?P<old>\d+) -> (?P<new>\d+) (?P<verb>does not pass|does not reach|passes|reaches)(?::|, and yet there is) no "
+    r"doorbell at step (?P<check>\d+)\.": _elided,
     r"(?P<q>SQ\d+), corked at step (?P<step>\d+), sleeps on"
     r"(?:; the device last learned the CQ head at step (?P<read>\d+) \((?P<head>\d+)\))?\.": _corked,
     r"(?P<q>SQ\d+)'s workers?(?: last read the tail at step (?P<look>\d+) \((?P<tail>\d+)\), and)? "
@@ -502,8 +505,8 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     "": _turned_away,
     r"At step (?P<step>\d+) the device reads the tail of (?P<q>SQ\d+) in the pages from before the reset of step "
     r"(?P<reset>\d+): (?P<page>\d+), and the guest's is (?P<tail>\d+)\.": _old_pages,
-    r"At step (?P<step>\d+) the doorbell handler refuses CQ head \d+: (?P<freed>\d+) freed of (?P<of>\d+)\. It kicks "
-    r"no SQ\.": _refused,
+    r"At step (?P<step>\d+) the doorbell handler refuses CQ head (?P<head>\d+): (?P<freed>\d+) freed of (?P<of>\d+)\. "
+    r"It kicks no SQ\.": _refused,
     r"At step (?P<step>\d+) the CQ doorbell finds a CQ that was not full as last known, and has nothing posted\."
     "": _not_full,
     r"(?P<q>SQ\d+) is passed over: in the loop every (?P<what>permit|CQ slot) is taken, by (?P<by>[^.]*)\. "
@@ -512,10 +515,10 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     r"(?:, and no (?P<what>permit|CQ slot) comes back in the loop)?\.": _again,
     r"At step (?P<step>\d+) a command of (?P<q>SQ\d+) is taken: (?P<under_way>\d+) (?:is|are) in flight already, and "
     r"(?P<free>\d+) CQ slots? (?:is|are) free as last known\.": _taken,
-    r"After step (?P<step>\d+) a command of (?P<q>SQ\d+) completes into (?:a CQ whose (?P<all>\d+) entries are all "
-    r"occupied, by the head (?P<by>that[^.]*|in the pages from before the reset)|CQ slot (?P<slot>\d+), where the CQE of "
-    r"(?P<whose>SQ\d+) from step (?P<put>\d+) stands, not taken by the guest)\.": _completes,
-    r"At step (?P<step>\d+) the [^.]* does what breaks it: [^.]*\. (?P<strays>[\w. ]*), which is out of range\.": _strays,
+    r"After step (?P<step>\d+) a command of (?P<q>SQ\d+) completes into a CQ whose (?P<all>\d+) entries are all "
+    r"occupied, by the head (?P<by>that[^.]*|in the pages from before the reset)\.": _completes,
+    r"At step (?P<step>\d+) the [^.]* does what breaks it: [^.]*\. (?P<strays>[\w., -]*), which is out of "
+    r"range\.": _strays,
     r"At step (?P<step>\d+) a notification takes the bits of (?P<taken>\d+) workers of (?P<q>SQ\d+) and wakes "
     r"(?P<woken>\d+): no notification will find the others?\.": _bits,
     r"At step (?P<step>\d+) a worker takes the entry in slot (?P<slot>\d+) of (?P<q>SQ\d+) by the tail (?P<tail>\d+), "

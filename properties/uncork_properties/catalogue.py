@@ -99,7 +99,6 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         "safety",
         ~(posting & cq.overwrites),
         say("a command completes into CQ slot {}, where an unread CQE stands", cq.tail),
-        _breach("overwrites", m),
     )
     yield always(
         "notify_head never sees a bad index",

@@ -29,20 +29,6 @@ def overflows(m: Machine, run: Run) -> str:
     return _completes(m, run, f"into a CQ whose {m.cq.capacity} entries are all occupied, by the head {head}")
 
 
-def overwrites(m: Machine, run: Run) -> str:
-    """More commands were taken than the CQ has room for, and the next completion goes where an unread CQE stands."""
-    slot = integer(m.cq.tail, run.end)
-    put = [step for step in run.taken(_POSTS) if step.was(m.cq.tail) == slot]
-    if not put:
-        return ""
-    whose = _label(put[-1].action.args)
-    return _completes(
-        m,
-        run,
-        f"into CQ slot {slot}, where the CQE of {whose} from step {put[-1].number} stands, not taken by the guest",
-    )
-
-
 def _completes(m: Machine, run: Run, where: str) -> str:
     """The last command that was taken though others were under way, and the completion that comes next."""
     posting = [action for action in run.system.actions if action.family in _POSTS and holds(action.guard, run.end)]

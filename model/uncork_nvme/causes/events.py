@@ -40,13 +40,16 @@ def elided(m: Machine, ring: SQ | CQ, run: Run, step: Step) -> str:
     moved = f"{(new - by) % ring.size} -> {new}"
     which, index = ("CQ", "head") if isinstance(ring, CQ) else (f"{ring.label}'s", f"tail of {ring.label}")
     event = "0xFFFFFFFF" if ring.outside else plain(step.was(ring.event))
-    verb = "pass" if m.parts.guest.strict or ring.outside else "reach"
-    at = f"no doorbell at step {step.number}"
+    strict = m.parts.guest.strict or ring.outside
+    past = (integer(ring.event, step.before) - new + by) % ring.size
+    how = f"does not {'pass' if strict else 'reach'}: no doorbell at step {step.number}"
+    if past < by or (past == by and not strict):  # a guest that does not do as the specification says
+        how = f"{'passes' if strict else 'reaches'}, and yet there is no doorbell at step {step.number}"
     late = _late(run, ring.index, move, step)
     moves = f"moves {moved}" if by else f"becomes {new}, as the word stood before"
     return (
         f"At step {move.number} the guest's {index} {moves}{late}. {which} EventIdx is {event} "
-        f"({_origin(m, ring, run, step)}), which {moved} does not {verb}: {at}."
+        f"({_origin(m, ring, run, step)}), which {moved} {how}."
     )
 
 

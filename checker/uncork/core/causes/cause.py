@@ -61,33 +61,28 @@ def _last(run: Run) -> str:
 def _waits(run: Run, name: str, condition: Expr) -> str:
     """Since when a condition holds, which steps would end it, and who last wrote what those lack."""
     since = run.since(condition) or 0
-    lacks = _lacking(run, condition)
-    lines = []
-    for variable, actions in lacks.items():
-        wrote = [step.number for step in run.steps if step.before[variable] != step.after[variable]]
-        last = f"last written at step {wrote[-1]}" if wrote else "never written"
-        lines.append(f"{variable} for {listed(actions)} ({last})")
-    ends = f" What ends it lacks {listed(lines)}." if lines else ""
-    return f"{name} waits {_from(since)}: no later step of the run ends it.{ends}"
+    begins = f"at step {since}" if since else "in the first state"
+    needs = []
+    for lacks, families in _lacking(run, condition).items():
+        wrote = {v: [step.number for step in run.steps if step.before[v] != step.after[v]] for v in lacks}
+        last = [f"{v} ({f'last written at step {n[-1]}' if n else 'never written'})" for v, n in wrote.items()]
+        needs.append(f"{listed(families)} need{'s' * (len(families) == 1)} {listed(last)}")
+    ends = f" To end it, {'; '.join(needs)}." if needs else ""
+    return f"The wait of {name} begins {begins}, and no later step of the run ends it.{ends}"
 
 
-def _lacking(run: Run, condition: Expr) -> dict[str, list[str]]:
-    """The variables that keep disabled throughout the loop what changes the condition, each with those families."""
+def _lacking(run: Run, condition: Expr) -> dict[tuple[str, ...], list[str]]:
+    """The variables that keep disabled throughout the loop what changes the condition, with the families of that."""
     awaited = {str(v.value) for v in variables(condition)}
     loop = run.trace.states[run.trace.loop or 0 :]
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, ...], list[str]] = {}
     for action in run.system.actions:
-        if not action.fair or not awaited & action.updates.keys():
-            continue
-        never = [part for part in conjuncts(action.guard) if not any(holds(part, state) for state in loop)]
-        for variable in {str(v.value) for part in never[:1] for v in variables(part)} - awaited:
-            if action.family not in found.setdefault(variable, []):
-                found[variable].append(action.family)
+        if action.fair and awaited & action.updates.keys():
+            never = [part for part in conjuncts(action.guard) if not any(holds(part, state) for state in loop)]
+            lacks = tuple(str(v.value) for part in never[:1] for v in variables(part) if v.value not in awaited)
+            if lacks and action.family not in found.setdefault(lacks, []):
+                found[lacks].append(action.family)
     return found
-
-
-def _from(since: int) -> str:
-    return f"from step {since} on" if since else "from the first state on"
 
 
 def _sentence(words: str) -> str:
