@@ -211,7 +211,7 @@ def test_a_violation_and_a_value_out_of_range_are_told() -> None:
     assert walked.notice().said.startswith("VIOLATED")
     assert walked.trace()[1] == [walked.properties[0].name]
     assert Scheduler().run(walked, ["never"]) == "over"
-    assert walked.notice().said.startswith("STUCK: nothing is enabled. leaves waits from step 2 on")
+    assert walked.notice().said.startswith("STUCK: nothing is enabled. The wait of leaves begins at step 2")
 
 
 # -- the scheduler -----------------------------------------------------------------------------------------------------

@@ -79,6 +79,18 @@ def _recorded() -> dict[str, tuple[Instance, tuple[str, ...], int]]:
     return found
 
 
+GENERAL = (
+    *("kick_delivery=held", "notify=stale-bits", "on_reset=keep", "lose-waited", "on_full_doorbell=nothing"),
+    *("used_by=device", "used_by=guest", "cq_head=kept", "activation=later", "doorbell_wakes=first", "cq_begins="),
+    "on_delete=late",
+)
+"""What the model has no words of its own for: the cause of such a run may be of the general form."""
+
+
+def in_words(name: str) -> bool:
+    return not any(choice in name for choice in GENERAL)
+
+
 RECORDED = _recorded()
 SMALL = [name for name, (_, _, states) in RECORDED.items() if 0 < states < _SOON]
 FEW = dict.fromkeys(bug.shown.variant.at(*bug.shown.shapes[0]).name for bug in BUGS if bug.shown)
@@ -87,8 +99,10 @@ FEW = dict.fromkeys(bug.shown.variant.at(*bug.shown.shapes[0]).name for bug in B
 @pytest.mark.parametrize("name", [*dict.fromkeys([*SMALL[::4], *FEW])])
 def test_the_cause_of_a_recorded_refutation_is_true(name: str) -> None:
     instance, rows, _ = RECORDED[name]
-    causes = [told(instance.system, prop, run) for prop, run in refuted(instance, rows)]
+    known = refuted(instance, rows)
+    causes = [told(instance.system, *each) if in_words(name) else cause(instance.system, *each) for each in known]
     assert causes
+    assert all(each.text and each.steps for each in causes)
 
 
 @pytest.mark.deep
@@ -106,7 +120,7 @@ def shown(name: str, row: str = "uncorked") -> tuple[Instance, Trace, Cause]:
 
 
 def test_a_guest_that_leaves_out_a_doorbell_that_is_due_is_told() -> None:
-    with mutated("guest", "past < ring.moved if", "past < ring.moved - 1 if") as (instances, catalogue):
+    with mutated("guest", "past < by if", "past < by - 1 if") as (instances, catalogue):
         instance = instances.from_name("propolis-2026/linux/tail-lag/n1-sq2-cq2")
         prop = catalogue.named(catalogue.properties(instance.machine, instance.system), "uncorked")
         ((_, verdict),) = decide(instance.system, [prop]).verdicts

@@ -150,8 +150,8 @@ def _workers(q: SQ) -> tuple[str, str]:
 
 
 def _last_look(m: Machine, q: SQ, run: Run) -> Step | None:
-    """The last step at which a worker read the tail of the SQ as it is now; none without a doorbell buffer."""
-    if not m.buffered:
+    """The last step at which a worker read the tail of the SQ as it is now; none if the device has no buffer."""
+    if not (m.buffered and m.parts.buffer.device):
         return None
     begun = last_beginning(q, run)
     looks = ("wake", "reread_sq", "find_more") if m.parts.reader.wakes(q) else _LOOKS
