@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from rich.text import Text
 from uncork_nvme.instance import Instance
 from uncork_nvme.shape import Shape
 
 from uncork.core.frozen import frozen
-from uncork.render.terminal.text import fold
+from uncork.render.terminal.text import Text, fold
 
 Key = tuple[str, str, str]
 """A device, a guest, and overrides."""
