@@ -21,7 +21,7 @@ from uncork.core.system import System
 from uncork.core.trace import Trace
 from uncork.render import story
 
-__all__ = ["Page", "Table", "console", "show_run", "show_trace", "table", "trace_text"]
+__all__ = ["Page", "Table", "Text", "console", "fold", "show_run", "show_trace", "table", "trace_text"]
 
 _WORDS = 22
 """The least width for words beside a column of sources."""
