@@ -157,8 +157,8 @@ def test_a_counterexample_ends_stuck_and_not_before() -> None:
     while walked.forward():
         assert walked.notice().bad == (walked.at == STEPS)
     assert walked.notice().said == (
-        "STUCK: nothing is enabled. At step 22 the guest's head moves 0 -> 1. CQ EventIdx is 1 (written at step 18: the "
-        "tail), which 0 -> 1 does not pass: no doorbell at step 23. SQ0, corked at step 21, sleeps on."
+        "STUCK: nothing is enabled. At step 22 the guest's head moves 0 -> 1. CQ EventIdx is 1 (written at step 18: "
+        "the tail), which 0 -> 1 does not pass: no doorbell at step 23. SQ0, corked at step 21, sleeps on."
     )
     assert walked.trace() == (HANG.run, ["uncorked SQ0", "drains SQ0", "progress SQ0"])
 
