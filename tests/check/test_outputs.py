@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -65,6 +66,13 @@ def run_of(found: Results) -> dict[str, Any]:
     return dict(run)
 
 
+CAUSE = (
+    "At step 27 the guest's head moves 0 -> 2. CQ EventIdx is 2 (written at step 25: the tail), which 0 -> 2 does not "
+    "pass: no doorbell at step 28. SQ0, corked at step 26, sleeps on."
+)
+"""Why `HANGS` is refuted."""
+
+
 # -- JUnit -------------------------------------------------------------------------------------------------------------
 def test_junit_has_a_case_a_row_and_fails_what_is_not_as_expected(unexpected: Results) -> None:
     found = cases(unexpected)
@@ -73,7 +81,7 @@ def test_junit_has_a_case_a_row_and_fails_what_is_not_as_expected(unexpected: Re
     assert set(failed) == {(HANGS, row) for row in ("uncorked", "drains", "progress")}
     (failure,) = failed[HANGS, "uncorked"]
     assert failure.type == "liveness"
-    assert failure.message.startswith("refuted 28+0 steps (uncorked SQ0), expected proved. At step 27 the guest's head")
+    assert failure.message == f"refuted 28+0 steps (uncorked SQ0), expected proved. {CAUSE}"
     assert "Who could have woken it" in failure.text
     whole = JUnitXml.fromstring(junit.dumps(unexpected))
     assert (whole.tests, whole.failures, whole.skipped) == (10, 3, 0)
@@ -187,6 +195,9 @@ def test_sarif_has_a_rule_a_property_and_the_trace_as_a_code_flow(unexpected: Re
     for step in flow["locations"]:
         state |= {name: each["text"] for name, each in step["state"].items()}
     assert state == {name: plain(value) for name, value in told.trace.states[-1].items()}
+    assert run["results"][0]["message"]["text"].endswith(f"expected proved. {CAUSE}")
+    essential = {step["executionOrder"] for step in flow["locations"] if step["importance"] == "essential"}
+    assert {25, 26, 27, 28} < essential < set(range(1, 29))
 
 
 def test_each_step_stands_where_it_is_decided(unexpected: Results) -> None:
@@ -238,6 +249,9 @@ def test_the_summary_has_a_table_and_a_chart_of_each_unexpected_run(unexpected: 
     assert "not uncorked, drains, progress" in text
     assert text.count("->>") == 28
     assert f"uncork trace {HANGS} --property uncorked" in text
+    plain_cause = html.escape(CAUSE, quote=False)
+    assert text.count(f"expected proved. {plain_cause}\n") == 3
+    assert f"progress</summary>\n\n{plain_cause}\n" in text
 
 
 def test_a_refutation_that_is_longer_than_recorded_is_told_and_not_drawn() -> None:

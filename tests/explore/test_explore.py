@@ -156,7 +156,10 @@ def test_a_counterexample_ends_stuck_and_not_before() -> None:
     assert walked.notice().said.startswith("At rest: nothing but submit is enabled")
     while walked.forward():
         assert walked.notice().bad == (walked.at == STEPS)
-    assert walked.notice().said.startswith("STUCK: nothing is enabled. At step ")
+    assert walked.notice().said == (
+        "STUCK: nothing is enabled. At step 22 the guest's head moves 0 -> 1. CQ EventIdx is 1 (written at step 18: "
+        "the tail), which 0 -> 1 does not pass: no doorbell at step 23. SQ0, corked at step 21, sleeps on."
+    )
     assert walked.trace() == (HANG.run, ["uncorked SQ0", "drains SQ0", "progress SQ0"])
 
 
@@ -168,6 +171,8 @@ def test_a_counterexample_is_saved_as_it_was(known: Known) -> None:
     assert run == known.run
     assert set(known.label.split(":")[0].split(", ")) <= set(refutes)
     assert walked.notice().bad
+    cause = {"uncorked": "no doorbell at step", "progress": "is passed over", "drains": "sleeps on"}
+    assert cause[known.label.split(" ")[0]] in walked.notice().said
 
 
 def test_a_loop_goes_on_for_ever() -> None:
@@ -208,10 +213,14 @@ def test_a_violation_and_a_value_out_of_range_are_told() -> None:
     assert walked.notice().said == ""
     walked.forward()
     walked.take(toy.action("go"))
-    assert walked.notice().said.startswith("VIOLATED")
+    assert walked.notice().said == (
+        "VIOLATED: At step 1 the toy does what breaks it: go. This does not hold: never there."
+    )
     assert walked.trace()[1] == [walked.properties[0].name]
     assert Scheduler().run(walked, ["never"]) == "over"
-    assert walked.notice().said.startswith("STUCK: nothing is enabled. The wait of leaves begins at step 2")
+    assert walked.notice().said == (
+        "STUCK: nothing is enabled. The wait of leaves begins at step 2, and no later step of the run ends it."
+    )
 
 
 # -- the scheduler -----------------------------------------------------------------------------------------------------
@@ -368,7 +377,7 @@ def test_a_counterexample_is_gone_along_to_its_end() -> None:
             assert app.main_screen.journey.ahead == HANG.run.steps[step]
             assert listed(app)[app.main_screen.query_one(OptionList).highlighted or 0] == HANG.run.steps[step]
             await pilot.press("right")
-        assert text(app, "notice").startswith("STUCK: nothing is enabled. At step ")
+        assert text(app, "notice").startswith("STUCK: nothing is enabled. At step 22 the guest's head moves 0 -> 1.")
         assert app.main_screen.query_one("#notice").has_class("bad")
         assert "uncorked: SQ0 STUCK" in text(app, "standing")
         assert listed(app) == []

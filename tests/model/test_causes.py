@@ -22,7 +22,7 @@ from uncork.core.verdict import Refuted
 from uncork.decide import many
 from uncork.engines.explicit import check as decide
 from uncork.museum.check import FIXED
-from uncork.trace.runs import stored
+from uncork.trace.runs import random_run, stored
 from uncork_nvme.assembly import assembled
 from uncork_nvme.causes import events
 from uncork_nvme.causes.waits import waits
@@ -289,6 +289,26 @@ def test_a_rare_miss_is_told_and_true(kind: str) -> None:
     hold(instance.system, run.trace, found[0])
     with pytest.raises(Untrue):
         hold(instance.system, run.trace, found[0].replace("step 1", "step 2"))
+
+
+def test_a_doorbell_left_out_is_no_cause_if_the_device_learned_that_head_before_it_corked() -> None:
+    instance = from_name("propolis-2025/linux/tail/n1-sq2-cq2")
+    (wait, *_) = waits(instance.machine, instance.machine.sqs[0])
+    (miss,) = [each for each in wait.misses if each.families == ("elide_cq",)]
+    said = set()
+    for seed in range(20):
+        run = Run(instance.system, random_run(instance, 300, seed))
+        corked = run.last(("cork",))
+        for elided in run.taken(("elide_cq",)) if corked else ():
+            move = run.last(("publish",), before=elided.number)
+            assert corked and move
+            learned = any(
+                move.number < each.number <= corked.number
+                for each in run.taken(("post_read", "post_credit", "cork", "refresh", "notify_head"))
+            )
+            said.add(learned)
+            assert bool(miss.tells(run, elided)) == (not learned or elided.number > corked.number)
+    assert said == {True, False}
 
 
 def test_every_sentence_is_told_of_some_run() -> None:

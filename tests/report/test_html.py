@@ -19,6 +19,7 @@ import click
 import pytest
 from repository import ROOT
 from uncork.cli import cli
+from uncork.core.causes.cause import cause as why
 from uncork.core.trace import ReplayError, Trace
 from uncork.core.verdict import Refuted
 from uncork.decide import many
@@ -31,6 +32,7 @@ from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_nvme.museum import BUGS
 from uncork_nvme.policies import POLICIES
+from uncork_properties.catalogue import named, properties
 
 STUCK, LOOPS, LIVE = (
     "propolis-2025/linux/tail/n1-sq3-cq3",
@@ -114,6 +116,9 @@ def test_what_is_played_is_the_run_that_was_found(found: Sequence[Checked], page
         plain = [[_plain(state[name]) for name in names] for state in trace.states]
         assert played == plain
         assert [step[1] for step in run["steps"]] == list(trace.steps)
+        of = each.instance
+        cause = why(of.system, named(properties(of.machine, of.system), row["name"]), trace)
+        assert (row["cause"], tuple(row["causing"])) == (cause.text, cause.steps)
 
 
 def _plain(value: Any) -> Any:
@@ -229,6 +234,7 @@ def test_a_verdict_opens_and_steps_to_the_stuck_state(browser: Opened, found: Se
     cell.send_keys("\ue007")  # enter
     assert browser.texts("h2") == [STUCK]
     assert browser.texts(".now .end") == []
+    assert browser.texts(".headline")[0].startswith("At step 27 the guest's head moves 0 -> 2.")
     browser.press(*["\ue014"] * 28)  # right
     assert browser.texts(".told .where")[0] == "step 28 of 28"
     assert browser.texts(".now .end")[0].startswith("■ Stuck: SQ0 has published entries waiting (1), its worker sleeps")

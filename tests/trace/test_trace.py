@@ -12,6 +12,10 @@ from commands import uncork
 
 pytestmark = pytest.mark.slow  # they start programs
 FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
+CAUSE = (
+    "At step 27 the guest's head moves 0 -> 2. CQ EventIdx is 2 (written at step 25: the tail), which 0 -> 2 does not "
+    "pass: no doorbell at step 28. SQ0, corked at step 26, sleeps on."
+)
 
 
 @functools.cache
@@ -26,6 +30,10 @@ def test_trace_is_told_to_a_device_engineer() -> None:
     for told in ("CORKED", "CQ EventIdx 2: not passed by 0 -> 2, silent", "Who could have woken it", "for ever"):
         assert told in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
+    title, cause, claim = (" ".join(each.split()) for each in done.stdout.split("\n\n")[:3])
+    assert title == f"{BEFORE}: uncorked SQ0 is refuted"
+    assert cause == CAUSE
+    assert claim.startswith("SQ0 has published entries waiting")
 
 
 def test_a_trace_is_written_in_other_formats_and_read_back(tmp_path: Path) -> None:
@@ -35,9 +43,13 @@ def test_a_trace_is_written_in_other_formats_and_read_back(tmp_path: Path) -> No
     plain = json.loads(traced("--format", "json"))
     assert len(plain["steps"]) == 28
     assert plain["loop"] == 28
+    assert plain["cause"] == CAUSE == json.loads(stored.read_text())["#meta"]["cause"]
     chart = traced("--format", "mermaid")
     assert chart.startswith("sequenceDiagram\n    participant A0 as submitter SQ0\n")
     assert chart.count("->>") == 28
+    first = next(line for line in chart.splitlines() if "participant" not in line and line != "sequenceDiagram")
+    assert first.startswith("    Note over A0,") and "sleeps on." in first
+    assert CAUSE in json.loads(traced("--format", "schedule").splitlines()[0])["note"]
 
 
 @pytest.mark.parametrize(

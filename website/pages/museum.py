@@ -107,7 +107,7 @@ def entry(bug: Bug, how: str, where: str, why: str, run: str, steps: Sequence[st
         f"## {bug.name}\n\n{bug.happened} **Fix**: {bug.mended}"
         + (f" *Assumed*: {bug.shown.assumes}" if bug.shown.assumes else "")
         + f" (Source: {_linked(bug.where)}.)\n\n`{bug.shown.variant.name}`: `{bug.shown.refutes}` refuted {how}.\n"
-        f"`{bug.shown.fix.name}`: {where}.\n\n{why}\n\n"
+        f"`{bug.shown.fix.name}`: {where}.\n\n**Cause**, in the run below: {why}\n\n"
         + readme.fold(f"{len(steps)} steps", f"{run}\n\n{''.join(steps)}" + (f"\n{ending}.\n" if ending else ""))
         + "\n"
     )

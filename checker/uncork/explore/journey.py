@@ -175,7 +175,7 @@ class Journey:
     def notice(self) -> Notice:
         """Returns the most important fact about this state: a violation, rest, or a closed loop."""
         if self.violated:
-            return Notice(f"VIOLATED: {self.violated.told}. {self._cause()}", True)
+            return Notice(f"VIOLATED: {self._cause()}", True)
         if self.stuck:
             families = list(dict.fromkeys(action.family for action in self.enabled))
             only = f"nothing but {' or '.join(families)} is enabled, and no fair run owes it"

@@ -401,7 +401,7 @@ class Explorer(App[None]):
     CSS = """
     #title, #said { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #title { background: $panel; }
-    #notice { height: auto; max-height: 4; padding: 0 1; background: $secondary; color: $text; }
+    #notice { height: auto; max-height: 6; padding: 0 1; background: $secondary; color: $text; }
     #notice.bad { background: $error; color: $text; text-style: bold; }
     #left { width: 1fr; }
     #right { width: 1fr; }

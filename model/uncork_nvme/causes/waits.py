@@ -43,13 +43,13 @@ def waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
     found.append(Wait(entries, partial(_asleep, m, q), tuple(_missed_notifications(m, q))))
     if m.poster is not None:
         blocked = (q.queued > 0) & (m.poster.at == "idle") & ~m.poster.scheduled
-        found.append(Wait(blocked, partial(_queued, m, q), tuple(_missed_room(m))))
+        found.append(Wait(blocked, partial(_queued, m, q), tuple(_missed_room(m, q))))
     return (*found, Wait(q.pending > 0, partial(_passed_over, m, q)))
 
 
 # -- an SQ that is corked waits for a kick -----------------------------------------------------------------------------
 def _missed_kicks(m: Machine, q: SQ) -> Iterator[Miss]:
-    yield Miss(("elide_cq",), partial(elided, m, m.cq))
+    yield Miss(("elide_cq",), partial(_unheard, m, q, _CORKS))
     yield Miss(("reject_head",), _refused)
     back = partial(_no_kick, m, q)
     if not m.parts.kicks.follows_doorbell:
@@ -59,6 +59,17 @@ def _missed_kicks(m: Machine, q: SQ) -> Iterator[Miss]:
         yield Miss(("release",), back, q.corked, q.corked)
     elif m.permit:
         yield Miss(("release",), partial(lost_permit, m))
+    yield from _missed_looks(m, q)
+
+
+def _unheard(m: Machine, q: SQ, stops: tuple[str, ...], run: Run, step: Step) -> str:
+    """The guest left a CQ doorbell out, and the device did not learn that head before it stopped for want of room."""
+    move, stopped = run.last(("publish",), before=step.number), run.last(stops, q) or run.last(stops)
+    if move and stopped and stopped.number > step.number:
+        seen = arrives(run, m.cq.index, move)
+        if seen and run.last(_READS_HEAD, before=stopped.number + 1, after=seen):
+            return ""
+    return elided(m, m.cq, run, step)
 
 
 def _corked(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
@@ -125,12 +136,18 @@ def _missed_notifications(m: Machine, q: SQ) -> Iterator[Miss]:
         bits = any_of(worker.idle for worker in q.registered)
         asleep = any_of(worker.asleep & ~worker.woken for worker in q.registered)
         yield Miss(("notify", "deliver"), partial(_without_bit, m, q), asleep & ~bits, about=q)
-        yield Miss(("turn_away",), partial(_turned_away, q), about=q)
-    if m.life.events["pause"]:
-        yield Miss(("resume",), partial(_forgotten, m, q), after=q.asleep & (q.wakeups == 0))
+    yield from _missed_looks(m, q)
     if q.has("page"):
         empty = (q.pending > 0) & (q.seen == q.head)
         yield Miss(("find_empty", "reread_sq"), partial(_old_pages, q), empty, about=q)
+
+
+def _missed_looks(m: Machine, q: SQ) -> Iterator[Miss]:
+    """Looks that were due, and do not come."""
+    if q.registered:
+        yield Miss(("turn_away",), partial(_turned_away, q), about=q)
+    if m.life.events["pause"]:
+        yield Miss(("resume",), partial(_forgotten, m, q), after=q.asleep & (q.wakeups == 0))
 
 
 def _asleep(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
@@ -225,8 +242,8 @@ def _without_request(q: SQ, run: Run, since: int, miss: Step | None) -> str:
 
 
 # -- a completion that is queued waits for room ------------------------------------------------------------------------
-def _missed_room(m: Machine) -> Iterator[Miss]:
-    yield Miss(("elide_cq",), partial(elided, m, m.cq))
+def _missed_room(m: Machine, q: SQ) -> Iterator[Miss]:
+    yield Miss(("elide_cq",), partial(_unheard, m, q, ("block",)))
     yield Miss(("reject_head",), _refused)
     yield Miss(("notify_head",), _not_full, m.cq.available > 0)
 

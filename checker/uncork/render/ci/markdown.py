@@ -118,7 +118,7 @@ def _shell(name: str) -> str:
 def _plain(words: str) -> str:
     """Escapes text: nothing is taken for Markdown, HTML, the end of a cell, or a user's name."""
     words = " ".join(words.split())
-    return re.sub(r"[\\`*_{}\[\]|~@#!]", lambda found: f"&#{ord(found[0])};", html.escape(words))
+    return re.sub(r"[\\`*_{}\[\]|~@#!]", lambda found: f"&#{ord(found[0])};", html.escape(words, quote=False))
 
 
 def _code(words: str) -> str:
