@@ -21,12 +21,21 @@ _HEAD = (
     *("notify_head", "reject_head"),
 )
 _BEGINS = {
-    "creates": "create_sq",
-    "deletes": "delete_sq",
-    "configures": "configure",
-    "resets": "reset",
-    "sets": "restart",
+    r"creates SQ\d+": "create_sq",
+    r"deletes SQ\d+": "delete_sq",
+    "creates the queues again": "recreate",
+    "configures the doorbell buffer": "configure",
+    "configures the doorbell buffer again": "configure_again",
+    "resets the controller": "reset",
+    "sets the controller up again": "restart",
 }
+
+
+def _begins(said: str) -> str:
+    """The family of the step that does this with a queue or a buffer."""
+    return next((family for words, family in _BEGINS.items() if re.fullmatch(words, said)), "none")
+
+
 _HOWS = {
     "the device reads the CQ shadow head and finds (?P<freed>\\d+) freed": "post_credit",
     "(?P<by>SQ\\d+)'s worker reads the CQ shadow head, finds (?P<freed>\\d+) freed and takes one": "refresh",
@@ -110,7 +119,7 @@ class Reader:
     def reads_tail(self, step: int, name: str) -> bool:
         """Whether a step reads the shadow tail of an SQ, and the device then knows it."""
         action = self.system.action(self.name(step))
-        return f"{name}.tail" in action.updates and f"{name}.shadow" in action.reads
+        return f"{name}.tail" in action.updates and not action.reads.isdisjoint({f"{name}.shadow", f"{name}.page"})
 
     def gap(self, ring: str, to: int, since: int) -> int:
         """How far one position of a ring is past another."""
@@ -161,7 +170,10 @@ def _wrote(r: Reader, ring: str, step: int) -> bool:
         return True
     if r.family(step) not in _ARMS[ring[:2]] or (ring != "CQ" and not r.about(step, ring)):
         return False
-    if r.was(step, "life.buffered") is False or any(".wait" in v for v in r.trace.states[0]):
+    if r.was(step, "life.buffered") is False or any(each.family == "flush" for each in r.system.actions):
+        return False
+    value = r.system.action(r.name(step)).updates.get(f"{name}.event")
+    if value is None or value.op == "var":  # it stays as it is, whatever the state
         return False
     armed = f"{name}.armed"
     return r.was(step, armed) is None or bool(r.was(step, armed) != r.becomes(step, armed))
@@ -176,9 +188,9 @@ def _origin(r: Reader, ring: str, value: int, check: int, origin: str) -> None:
     writes = [n for n in range(1, check) if _wrote(r, ring, n)]
     if first == "as at first":
         r.holds(not writes, f"EventIdx is written at {writes}")
-    elif found := re.fullmatch(r"set at step (\d+), which (\w+) .*", first):
+    elif found := re.fullmatch(r"set at step (\d+), which (.*)", first):
         wrote = int(found[1])
-        r.is_a(wrote, (_BEGINS[found[2]],))
+        r.is_a(wrote, (_begins(found[2]),))
         r.holds(writes[-1:] == [wrote], f"EventIdx is written at {writes}")
     else:
         found = re.fullmatch(r"written at step (\d+)(?:, in memory since step (\d+))?(?:: (.*))?", first)
@@ -201,9 +213,9 @@ def _origin(r: Reader, ring: str, value: int, check: int, origin: str) -> None:
 
 def _since(r: Reader, ring: str, value: int, wrote: int, check: int, said: str) -> None:
     name = ring.lower()
-    if found := re.fullmatch(r"step (\d+), which (\w+) .*, leaves it so", said):
+    if found := re.fullmatch(r"step (\d+), which (.*), leaves it so", said):
         step = int(found[1])
-        r.is_a(step, (_BEGINS[found[2]],), ring if _BEGINS[found[2]].endswith("_sq") else "")
+        r.is_a(step, (_begins(found[2]),), ring if _begins(found[2]).endswith("_sq") else "")
         r.holds(wrote < step < check, "not between")
         r.holds(r.was(step, f"{name}.event") == r.becomes(step, f"{name}.event"), f"step {step} changes EventIdx")
     elif found := re.fullmatch(r"at step (\d+) the device remembers it as (\d+), and writes nothing", said):
@@ -218,13 +230,42 @@ def _since(r: Reader, ring: str, value: int, wrote: int, check: int, said: str) 
         r.holds(step < check < arrives, "not around the check")
         r.holds(r.becomes(arrives, f"{name}.event") == int(found[1]), "another value arrives")
         _arrives(r, ring, step, arrives)
+    elif found := re.fullmatch(r"the device uses no doorbell buffer(?: since step (\d+))?", said):
+        looks = [n for n in r.steps(_ARMS[ring[:2]], before=check) if _wrote(r, ring, n)]
+        if found[1]:
+            r.holds(r.steps(("reset",), before=check)[-1:] == [int(found[1])], "reset at another step")
+            r.holds(not [n for n in looks if n > int(found[1])], "the device writes EventIdx")
+        r.holds(found[1] or not looks, "the device writes EventIdx")
     else:
         raise Untrue(f"cannot be read: {said}")
 
 
+def _line(r: Reader, step: int) -> tuple[str, int]:
+    """The store buffer in one line from which the oldest store leaves at a step, and how many were in it."""
+    for line in {v.removesuffix(".what0") for v in r.trace.states[0] if v.endswith(".what0")}:
+        before, after = (_waiting(line, state) for state in (r.trace.states[step - 1], r.trace.after(step - 1)))
+        if after < before:
+            return line, before
+    raise Untrue(f"nothing leaves a store buffer at step {step}")
+
+
+def _waiting(line: str, state: Mapping[str, Any]) -> int:
+    return sum(re.fullmatch(rf"{line}\.what\d+", v) is not None and state[v] != "nothing" for v in state)
+
+
 def _arrives(r: Reader, ring: str, store: int, arrives: int) -> None:
     """Raises `Untrue` unless what a step stores to an EventIdx leaves its store buffer at another."""
-    r.holds(re.match(rf"flush\({ring[:2]} EventIdx", r.name(arrives)), f"step {arrives} is no flush of EventIdx")
+    r.holds(re.match(rf"flush\((?:{ring}|{ring[:2]}) EventIdx", r.name(arrives)), f"step {arrives} is no such flush")
+    if any(v.endswith(".what0") for v in r.trace.states[0]):
+        line, _ = _line(r, arrives)
+        before, after = (_waiting(line, state) for state in (r.trace.states[store - 1], r.trace.after(store - 1)))
+        left = [
+            n
+            for n in range(store + 1, arrives)
+            if _waiting(line, r.trace.states[n]) < _waiting(line, r.trace.states[n - 1])
+        ]
+        r.holds(after > before == len(left), f"the store of step {store} does not wait until step {arrives}")
+        return
     event = "cq_event" if ring == "CQ" else "sq_event"
     places = [v for v in r.trace.states[0] if v.endswith(f"{event}.wait0") and r.was(arrives, v)]
     left = [v for v in places if not r.becomes(arrives, v)]
@@ -286,7 +327,9 @@ def _queued(r: Reader, g: Groups) -> None:
     ]
     r.holds(all(waits[since:]) and not waits[since - 1], f"it does not wait from step {since} on")
     r.holds(r.end(f"{name}.queued") == int(g["left"]), f"{r.end(f'{name}.queued')} are queued")
-    _learned(r, int(g["read"]), int(g["head"]))
+    if g["read"]:
+        _learned(r, int(g["read"]), int(g["head"]))
+    r.holds(g["read"] or not r.steps(_HEAD), "it learned a CQ head")
 
 
 # -- other wake-ups that are missed ------------------------------------------------------------------------------------
@@ -365,8 +408,8 @@ def _turned_away(r: Reader, g: Groups) -> None:
 
 def _old_pages(r: Reader, g: Groups) -> None:
     step, name = int(g["step"]), g["q"].lower()
-    r.is_a(step, ("find_empty", "reread_sq"), g["q"])
-    r.is_a(int(g["reset"]), ("reset",))
+    r.is_a(step, ("wake", "find_empty", "reread_sq"), g["q"])
+    r.holds(r.steps(("reset",), before=step)[-1:] == ([int(g["reset"])] if g["reset"] else []), "another reset")
     r.holds(r.was(step, f"{name}.page") == int(g["page"]), "another tail in the pages")
     r.holds(r.was(step, f"{name}.shadow") == int(g["tail"]) != int(g["page"]), "another tail")
 
@@ -378,6 +421,87 @@ def _refused(r: Reader, g: Groups) -> None:
     r.holds(r.was(step, "cq.shadow") == int(g["head"]), "another head")
     r.holds(r.gap("CQ", r.was(step, "cq.shadow"), head) == int(g["freed"]) > int(g["of"]), "it fits")
     r.holds(r.gap("CQ", tail, head) == int(g["of"]), "another number")
+
+
+def _posts_none(r: Reader, g: Groups) -> None:
+    step = int(g["step"])
+    r.is_a(step, ("notify_head",))
+    r.holds(r.gap("CQ", r.was(step, "cq.shadow"), r.was(step, "cq.head")) == int(g["freed"]), "another number")
+    r.holds(r.was(step, "cq.available") == 0 and not r.becomes(step, "poster.scheduled"), "something is posted")
+
+
+def _untold(r: Reader, g: Groups) -> None:
+    step = int(g["step"])
+    r.is_a(step, ("consume",))
+    r.holds(r.was(step, "cq.cursor") == int(g["slot"]), "another slot")
+    r.holds(not any(action.family == "publish" for action in r.system.actions), "the guest tells it")
+
+
+def _lost_request(r: Reader, g: Groups) -> None:
+    step, name = int(g["step"]), g["q"].lower()
+    r.is_a(step, ("post_queued",), g["q"])
+    r.holds(r.was(step, f"{name}.waited") > 0, "it did not wait")
+    r.holds(r.becomes(step, f"{name}.lost") == r.was(step, f"{name}.lost") + 1, "no request is lost")
+    r.holds(r.becomes(step, f"{name}.lost") + int(g["left"]) == int(g["all"]) == _pool(r, name), "another number")
+
+
+def _pool(r: Reader, name: str) -> int:
+    """The requests of an SQ: as many as may be lost."""
+    return int(next(v for v in r.system.variables if v.name == f"{name}.lost").sort.high)  # type: ignore[union-attr]
+
+
+def _notified(r: Reader, g: Groups) -> int:
+    step = int(g["step"])
+    r.is_a(step, ("notify",) if g["what"].startswith("the doorbell") else ("deliver",), g["q"])
+    return step
+
+
+def _unserved(r: Reader, g: Groups) -> None:
+    r.holds(r.was(_notified(r, g), f"{g['q'].lower()}.active") is False, "it is served")
+
+
+def _elsewhere(r: Reader, g: Groups) -> None:
+    step = _notified(r, g)
+    bits = [v for v in r.trace.states[0] if re.fullmatch(rf"worker\d+\.idle{g['q'][2:]}", v)]
+    taken = [v.split(".")[0] for v in bits if r.was(step, v) and not r.becomes(step, v)]
+    r.holds(
+        g["taken"] == " and ".join(each.replace("worker", "worker ") for each in taken), f"it takes that of {taken}"
+    )
+    r.holds(all(r.was(step, f"{each}.given") != g["q"] for each in taken), f"one is given to {g['q']}")
+
+
+def _others(r: Reader, g: Groups) -> None:
+    step = _notified(r, g)
+    woken = {q for q in r.sqs if r.becomes(step, f"{q.lower()}.wakeups") > r.was(step, f"{q.lower()}.wakeups")}
+    r.holds(woken == set(re.findall(r"SQ\d+", g["woken"])) - {g["q"]}, f"it wakes {woken}")
+
+
+def _apart(r: Reader, g: Groups) -> None:
+    step = int(g["step"])
+    r.is_a(step, (_begins(g["begins"]),))
+    r.holds(r.becomes(step, "cq.tail") == int(g["tail"]) != int(g["cursor"]), "the device is elsewhere")
+    r.holds(r.becomes(step, "cq.cursor") == int(g["cursor"]), "the guest is elsewhere")
+
+
+def _unseen(r: Reader, g: Groups) -> None:
+    put, slot, cursor, since = (int(g[each]) for each in ("put", "slot", "cursor", "since"))
+    r.is_a(put, ("post", "post_late", "post_queued"), g["q"])
+    r.holds(r.was(put, "cq.tail") == slot and r.end("cq.slots")[slot] == g["q"], "it does not stand there")
+    looks = [s["cq.cursor"] == cursor and s["cq.slots"][cursor] == "none" for s in r.trace.states]
+    stands = [s["cq.slots"][slot] == g["q"] for s in r.trace.states]
+    both = [look and stand for look, stand in zip(looks, stands, strict=True)]
+    r.holds(all(both[since:]), f"not from step {since} on")
+    r.holds(since == 0 or not both[since - 1], "before, too")
+
+
+def _lock(r: Reader, g: Groups) -> None:
+    since, waits = int(g["since"]), int(g["waits"])
+    handler = [s["cq.consumer"] == "kick" and s["cq.locked"] for s in r.trace.states]
+    r.holds(all(handler[since:]) and not handler[since - 1], f"the handler does not wait from step {since} on")
+    places = [place for q in re.findall(r"SQ\d+", g["who"]) for place in r.workers(q)]
+    r.holds(any(r.was(waits, each) != r.becomes(waits, each) != "asleep" for each in places), "it waits from elsewhere")
+    still = range(waits + 1, r.last + 1)
+    r.holds(all(r.was(n, each) == r.becomes(n, each) for n in still for each in places), "the worker goes on")
 
 
 def _not_full(r: Reader, g: Groups) -> None:
@@ -447,6 +571,28 @@ def _strays(r: Reader, g: Groups) -> None:
     r.holds(all(str(r.end(name)) == value for name, value in said.items()), "other values")
 
 
+def _bad_head(r: Reader, g: Groups) -> None:
+    r.holds(int(g["step"]) == r.last, "not the last step")
+    head, tail = r.end("cq.head"), r.end("cq.tail")
+    r.holds(r.end("cq.shadow") == int(g["head"]) and r.end("cq.consumer") == "notify head", "another head")
+    r.holds(r.gap("CQ", int(g["head"]), head) == int(g["freed"]) > int(g["of"]) == r.gap("CQ", tail, head), "it fits")
+
+
+def _overwritten(r: Reader, g: Groups) -> None:
+    r.holds(int(g["step"]) == r.last, "not the last step")
+    r.holds(r.end(f"{g['q'].lower()}.in_flight") > 0, "nothing completes")
+    r.holds(r.end("cq.tail") == int(g["slot"]) and r.end("cq.slots")[int(g["slot"])] != "none", "nothing stands there")
+
+
+def _pages(r: Reader, g: Groups) -> None:
+    r.holds(int(g["step"]) == r.last, "not the last step")
+    r.holds(r.steps(("reset",))[-1:] == [int(g["reset"])], "another reset")
+    r.holds(r.end("life.buffered") is False, "there is a buffer")
+    writes = ("notify_tail", "notify_head") if "doorbell" in g["what"] else ("arm_sq", "post_arm", "cork_arm")
+    next_ = {action.family for action in r.system.enabled(r.trace.states[-1])}
+    r.holds(next_ & set(writes), f"next is {next_}")
+
+
 def _bits(r: Reader, g: Groups) -> None:
     step = int(g["step"])
     r.is_a(step, ("notify", "deliver"), g["q"])
@@ -484,8 +630,8 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     "": _asleep,
     r"(?P<q>SQ\d+)'s workers? found no request for an entry at step (?P<step>\d+), and ha\w+ slept since\."
     "": _no_request,
-    r"(?P<left>\d+) completions? of (?P<q>SQ\d+) ha\w+ stayed queued since step (?P<since>\d+); the device last "
-    r"learned the CQ head at step (?P<read>\d+) \((?P<head>\d+)\)\.": _queued,
+    r"(?P<left>\d+) completions? of (?P<q>SQ\d+) ha\w+ stayed queued since step (?P<since>\d+); the device "
+    r"(?:last learned the CQ head at step (?P<read>\d+) \((?P<head>\d+)\)|never learned a CQ head)\.": _queued,
     r"At step (?P<step>\d+) (?P<how>[^.;]*)(?:, and no SQ is kicked there|; it wakes "
     r"(?:(?P<woken>SQ\d+[^.]*?), and not (?P<other>SQ\d+)|no SQ))\.": _no_kick,
     r"At step (?P<step>\d+) a command of (?P<q>SQ\d+), which was deleted at step (?P<deleted>\d+), completes, and its "
@@ -503,10 +649,33 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     "": _without_bit,
     r"At step (?P<step>\d+) a worker of (?P<q>SQ\d+) finds the bit of another set, does not look, and sleeps\."
     "": _turned_away,
-    r"At step (?P<step>\d+) the device reads the tail of (?P<q>SQ\d+) in the pages from before the reset of step "
-    r"(?P<reset>\d+): (?P<page>\d+), and the guest's is (?P<tail>\d+)\.": _old_pages,
+    r"At step (?P<step>\d+) the device reads the tail of (?P<q>SQ\d+) in (?:the pages from before the reset of "
+    r"step (?P<reset>\d+)|a word that the guest never writes): (?P<page>\d+), and the guest's is (?P<tail>\d+)\."
+    "": _old_pages,
     r"At step (?P<step>\d+) the doorbell handler refuses CQ head (?P<head>\d+): (?P<freed>\d+) freed of (?P<of>\d+)\. "
     r"It kicks no SQ\.": _refused,
+    r"At step (?P<step>\d+) the CQ doorbell frees (?P<freed>\d+), and nothing is posted\.": _posts_none,
+    r"At step (?P<step>\d+) the guest takes the CQE in slot (?P<slot>\d+), and never tells it\.": _untold,
+    r"At step (?P<step>\d+) a completion of (?P<q>SQ\d+) that had to wait is posted, and its request is lost: "
+    r"(?P<left>\d+) of (?P<all>\d+) remain\.": _lost_request,
+    r"At step (?P<step>\d+) (?P<what>the doorbell's notification|a kick) finds (?P<q>SQ\d+) not served yet, and is "
+    r"lost\.": _unserved,
+    r"At step (?P<step>\d+) (?P<what>the doorbell's notification|a kick) of (?P<q>SQ\d+) takes the bit of "
+    r"(?P<taken>[^.]*), which (?:is|are) given to another SQ\.": _elsewhere,
+    r"At step (?P<step>\d+) (?P<what>the doorbell's notification|a kick) of (?P<q>SQ\d+) wakes only the worker of "
+    r"(?P<woken>[^.]*)\.": _others,
+    r"Step (?P<step>\d+), which (?P<begins>[^,]*), leaves the device at CQ slot (?P<tail>\d+) and the guest at slot "
+    r"(?P<cursor>\d+)\.": _apart,
+    r"The CQE of (?P<q>SQ\d+) from step (?P<put>\d+) stands in CQ slot (?P<slot>\d+), and the guest looks at slot "
+    r"(?P<cursor>\d+), from step (?P<since>\d+) on\.": _unseen,
+    r"Since step (?P<since>\d+) the doorbell handler holds the CQ lock and waits for the look of (?P<who>[^.]*) to "
+    r"end\. Since step (?P<waits>\d+) [^.]* in turn waits? for the CQ lock\.": _lock,
+    r"After step (?P<step>\d+) the CQ doorbell carries head (?P<head>\d+): (?P<freed>\d+) freed of (?P<of>\d+)\."
+    "": _bad_head,
+    r"After step (?P<step>\d+) a command of (?P<q>SQ\d+) completes into CQ slot (?P<slot>\d+), where an unread CQE "
+    r"stands\.": _overwritten,
+    r"After step (?P<step>\d+) the device writes (?P<what>[^.]*) to pages that are no doorbell buffer since the reset "
+    r"of step (?P<reset>\d+)\.": _pages,
     r"At step (?P<step>\d+) the CQ doorbell finds a CQ that was not full as last known, and has nothing posted\."
     "": _not_full,
     r"(?P<q>SQ\d+) is passed over: in the loop every (?P<what>permit|CQ slot) is taken, by (?P<by>[^.]*)\. "

@@ -99,12 +99,14 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         "safety",
         ~(posting & cq.overwrites),
         say("a command completes into CQ slot {}, where an unread CQE stands", cq.tail),
+        _breach("overwrites", m),
     )
     yield always(
         "notify_head never sees a bad index",
         "safety",
         ~_where(system, "reject_head"),
         say("the CQ doorbell carries {}, which frees {} of {} entries", cq.shadow, cq.told, cq.occupied),
+        _breach("refuses", m),
     )
     if m.life.keeps:
         writes = _where(system, "arm_sq", "post_arm", "cork_arm", *(["notify_tail", "notify_head"] if m.stores else []))
@@ -113,6 +115,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
             "safety",
             ~(writes & ~m.life.configured),
             say("the device is about to write to pages that were a doorbell buffer before the reset"),
+            _breach("writes", m),
         )
     for q in m.sqs:
         yield always(

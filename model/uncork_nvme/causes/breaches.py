@@ -6,11 +6,13 @@ from uncork.core.causes.run import Run
 from uncork.core.evaluate import holds, integer
 from uncork.core.expr import count, total
 
-from uncork_nvme.causes.waits import last_beginning, lost_permit
+from uncork_nvme.causes.waits import last_beginning, lost_permit, out_of_step
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
-_POSTS = ("post", "post_queued")
+_POSTS = ("post", "post_late", "post_queued")
+_WRITES = ("arm_sq", "post_arm", "cork_arm", "notify_tail", "notify_head")
+"""The steps that may write to the pages of the doorbell buffer."""
 
 
 def conserved(m: Machine, run: Run) -> str:
@@ -29,13 +31,48 @@ def overflows(m: Machine, run: Run) -> str:
     return _completes(m, run, f"into a CQ whose {m.cq.capacity} entries are all occupied, by the head {head}")
 
 
+def overwrites(m: Machine, run: Run) -> str:
+    """Guest and device are at two slots of the CQ, and the next CQE goes where one stands that was not read."""
+    apart, posting = out_of_step(m, run), _posting(run)
+    if not apart or not posting:
+        return ""
+    where = f"CQ slot {integer(m.cq.tail, run.end)}, where an unread CQE stands"
+    return f"{apart}After step {len(run.steps)} a command of {posting} completes into {where}."
+
+
+def refuses(m: Machine, run: Run) -> str:
+    """Guest and device are at two slots of the CQ, and the doorbell carries a head that the device does not expect."""
+    apart = out_of_step(m, run)
+    head, freed, of = (integer(each, run.end) for each in (m.cq.shadow, m.cq.told, m.cq.occupied))
+    told = f"After step {len(run.steps)} the CQ doorbell carries head {head}: {freed} freed of {of}."
+    return f"{apart}{told}" if apart else ""
+
+
+def writes(m: Machine, run: Run) -> str:
+    """The device writes to pages that it should have forgotten at a reset."""
+    reset = run.last(("reset",))
+    about = [a.family for a in run.system.actions if a.family in _WRITES and holds(a.guard, run.end)]
+    if reset is None or not about:
+        return ""
+    what = "the index of a doorbell" if about[0].startswith("notify") else "EventIdx"
+    return (
+        f"After step {len(run.steps)} the device writes {what} to pages that are no doorbell buffer since the reset of "
+        f"step {reset.number}."
+    )
+
+
+def _posting(run: Run) -> str:
+    """The SQ of a command that may complete in the last state; empty if there is none."""
+    return next((_label(a.args) for a in run.system.actions if a.family in _POSTS and holds(a.guard, run.end)), "")
+
+
 def _completes(m: Machine, run: Run, where: str) -> str:
     """The last command that was taken though others were under way, and the completion that comes next."""
-    posting = [action for action in run.system.actions if action.family in _POSTS and holds(action.guard, run.end)]
+    posting = _posting(run)
     if not posting or not run.steps:
         return ""
     under_way = total(q.in_flight for q in m.sqs)
-    told = f"After step {len(run.steps)} a command of {_label(posting[0].args)} completes {where}."
+    told = f"After step {len(run.steps)} a command of {posting} completes {where}."
     for step in reversed(run.taken(("fetch",))):
         before, room = integer(under_way, step.before), integer(m.cq.available, step.before)
         if before and before >= room:

@@ -18,7 +18,9 @@ _ARMS = ("arm_sq", "post_arm", "cork_arm")
 BEGINS = {
     "create_sq": "creates {}",
     "delete_sq": "deletes {}",
+    "recreate": "creates the queues again",
     "configure": "configures the doorbell buffer",
+    "configure_again": "configures the doorbell buffer again",
     "reset": "resets the controller",
     "restart": "sets the controller up again",
 }
@@ -55,7 +57,7 @@ def elided(m: Machine, ring: SQ | CQ, run: Run, step: Step) -> str:
 
 def _late(run: Run, place: Stores, store: Step, read: Step) -> str:
     """When a store reaches memory, if that is after a read by its thread."""
-    if not place.depth:
+    if place.at_once:
         return ""
     seen = arrives(run, place, store)
     if seen is None:
@@ -71,7 +73,10 @@ def _origin(m: Machine, ring: SQ | CQ, run: Run, read: Step) -> str:
     said = [_written(m, ring, run, wrote) if wrote else "as at first"]
     kept = [s for s in since if s.action.family in BEGINS and s.action.family != "reset" and concerns(s, ring)]
     if kept:
-        said.append(f"step {kept[-1].number}, which {_begins(kept[-1])}, leaves it so")
+        said.append(f"step {kept[-1].number}, which {begins(kept[-1])}, leaves it so")
+    if holds(m.life.blind, read.before):
+        reset = run.last(("reset",), before=read.number)
+        said.append(f"the device uses no doorbell buffer{f' since step {reset.number}' if reset else ''}")
     if ring.has("armed"):
         idle = [s for s in since if s.action.family in _ARMS and f"{ring.name}.armed" in s.action.updates]
         idle = [s for s in idle if holds(m.life.in_use, s.before) and s.was(ring.armed) != s.was(ring.event)]
@@ -86,7 +91,8 @@ def _origin(m: Machine, ring: SQ | CQ, run: Run, read: Step) -> str:
     return "; ".join(said)
 
 
-def _begins(step: Step) -> str:
+def begins(step: Step) -> str:
+    """What a step does with which something ends or begins."""
     return BEGINS[step.action.family].format(*(getattr(each, "label", "") for each in step.action.args))
 
 
@@ -101,7 +107,7 @@ def _writes(m: Machine, ring: SQ | CQ, step: Step) -> bool:
 def _written(m: Machine, ring: SQ | CQ, run: Run, step: Step) -> str:
     """How a step came to write EventIdx, and which position that is."""
     if step.action.family in BEGINS:
-        return f"set at step {step.number}, which {_begins(step)}"
+        return f"set at step {step.number}, which {begins(step)}"
     if step.action.family == "flush":
         place = next(each for each in step.action.args if isinstance(each, Word))
         store = next(store for arrives, store in _stores(run, place) if arrives == step.number)
@@ -123,7 +129,7 @@ def _position(m: Machine, ring: SQ | CQ, step: Step, value: int) -> str:
 # -- store buffers -----------------------------------------------------------------------------------------------------
 def _places(m: Machine, ring: SQ | CQ) -> list[Word]:
     """Where stores to this EventIdx wait."""
-    words = [place for buffer in m.buffers for place in buffer.places if isinstance(place, Word) and place.depth]
+    words = [place for buffer in m.buffers for place in buffer.places if isinstance(place, Word) and not place.at_once]
     return [word for word in words if text(word.shown) == text(ring.event)]
 
 
@@ -142,6 +148,6 @@ def _stores(run: Run, place: Stores) -> list[tuple[int | None, Step]]:
 
 def arrives(run: Run, place: Stores, store: Step) -> int | None:
     """The step at which a store reaches memory: the step itself if it does not wait; None if it never does."""
-    if not place.depth:
+    if place.at_once:
         return store.number
     return next((arrives for arrives, each in _stores(run, place) if each is store), None)

@@ -11,11 +11,11 @@ from functools import partial
 
 from uncork.core.causes.run import Run, Step, at_steps, listed
 from uncork.core.causes.wait import Miss, Wait
-from uncork.core.evaluate import integer
-from uncork.core.expr import any_of
+from uncork.core.evaluate import holds, integer
+from uncork.core.expr import Expr, any_of, lift
 from uncork.core.sorts import plain
 
-from uncork_nvme.causes.events import BEGINS, arrives, concerns, elided
+from uncork_nvme.causes.events import BEGINS, arrives, begins, concerns, elided
 from uncork_nvme.state.kicks import Kick
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
@@ -37,19 +37,25 @@ def waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
     """The ways in which an SQ, or a command of it, waits for ever; the more telling ones first."""
     entries = (q.pending > 0) & q.asleep
     found = [Wait(entries & q.corked, partial(_corked, m, q), tuple(_missed_kicks(m, q)))]
+    if m.parts.kicks.holds:
+        found.append(Wait((m.cq.consumer == "kick") & ~m.parts.kicks.arrives(m), partial(_crossed_locks, m)))
     if q.pool is not None:
-        missed = Miss(("post_queued",), partial(_no_look, q), ~q.request_free, q.asleep & (q.wakeups == 0), q)
-        found.append(Wait(entries & (q.tail != q.head), partial(_without_request, q), (missed,)))
+        missed = [Miss(("post_queued",), partial(_no_look, q), ~q.request_free, q.asleep & (q.wakeups == 0), q)]
+        missed += [Miss(("post_queued",), partial(_lost_request, q), q.waited > 0, about=q)] if q.has("waited") else []
+        found.append(Wait(entries & (q.tail != q.head), partial(_without_request, q), tuple(missed)))
     found.append(Wait(entries, partial(_asleep, m, q), tuple(_missed_notifications(m, q))))
     if m.poster is not None:
         blocked = (q.queued > 0) & (m.poster.at == "idle") & ~m.poster.scheduled
         found.append(Wait(blocked, partial(_queued, m, q), tuple(_missed_room(m, q))))
+    elsewhere = any_of(m.cq.slots[lift(slot, m.cq.tail.sort)] == q.label for slot in range(m.cq.size)) & ~m.cq.visible
+    found.append(Wait((q.outstanding > 0) & elsewhere, partial(_unseen_cqe, m, q)))
     return (*found, Wait(q.pending > 0, partial(_passed_over, m, q)))
 
 
 # -- an SQ that is corked waits for a kick -----------------------------------------------------------------------------
 def _missed_kicks(m: Machine, q: SQ) -> Iterator[Miss]:
     yield Miss(("elide_cq",), partial(_unheard, m, q, _CORKS))
+    yield Miss(("consume",), partial(_untold, m))
     yield Miss(("reject_head",), _refused)
     back = partial(_no_kick, m, q)
     if not m.parts.kicks.follows_doorbell:
@@ -70,6 +76,13 @@ def _unheard(m: Machine, q: SQ, stops: tuple[str, ...], run: Run, step: Step) ->
         if seen and run.last(_READS_HEAD, before=stopped.number + 1, after=seen):
             return ""
     return elided(m, m.cq, run, step)
+
+
+def _untold(m: Machine, run: Run, step: Step) -> str:
+    """The guest never tells how far it has consumed."""
+    if any(action.family == "publish" for action in run.system.actions):
+        return ""
+    return f"At step {step.number} the guest takes the CQE in slot {plain(step.was(m.cq.cursor))}, and never tells it."
 
 
 def _corked(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
@@ -137,9 +150,13 @@ def _missed_notifications(m: Machine, q: SQ) -> Iterator[Miss]:
         asleep = any_of(worker.asleep & ~worker.woken for worker in q.registered)
         yield Miss(("notify", "deliver"), partial(_without_bit, m, q), asleep & ~bits, about=q)
     yield from _missed_looks(m, q)
+    here = [*(worker.called for worker in q.turns), *(worker.woken for worker in q.registered)]
+    yield Miss(
+        ("notify", "deliver"), partial(_wakes_none, m, q), after=q.asleep & ~(any_of(here) | (q.wakeups > 0)), about=q
+    )
     if q.has("page"):
         empty = (q.pending > 0) & (q.seen == q.head)
-        yield Miss(("find_empty", "reread_sq"), partial(_old_pages, q), empty, about=q)
+        yield Miss(_shadow_looks(m, q), partial(_old_pages, q), m.life.device_uses & empty, about=q)
 
 
 def _missed_looks(m: Machine, q: SQ) -> Iterator[Miss]:
@@ -171,13 +188,19 @@ def _last_look(m: Machine, q: SQ, run: Run) -> Step | None:
     if not (m.buffered and m.parts.buffer.device):
         return None
     begun = last_beginning(q, run)
-    looks = ("wake", "reread_sq", "find_more") if m.parts.reader.wakes(q) else _LOOKS
-    return run.last(looks, q, after=begun.number if begun else 0)
+    looks = run.taken(_shadow_looks(m, q), q)
+    found = [s for s in looks if holds(m.life.device_uses, s.before) and s.number > (begun.number if begun else 0)]
+    return found[-1] if found else None
+
+
+def _shadow_looks(m: Machine, q: SQ) -> tuple[str, ...]:
+    """The steps at which a worker reads the shadow tail, where there is one."""
+    return ("wake", "reread_sq", "find_more") if m.parts.reader.wakes(q) else _LOOKS
 
 
 def last_beginning(q: SQ, run: Run) -> Step | None:
     """The last step with which the SQ ended or began anew."""
-    found = [step for step in run.taken(BEGINS) if step.action.family != "configure" and concerns(step, q)]
+    found = [step for step in run.taken(BEGINS) if not step.action.family.startswith("configure") and concerns(step, q)]
     return found[-1] if found else None
 
 
@@ -196,6 +219,21 @@ def _spent(m: Machine, q: SQ, what: str, run: Run, step: Step) -> str:
         return ""
     who, _ = _workers(q)
     return f"At step {step.number} {what} finds {who} running, and is spent."
+
+
+def _wakes_none(m: Machine, q: SQ, run: Run, step: Step) -> str:
+    """A notification that wakes no worker of the SQ, for another reason than that they run or lack their bits."""
+    what = "the doorbell's notification" if step.action.family == "notify" else "a kick"
+    if not step.was(q.served):
+        return f"At step {step.number} {what} finds {q.label} not served yet, and is lost."
+    strays = [f"worker {t.number}" for t in q.turns if step.was(t.idle) and not step.becomes(t.idle)]
+    if strays:
+        whose = f"{listed(strays)}, which {'is' if len(strays) == 1 else 'are'} given to another SQ"
+        return f"At step {step.number} {what} of {q.label} takes the bit of {whose}."
+    others = [other.label for other in m.sqs if other is not q and step.changes(other.wakeups)]
+    if others:
+        return f"At step {step.number} {what} of {q.label} wakes only the worker of {listed(others)}."
+    return ""
 
 
 def _without_bit(m: Machine, q: SQ, run: Run, step: Step) -> str:
@@ -220,16 +258,23 @@ def _forgotten(m: Machine, q: SQ, run: Run, step: Step) -> str:
 
 def _old_pages(q: SQ, run: Run, step: Step) -> str:
     reset = run.last(("reset",), before=step.number)
-    if reset is None:
-        return ""
+    where = f"the pages from before the reset of step {reset.number}" if reset else "a word that the guest never writes"
     return (
-        f"At step {step.number} the device reads the tail of {q.label} in the pages from before the reset of step "
-        f"{reset.number}: {plain(step.was(q.seen))}, and the guest's is {plain(step.was(q.shadow))}."
+        f"At step {step.number} the device reads the tail of {q.label} in {where}: {plain(step.was(q.seen))}, and the "
+        f"guest's is {plain(step.was(q.shadow))}."
     )
 
 
 def _no_look(q: SQ, run: Run, step: Step) -> str:
     return f"At step {step.number} a request of {q.label} comes back, and the device does not look at {q.label}."
+
+
+def _lost_request(q: SQ, run: Run, step: Step) -> str:
+    left = (q.pool or 0) - integer(q.lost, step.after)
+    return (
+        f"At step {step.number} a completion of {q.label} that had to wait is posted, and its request is lost: {left} "
+        f"of {q.pool} remain."
+    )
 
 
 def _without_request(q: SQ, run: Run, since: int, miss: Step | None) -> str:
@@ -245,10 +290,14 @@ def _without_request(q: SQ, run: Run, since: int, miss: Step | None) -> str:
 def _missed_room(m: Machine, q: SQ) -> Iterator[Miss]:
     yield Miss(("elide_cq",), partial(_unheard, m, q, ("block",)))
     yield Miss(("reject_head",), _refused)
-    yield Miss(("notify_head",), _not_full, m.cq.available > 0)
+    yield Miss(("consume",), partial(_untold, m))
+    assert m.poster is not None
+    yield Miss(("notify_head",), partial(_posts_none, m), after=~m.poster.scheduled)
 
 
-def _not_full(run: Run, step: Step) -> str:
+def _posts_none(m: Machine, run: Run, step: Step) -> str:
+    if not step.was(m.cq.available):
+        return f"At step {step.number} the CQ doorbell frees {plain(step.was(m.cq.told))}, and nothing is posted."
     return f"At step {step.number} the CQ doorbell finds a CQ that was not full as last known, and has nothing posted."
 
 
@@ -256,6 +305,49 @@ def _queued(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
     left = integer(q.queued, run.end)
     stay = f"completion of {q.label} has stayed" if left == 1 else f"completions of {q.label} have stayed"
     return f"{left} {stay} queued since step {since}; {_last_head(m, run)}."
+
+
+# -- a CQE that the guest does not see, and two locks ------------------------------------------------------------------
+def _unseen_cqe(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
+    cq = m.cq
+    put = [s for s in run.taken(("post", "post_late", "post_queued"), q) if _stands(m, q, s, run)]
+    if not put:
+        return ""
+    slot, cursor = plain(put[-1].was(cq.tail)), plain(integer(cq.cursor, run.end))
+    return (
+        f"{out_of_step(m, run)}The CQE of {q.label} from step {put[-1].number} stands in CQ slot {slot}, and the guest "
+        f"looks at slot {cursor}, from step {since} on."
+    )
+
+
+def _stands(m: Machine, q: SQ, step: Step, run: Run) -> bool:
+    slot: Expr = m.cq.slots[lift(integer(m.cq.tail, step.before), m.cq.tail.sort)]
+    return holds(slot == q.label, run.end)
+
+
+def out_of_step(m: Machine, run: Run) -> str:
+    """The last step that left device and guest at two slots of the CQ, with a space after it; nothing if none did."""
+    begun = [s for s in run.taken(("reset", "restart", "recreate")) if s.becomes(m.cq.tail) != s.becomes(m.cq.cursor)]
+    if not begun:
+        return ""
+    step = begun[-1]
+    tail, cursor = plain(step.becomes(m.cq.tail)), plain(step.becomes(m.cq.cursor))
+    apart = f"leaves the device at CQ slot {tail} and the guest at slot {cursor}"
+    return f"Step {step.number}, which {begins(step)}, {apart}. "
+
+
+def _crossed_locks(m: Machine, run: Run, since: int, miss: Step | None) -> str:
+    """The doorbell handler holds the CQ lock and waits for a look to end, which waits for that lock."""
+    looks = [q for q in m.sqs if not holds(q.settled, run.end)]
+    places = [w.at for q in looks for w in q.workers if holds(w.in_pop, run.end)]
+    moved = [step for step in run.steps if any(step.changes(at) for at in places)]
+    who = listed([_workers(q)[0] for q in looks])
+    waits = f"Since step {moved[-1].number} {who} in turn" if moved else f"In turn {who}"
+    ends = "waits" if len(places) == 1 else "wait"
+    return (
+        f"Since step {since} the doorbell handler holds the CQ lock and waits for the look of {who} to end. {waits} "
+        f"{ends} for the CQ lock."
+    )
 
 
 # -- an SQ that is not asleep for good, in a loop ----------------------------------------------------------------------

@@ -55,7 +55,7 @@ def _last(run: Run) -> str:
         return "It is so in the first state."
     step = run.steps[-1]
     told = step.action.told.on(step.before)
-    return f"At step {step.number} the {step.action.actor} does what breaks it: {told}."
+    return f"At step {step.number} the {step.action.actor.strip()} does what breaks it: {told}."
 
 
 def _waits(run: Run, name: str, condition: Expr) -> str:
