@@ -6,7 +6,8 @@ from uncork.core.causes.run import Run
 from uncork.core.evaluate import holds, integer
 from uncork.core.expr import count, total
 
-from uncork_nvme.causes.waits import last_beginning, lost_permit, out_of_step
+from uncork_nvme.causes.looks import last_beginning
+from uncork_nvme.causes.waits import lost_permit, out_of_step
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 

@@ -15,13 +15,22 @@ from uncork.core.evaluate import holds, integer
 from uncork.core.expr import Expr, any_of, lift
 from uncork.core.sorts import plain
 
-from uncork_nvme.causes.events import BEGINS, arrives, begins, concerns, elided
+from uncork_nvme.causes.events import arrives, begins, elided
+from uncork_nvme.causes.looks import (
+    CORKS,
+    asleep,
+    lost_request,
+    missed_looks,
+    missed_notifications,
+    no_look,
+    old_pages,
+    without_request,
+    workers,
+)
 from uncork_nvme.state.kicks import Kick
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
-_CORKS = ("cork", "cork_park", "line_up")
-"""The steps that cork an SQ."""
 _TAKES = ("reserve", "refresh", "cork_saved", "use_grant")
 """The steps that take a permit."""
 _READS_HEAD = (
@@ -29,8 +38,6 @@ _READS_HEAD = (
     *("notify_head", "reject_head"),
 )
 """The steps at which the device learns the CQ head."""
-_LOOKS = ("fetch", "find_empty", "find_no_request", "reread_sq", "find_more")
-"""The steps at which a worker looks for an entry."""
 
 
 def waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
@@ -40,10 +47,10 @@ def waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
     if m.parts.kicks.holds:
         found.append(Wait((m.cq.consumer == "kick") & ~m.parts.kicks.arrives(m), partial(_crossed_locks, m)))
     if q.pool is not None:
-        missed = [Miss(("post_queued",), partial(_no_look, q), ~q.request_free, q.asleep & (q.wakeups == 0), q)]
-        missed += [Miss(("post_queued",), partial(_lost_request, q), q.waited > 0, about=q)] if q.has("waited") else []
-        found.append(Wait(entries & (q.tail != q.head), partial(_without_request, q), tuple(missed)))
-    found.append(Wait(entries, partial(_asleep, m, q), tuple(_missed_notifications(m, q))))
+        missed = [Miss(("post_queued",), partial(no_look, q), ~q.request_free, q.asleep & (q.wakeups == 0), q)]
+        missed += [Miss(("post_queued",), partial(lost_request, q), q.waited > 0, about=q)] if q.has("waited") else []
+        found.append(Wait(entries & (q.tail != q.head), partial(without_request, q), tuple(missed)))
+    found.append(Wait(entries, partial(asleep, m, q), tuple(missed_notifications(m, q))))
     if m.poster is not None:
         blocked = (q.queued > 0) & (m.poster.at == "idle") & ~m.poster.scheduled
         found.append(Wait(blocked, partial(_queued, m, q), tuple(_missed_room(m, q))))
@@ -54,7 +61,7 @@ def waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
 
 # -- an SQ that is corked waits for a kick -----------------------------------------------------------------------------
 def _missed_kicks(m: Machine, q: SQ) -> Iterator[Miss]:
-    yield Miss(("elide_cq",), partial(_unheard, m, q, _CORKS))
+    yield Miss(("elide_cq",), partial(_unheard, m, q, CORKS))
     yield Miss(("consume",), partial(_untold, m))
     yield Miss(("reject_head",), _refused)
     back = partial(_no_kick, m, q)
@@ -65,7 +72,7 @@ def _missed_kicks(m: Machine, q: SQ) -> Iterator[Miss]:
         yield Miss(("release",), back, q.corked, q.corked)
     elif m.permit:
         yield Miss(("release",), partial(lost_permit, m))
-    yield from _missed_looks(m, q)
+    yield from missed_looks(m, q)
 
 
 def _unheard(m: Machine, q: SQ, stops: tuple[str, ...], run: Run, step: Step) -> str:
@@ -86,7 +93,7 @@ def _untold(m: Machine, run: Run, step: Step) -> str:
 
 
 def _corked(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
-    corked = run.last(_CORKS, q)
+    corked = run.last(CORKS, q)
     if corked is None:
         return ""
     early = miss is not None and miss.action.family == "elide_cq" and miss.number < corked.number
@@ -137,153 +144,6 @@ def lost_permit(m: Machine, run: Run, step: Step) -> str:
         f"At step {step.number} a command of {whose.label}, which was deleted{when}, completes, and its permit is "
         f"lost: {left} of {m.cq.capacity} remain."
     )
-
-
-# -- an SQ whose workers sleep waits for a notification ----------------------------------------------------------------
-def _missed_notifications(m: Machine, q: SQ) -> Iterator[Miss]:
-    yield Miss(("elide_sq",), partial(_unseen, m, q), about=q)
-    loses = m.parts.crew.loses(q)
-    yield Miss(("notify",), partial(_spent, m, q, "the doorbell's notification"), loses & m.life.awake, about=q)
-    yield Miss(("deliver",), partial(_spent, m, q, "a kick"), loses, about=q)
-    if q.registered:
-        bits = any_of(worker.idle for worker in q.registered)
-        asleep = any_of(worker.asleep & ~worker.woken for worker in q.registered)
-        yield Miss(("notify", "deliver"), partial(_without_bit, m, q), asleep & ~bits, about=q)
-    yield from _missed_looks(m, q)
-    here = [*(worker.called for worker in q.turns), *(worker.woken for worker in q.registered)]
-    yield Miss(
-        ("notify", "deliver"), partial(_wakes_none, m, q), after=q.asleep & ~(any_of(here) | (q.wakeups > 0)), about=q
-    )
-    if q.has("page"):
-        empty = (q.pending > 0) & (q.seen == q.head)
-        yield Miss(_shadow_looks(m, q), partial(_old_pages, q), m.life.device_uses & empty, about=q)
-
-
-def _missed_looks(m: Machine, q: SQ) -> Iterator[Miss]:
-    """Looks that were due, and do not come."""
-    if q.registered:
-        yield Miss(("turn_away",), partial(_turned_away, q), about=q)
-    if m.life.events["pause"]:
-        yield Miss(("resume",), partial(_forgotten, m, q), after=q.asleep & (q.wakeups == 0))
-
-
-def _asleep(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
-    who, has = _workers(q)
-    slept = run.since(q.asleep)
-    left = integer(q.pending, run.end)
-    to_take = f"with {left} published entr{'y' if left == 1 else 'ies'} to take"
-    look = _last_look(m, q, run)
-    if not slept:
-        return f"{who} {has} slept from the first state on, {to_take}."
-    looked = f" last read the tail at step {look.number} ({plain(look.becomes(q.tail))}), and" if look else ""
-    return f"{who}{looked} {has} slept since step {slept}, {to_take}."
-
-
-def _workers(q: SQ) -> tuple[str, str]:
-    return (f"{q.label}'s workers", "have") if len(q.workers) > 1 else (f"{q.label}'s worker", "has")
-
-
-def _last_look(m: Machine, q: SQ, run: Run) -> Step | None:
-    """The last step at which a worker read the tail of the SQ as it is now; none if the device has no buffer."""
-    if not (m.buffered and m.parts.buffer.device):
-        return None
-    begun = last_beginning(q, run)
-    looks = run.taken(_shadow_looks(m, q), q)
-    found = [s for s in looks if holds(m.life.device_uses, s.before) and s.number > (begun.number if begun else 0)]
-    return found[-1] if found else None
-
-
-def _shadow_looks(m: Machine, q: SQ) -> tuple[str, ...]:
-    """The steps at which a worker reads the shadow tail, where there is one."""
-    return ("wake", "reread_sq", "find_more") if m.parts.reader.wakes(q) else _LOOKS
-
-
-def last_beginning(q: SQ, run: Run) -> Step | None:
-    """The last step with which the SQ ended or began anew."""
-    found = [step for step in run.taken(BEGINS) if not step.action.family.startswith("configure") and concerns(step, q)]
-    return found[-1] if found else None
-
-
-def _unseen(m: Machine, q: SQ, run: Run, step: Step) -> str:
-    """The guest left a doorbell out, and no worker looked after the entries were there."""
-    move = run.last(("submit",), q, before=step.number)
-    look = _last_look(m, q, run)
-    if move is None or (look and look.number > (arrives(run, q.index, move) or step.number)):
-        return ""
-    return elided(m, q, run, step)
-
-
-def _spent(m: Machine, q: SQ, what: str, run: Run, step: Step) -> str:
-    look = _last_look(m, q, run)
-    if look and look.number > step.number:  # a worker looked again all the same
-        return ""
-    who, _ = _workers(q)
-    return f"At step {step.number} {what} finds {who} running, and is spent."
-
-
-def _wakes_none(m: Machine, q: SQ, run: Run, step: Step) -> str:
-    """A notification that wakes no worker of the SQ, for another reason than that they run or lack their bits."""
-    what = "the doorbell's notification" if step.action.family == "notify" else "a kick"
-    if not step.was(q.served):
-        return f"At step {step.number} {what} finds {q.label} not served yet, and is lost."
-    strays = [f"worker {t.number}" for t in q.turns if step.was(t.idle) and not step.becomes(t.idle)]
-    if strays:
-        whose = f"{listed(strays)}, which {'is' if len(strays) == 1 else 'are'} given to another SQ"
-        return f"At step {step.number} {what} of {q.label} takes the bit of {whose}."
-    others = [other.label for other in m.sqs if other is not q and step.changes(other.wakeups)]
-    if others:
-        return f"At step {step.number} {what} of {q.label} wakes only the worker of {listed(others)}."
-    return ""
-
-
-def _without_bit(m: Machine, q: SQ, run: Run, step: Step) -> str:
-    return f"At step {step.number} a notification finds no bit of a worker of {q.label} that sleeps, and wakes none."
-
-
-def _turned_away(q: SQ, run: Run, step: Step) -> str:
-    return f"At step {step.number} a worker of {q.label} finds the bit of another set, does not look, and sleeps."
-
-
-def _forgotten(m: Machine, q: SQ, run: Run, step: Step) -> str:
-    """The device is resumed and forgets a notification, a look, or that the SQ was corked."""
-    at = f"At step {step.number} the device is resumed, and forgets"
-    if step.was(q.wakeups):
-        notified = [s.number for s in run.steps[: step.number - 1] if s.was(q.wakeups) != s.becomes(q.wakeups)]
-        return f"{at} the notification of {q.label} from step {notified[-1]}."
-    if not step.was(q.asleep):
-        return f"{at} the look at {q.label} that was due."
-    corked = run.last(_CORKS, q, before=step.number)
-    return f"{at} that {q.label} was corked at step {corked.number}." if corked and step.was(q.corked) else ""
-
-
-def _old_pages(q: SQ, run: Run, step: Step) -> str:
-    reset = run.last(("reset",), before=step.number)
-    where = f"the pages from before the reset of step {reset.number}" if reset else "a word that the guest never writes"
-    return (
-        f"At step {step.number} the device reads the tail of {q.label} in {where}: {plain(step.was(q.seen))}, and the "
-        f"guest's is {plain(step.was(q.shadow))}."
-    )
-
-
-def _no_look(q: SQ, run: Run, step: Step) -> str:
-    return f"At step {step.number} a request of {q.label} comes back, and the device does not look at {q.label}."
-
-
-def _lost_request(q: SQ, run: Run, step: Step) -> str:
-    left = (q.pool or 0) - integer(q.lost, step.after)
-    return (
-        f"At step {step.number} a completion of {q.label} that had to wait is posted, and its request is lost: {left} "
-        f"of {q.pool} remain."
-    )
-
-
-def _without_request(q: SQ, run: Run, since: int, miss: Step | None) -> str:
-    stopped = run.last(("find_no_request",), q)
-    look = run.last(_LOOKS, q)
-    if stopped is None or stopped is not look:
-        return ""
-    who, has = _workers(q)
-    return f"{who} found no request for an entry at step {stopped.number}, and {has} slept since."
 
 
 # -- a completion that is queued waits for room ------------------------------------------------------------------------
@@ -341,7 +201,7 @@ def _crossed_locks(m: Machine, run: Run, since: int, miss: Step | None) -> str:
     looks = [q for q in m.sqs if not holds(q.settled, run.end)]
     places = [w.at for q in looks for w in q.workers if holds(w.in_pop, run.end)]
     moved = [step for step in run.steps if any(step.changes(at) for at in places)]
-    who = listed([_workers(q)[0] for q in looks])
+    who = listed([workers(q)[0] for q in looks])
     waits = f"Since step {moved[-1].number} {who} in turn" if moved else f"In turn {who}"
     ends = "waits" if len(places) == 1 else "wait"
     return (
@@ -354,12 +214,12 @@ def _crossed_locks(m: Machine, run: Run, since: int, miss: Step | None) -> str:
 def _passed_over(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
     """Its workers look again and again and find no permit, which others take; or nothing, because they look amiss."""
     what, takes = ("permit", _TAKES) if m.permit else ("CQ slot", ("post",))
-    who, _ = _workers(q)
+    who, _ = workers(q)
     again = f"{who} look{'s' * (len(q.workers) == 1)} again and again"
-    finds, own = _in_loop(run, _CORKS, q), _in_loop(run, takes, q)
+    finds, own = _in_loop(run, CORKS, q), _in_loop(run, takes, q)
     if own or not finds:
         empty = _in_loop(run, ("find_empty",), q)
-        told = _old_pages(q, run, empty[-1]) if empty and q.has("page") else ""
+        told = old_pages(q, run, empty[-1]) if empty and q.has("page") else ""
         return f"{told} {again}, {at_steps(empty)}." if told else ""
     taken = {other.label: _in_loop(run, takes, other) for other in m.sqs if other is not q}
     by = [f"{label} {at_steps(steps)}" for label, steps in taken.items() if steps]
