@@ -163,6 +163,24 @@ def _elided(r: Reader, g: Groups) -> None:
     _origin(r, ring, value, check, g["origin"])
 
 
+def _elided_early(r: Reader, g: Groups) -> None:
+    ring, look, move = g["ring"], int(g["look"]), int(g["move"])
+    sq, name = ring if ring != "CQ" else "", ring.lower()
+    old, new = int(g["old"]), int(g["new"])
+    r.is_a(look, ("submit",) if sq else ("look_cq",), sq)
+    r.is_a(move, ("publish_sq",) if sq else ("publish",), sq)
+    r.holds((g["from"], g["to"]) == (g["old"], g["new"]), "two moves")
+    r.holds(g["index"] == ("head" if not sq else f"tail of {sq}"), "head or tail of another queue")
+    r.holds((r.was(move, f"{name}.shadow"), r.becomes(move, f"{name}.shadow")) == (old, new), "another move")
+    r.holds(not r.steps(("submit",) if sq else ("look_cq",), sq, look, move), "it looks again before it moves")
+    r.holds(r.becomes(move, f"{name}.{'submitter' if sq else 'consumer'}") in ("idle", "poll"), "it rings")
+    value = r.was(look, f"{name}.event")
+    r.holds(g["event"] in ("0xFFFFFFFF", str(value)), "another EventIdx")
+    past, by = r.gap(ring, value, old), r.gap(ring, new, old)
+    r.holds(past >= by if g["verb"] == "pass" else past > by, f"it does {g['verb']}")
+    _origin(r, ring, value, look, g["origin"])
+
+
 def _wrote(r: Reader, ring: str, step: int) -> bool:
     """Whether a step writes EventIdx in memory: it changes it, or is a step that writes, and does."""
     name = ring.lower()
@@ -173,7 +191,7 @@ def _wrote(r: Reader, ring: str, step: int) -> bool:
     if r.was(step, "life.buffered") is False or any(each.family == "flush" for each in r.system.actions):
         return False
     value = r.system.action(r.name(step)).updates.get(f"{name}.event")
-    if value is None or value.op == "var":  # it stays as it is, whatever the state
+    if value is None or (value.op == "var" and value.value == f"{name}.event"):  # it stays as it is, whatever the state
         return False
     armed = f"{name}.armed"
     return r.was(step, armed) is None or bool(r.was(step, armed) != r.becomes(step, armed))
@@ -341,7 +359,7 @@ def _no_kick(r: Reader, g: Groups) -> None:
     if said.get("freed"):
         r.holds(r.gap("CQ", r.was(step, "cq.shadow"), r.was(step, "cq.head")) == int(said["freed"]), "another number")
     corked = {q for q in r.sqs if r.was(step, f"{q.lower()}.corked")}
-    woken = {q for q in corked if not r.becomes(step, f"{q.lower()}.corked")}
+    woken = {q for q in corked if not r.becomes(step, f"{q.lower()}.corked")} - {said.get("by")}
     r.holds(woken == set(re.findall(r"SQ\d+", g["woken"] or "")), f"it wakes {sorted(woken)}")
     r.holds(not g["other"] or g["other"] in corked - woken, "it wakes that SQ, too")
 
@@ -560,6 +578,7 @@ def _completes(r: Reader, g: Groups) -> None:
     r.holds(int(g["step"]) == r.last, "not the last step")
     r.holds(r.end(f"{g['q'].lower()}.in_flight") > 0, "nothing completes")
     heads = {"that the guest published": "cq.shadow", "in the pages from before the reset": "cq.page"}
+    heads["in a word that the guest never writes"] = "cq.page"
     full = r.gap("CQ", r.end("cq.tail"), r.end(heads.get(g["by"], "cq.head")))
     r.holds(full == int(g["all"]) == r.sizes["CQ"] - 1, f"{full} are occupied")
 
@@ -622,6 +641,9 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     r"(?P<ring>CQ|SQ\d+)(?:'s)? EventIdx is (?P<event>\w+) \((?P<origin>[^)]*)\), which "
     r"(?P<old>\d+) -> (?P<new>\d+) (?P<verb>does not pass|does not reach|passes|reaches)(?::|, and yet there is) no "
     r"doorbell at step (?P<check>\d+)\.": _elided,
+    r"At step (?P<look>\d+) the guest reads (?P<ring>CQ|SQ\d+)(?:'s)? EventIdx, (?P<event>\w+) \((?P<origin>[^)]*)\), "
+    r"which (?P<old>\d+) -> (?P<new>\d+) does not (?P<verb>pass|reach)\. At step (?P<move>\d+) it moves its "
+    r"(?P<index>head|tail of SQ\d+) (?P<from>\d+) -> (?P<to>\d+): no doorbell\.": _elided_early,
     r"(?P<q>SQ\d+), corked at step (?P<step>\d+), sleeps on"
     r"(?:; the device last learned the CQ head at step (?P<read>\d+) \((?P<head>\d+)\))?\.": _corked,
     r"(?P<q>SQ\d+)'s workers?(?: last read the tail at step (?P<look>\d+) \((?P<tail>\d+)\), and)? "
@@ -685,7 +707,7 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     r"At step (?P<step>\d+) a command of (?P<q>SQ\d+) is taken: (?P<under_way>\d+) (?:is|are) in flight already, and "
     r"(?P<free>\d+) CQ slots? (?:is|are) free as last known\.": _taken,
     r"After step (?P<step>\d+) a command of (?P<q>SQ\d+) completes into a CQ whose (?P<all>\d+) entries are all "
-    r"occupied, by the head (?P<by>that[^.]*|in the pages from before the reset)\.": _completes,
+    r"occupied, by the head (?P<by>that[^.]*|in [^.]*)\.": _completes,
     r"At step (?P<step>\d+) the [^.]* does what breaks it: [^.]*\. (?P<strays>[\w., -]*), which is out of "
     r"range\.": _strays,
     r"At step (?P<step>\d+) a notification takes the bits of (?P<taken>\d+) workers of (?P<q>SQ\d+) and wakes "

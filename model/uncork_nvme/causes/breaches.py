@@ -27,8 +27,10 @@ def overflows(m: Machine, run: Run) -> str:
     head = "that the guest published"
     if not m.buffered:
         head = "that the device knows from doorbells"
-    elif holds(m.life.blind | ~m.life.in_use, run.end):
-        head = "in the pages from before the reset" if m.life.keeps else "that the device knows"
+    elif m.cq.has("page") and holds(~m.life.in_use & m.life.device_uses, run.end):
+        head = f"in {'the pages from before the reset' if m.life.keeps else 'a word that the guest never writes'}"
+    elif holds(m.life.blind, run.end):
+        head = "that the device knows"
     return _completes(m, run, f"into a CQ whose {m.cq.capacity} entries are all occupied, by the head {head}")
 
 

@@ -55,6 +55,20 @@ def elided(m: Machine, ring: SQ | CQ, run: Run, step: Step) -> str:
     )
 
 
+def elided_early(m: Machine, ring: SQ | CQ, run: Run, step: Step) -> str:
+    """The guest looked at EventIdx before this move, and left the doorbell out."""
+    cq = isinstance(ring, CQ)
+    look = run.last(("look_cq",), before=step.number) if cq else run.last(("submit",), ring, before=step.number)
+    if look is None or step.changes(ring.moved) is False:
+        return ""
+    which, index = ("CQ", "head") if isinstance(ring, CQ) else (f"{ring.label}'s", f"tail of {ring.label}")
+    moved = f"{plain(step.was(ring.index.own))} -> {plain(step.becomes(ring.index.own))}"
+    event = "0xFFFFFFFF" if ring.outside else plain(look.was(ring.event))
+    verb = "pass" if m.parts.guest.strict or ring.outside else "reach"
+    read = f"{which} EventIdx, {event} ({_origin(m, ring, run, look)})"
+    return f"At step {look.number} the guest reads {read}, which {moved} does not {verb}. At step {step.number} it moves its {index} {moved}: no doorbell."
+
+
 def _late(run: Run, place: Stores, store: Step, read: Step) -> str:
     """When a store reaches memory, if that is after a read by its thread."""
     if place.at_once:

@@ -11,7 +11,7 @@ from uncork.core.evaluate import holds, integer
 from uncork.core.expr import any_of
 from uncork.core.sorts import plain
 
-from uncork_nvme.causes.events import BEGINS, arrives, concerns, elided
+from uncork_nvme.causes.events import BEGINS, arrives, concerns, elided, elided_early
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
@@ -24,6 +24,8 @@ _LOOKS = ("fetch", "find_empty", "find_no_request", "reread_sq", "find_more")
 def missed_notifications(m: Machine, q: SQ) -> Iterator[Miss]:
     """Doorbells left out, notifications that wake no worker of the SQ, and looks that find less than there is."""
     yield Miss(("elide_sq",), partial(_unseen, m, q), about=q)
+    if m.parts.guest.looks_first:
+        yield Miss(("publish_sq",), partial(elided_early, m, q), q.submitter == "publish", about=q)
     loses = m.parts.crew.loses(q)
     yield Miss(("notify",), partial(_spent, m, q, "the doorbell's notification"), loses & m.life.awake, about=q)
     yield Miss(("deliver",), partial(_spent, m, q, "a kick"), loses, about=q)

@@ -15,7 +15,7 @@ from uncork.core.evaluate import holds, integer
 from uncork.core.expr import Expr, any_of, lift
 from uncork.core.sorts import plain
 
-from uncork_nvme.causes.events import arrives, begins, elided
+from uncork_nvme.causes.events import arrives, begins, elided, elided_early
 from uncork_nvme.causes.looks import (
     CORKS,
     asleep,
@@ -62,6 +62,7 @@ def waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
 # -- an SQ that is corked waits for a kick -----------------------------------------------------------------------------
 def _missed_kicks(m: Machine, q: SQ) -> Iterator[Miss]:
     yield Miss(("elide_cq",), partial(_unheard, m, q, CORKS))
+    yield from _early(m)
     yield Miss(("consume",), partial(_untold, m))
     yield Miss(("reject_head",), _refused)
     back = partial(_no_kick, m, q)
@@ -73,6 +74,12 @@ def _missed_kicks(m: Machine, q: SQ) -> Iterator[Miss]:
     elif m.permit:
         yield Miss(("release",), partial(lost_permit, m))
     yield from missed_looks(m, q)
+
+
+def _early(m: Machine) -> Iterator[Miss]:
+    """Publishes of a guest that looked at CQ EventIdx before, and rings no doorbell."""
+    if m.parts.guest.looks_first:
+        yield Miss(("publish",), partial(elided_early, m, m.cq), m.cq.consumer == "publish and poll")
 
 
 def _unheard(m: Machine, q: SQ, stops: tuple[str, ...], run: Run, step: Step) -> str:
@@ -149,6 +156,7 @@ def lost_permit(m: Machine, run: Run, step: Step) -> str:
 # -- a completion that is queued waits for room ------------------------------------------------------------------------
 def _missed_room(m: Machine, q: SQ) -> Iterator[Miss]:
     yield Miss(("elide_cq",), partial(_unheard, m, q, ("block",)))
+    yield from _early(m)
     yield Miss(("reject_head",), _refused)
     yield Miss(("consume",), partial(_untold, m))
     assert m.poster is not None
@@ -219,8 +227,9 @@ def _passed_over(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> 
     finds, own = _in_loop(run, CORKS, q), _in_loop(run, takes, q)
     if own or not finds:
         empty = _in_loop(run, ("find_empty",), q)
-        told = old_pages(q, run, empty[-1]) if empty and q.has("page") else ""
-        return f"{told} {again}, {at_steps(empty)}." if told else ""
+        silent = run.last(("elide_sq",), q)
+        told = old_pages(q, run, empty[-1]) if empty and q.has("page") else elided(m, q, run, silent) if silent else ""
+        return f"{told} {again}, {at_steps(empty)}." if empty and told else ""
     taken = {other.label: _in_loop(run, takes, other) for other in m.sqs if other is not q}
     by = [f"{label} {at_steps(steps)}" for label, steps in taken.items() if steps]
     if by:
