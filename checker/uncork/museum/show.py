@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from uncork_nvme.museum import Bug
 from uncork_properties.expected import cell
 
 from uncork.decide.one import Checked
@@ -18,6 +19,18 @@ def table(exhibits: Sequence[Exhibit]) -> text.Table:
         rows.append([each.bug.name, each.shown.variant.name, f"{each.shown.refutes} refuted {refuted(each)}"])
         rows.append(["", each.shown.fix.name, proved(each)])
     return text.table(None, ["bug", "variant, fix", "verdict"], rows, whole=(0,))
+
+
+def elsewhere(found: Sequence[Checked], like: Mapping[str, Sequence[Bug]]) -> list[str]:
+    """Returns a line for every instance of another device: the verdicts, and the bugs with such circumstances."""
+    lines = []
+    for checked in found:
+        words = {row: _cell(checked, row) for row in FIXED}
+        failed = ", ".join(f"{row} {word}" for row, word in words.items() if word != "proved")
+        bugs = ", ".join(bug.name for bug in like[checked.instance.name])
+        said = f"{failed}; proved is the fix of {bugs}" if failed else f"proved, as is the fix of {bugs}"
+        lines.append(f"{checked.instance.name}: {said}")
+    return lines
 
 
 def refuted(each: Exhibit) -> str:
