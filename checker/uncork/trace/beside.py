@@ -86,9 +86,24 @@ class Beside:
 
     @property
     def why(self) -> str:
-        """Where the designs part and why, in a sentence or two; that they do not, if they do not."""
+        """Where the designs part and why, in a sentence or two; nothing if they do not."""
         found = [row for row in (self.parting, self.turning) if row]
-        return " ".join(dict.fromkeys(_told(row) for row in found)) or "Both designs take the same steps."
+        return " ".join(dict.fromkeys(_told(row) for row in found))
+
+    @property
+    def outcome(self) -> str:
+        """What the second design comes to, in a sentence."""
+        return _OUTCOMES[self.end]
+
+
+_OUTCOMES: dict[End, str] = {
+    "same": "Both designs take the same steps.",
+    "ended": "In the second design the wait ends.",
+    "stuck": "The second design waits for ever, too.",
+    "open": "After these steps the second design still waits.",
+    "holds": "In the second design the invariant holds.",
+    "fails": "In the second design the invariant fails, too.",
+}
 
 
 def beside(first: System, run: Trace, second: System, prop: Property | None = None) -> Beside:
