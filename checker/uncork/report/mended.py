@@ -64,7 +64,7 @@ def told(instance: Instance, name: str, trace: Trace, other: Instance) -> dict[s
     """Returns what another design does at the steps of a run that refutes the property `name`; None if it is the same.
 
     Rows begin where the designs part, after `from` equal steps: each has its kind, the step of the run (0: none), and
-    what the other design does, as a step of a scene (0: nothing). Raises `ReplayError` if that is no run of the other design.
+    what the other design does, as a step of a scene (0: nothing). Raises `ReplayError` if that is no run of it.
     """
     system = other.system
     forbids = next((prop for prop in properties(other.machine, system) if prop.name == name), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 TERMS = {
     "shadow": "The word in memory that has the guest's index. The device may read it at any time.",
     "EventIdx": "The word beside the shadow that the device writes. The guest rings only if its move passes EventIdx.",
-    "doorbell": "A device register that the guest writes when it moves an SQ tail or a CQ head. To write it is to ring.",
+    "doorbell": "A device register that the guest writes when it moves an SQ tail or a CQ head: it rings.",
     "passed": "A move from old to new passes EventIdx if EventIdx lies in [old, new), round the ring.",
     "silent": "The guest has moved an index and rings no doorbell, because its move did not pass EventIdx.",
     "cursor": "How far the guest has really consumed its CQ. It publishes the shadow head later.",

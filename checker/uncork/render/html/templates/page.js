@@ -153,7 +153,7 @@ function movements(stage, run, visited) {
 }
 
 // `permits 0 · CORKED · asleep`
-function beside(stage, state) {
+function standing(stage, state) {
   const many = stage.rings.length > 2, parts = [];
   for (const each of stage.rings) {
     if (each.permits !== undefined) parts.push(make("span", { class: state[each.permits] ? "" : "bad" }, `permits ${state[each.permits]}`));
@@ -243,7 +243,7 @@ function play(row, name, from, opened) {
     const [actor, , said, changed] = here ? run.steps[here - 1] : [null, null, "at first", []];
     const before = here ? visited[here - 1] : visited[0], marked = new Set(changed.map(([variable]) => variable));
     rings.forEach((each, place) => each.show(visited[here], before, moved[here][place]));
-    facts.replaceChildren(...beside(stage, visited[here]));
+    facts.replaceChildren(...standing(stage, visited[here]));
     did.replaceChildren(...(here ? explained(`${stage.actors[actor]}: ${said}`) : ["At first"]));
     const round = loops && here > run.loop ? `, round ${rounds} of the loop` : "";
     where.textContent = `step ${here} of ${last}${round}`;
@@ -505,7 +505,7 @@ function mending(made, before, run, name, choose, switched) {
       if (beyond) place = ended + beyond - 1;
       const now = place < 0 ? 0 : at[place], was = place <= 0 ? 0 : at[place - 1];
       rings.forEach((each, k) => each.show(visited[now], visited[was], moved[now][k]));
-      facts.replaceChildren(...beside(stage, visited[now]));
+      facts.replaceChildren(...standing(stage, visited[now]));
       const [, , does] = place < 0 ? [] : made.rows[place];
       did.textContent = place < 0 ? "So far both take the same steps." : does ? `${stage.actors[does[0]]}: ${does[2]}` : "It waits.";
       if (marked) marked.removeAttribute("aria-current");
@@ -623,7 +623,7 @@ function feature() {
     const drawn = ring(picture, stage);
     drawn.show(visited[last], visited[last], moved[k]);
     return drawn.svg;
-  })), make("p", { class: "facts" }, ...beside(stage, visited[last])));
+  })), make("p", { class: "facts" }, ...standing(stage, visited[last])));
 }
 
 // Shows the lines that have every word of the filter.
