@@ -86,8 +86,9 @@ class Beside:
 
     @property
     def why(self) -> str:
-        """Where the designs part and why, in a sentence or two; nothing if they do not."""
-        found = [row for row in (self.parting, self.turning) if row]
+        """Where the designs part and why: the first other value, the first and the last other step; else nothing."""
+        others = [row for row in self.rows if row.kind == "another"]
+        found = [row for row in (self.parting, self.turning, *others[-1:]) if row]
         return " ".join(dict.fromkeys(_told(row) for row in found))
 
     @property
