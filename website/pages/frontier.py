@@ -45,7 +45,7 @@ def plot(points: Iterable[tuple[Sequence[str], int, bool, str]]) -> str:
         Point(float(Fraction(greatest)), float(wait), f"{count} designs, such as {policy}", best)
         for (_, greatest, wait), count, best, policy in points
     ]
-    across = Axis("CQ doorbells per completion, greatest", [(0.5, ""), (2 / 3, "2/3"), (1, "1"), (1.2, "")])
+    across = Axis("CQ doorbells per completion, greatest", [(0.6, ""), (2 / 3, "2/3"), (1, "1"), (1.5, "")])
     up = Axis("worst wait, CQEs consumed", [(-0.5, ""), (0.0, "0"), (1.0, "1"), (2.0, "2"), (2.5, "")])
     return scatter("Live designs with one SQ of 4 entries: lower left is better", found, across, up)
 

@@ -28,7 +28,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows: its ticks with their labels, in order; the outer ones are its ends. `log`: a distance is a ratio."""
+    """An axis: its ticks with their labels, of which the outer ones are its ends. With `log` a distance is a ratio."""
 
     label: str
     ticks: Sequence[tuple[float, str]]
