@@ -424,7 +424,7 @@ def test_a_hang_stands_beside_the_same_steps_on_a_mended_design(browser: Opened,
     assert browser.texts(".beside .did") == ["consumer: CQ EventIdx 1: passed by 0 -> 2, must ring"]
     moves = [each.get_attribute("class") for each in browser.all(".beside .move") if each.size["width"]]
     assert moves[0] == "move passed"
-    assert [each.get_attribute("class") for each in browser.all(".now .move") if each.size["width"]][0] == "move silent"
+    assert browser.all(".now .move")[0].get_attribute("class") == "move silent"
     browser.press("\ue014", "\ue014", "\ue014")
     assert browser.texts(".beside .did") == ["doorbell handler: kicks the corked SQs SQ0"]
     assert browser.texts(".beside .facts")[0].startswith("permits 2 · ")
@@ -434,6 +434,34 @@ def test_a_hang_stands_beside_the_same_steps_on_a_mended_design(browser: Opened,
     browser.driver.refresh()
     assert browser.texts(".told .where") == ["step 28 of 28"] and browser.texts(".beside .did")
     assert browser.complaints == []
+
+
+def nameless(browser: Opened) -> list[str]:
+    """What a reader of the screen finds without a name: the roles of what can have the focus, and of pictures."""
+    nodes = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    found = []
+    for node in nodes:
+        role, name = (node.get(key, {}).get("value", "") for key in ("role", "name"))
+        focusable = any(each["name"] == "focusable" and each["value"]["value"] for each in node.get("properties", ()))
+        if (
+            not node.get("ignored")
+            and not name
+            and (focusable or role == "image")
+            and role not in ("main", "RootWebArea")
+        ):
+            found.append(role)
+    return found
+
+
+def test_what_can_be_used_has_a_name(browser: Opened, page: str) -> None:
+    for at in ("", f"#at={STUCK}", f"#at={STUCK}&step=28&beside", f"#at={LOOPS}&step=51"):
+        browser.open(page, at)
+        assert nameless(browser) == []
+    browser.driver.execute_script("document.querySelector('.controls button').removeAttribute('aria-label')")
+    browser.driver.execute_script(
+        "const b = document.querySelector('.controls button'); b.title = ''; b.textContent = ''"
+    )
+    assert nameless(browser) == ["button"]
 
 
 def test_words_are_explained_where_they_stand(browser: Opened, page: str) -> None:
