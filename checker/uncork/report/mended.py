@@ -51,7 +51,7 @@ class Mended:
             return self._fixes[instance.name]
         return min(
             (each for each in self._live.get(_sizes(instance), ()) if each.name != instance.name),
-            key=lambda each: _apart(each, instance),
+            key=lambda each: (_apart(each, instance), each.device != instance.device),
             default=None,
         )
 
