@@ -29,7 +29,7 @@ from uncork.decide.one import Checked
 from uncork.render import itf
 from uncork.report import data as report_page
 from uncork.report import drawn
-from uncork.report.mended import Mended
+from uncork.report.mended import KINDS, Mended
 from uncork.report.sources import pieces
 from uncork.report.terms import TERMS
 from uncork_nvme.catalogue import DEVICES, GUESTS
@@ -68,6 +68,10 @@ class Parsed(HTMLParser):
         texts = data["texts"]
         for row in (row for each in data["instances"].values() for row in each["rows"]):
             row |= {key: texts[row[key]] for key in ("said", "cause") if key in row}
+        for each in data["besides"]:
+            each["rows"] = [
+                [KINDS[row[0]], *row[1:]] if isinstance(row, list) else ["same", row, 1] for row in each["rows"]
+            ]
         for steps in (*(run["steps"] for run in data["runs"]), *(_theirs(each) for each in data["besides"])):
             for step in steps:
                 step[1:3] = texts[step[1]], texts[step[2]]
@@ -80,8 +84,8 @@ class Parsed(HTMLParser):
 
 
 def _theirs(beside: dict[str, Any]) -> list[list[Any]]:
-    """The steps that the other design takes."""
-    return [step for _, _, step in beside["rows"] if step]
+    """The steps that the other design takes, and the run does not."""
+    return [step for _, _, step in beside["rows"] if isinstance(step, list)]
 
 
 def checked(*instances: Instance) -> list[Checked]:
@@ -136,19 +140,25 @@ def test_what_is_played_is_the_run_that_was_found(found: Sequence[Checked], page
 @pytest.mark.slow
 def test_what_is_beside_a_run_is_a_run_of_a_live_design(found: Sequence[Checked], page: str) -> None:
     data = Parsed(page).data
-    names = [data["besides"][row["beside"]]["name"] for row in data["instances"][STUCK]["rows"] if "beside" in row]
-    assert set(names) == {"propolis-2025/linux/tail-lag/n1-sq3-cq3"}
-    assert {each["name"] for each in data["besides"]} == {names[0], "hand-over/linux/tail-1/n2-sq2-cq2"}
-    for each in data["besides"]:
-        other = from_name(each["name"])
-        variables, values = data["stages"][each["stage"]]["variables"], each["state"]
-        state = {name: value for (name, _), value in zip(variables, values, strict=True)}
-        for actor, name, did, changes in _theirs(each):
+    assert {name: each["mended"] for name, each in data["instances"].items() if "mended" in each} == {
+        STUCK: "propolis-2025/linux/tail-lag/n1-sq3-cq3",
+        LOOPS: "hand-over/linux/tail-1/n2-sq2-cq2",
+    }
+    rows = [(each["mended"], row) for each in data["instances"].values() for row in each["rows"] if "beside" in row]
+    assert len(rows) == 4
+    for mended, row in rows:
+        each, run, other = data["besides"][row["beside"]], data["runs"][row["run"]], from_name(mended)
+        stage = data["stages"][each["stage"]]
+        state = {name: value for (name, _), value in zip(stage["variables"], each["state"], strict=True)}
+        for _, number, step in each["rows"]:
+            if step == 0:
+                continue
+            actor, name, did, changes = run["steps"][number - 1] if step == 1 else step
             real = {name: _real(state[name], value) for name, value in other.system.initial.items()}
             action = other.system.action(name)
             assert holds(action.guard, real)
-            assert (data["stages"][each["stage"]]["actors"][actor], did) == (action.actor, action.told.on(real))
-            state |= {variables[place][0]: value for place, value in changes}
+            assert (stage["actors"][actor], did) == (action.actor, action.told.on(real))
+            state |= {stage["variables"][place][0]: value for place, value in changes}
             assert state == {name: _plain(value) for name, value in other.system.after(real, action).items()}
 
 
