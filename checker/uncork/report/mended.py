@@ -75,7 +75,7 @@ def told(
 
     Rows begin where the designs part, after `from` equal steps: each has its kind, the step of the run (0: none), and
     what the other design does, as a step of a scene (0: nothing; 1: what `steps`, those of the run's scene, have
-    there). A row where both take the same step is the number of that step. Raises `ReplayError` if that is no run of it.
+    there). A row where both take the same step is its number. Raises `ReplayError` if that is no run of it.
     """
     system = other.system
     forbids = next((prop for prop in properties(other.machine, system) if prop.name == name), None)
