@@ -129,7 +129,7 @@ class Sentence:
     """A sentence with blanks that are filled in from a state.
 
     The first sentence in `instead` whose condition holds replaces it. What stands in `said` in square brackets is about
-    one state only, and `brief` leaves it out.
+    one state only, and `brief` leaves it out. After a blank, `<entry|entries>` is the word for 1 and that for others.
     """
 
     said: str
@@ -139,6 +139,10 @@ class Sentence:
     @property
     def template(self) -> str:
         """The whole sentence, in `str.format` style."""
+        return _numbered(self._whole)
+
+    @property
+    def _whole(self) -> str:
         return self.said.replace("[", "").replace("]", "")
 
     def brief(self, fill: Callable[[Expr], str]) -> str:
@@ -148,14 +152,21 @@ class Sentence:
             filled = [fill(next(blanks)) for _ in range(part.count("{}"))]
             if number % 2 == 0:
                 kept.append(part.format(*filled))
-        return "".join(kept).strip()
+        return _numbered("".join(kept)).strip()
 
     def on(self, state: State) -> str:
         """The sentence as it reads in `state`."""
         for condition, other in self.instead:
             if holds(condition, state):
                 return other.on(state)
-        return self.template.format(*(plain(evaluate(blank, state)) for blank in self.blanks))
+        return _numbered(self._whole.format(*(plain(evaluate(blank, state)) for blank in self.blanks)))
+
+
+_NUMBERED = re.compile(r"(\S+) <(\w+)\|(\w+)>")
+
+
+def _numbered(words: str) -> str:
+    return _NUMBERED.sub(lambda found: f"{found[1]} {found[2 if found[1] == '1' else 3]}", words)
 
 
 def say(template: str, *blanks: Expr) -> Sentence:
@@ -307,7 +318,8 @@ class System:
     """Variables, actions and pictures: everything that an engine, exporter or printer may know.
 
     `replicas` are records that may be interchangeable, each with its name in enumerations: (record, name). An engine
-    that uses this symmetry has to check it.
+    that uses this symmetry has to check it. `watched` are variables that a short account of a run tells of beside the
+    pictures, each with a word for it: (word, variable).
     """
 
     name: str
@@ -315,6 +327,7 @@ class System:
     actions: tuple[Action, ...]
     pictures: tuple[RingPicture, ...] = ()
     replicas: tuple[tuple[str, str], ...] = ()
+    watched: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for kind, names in (

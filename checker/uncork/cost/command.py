@@ -44,7 +44,8 @@ def cost(
     writable([json_], [file for each in asked for file in each.files])
     from uncork.cost import show  # rich
     from uncork.engines.explicit.cost import Unfinished  # imports numpy and llvmlite: slow
-    from uncork.render.terminal.text import Page, console, show_run
+    from uncork.render.terminal.text import Page
+    from uncork.render.terminal.trace import show_run
 
     limit, found, code = budget(max_states, max_memory, max_seconds, 1), [], Exit.AS_EXPECTED
     try:
@@ -74,5 +75,5 @@ def cost(
             if run is None:
                 to.say(f"{each.instance.name}: no run has a {trace} to show")
             else:
-                show_run(console(), f"{each.instance.name}: {trace}", each.instance.system, run)
+                show_run(to, f"{each.instance.name}: {trace}", each.instance.system, run)
     return code

@@ -13,7 +13,7 @@ from uncork.design.finalists import Finalist, size
 from uncork.design.price import Priced, Unpriced
 from uncork.design.search import Live, SearchResult
 from uncork.design.space import Changes, ordered, said
-from uncork.render.terminal.text import Page, Table, table
+from uncork.render.terminal.text import Grid, Page, table
 
 NO_COSTS = (
     "Prices were not computed; designs are sorted by number of changes, which says nothing of doorbells or waiting."
@@ -54,7 +54,7 @@ def show(to: Page, found: SearchResult, finals: Sequence[Finalist]) -> None:
         )
 
 
-def _table(finals: Sequence[Finalist]) -> Table:
+def _table(finals: Sequence[Finalist]) -> Grid:
     rows = [
         [str(number), in_words(each.live.changes), each.one, each.several, *each.cells]
         for number, each in enumerate(finals, 1)

@@ -11,7 +11,7 @@ from uncork.museum.check import FIXED, Exhibit
 from uncork.render.terminal import text
 
 
-def table(exhibits: Sequence[Exhibit]) -> text.Table:
+def table(exhibits: Sequence[Exhibit]) -> text.Grid:
     """Returns two rows for every exhibit: how the variant fails, and where the fix holds."""
     rows = []
     for each in exhibits:

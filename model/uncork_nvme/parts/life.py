@@ -240,7 +240,7 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
     emptied |= _left(q)
     may = may & q.exists & _calm(q) & m.cq.unlocked & m.parts.crew.settled(m)
     return when(may, done, emptied, *m.parts.life.looked_at(m, q, live=False)).says(
-        f"deletes {q.label}" + "[, {} commands in flight]", q.in_flight
+        f"deletes {q.label}" + "[, {} <command|commands> in flight]", q.in_flight
     )
 
 
