@@ -156,7 +156,7 @@ class Machine(Remembers):
         )
 
     def watched(self) -> tuple[tuple[str, str], ...]:
-        """What a short account of a run tells of beside the rings: permits, and what wakes an SQ or keeps it waiting."""
+        """What a short account of a run tells of beside the rings: permits, and what wakes an SQ or makes it wait."""
         found = [("permits", "cq.available")]
         for q in self.sqs:
             fields = (("corked", "corked"), ("granted", "granted"), ("kicked", "called"), ("notified", "wakeups"))
