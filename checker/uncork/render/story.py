@@ -164,11 +164,12 @@ def obligations(system: System, trace: Trace) -> tuple[list[Action], list[tuple[
             taken += [action for action in actions if action.name in names]
         else:
             for action in actions:
-                reasons.setdefault(_reason(action, loop), []).append(action)
+                reasons.setdefault(reason(action, loop), []).append(action)
     return taken, list(reasons.items())
 
 
-def _reason(action: Action, loop: tuple[State, ...]) -> str:
+def reason(action: Action, loop: tuple[State, ...]) -> str:
+    """Says why an action is enabled in no state of a loop (or in a single state)."""
     parts = conjuncts(action.guard)
     for part in parts:
         if not any(holds(part, state) for state in loop):
@@ -184,7 +185,8 @@ def _why_not(condition: Expr, loop: tuple[State, ...]) -> str:
     if condition.op == "~" and condition.args[0].op == "var":
         return f"{read[0].value} is yes"
     told = ", ".join(f"{v.value} is {_values(v, loop)}" for v in read)
-    return f"not {text(condition)} ({told})"
+    false = text(condition.args[0]) if condition.op == "~" else f"not {text(condition)}"
+    return f"{false} ({told})"
 
 
 def _values(variable: Expr, loop: tuple[State, ...]) -> str:

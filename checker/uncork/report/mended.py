@@ -1,0 +1,93 @@
+"""Sets a run beside the same steps on a mended design, as data for the page; see `uncork.trace.beside`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from uncork_nvme.instance import Instance
+from uncork_properties import expected
+from uncork_properties.catalogue import ROWS, properties
+
+from uncork.core.trace import Trace, replay
+from uncork.decide.one import Checked
+from uncork.museum.check import Exhibit
+from uncork.render.html.scene import changes, whole
+from uncork.report import drawn
+from uncork.trace.beside import beside
+
+_Sizes: TypeAlias = tuple[str, tuple[int, ...], str]
+
+
+class Mended:
+    """The live instances that are known, among which one is found to set beside a run.
+
+    They are those of the page, those of which live verdicts are recorded, and the fixes of the museum.
+    """
+
+    def __init__(self, found: Iterable[Checked], exhibits: Iterable[Exhibit]) -> None:
+        self._fixes = {
+            variant.instance.name: fix.instance
+            for each in exhibits
+            for variant, fix in zip(each.variants, each.fixes, strict=True)
+        }
+        live: dict[str, Instance] = {}
+        for checked in found:
+            if len(checked.rows) == len(ROWS) and all(row.verdict.word == "proved" for row in checked.rows):
+                live.setdefault(checked.instance.name, checked.instance)
+        for name, (instance, known) in expected.recorded().items():
+            if expected.word(known.verdicts) == "live":
+                live.setdefault(name, instance)
+        self._live: dict[_Sizes, list[Instance]] = {}
+        for instance in live.values():
+            self._live.setdefault(_sizes(instance), []).append(instance)
+
+    def of(self, instance: Instance) -> Instance | None:
+        """Returns the instance to set beside a run: the fix of the museum, or a live design with this guest and sizes.
+
+        The same device with another policy comes first, then the same policy on another device.
+        """
+        if instance.name in self._fixes:
+            return self._fixes[instance.name]
+        return min(
+            (each for each in self._live.get(_sizes(instance), ()) if each.name != instance.name),
+            key=lambda each: (each.device != instance.device, each.policy != instance.policy),
+            default=None,
+        )
+
+
+def _sizes(instance: Instance) -> _Sizes:
+    return instance.guest, tuple(instance.shape), str(sorted(instance.overrides.items()))
+
+
+def told(instance: Instance, name: str, trace: Trace, other: Instance) -> dict[str, Any] | None:
+    """Returns what another design does at the steps of a run that refutes the property `name`; None if it is the same.
+
+    Rows begin where the designs part, after `from` equal steps: each has its kind, the step of the run (0: none), and
+    what the other design does, as a step of a scene (0: nothing). Raises `ReplayError` if that is no run of it.
+    """
+    system = other.system
+    forbids = next((prop for prop in properties(other.machine, system) if prop.name == name), None)
+    found = beside(instance.system, trace, system, forbids)
+    if found.parting is None:
+        return None
+    replay(system, found.run)
+    begin = found.rows.index(found.parting)
+    taken = sum(row.other is not None for row in found.rows[:begin])
+    actors = list(dict.fromkeys(action.actor for action in system.actions))
+    before = found.rows[begin - 1].second if begin else system.initial
+    start, rows = before, []
+    for row in found.rows[begin:]:
+        does = row.other
+        step = [actors.index(does.actor), does.name, row.other_did, changes(system, before, row.second)] if does else 0
+        rows.append([row.kind, row.number or 0, step])
+        before = row.second
+    return {
+        "name": other.name,
+        "stage": drawn.stage(other),
+        "from": begin,
+        "state": whole(system, start),
+        "rows": rows,
+        "moves": {number - taken: move for number, move in drawn.moves(other, found.run).items() if number > taken},
+        "why": f"{found.why} {found.outcome}",
+    }
