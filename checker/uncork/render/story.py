@@ -52,15 +52,21 @@ def lines(system: System, trace: Trace) -> Iterator[Line]:
             actor=action.actor,
             action=name,
             did=action.told.on(before),
-            rings=tuple(draw(p, after) for p in drawn if any(before[v] != after[v] for v in _marked(p))),
+            rings=turned(system, before, after),
             changes=tuple(
                 f"{v.name} {plain(before[v.name])}→{plain(after[v.name])}"
                 for v in system.variables
                 if before[v.name] != after[v.name] and v.name not in shown
             ),
-            signs=(*_moved(system, before, after), *signs(system, before, after)),
+            signs=(*moved(system, before, after), *signs(system, before, after)),
             in_loop=trace.loop is not None and index >= trace.loop,
         )
+
+
+def turned(system: System, before: State, after: State) -> tuple[str, ...]:
+    """Returns the rings that differ from those before, drawn; not those too large to draw."""
+    drawn = (p for p in system.pictures if p.size <= _DRAWN)
+    return tuple(draw(p, after) for p in drawn if any(before[v] != after[v] for v in _marked(p)))
 
 
 def signs(system: System, before: State | None, after: State) -> list[str]:
@@ -72,7 +78,7 @@ def signs(system: System, before: State | None, after: State) -> list[str]:
     ]
 
 
-def _moved(system: System, before: State, after: State) -> Iterator[str]:
+def moved(system: System, before: State, after: State) -> Iterator[str]:
     """Yields the indices that a step moves on rings that are too large to draw."""
     for picture in system.pictures:
         if picture.size > _DRAWN:

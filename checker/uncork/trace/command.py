@@ -23,6 +23,7 @@ from uncork.decide.one import Checked, Row
 from uncork.logs.write import log, schedule
 from uncork.logs.write import steps as of_run
 from uncork.render import itf, mermaid
+from uncork.trace.other import other_of
 from uncork.trace.runs import random_run, stored, walk
 
 
@@ -81,6 +82,8 @@ def trace(
     if what.endswith((".json", ".itf")):
         raise InstanceError(f"there is no file {what}")
     instance = from_name(what)
+    if other is not None:
+        other_of(instance, other)  # raises before the search
     if db is not None:
         return _kept(db, instance, row, show)
     with progress() as watch:
@@ -134,16 +137,17 @@ class _Form:
         why = cause(system, prop, run)
         meta = {"instance": instance.name, "refutes": [prop.name], "shortest": shortest, "cause": why.text}
         if self.beside is not None:
-            from uncork.trace.beside import as_json, beside, other_of
-
-            found = beside(instance, prop, run, other_of(instance, self.beside))
-            if self.format_ == "json":
-                click.echo(json.dumps({**as_json(found), "cause": why.text}, indent=1))
-                return
             from uncork.render.terminal.text import Page  # rich
-            from uncork.trace.show import show
+            from uncork.trace.beside import beside
+            from uncork.trace.show import as_json, show
 
-            show(Page(), found, run, why, whole=self.whole)
+            other = other_of(instance, self.beside)
+            theirs = named(properties(other.machine, other.system), prop.name)
+            found = beside(system, run, other.system, theirs)
+            if self.format_ == "json":
+                click.echo(json.dumps(as_json(instance, prop, other, found, why), indent=1))
+            else:
+                show(Page(), instance, prop, run, why, other, found, whole=self.whole)
         elif self.format_ == "text":
             from uncork.render.terminal.text import Page  # rich
             from uncork.render.terminal.trace import show_trace, show_whole

@@ -1,77 +1,132 @@
-"""Prints a run of one design beside the same steps on another."""
+"""Prints a run of one design beside the same steps on another, A and B."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from typing import Any
+
+from uncork_nvme.instance import Instance
 
 from uncork.core.causes.cause import Cause
+from uncork.core.evaluate import State
+from uncork.core.property import Property
+from uncork.core.system import Action, System
 from uncork.core.trace import Trace
 from uncork.render import story
 from uncork.render.terminal.text import Page
 from uncork.render.terminal.trace import Said, end, show_lines
-from uncork.trace.beside import Beside, sentences
+from uncork.trace.beside import Beside, Row
 
 _FEW = 3
 """Up to this many steps in a row that are the same are printed one by one."""
-_MOST = 15
-"""The most steps that are printed of how the other design goes on."""
 
 
-def show(to: Page, found: Beside, run: Trace, why: Cause, *, whole: bool = False) -> None:
+def show(to: Page, one: Instance, prop: Property, run: Trace, why: Cause, other: Instance, found: Beside,
+         *, whole: bool = False) -> None:  # fmt: skip
     """Prints where two designs part, then their steps: those that differ under one another, marked A and B.
 
     Equal steps in a row are counted; if `whole`, they are printed.
     """
-    to.fold(f"A  {found.one.name}: {found.prop.name} is refuted", "bold")
-    to.fold(f"B  {found.other.name}", "bold")
+    to.fold(f"A  {one.name}: {prop.name} is refuted", "bold")
+    to.fold(f"B  {other.name}", "bold")
     to.say()
     to.fold(f"A: {why.text}", "red")
-    for each in sentences(found):
-        to.fold(each, "green" if each.startswith("From there B needs") else "")
+    if found.why:
+        to.fold(f"B: {found.why}", "green")
+    to.fold(found.outcome, "bold")
     to.say()
-    show_lines(to, [*_rows(found, run, whole=whole)])
+    show_lines(to, [*_Rows(one.system, other.system, found, run).said(whole=whole)])
     to.say()
-    to.flow(["A at the end:", *end(found.one.system, run)])
-    to.flow(["B at the end:", *end(found.other.system, found.run)])
-    to.fold(f"({story.legend(found.one.system)})", "dim")
+    to.flow(["A at the end:", *end(one.system, run)])
+    to.flow(["B at the end:", *end(other.system, found.run)])
+    to.fold(f"({story.legend(one.system)})", "dim")
     if not whole:
         to.fold("--all prints the steps that both take, too.", "dim")
 
 
-def _rows(found: Beside, run: Trace, *, whole: bool) -> Iterator[Said]:
-    same: list[Said] = []
-    for moment in found.moments:
-        if moment.same and moment.one and moment.other:
-            both = set(moment.one.rings) & set(moment.other.rings)
-            same.append(_said(" ", replace(moment.one, rings=tuple(r for r in moment.one.rings if r in both)), ""))
-            continue
-        yield from _alike(same, whole=whole)
-        same = []
-        if moment.one:
-            yield _said("A", moment.one, "red")
-        if moment.other:
-            yield _said("B", moment.other, "green")
-        elif moment.one:
-            yield Said("B", moment.one.actor.strip(), f"cannot: {moment.lacks}", (), "green")
-    yield from _alike(same, whole=whole)
-    if ending := story.ending(run):
-        yield Said("A", "", ending, (), "red")
-    for line in found.onward[:_MOST]:
-        yield _said("B", line, "green")
-    if len(found.onward) > _MOST:
-        yield Said("B", "", f"and {len(found.onward) - _MOST} more steps", (), "green")
-    if found.ends == "same" and (ending := story.ending(found.run)):
-        yield Said("B", "", ending, (), "green")
+class _Rows:
+    """The rows of two runs, and where they have come to."""
+
+    def __init__(self, one: System, other: System, found: Beside, run: Trace) -> None:
+        self.one, self.other, self.found, self.run = one, other, found, run
+        self.width = len(str(max(len(run.steps), len(found.run.steps))))
+
+    def said(self, *, whole: bool) -> Iterator[Said]:
+        """Yields the lines to print."""
+        first: State = self.run.states[0]
+        second: State = self.found.run.states[0]
+        taken, same, ended = 0, list[Said](), False
+        for row in self.found.rows:
+            taken += row.other is not None
+            if row.kind == "same" and row.number and row.step:
+                rings = set(story.turned(self.one, first, row.first)) & set(
+                    story.turned(self.other, second, row.second)
+                )
+                same.append(self._line(" ", row.number, row.step, row.did, self.one, first, row.first, rings))
+            else:
+                yield from self._alike(same, whole=whole)
+                same = []
+                if row.kind == "on" and not ended:
+                    yield from self._ending()
+                    ended = True
+                if row.number and row.step:
+                    yield self._line("A", row.number, row.step, row.did, self.one, first, row.first)
+                if row.other:
+                    yield self._line("B", taken, row.other, row.other_did, self.other, second, row.second)
+                elif row.step:
+                    yield Said(f"B {'-':>{self.width}}", row.step.actor.strip(), f"waits: {row.why}", (), "green")
+            first, second = row.first, row.second
+        yield from self._alike(same, whole=whole)
+        if not ended:
+            yield from self._ending()
+
+    def _ending(self) -> Iterator[Said]:
+        if ending := story.ending(self.run):
+            yield Said("A", "", ending, (), "red")
+
+    def _alike(self, lines: list[Said], *, whole: bool) -> Iterator[Said]:
+        if len(lines) <= _FEW or whole:
+            yield from lines
+            return
+        yield Said(lines[0].sign, "", f"to {lines[-1].sign.strip()}: both do the same", (), "dim")
+
+    def _line(self, side: str, number: int, action: Action, did: str, system: System, before: State, after: State,
+              only: set[str] | None = None) -> Said:  # fmt: skip
+        rings = [ring for ring in story.turned(system, before, after) if only is None or ring in only]
+        signs = [*story.moved(system, before, after), *story.signs(system, before, after)]
+        style = {"A": "red", "B": "green"}.get(side, "")
+        return Said(f"{side} {number:>{self.width}}", action.actor.strip(), did, (*rings, *signs), style)
 
 
-def _alike(lines: list[Said], *, whole: bool) -> Iterator[Said]:
-    if len(lines) <= _FEW or whole:
-        yield from lines
-        return
-    first, last = lines[0].sign, lines[-1].sign.strip()
-    yield Said(first, "", f"to {last}: both do the same", (), "dim")
+def as_json(one: Instance, prop: Property, other: Instance, found: Beside, why: Cause) -> dict[str, Any]:
+    """Returns both runs as plain data, a row a step of either."""
+    return {
+        "one": one.name,
+        "other": other.name,
+        "property": prop.name,
+        "cause": why.text,
+        "why": found.why,
+        "outcome": found.outcome,
+        "end": found.end,
+        "parting": _number(found, found.parting),
+        "turning": _number(found, found.turning),
+        "rows": [
+            {
+                "kind": row.kind,
+                "number": row.number,
+                "one": row.step and {"actor": row.step.actor.strip(), "step": row.step.name, "did": row.did},
+                "other": row.other and {"actor": row.other.actor.strip(), "step": row.other.name, "did": row.other_did},
+                "why": row.why,
+                "differs": {name: [row.first[name], row.second[name]] for name in row.differs},
+            }
+            for row in found.rows
+        ],
+    }
 
 
-def _said(side: str, line: story.Line, style: str) -> Said:
-    return Said(f"{side} {line.number:>2}", line.actor.strip(), line.did, (*line.rings, *line.signs), style)
+def _number(found: Beside, row: Row | None) -> int | None:
+    """The number of the run's step at which a row stands, or of the next one."""
+    if row is None:
+        return None
+    later = found.rows[found.rows.index(row) :]
+    return next((each.number for each in later if each.number), None)
