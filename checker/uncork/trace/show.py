@@ -10,13 +10,22 @@ from uncork_nvme.instance import Instance
 from uncork.core.causes.cause import Cause
 from uncork.core.evaluate import State
 from uncork.core.property import Property
+from uncork.core.sorts import plain
 from uncork.core.system import Action, System
 from uncork.core.trace import Trace
 from uncork.render import story
 from uncork.render.terminal.text import Page
 from uncork.render.terminal.trace import Said, end, show_lines
-from uncork.trace.beside import Beside, Row
+from uncork.trace.beside import Beside, End, Row
 
+_OUTCOMES: dict[End, str] = {
+    "same": "Both take the same steps, with the same values.",
+    "ended": "In B the wait ends.",
+    "stuck": "B waits for ever, too.",
+    "open": "B still waits after these steps.",
+    "holds": "In B the invariant holds.",
+    "fails": "In B the invariant fails, too.",
+}
 _FEW = 3
 """Up to this many steps in a row that are the same are printed one by one."""
 
@@ -31,9 +40,8 @@ def show(to: Page, one: Instance, prop: Property, run: Trace, why: Cause, other:
     to.fold(f"B  {other.name}", "bold")
     to.say()
     to.fold(f"A: {why.text}", "red")
-    if found.why:
-        to.fold(f"B: {found.why}", "green")
-    to.fold(found.outcome, "bold")
+    for words in sentences(found):
+        to.fold(words, "green")
     to.say()
     show_lines(to, [*_Rows(one.system, other.system, found, run).said(whole=whole)])
     to.say()
@@ -88,7 +96,7 @@ class _Rows:
         if len(lines) <= _FEW or whole:
             yield from lines
             return
-        yield Said(lines[0].sign, "", f"to {lines[-1].sign.strip()}: both do the same", (), "dim")
+        yield Said(lines[0].sign, f"to {lines[-1].sign.strip()}", "both do the same", (), "dim")
 
     def _line(self, side: str, number: int, action: Action, did: str, system: System, before: State, after: State,
               only: set[str] | None = None) -> Said:  # fmt: skip
@@ -96,6 +104,24 @@ class _Rows:
         signs = [*story.moved(system, before, after), *story.signs(system, before, after)]
         style = {"A": "red", "B": "green"}.get(side, "")
         return Said(f"{side} {number:>{self.width}}", action.actor.strip(), did, (*rings, *signs), style)
+
+
+def sentences(found: Beside) -> Iterator[str]:
+    """Yields where the two designs, A and B, differ first, where they part, and what B comes to."""
+    first, turning = found.parting, found.turning
+    if first and first.kind == "values":
+        values = (
+            f"{name} is {plain(first.first[name])} in A, {plain(first.second[name])} in B" for name in first.differs
+        )
+        yield f"They first differ at step {first.number}: {', '.join(values)}."
+    if turning and turning.kind == "on":
+        yield "B can take every step of A, and goes on."
+    elif turning:
+        did = f"A: {turning.did}. " if turning.step else ""
+        other = turning.other_did if turning.other else f"waits ({turning.why})"
+        besides = "" if turning.step else ", a step that A does not have"
+        yield f"They part at step {_number(found, turning)}. {did}B: {other}{besides}."
+    yield _OUTCOMES[found.end]
 
 
 def as_json(one: Instance, prop: Property, other: Instance, found: Beside, why: Cause) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from uncork.core.trace import Trace
 from uncork.render import story
 from uncork.render.terminal.text import Page, Text, fold, joined
 
-MORE = "--all has every variable, who could have woken it, and what cannot happen and why."
+MORE = "--all: every variable, who could have woken it, what cannot happen and why."
 _NOT_SHORTEST = "(The way in is a shortest one; the loop is short, not proved to be the shortest.)"
 _DID = 16
 """The least width for what a step did."""
@@ -65,11 +65,18 @@ def show_run(to: Page, title: str, system: System, trace: Trace) -> None:
 
 
 def end(system: System, trace: Trace) -> list[str]:
-    """Returns the rings at the end of a run, or where its loop starts, and the watched variables that it changes."""
+    """Returns the rings at the end of a run, or where its loop starts, and the watched variables that it changes.
+
+    What is nothing, at first and at the end, is left out.
+    """
     state = trace.states[-1 if trace.loop is None else trace.loop]
-    changed = {v for _, v in system.watched if len({each[v] for each in trace.states}) > 1}
     told = zip(system.watched, story.signs(system, None, state), strict=True)
-    return [*(ring for ring, _ in story.rings(system, state)), *(said for (_, v), said in told if v in changed)]
+    changed = (
+        said
+        for (_, v), said in told
+        if (state[v] or trace.states[0][v]) and any(each[v] != state[v] for each in trace.states)
+    )
+    return [*(ring for ring, _ in story.rings(system, state)), *changed]
 
 
 def _end(to: Page, system: System, trace: Trace) -> None:
@@ -100,17 +107,20 @@ def show_lines(to: Page, lines: Sequence[Said]) -> None:
 def laid_out(lines: Sequence[Said], width: int) -> Iterator[Text]:
     """Yields the lines of steps."""
     signs, actors = (max((len(each) for each in column), default=0) for column in zip(*_heads(lines), strict=True))
-    indent = signs + actors + 3
-    room = max(width - indent, _DID)
-    column = max((len(each) for line in lines for each in joined(line.changed, room, _GAP)), default=0)
+    narrow = max(width - signs - actors - 3, _DID)
+    column = max((len(each) for line in lines for each in joined(line.changed, narrow, _GAP)), default=0)
+    longest = max((len(line.did) for line in lines if line.changed), default=0) + len(_GAP)
     for line in lines:
+        indent = signs + (actors + 3 if line.actor else 1)
+        room = max(width - indent, _DID)
         did, right = fold(line.did, room), joined(line.changed, room, _GAP)
         beside = right.pop() if len(right) == 1 and len(did[-1]) + len(_GAP) + len(right[0]) <= room else ""
         rows = [*((words, "") for words in did[:-1]), (did[-1], beside), *(("", each) for each in right)]
         for number, (words, changed) in enumerate(rows):
             made = Text(" " * indent if number else f"{line.sign:{signs}} ", line.style or "dim")
-            made.append("" if number else f"{line.actor:{actors}}  ", line.style)
-            start = max(room - max(column, len(changed)), len(words) + len(_GAP) if words else 0)
+            made.append("" if number or not line.actor else f"{line.actor:{actors}}  ", line.style)
+            start = min(room - max(min(column, narrow // 2), len(changed)), longest)
+            start = max(start, len(words) + len(_GAP) if words else 0)
             made.append(words.ljust(start) if changed else words, line.style)
             made.append(changed, line.style or "bold")
             made.rstrip()
