@@ -5,6 +5,7 @@ Importing all commands would make `uncork --help` ten times slower.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
@@ -16,7 +17,7 @@ import click
 
 from uncork import __version__
 from uncork.command.options import Command
-from uncork.decide import signals
+from uncork.decide import apart, signals
 from uncork.decide.exits import Exit
 
 
@@ -147,11 +148,16 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Runs the command line and ends the process: bad input is 2, a bug of uncork 70, Ctrl-C 130."""
-    with signals.heard():
+def main(*, forks: bool = False) -> None:
+    """Runs the command line and ends the process: bad input is 2, a bug of uncork 70, Ctrl-C 130.
+
+    With `forks` it goes on in a second process before it runs a file of the user's own devices or guests (`apart`).
+    """
+    with signals.heard(), apart.ready() if forks else contextlib.nullcontext():
         code = _run()
-    sys.exit(signals.code() if code == Exit.INTERRUPTED else code)
+    code = signals.code() if code == Exit.INTERRUPTED else code
+    apart.tell(code)
+    sys.exit(code)
 
 
 def _run() -> int:

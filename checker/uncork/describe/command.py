@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import click
 
-from uncork.command.options import JSON, Command, write
+from uncork.command.options import JSON, Command, filtered, write
+from uncork.command.selection import Filters
 
 
 @click.command("list", cls=Command)
 @click.argument("kind", required=False, type=click.Choice(["policies", "devices", "guests", "properties", "instances"]))
-def list_(kind: str | None) -> None:
+@filtered
+def list_(kind: str | None, filters: Filters) -> int:
     """List policies, devices, guests, properties or instances.
 
-    Instances are those of the default matrix. Without KIND: everything but instances.
+    Instances are those that `uncork check` checks with the same options; without options the default matrix. Without
+    KIND: everything but instances; with options, instances.
     """
-    from uncork.describe.show import listing  # imports rich and the catalogue
+    if filters == Filters():
+        from uncork.describe.show import listing  # imports rich and the catalogue
 
-    listing(kind)
+        listing(kind)
+        return 0
+    if kind not in (None, "instances"):
+        raise click.UsageError(f"these options choose instances, not {kind}: uncork list instances, or leave them out")
+    from uncork.command.instances import chosen  # as above
+
+    for instance in chosen((), filters):
+        click.echo(instance.name)
+    return 0
 
 
 @click.command(cls=Command)

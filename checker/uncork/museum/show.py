@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from uncork_nvme.museum import Bug
 from uncork_properties.expected import cell
 
 from uncork.decide.one import Checked
@@ -18,6 +19,17 @@ def table(exhibits: Sequence[Exhibit]) -> text.Grid:
         rows.append([each.bug.name, each.shown.variant.name, f"{each.shown.refutes} refuted {refuted(each)}"])
         rows.append(["", each.shown.fix.name, proved(each)])
     return text.table(None, ["bug", "variant, fix", "verdict"], rows, whole=(0,))
+
+
+def elsewhere(found: Sequence[Checked], like: Mapping[str, Sequence[Bug]]) -> text.Table:
+    """Returns a row for every instance of another device: the verdicts, and the bugs with such circumstances."""
+    rows = []
+    for checked in found:
+        words = {row: _cell(checked, row) for row in FIXED}
+        live = set(words.values()) == {"proved"}
+        said = "proved" if live else ", ".join(f"{row} {word}" for row, word in words.items() if word != "proved")
+        rows.append([checked.instance.name, said, ", ".join(bug.name for bug in like[checked.instance.name])])
+    return text.table(None, ["instance", "verdict", "where the fix is proved of"], rows, whole=(0,))
 
 
 def refuted(each: Exhibit) -> str:
