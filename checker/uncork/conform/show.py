@@ -19,7 +19,7 @@ HEADS = {
 """The columns of every part's table."""
 
 
-def tables(lines: Sequence[Line]) -> Iterator[text.Grid]:
+def tables(lines: Sequence[Line]) -> Iterator[text.Table]:
     """Yields a table for every part of the trials."""
     for part, heads in HEADS.items():
         rows = [_cells(line) for line in lines if line.part == part]

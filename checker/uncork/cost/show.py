@@ -46,7 +46,7 @@ def _wait(found: Longest) -> str:
     return "no bound" if found.most is None else str(found.most)
 
 
-def table(found: Sequence[Costs]) -> text.Grid:
+def table(found: Sequence[Costs]) -> text.Table:
     """Returns a table with a row for every instance."""
     rows = [[each.instance.name, *cells(each), f"{each.states:,}"] for each in found]
     return text.table(None, ["instance", *HEADS, "states"], rows, numbers=(len(HEADS) + 1,))

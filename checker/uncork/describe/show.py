@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS
 from uncork_nvme.choices import YES, Choices, describe
@@ -20,7 +21,7 @@ from uncork.core.sorts import did_you_mean
 from uncork.core.system import Action
 from uncork.describe.program import Part
 from uncork.describe.subject import Subject, subject
-from uncork.render.terminal.text import Page, table
+from uncork.render.terminal.text import Page, Text, table
 
 
 def listing(kind: str | None) -> None:
@@ -38,7 +39,29 @@ def listing(kind: str | None) -> None:
     }
     for name, known in kinds.items():
         if kind in (None, name):
-            to.show(table(name, ["name", "what it is"], known.items()))
+            _lines(to, name, known)
+            to.say()
+    to.fold("uncork show NAME explains one.", "dim")
+
+
+def _lines(to: Page, title: str, known: Mapping[str, str]) -> None:
+    """Prints a line for every entry: its name, and as much of its first sentences as fits."""
+    to.fold(title, "bold")
+    indent = max(map(len, known)) + 4
+    for name, said in known.items():
+        to.line(Text(f"  {name:{indent - 4}}  {_first(said, to.width - indent)}".rstrip()))
+
+
+def _first(said: str, width: int) -> str:
+    """Returns the sentences that fit a width; of a first sentence that does not, the words that do."""
+    sentences = re.split(r"(?<=[.:;]) ", said)
+    fit = [" ".join(sentences[:number]) for number in range(len(sentences), 0, -1)]
+    found = next((each for each in fit if len(each) <= width), "")
+    if found:
+        return found if found == said else found.rstrip(":;")
+    words = said.split(" ")
+    cut = (" ".join(words[:number]) + " ..." for number in range(len(words) - 1, 0, -1))
+    return next((each for each in cut if len(each) <= width), "")
 
 
 def explain(name: str | None, *, steps: bool = False, to: Page | None = None) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from uncork_nvme.choices import Choice
 
+from uncork.core.numbers import counted
 from uncork.design.decider import Decision
 from uncork.design.finalists import Finalist, size
 from uncork.design.price import Priced, Unpriced
 from uncork.design.search import Live, SearchResult
 from uncork.design.space import Changes, ordered, said
-from uncork.render.terminal.text import Grid, Page, table
+from uncork.render.terminal.text import Page, Table, table
 
 NO_COSTS = (
     "Prices were not computed; designs are sorted by number of changes, which says nothing of doorbells or waiting."
@@ -42,19 +43,20 @@ def show(to: Page, found: SearchResult, finals: Sequence[Finalist]) -> None:
         to.say("No design is known to be live." if found.open and not found.interrupted else none, "bold red")
     for number, each in enumerate(finals, 1):
         to.say()
-        to.say(f"{number}. {in_words(each.live.changes)}", "bold", whole=True)
-        to.say(f"   live at {_sizes(each.live)}", whole=True)
+        to.fold(f"{number}. {in_words(each.live.changes)}", "bold")
+        to.fold(f"live at {_sizes(each.live)}", indent=3)
         for change, decision in found.needed(each.live):
-            to.say(f"   without {said(change)}: {fails(decision)}", whole=True)
+            to.fold(f"without {said(change)}: {fails(decision)}", indent=3)
     to.say()
     to.say(sums(found))
     if found.open:
         to.say(
-            f"{len(found.open)} designs are open, and a set said to be minimal may have one of them in it", "magenta"
+            f"{counted(len(found.open), 'design is', 'designs are')} open, and a set said to be minimal may have one in it",
+            "magenta",
         )
 
 
-def _table(finals: Sequence[Finalist]) -> Grid:
+def _table(finals: Sequence[Finalist]) -> Table:
     rows = [
         [str(number), in_words(each.live.changes), each.one, each.several, *each.cells]
         for number, each in enumerate(finals, 1)
@@ -76,7 +78,7 @@ def fails(decision: Decision) -> str:
     """Returns what is wrong with an instance: a counterexample, or that it is open."""
     if decision.trace is None or decision.refutes is None:
         return f"open at {decision.instance.name}: {decision.reason}"
-    return f"{decision.refutes.row} fails in {len(decision.trace.steps)} steps at {decision.instance.name}"
+    return f"{decision.refutes.row} fails in {counted(len(decision.trace.steps), 'step')} at {decision.instance.name}"
 
 
 def reasons(prices: Iterable[Priced | None]) -> list[str]:
@@ -89,7 +91,7 @@ def sums(found: SearchResult) -> str:
     """Returns a sentence: how many designs there were, and how they were decided."""
     counts = ", ".join(f"{count:,} {how}" for how, count in found.counts.items() if count) or "none decided"
     end = "; interrupted, the rest was not looked at" if found.interrupted else ""
-    return f"{found.total:,} designs: {counts}. {found.searches:,} searches{end}."
+    return f"{counted(found.total, 'design')}: {counts}. {counted(found.searches, 'search', 'searches')}{end}."
 
 
 # -- as data -----------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def _resume(found: Measurement, flow: Flow) -> list[str]:
     return [resume.p50.text(1), resume.p99.text(1), f"{most}; {waits}" if found.waiting > resume.most else most]
 
 
-def table(found: Sequence[Measurement]) -> text.Grid:
+def table(found: Sequence[Measurement]) -> text.Table:
     """Returns a table with a row for every instance and load."""
     common, short = text.shortened([f"{each.instance.name}/{each.load}" for each in found])
     rows = [[name, *cells(each)] for name, each in zip(short, found, strict=True)]

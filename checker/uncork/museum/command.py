@@ -63,11 +63,11 @@ def _of_the_museum(bugs: Sequence[Bug], limit: Budget) -> list[Finding]:
     with progress() as watch:
         exhibits = list(check(bugs, limit, watch))
     to = Page()
-    if exhibits:
-        to.show(show.table(exhibits))
+    for each in exhibits:
+        show.tell(to, each)
     for bug in bugs:
         if bug.shown is None:
-            to.say(f"{bug.name}: not shown, needs {bug.needs}")
+            to.fold(f"{bug.name}: not shown, needs {bug.needs}")
     return [finding for each in exhibits for finding in each.findings]
 
 

@@ -35,7 +35,7 @@ def _cell(found: StoredVerdict) -> str:
     return cell(found.verdict, found.steps, found.loop)
 
 
-def table(known: Sequence[Known], rows: Sequence[str]) -> text.Grid:
+def table(known: Sequence[Known], rows: Sequence[str]) -> text.Table:
     """Returns a row for every device and policy: the number of instances of each kind, and the smallest that hangs."""
     groups: dict[tuple[str, str], list[tuple[str, Known]]] = {}
     for each in known:

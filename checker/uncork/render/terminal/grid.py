@@ -55,7 +55,7 @@ def _least(cell: str) -> int:
 
 # -- tables ------------------------------------------------------------------------------------------------------------
 @frozen
-class Grid:
+class Table:
     """A table. Columns in `numbers` are right-aligned, and those in `whole` are not folded."""
 
     title: str | None
@@ -120,9 +120,9 @@ def table(
     *,
     numbers: Sequence[int] = (),
     whole: Sequence[int] = (),
-) -> Grid:
+) -> Table:
     """Returns a table. Columns in `numbers` are right-aligned; cells of columns in `whole` are not folded."""
-    return Grid(title, tuple(columns), tuple(tuple(row) for row in rows), frozenset(numbers), frozenset(whole))
+    return Table(title, tuple(columns), tuple(tuple(row) for row in rows), frozenset(numbers), frozenset(whole))
 
 
 # -- bars --------------------------------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text as Text  # re-exported: few other modules know the library
 
-from uncork.render.terminal.grid import Bars, Grid, fold, joined, table
+from uncork.render.terminal.grid import Bars, Table, fold, joined, table
 
-__all__ = ["Bars", "Grid", "Page", "Text", "console", "fold", "joined", "shortened", "style", "table"]
+__all__ = ["Bars", "Page", "Table", "Text", "console", "fold", "joined", "shortened", "style", "table"]
 
 _WORDS = 22
 """The least width for words beside a column of sources."""
@@ -88,15 +88,15 @@ class Page:
             line = Text(self.plain(line.plain), line.style)
         self._to.print(line, soft_wrap=True)
 
-    def show(self, made: Grid | Bars | RenderableType) -> None:
+    def show(self, made: Table | Bars | RenderableType) -> None:
         """Prints a table, bars, or what else the library can print."""
-        if not isinstance(made, Grid | Bars):
+        if not isinstance(made, Table | Bars):
             self._to.print(made)
             return
-        if isinstance(made, Grid) and made.title:
+        if isinstance(made, Table) and made.title:
             self.fold(made.title, "bold")
         signs = {"─": "-", "█": "#"}
-        mark = "─" if isinstance(made, Grid) else "█"
+        mark = "─" if isinstance(made, Table) else "█"
         for parts in made.lines(self.width, signs[mark] if self.ascii else mark):
             line = Text()
             for said, of in parts:
