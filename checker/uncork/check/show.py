@@ -124,7 +124,7 @@ class Report:
     def _block(self, to: text.Page, checked: Checked, findings: Sequence[Finding], *, whole: bool) -> None:
         """Prints an instance: if `whole`, what the search took and all verdicts, else only unexpected ones."""
         outcome = checked.outcome
-        counts = f"{outcome.states:,} states, depth {outcome.depth}, {outcome.seconds:.1f} s"
+        counts = f"{counted(outcome.states, 'state')}, depth {outcome.depth}, {outcome.seconds:.1f} s"
         to.fold(checked.instance.name, "bold")
         if whole:
             to.fold(counts, indent=2)
@@ -203,8 +203,7 @@ class Report:
         known = sum(each is not None for _, each in wanted)
         left = sum(row.property not in each.verdicts for checked, each in wanted if each for row in checked.rows)
         return (
-            f"{len(found)} instance{'s' * (len(found) != 1)} ({known} with expectations), "
-            f"{len(verdicts)} verdict{'s' * (len(verdicts) != 1)}: {counts}. "
+            f"{counted(len(found), 'instance')} ({known} with expectations), {counted(len(verdicts), 'verdict')}: {counts}. "
             + (f"{left} not compared. " if left else "")
             + (as_expected if not findings else f"{len(findings)} not as expected.")
         )
