@@ -203,7 +203,8 @@ class Report:
         known = sum(each is not None for _, each in wanted)
         left = sum(row.property not in each.verdicts for checked, each in wanted if each for row in checked.rows)
         return (
-            f"{counted(len(found), 'instance')} ({known} with expectations), {counted(len(verdicts), 'verdict')}: {counts}. "
+            f"{counted(len(found), 'instance')} ({known} with expectations), "
+            f"{counted(len(verdicts), 'verdict')}: {counts}. "
             + (f"{left} not compared. " if left else "")
             + (as_expected if not findings else f"{len(findings)} not as expected.")
         )
