@@ -154,7 +154,7 @@ def _together(
 ) -> Generator[tuple[int, Checked], None, None]:
     from uncork.decide import processes  # importing it takes as long as checking an instance
 
-    compiling.kept()
+    compiling.foretell()
     sent = ((index, replace(instances[index])) for index in order)
     with contextlib.closing(processes.run(sent, count, partial(_remote, asked), _name, watch)) as results:
         for (index, instance), found in results:
