@@ -6,6 +6,7 @@ import json
 
 import click
 
+from uncork.command import complete
 from uncork.command.instances import chosen
 from uncork.command.options import JSON, Command, budget, budgeted, filtered, writable, write
 from uncork.command.selection import Filters
@@ -16,7 +17,7 @@ from uncork.render.terminal.progress import progress
 
 
 @click.command(cls=Command)
-@click.argument("instances", nargs=-1)
+@click.argument("instances", nargs=-1, shell_complete=complete.instances)
 @filtered
 @click.option(
     "--trace",

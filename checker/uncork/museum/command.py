@@ -9,6 +9,7 @@ from uncork_nvme.instance import InstanceError
 from uncork_nvme.museum import BUGS, Bug
 from uncork_nvme.names import of_file
 
+from uncork.command import complete
 from uncork.command.options import Command, budget, budgeted, progress
 from uncork.command.selection import fitting
 from uncork.core.sorts import did_you_mean
@@ -19,7 +20,7 @@ from uncork.museum.check import FIXED, check, elsewhere
 
 
 @click.command(cls=Command)
-@click.argument("bugs", nargs=-1, metavar="[BUG]...")
+@click.argument("bugs", nargs=-1, metavar="[BUG]...", shell_complete=complete.bugs)
 @click.option("--device", help="Check this device where the bugs' fixes are proved; your own as path/to/file.py:name.")
 @budgeted
 def museum(

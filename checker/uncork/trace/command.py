@@ -11,6 +11,7 @@ from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_nvme.observe import families
 from uncork_properties.catalogue import ROWS, named, properties
 
+from uncork.command import complete
 from uncork.command.options import Command, budget, budgeted, listed, progress
 from uncork.core.causes.cause import cause
 from uncork.core.frozen import frozen
@@ -28,7 +29,7 @@ from uncork.trace.runs import random_run, stored, walk
 
 
 @click.command(cls=Command)
-@click.argument("what", metavar="FILE|INSTANCE")
+@click.argument("what", metavar="FILE|INSTANCE", shell_complete=complete.instances_or_files)
 @click.option(
     "--property", "row", type=click.Choice(list(ROWS)), help="Default: the one whose steps uncork check counts."
 )
@@ -44,6 +45,7 @@ from uncork.trace.runs import random_run, stored, walk
     "--beside",
     "other",
     metavar="DESIGN",
+    shell_complete=complete.designs,
     help="Follow the run on another design: an instance, device/guest/policy, a policy, or choice=value.",
 )
 @click.option("--db", type=click.Path(dir_okay=False), help="Take it from this file of uncork sweep, unsearched.")
@@ -166,7 +168,7 @@ class _Form:
 
 
 @click.command(cls=Command)
-@click.argument("instance")
+@click.argument("instance", shell_complete=complete.instances)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--steps", type=click.IntRange(1, 1_000_000), default=40, show_default=True)
 @click.option("--all", "whole", is_flag=True, help="Print every variable that changes.")
@@ -181,7 +183,7 @@ def simulate(instance: str, seed: int, steps: int, whole: bool) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("what", metavar="FILE|INSTANCE")
+@click.argument("what", metavar="FILE|INSTANCE", shell_complete=complete.instances_or_files)
 @click.option(
     "--steps", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="Of an instance: steps."
 )
