@@ -6,10 +6,8 @@ command imports this module.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Iterable, Mapping
-from importlib.resources import files
 from typing import TypeAlias
 
 import click
@@ -96,6 +94,8 @@ def _loads() -> dict[str, str]:
 
 def _stored() -> dict[str, str]:
     """The instances of which verdicts are recorded; of the default matrix first."""
+    from importlib.resources import files
+
     folder = files("uncork_properties").joinpath("recorded")
     sheets = sorted((each for each in folder.iterdir() if each.name.endswith(".csv")), key=lambda each: each.name)
     first = sorted(sheets, key=lambda each: each.name != "expected.csv")
@@ -104,6 +104,8 @@ def _stored() -> dict[str, str]:
 
 def _instances(sheet: str) -> Iterable[str]:
     """The names of the instances in a sheet of verdicts; none of another file."""
+    import csv
+
     lines = csv.reader(sheet.splitlines())
     if next(lines, [])[:7] == ["device", "guest", "policy", "sqs", "sq_size", "cq_size", "overrides"]:
         for device, guest, policy, sqs, sq, cq, overrides, *_ in lines:
