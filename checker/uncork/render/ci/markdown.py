@@ -1,4 +1,4 @@
-"""Writes a job summary in Markdown: what is not as expected and why, a table of verdicts, and a chart of every such run.
+"""Writes a job summary in Markdown: what is not as expected and why, the verdicts, and a chart of every such run.
 
 GitHub shows a summary of up to 1 MiB, and a chart of up to 50,000 characters. Anything beyond is left out, and the text
 says what.

@@ -1,6 +1,7 @@
 """Writes unexpected verdicts as SARIF 2.1.0: one rule per property, traces as code flows through the deciding code.
 
-A message begins with the cause, because what shows a list of results shows its beginning. An open verdict is a result of kind `open`, not a failure.
+A message begins with the cause, because what shows a list of results shows its beginning. An open verdict is a result
+of kind `open`, not a failure.
 """
 
 from __future__ import annotations
