@@ -123,7 +123,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
             "safety",
             ~((q.submitter == "notify tail") & (q.pending > q.outstanding)),
             say(
-                f"{q.label}'s doorbell carries {{}}: {{}} <entry|entries> not taken, of {{}} outstanding",
+                f"{q.label}'s doorbell carries {{}}: {{}} entries not taken, of {{}} commands outstanding",
                 q.shadow,
                 q.pending,
                 q.outstanding,
@@ -148,7 +148,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                 q.pending + q.in_flight <= q.outstanding,
                 say(
                     f"the device took entries of {q.label} that the guest never published: its head is {{}}, the tail "
-                    "{}; {} <command|commands> in flight, {} outstanding",
+                    "{}; {} commands in flight, {} outstanding",
                     q.head, q.shadow, q.in_flight, q.outstanding,
                 ),
                 _breach("unpublished", q),
@@ -164,7 +164,7 @@ def _uncorked(m: Machine, _: System) -> Iterator[Property]:
             (q.pending > 0) & q.asleep,
             say(
                 f"{q.label} has published entries waiting ({{}}), its worker sleeps, and nobody will ever wake it "
-                "(corked: {}; CQ: {} unread, {} <permit|permits> available to the device, {} more freed by the shadow head)",
+                "(corked: {}; CQ: {} unread, {} permits available to the device, {} more freed by the shadow head)",
                 q.pending, q.corked, m.cq.tail - m.cq.cursor, m.cq.available, m.cq.freed,
             ),
             wakers=_WAKERS,
@@ -184,8 +184,8 @@ def _drains(m: Machine, system: System) -> Iterator[Property]:
             ROWS["drains"],
             _unfinished(q),
             say(
-                f"the guest submits no more, and {q.label} never finishes: {{}} <entry|entries> published and not "
-                "taken, {} <command|commands> in flight, {} <slot|slots> in use (corked: {})",
+                f"the guest submits no more, and {q.label} never finishes: {{}} entries published and not taken, {{}} "
+                "commands in flight, {} slots in use (corked: {})",
                 q.pending, q.in_flight, q.outstanding, q.corked,
             ),
             without=frozenset(a.name for a in system.actions if a.family == "submit"),

@@ -129,7 +129,7 @@ class Sentence:
     """A sentence with blanks that are filled in from a state.
 
     The first sentence in `instead` whose condition holds replaces it. What stands in `said` in square brackets is about
-    one state only, and `brief` leaves it out. After a blank, `<entry|entries>` is the word for 1 and that for others.
+    one state only, and `brief` leaves it out.
     """
 
     said: str
@@ -139,10 +139,6 @@ class Sentence:
     @property
     def template(self) -> str:
         """The whole sentence, in `str.format` style."""
-        return _numbered(self._whole)
-
-    @property
-    def _whole(self) -> str:
         return self.said.replace("[", "").replace("]", "")
 
     def brief(self, fill: Callable[[Expr], str]) -> str:
@@ -152,21 +148,14 @@ class Sentence:
             filled = [fill(next(blanks)) for _ in range(part.count("{}"))]
             if number % 2 == 0:
                 kept.append(part.format(*filled))
-        return _numbered("".join(kept)).strip()
+        return "".join(kept).strip()
 
     def on(self, state: State) -> str:
         """The sentence as it reads in `state`."""
         for condition, other in self.instead:
             if holds(condition, state):
                 return other.on(state)
-        return _numbered(self._whole.format(*(plain(evaluate(blank, state)) for blank in self.blanks)))
-
-
-_NUMBERED = re.compile(r"(\S+) <(\w+)\|(\w+)>")
-
-
-def _numbered(words: str) -> str:
-    return _NUMBERED.sub(lambda found: f"{found[1]} {found[2 if found[1] == '1' else 3]}", words)
+        return self.template.format(*(plain(evaluate(blank, state)) for blank in self.blanks))
 
 
 def say(template: str, *blanks: Expr) -> Sentence:
