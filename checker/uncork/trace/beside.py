@@ -67,12 +67,13 @@ class Beside:
 
     `end` is what the second design has come to: `same`, the designs never part; `ended`, what the property forbids to
     last for ever does not last; `stuck`, it lasts, and no fair step is enabled; `open`, it lasts, and goes on. Of an
-    invariant: `holds` or `fails`.
+    invariant: `holds` or `fails`. `wakers` are the families of steps that could have ended the wait.
     """
 
     rows: tuple[Row, ...]
     run: Trace
     end: End
+    wakers: tuple[str, ...] = ()
 
     @property
     def parting(self) -> Row | None:
@@ -81,8 +82,15 @@ class Beside:
 
     @property
     def turning(self) -> Row | None:
-        """The first row where the designs take different steps."""
-        return next((row for row in self.rows if row.parts and row.kind != "values"), None)
+        """The row where the designs take different steps that matters most.
+
+        The first where the run misses a wake-up and the second design does something else; or else the last where an
+        actor does something else; or else the first step that one of them does not take.
+        """
+        another = [row for row in self.rows if row.kind == "another"]
+        missed = [row for row in another if row.step and row.step.family in self.wakers]
+        others = [row for row in self.rows if row.kind in ("waits", "alone", "on")]
+        return next(iter([*missed[:1], *another[-1:], *others[:1]]), None)
 
     @property
     def why(self) -> str:
@@ -118,7 +126,7 @@ def beside(first: System, run: Trace, second: System, prop: Property | None = No
     for index, name in enumerate(run.steps):
         follower.follow(index + 1, first.action(name), run.after(index))
     end = follower.end(prop)
-    return Beside(tuple(follower.rows), follower.trace, end)
+    return Beside(tuple(follower.rows), follower.trace, end, prop.wakers if isinstance(prop, NotForever) else ())
 
 
 class _Follower:

@@ -254,7 +254,7 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
     still = m.parts.memory.drained(q.buffer, *(thread.buffer for thread in q.threads))
     may = may & q.exists & _calm(q) & m.cq.unlocked & m.parts.crew.settled(m) & still
     return when(may, done, emptied, *m.parts.life.looked_at(m, q, live=False)).says(
-        f"deletes {q.label}" + "[, {} commands in flight]", q.in_flight
+        f"deletes {q.label}" + "[, with {} in flight]", q.in_flight
     )
 
 

@@ -34,18 +34,19 @@ function told(value) {
 }
 
 // -- words ------------------------------------------------------------------------------------------------------------
-const WORDS = new Map([...document.querySelectorAll("#words dt")].map((each) => [each.textContent.toLowerCase(), each.nextElementSibling.textContent]));
-const WORD = new RegExp(`\\b(${[...WORDS.keys()].map((word) => word.replace(/ed$/, "")).join("|")})(?:ed|es|s|ing)?\\b`, "gi");
+const WORDS = [...document.querySelectorAll("#words dt")].map((each) =>
+  [each.textContent.replace(/ed$/, "").replace(/y$/, "(?:y|ie)"), each.nextElementSibling.textContent]);
+const WORD = new RegExp(`\\b(?:${WORDS.map(([stem]) => `(${stem})`).join("|")})(?:ed|es|s|d|ing)?\\b`, "gi");
 
 // A text with the meaning of each word of the list at its first place.
 function explained(text) {
   const parts = [], seen = new Set();
   let end = 0;
   for (const found of text.matchAll(WORD)) {
-    const stem = found[1].toLowerCase(), meaning = WORDS.get(stem) || WORDS.get(stem + "ed");
-    if (seen.has(stem)) continue;
-    seen.add(stem);
-    parts.push(text.slice(end, found.index), make("abbr", { title: meaning }, found[0]));
+    const which = found.slice(1).findIndex((group) => group !== undefined);
+    if (seen.has(which)) continue;
+    seen.add(which);
+    parts.push(text.slice(end, found.index), make("abbr", { title: WORDS[which][1] }, found[0]));
     end = found.index + found[0].length;
   }
   return [...parts, text.slice(end)];
