@@ -24,9 +24,9 @@ from uncork.describe.subject import Subject, subject
 from uncork.render.terminal.text import Page, Text, table
 
 
-def listing(kind: str | None) -> None:
+def listing(kind: str | None, to: Page | None = None) -> None:
     """Prints all entries of a kind; for None, of all kinds but instances."""
-    to = Page()
+    to = to or Page()
     if kind == "instances":
         for instance in instances():
             to.say(instance.name, whole=True)
