@@ -43,7 +43,7 @@ def test_names_fold_behind_their_marks_and_numbers_stand_on_the_right() -> None:
 
 def test_a_table_that_does_not_fit_says_so_and_has_its_cells_under_one_another() -> None:
     narrow = printed(table(None, ["name", "what it is"], [["undividable" * 3, "short"]]), 30).splitlines()
-    assert narrow == ["(side by side from 39 columns on)", "undividable" * 3, "  what it is: short"]
+    assert narrow == ["(side by side from 40 columns on)", "undividable" * 3, "  what it is: short"]
 
 
 @pytest.mark.parametrize("width", [24, 40, *WIDTHS])
@@ -76,11 +76,11 @@ BARS = Bars(
 def test_a_bar_is_as_long_as_its_value_and_nothing_has_none() -> None:
     lines = [line.rstrip() for line in printed(BARS, 60).splitlines()]
     assert lines == [
-        "       CQ rings                   p99",
-        "tail      0.500  ████████████████   1.0  █",
+        "       CQ rings                      p99",
+        "tail      0.500  █████████████████   1.0  █",
         "full",
-        "head      0.000                    40.0  ████████████████",
-        "never         -                    20.0  ████████",
+        "head      0.000                     40.0  █████████████████",
+        "never         -                     20.0  ████████",
     ]
 
 

@@ -53,15 +53,14 @@ def _lines(to: Page, title: str, known: Mapping[str, str]) -> None:
 
 
 def _first(said: str, width: int) -> str:
-    """Returns the sentences that fit a width; of a first sentence that does not, the words that do."""
-    sentences = re.split(r"(?<=[.:;]) ", said)
-    fit = [" ".join(sentences[:number]) for number in range(len(sentences), 0, -1)]
-    found = next((each for each in fit if len(each) <= width), "")
-    if found:
-        return found if found == said else found.rstrip(":;")
-    words = said.split(" ")
-    cut = (" ".join(words[:number]) + " ..." for number in range(len(words) - 1, 0, -1))
-    return next((each for each in cut if len(each) <= width), "")
+    """Returns the first sentences, if they fit and fill most of a width; else as many words as fit."""
+    if len(said) <= width:
+        return said
+    ends = [found.start() + 1 for found in re.finditer(r"\. ", said) if width // 2 <= found.start() < width]
+    if ends:
+        return said[: ends[-1]]
+    words = said[: width - 3].rpartition(" ")[0].rstrip(" ,;:.")
+    return f"{words} ..." if words else ""
 
 
 def explain(name: str | None, *, steps: bool = False, to: Page | None = None) -> None:

@@ -10,6 +10,8 @@ from uncork.core.frozen import frozen
 _BREAKS = re.compile(r"[^/,= -]*[/,= -]|[^/,= -]+")
 _GAP = 2
 """Blanks between columns."""
+_NAME = 24
+"""The least width of a first column that has to be folded."""
 _BAR = 10
 """The least width of a bar, and of the name before it."""
 
@@ -69,6 +71,7 @@ class Table:
         cells = [self.columns, *self.rows]
         full = [max(len(line) for row in cells for line in row[n].split("\n")) for n in range(len(self.columns))]
         least = [full[n] if n in self.whole else max(_least(row[n]) for row in cells) for n in range(len(self.columns))]
+        least[0] = min(full[0], max(least[0], _NAME))  # a name in many pieces cannot be read
         gaps = _GAP * (len(self.columns) - 1)
         if sum(least) + gaps > width:
             yield from self._narrow(width, sum(least) + gaps)
@@ -174,8 +177,8 @@ class _Column:
 
     def length(self, row: int, most: int) -> int:
         """The length of a bar; none for what is 0 as it is written."""
-        greatest = max((value for value in self.values if value is not None), default=0)
-        value = self.values[row] or 0
-        if not greatest or self.number(row) == self.form.format(0):
+        greatest = max((each for each in self.values if each is not None), default=0)
+        value = self.values[row]
+        if not value or not greatest or self.number(row) == self.form.format(0):
             return 0
         return max(round(value / greatest * most), 1)
