@@ -50,6 +50,11 @@ def joined(pieces: Sequence[str], width: int, gap: str = "   ") -> list[str]:
     return [line for each in lines for line in fold(each, width)]
 
 
+def _full(cell: str) -> int:
+    """The width in which a cell is not folded."""
+    return max(map(len, cell.split("\n")))
+
+
 def _least(cell: str) -> int:
     """The least width in which a cell has no broken word."""
     return max((len(piece.rstrip(" ")) for piece in _BREAKS.findall(cell.replace("\n", " "))), default=0)
@@ -69,16 +74,17 @@ class Table:
     def lines(self, width: int, rule: str = "─") -> Iterator[Line]:
         """Yields the table in a width; if its words do not fit side by side, a note and its cells under one another."""
         cells = [self.columns, *self.rows]
-        full = [max(len(line) for row in cells for line in row[n].split("\n")) for n in range(len(self.columns))]
+        full = [max(_full(row[n]) for row in cells) for n in range(len(self.columns))]
         least = [full[n] if n in self.whole else max(_least(row[n]) for row in cells) for n in range(len(self.columns))]
         least[0] = min(full[0], max(least[0], _NAME))  # a name in many pieces cannot be read
         gaps = _GAP * (len(self.columns) - 1)
         if sum(least) + gaps > width:
             yield from self._narrow(width, sum(least) + gaps)
             return
-        widths = list(full)
-        while sum(widths) + gaps > width:
-            widest = max((n for n in range(len(widths)) if widths[n] > least[n]), key=lambda n: widths[n])
+        widths, body = list(full), [max(_full(row[n]) for row in self.rows or [self.columns]) for n in range(len(full))]
+        while sum(widths) + gaps > width:  # heads are folded first
+            heads = [n for n in range(len(full)) if widths[n] > max(least[n], body[n])]
+            widest = max(heads or [n for n in range(len(full)) if widths[n] > least[n]], key=lambda n: widths[n])
             widths[widest] -= 1
         yield from self._row(self.columns, widths, head=True)
         yield [(rule * (sum(widths) + gaps), "")]
