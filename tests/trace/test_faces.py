@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
@@ -25,6 +26,7 @@ SHOWN = Path(__file__).parent / "shown"
 HANG, LOOPS = "propolis-2025-linux-tail-n1-sq3-cq3-uncorked", "arm-recheck-linux-tail-n2-sq2-cq2-progress"
 
 
+@cache
 def kept(name: str) -> Stored:
     return stored(str(ROOT / "counterexamples" / f"{name}.itf.json"))
 

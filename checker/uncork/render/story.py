@@ -128,6 +128,16 @@ def legend(system: System) -> str:
     return f"{marks}, • an entry not consumed"
 
 
+def called(system: System, variable: str) -> str:
+    """Returns what people call a variable: an index by its ring, a watched one by its word, others by their name."""
+    marks = ((picture.title, each) for picture in system.pictures for _, each in picture.marks)
+    for title, each in marks:
+        if each == variable:
+            field = variable.rpartition(".")[2]
+            return f"{title} {_SPOKEN.get(field, field)}"
+    return next((word for word, each in system.watched if each == variable), variable)
+
+
 def headline(prop: Property, trace: Trace) -> str:
     """Returns a sentence that says what went wrong."""
     last = trace.states[-1]

@@ -40,7 +40,7 @@ def show(to: Page, one: Instance, prop: Property, run: Trace, why: Cause, other:
     to.fold(f"B  {other.name}", "bold")
     to.say()
     to.fold(f"A: {why.text}", "red")
-    for words in sentences(found):
+    for words in sentences(one.system, found):
         to.fold(words, "green")
     to.say()
     show_lines(to, [*_Rows(one.system, other.system, found, run).said(whole=whole)])
@@ -106,12 +106,13 @@ class _Rows:
         return Said(f"{side} {number:>{self.width}}", action.actor.strip(), did, (*rings, *signs), style)
 
 
-def sentences(found: Beside) -> Iterator[str]:
+def sentences(system: System, found: Beside) -> Iterator[str]:
     """Yields where the two designs, A and B, differ first, where they part, and what B comes to."""
     first, turning = found.parting, found.turning
     if first and first.kind == "values":
         values = (
-            f"{name} is {plain(first.first[name])} in A, {plain(first.second[name])} in B" for name in first.differs
+            f"{story.called(system, name)} is {plain(first.first[name])} in A, {plain(first.second[name])} in B"
+            for name in first.differs
         )
         yield f"They first differ at step {first.number}: {', '.join(values)}."
     if turning and turning.kind == "on":
