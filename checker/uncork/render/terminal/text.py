@@ -63,8 +63,12 @@ class Page:
         return self._to.options.ascii_only
 
     def fold(self, words: str, style: str = "", *, indent: int = 0) -> None:
-        """Prints a paragraph in which names are broken, where they must be, only behind `/`, `-`, `,` or `=`."""
-        for line in fold(words, max(self.width - indent, 1)):
+        """Prints a paragraph in which names are broken, where they must be, only behind `/`, `-`, `,` or `=`.
+
+        Blanks at its start stand before every line.
+        """
+        indent += len(words) - len(words.lstrip(" "))
+        for line in fold(words.lstrip(" "), max(self.width - indent, 1)):
             self.line(Text(" " * indent + line, style))
 
     def flow(self, pieces: Sequence[str], style: str = "") -> None:
