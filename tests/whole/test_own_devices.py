@@ -76,6 +76,11 @@ ROWS = [
     row("list devices --device watchdog.py:mine", "these options choose instances, not devices", 2),
     row("museum openvmm-config --device coalescing.py:mine", "NOT", 13),
     row("museum openvmm-config --device completer.py:mine", "proved"),
+    row(
+        *("conform qemu --guest mine.py:mine", "does not know the steps of Mine", 2),
+        mine_py="from uncork_nvme import *\nclass Mine(Driver):\n    pass\n"
+        'mine = GUESTS["linux"].but("mine", "A guest.", {Mine: {}})\n',
+    ),
     row("museum completer.py:mine", "a device of your own goes with --device completer.py:mine", 2),
     row("prove tail --device watchdog.py:mine", "Watchdog: a part of one's own, of which the lemmas", 2),
     row("prove head --device completer.py:mine --sqs one", "live for every queue size and one SQ"),
