@@ -43,17 +43,23 @@ class Mended:
             self._live.setdefault(_sizes(instance), []).append(instance)
 
     def of(self, instance: Instance) -> Instance | None:
-        """Returns the instance to set beside a run: the fix of the museum, or a live design with this guest and sizes.
+        """Returns the instance to set beside a run: the fix of the museum, or the live design that differs least.
 
-        The same device with another policy comes first, then the same policy on another device.
+        It has the same guest, sizes and overrides. Another policy differs as much as one other choice of the device.
         """
         if instance.name in self._fixes:
             return self._fixes[instance.name]
         return min(
             (each for each in self._live.get(_sizes(instance), ()) if each.name != instance.name),
-            key=lambda each: (each.device != instance.device, each.policy != instance.policy),
+            key=lambda each: (_apart(each, instance), each.device != instance.device),
             default=None,
         )
+
+
+def _apart(one: Instance, other: Instance) -> int:
+    """Returns in how many choices two instances differ, the policy among them."""
+    choices = other.choices.items()
+    return (one.policy != other.policy) + sum(choices[name] != value for name, value in one.choices.items().items())
 
 
 def _sizes(instance: Instance) -> _Sizes:
