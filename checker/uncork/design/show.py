@@ -50,8 +50,8 @@ def show(to: Page, found: SearchResult, finals: Sequence[Finalist]) -> None:
     to.say()
     to.say(sums(found))
     if found.open:
-        number = counted(len(found.open), "design is", "designs are")
-        to.say(f"{number} open, and a set said to be minimal may have one in it", "magenta")
+        left = counted(len(found.open), "design is", "designs are")
+        to.say(f"{left} open, and a set said to be minimal may have one in it", "magenta")
 
 
 def _table(finals: Sequence[Finalist]) -> Table:

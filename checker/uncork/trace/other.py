@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from uncork_nvme.choices import parse_all
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
+from uncork_nvme.shape import Shape
 
 _OVERRIDES = re.compile(r"\w+=[^=]")
 
@@ -28,16 +29,10 @@ def other_of(of: Instance, word: str) -> Instance:
 
 
 def _named(of: Instance, word: str) -> Instance:
-    try:
+    parts = word.split("/")
+    changed = parts.pop() if _OVERRIDES.match(parts[-1]) else ""
+    if Shape.parse(parts[-1]):
         return from_name(word)
-    except InstanceError as error:
-        *parts, last = word.split("/")
-        changed = bool(_OVERRIDES.match(last))
-        if len(parts) < (3 if changed else 2):
-            raise InstanceError(
-                f"{word!r} is no design: write an instance, device/guest/policy, a policy or choice=value"
-            ) from None
-        try:
-            return from_name("/".join([*parts, str(of.shape), last] if changed else [word, str(of.shape)]))
-        except InstanceError:
-            raise error from None
+    if len(parts) < 3:
+        raise InstanceError(f"{word!r} is no design: write an instance, device/guest/policy, a policy or choice=value")
+    return from_name("/".join([*parts, str(of.shape), *([changed] if changed else [])]))

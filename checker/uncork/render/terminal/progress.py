@@ -29,11 +29,11 @@ def progress() -> Iterator[Watch]:
     with Live(Text(""), console=to, refresh_per_second=8, transient=True) as live:
         said, waits = "", ""
 
-        def draw() -> None:
+        def draw(*, at_once: bool = False) -> None:
             words = "\n".join(filter(None, (said, waits)))
             if to.options.ascii_only:
                 words = words.replace("·", "-")
-            live.update(Text(words, no_wrap=True, overflow="ellipsis"))
+            live.update(Text(words, no_wrap=True, overflow="ellipsis"), refresh=at_once)
 
         def show(tick: Tick) -> None:
             nonlocal said, waits
@@ -45,7 +45,7 @@ def progress() -> Iterator[Watch]:
         def wait(what: str) -> None:
             nonlocal waits
             waits = what
-            draw()
+            draw(at_once=True)  # the work may keep every other thread from drawing
 
         with listening(wait):
             yield show
