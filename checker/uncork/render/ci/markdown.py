@@ -84,15 +84,14 @@ def _wrong(results: Results) -> Iterable[str]:
     for told in results.told:
         for problem in told.model:
             yield f"\n- {_code(told.name)}: {MODEL}: {_plain(problem.message)}\n"
-        for those in _by_run(told.cases):
+        for those in _by_run(case for case in told.cases if case.problems):
             run = those[0].run
-            why = _plain(run.cause.text) if run else ""
-            said = [(case.property, problem.message) for case in those for problem in case.problems]
-            if not why:
-                yield "".join(f"\n- {_code(told.name)}: {row}: {_plain(message)}\n" for row, message in said)
-            elif said:
-                rows = "".join(f"  - {row}: {_plain(message)}\n" for row, message in said)
-                yield f"\n- {_code(told.name)}: {why}\n{rows}"
+            said = [f"{case.property}: {_plain(problem.message)}\n" for case in those for problem in case.problems]
+            if run:
+                rows = "".join(f"  - {each}" for each in said)
+                yield f"\n- {_code(told.name)}: {_plain(run.cause.text)}\n{rows}"
+            else:
+                yield "".join(f"\n- {_code(told.name)}: {each}" for each in said)
 
 
 def _by_run(cases: Iterable[Case]) -> list[list[Case]]:
