@@ -108,7 +108,7 @@ def laid_out(lines: Sequence[Said], width: int) -> Iterator[Text]:
     """Yields the lines of steps."""
     signs, actors = (max((len(each) for each in column), default=0) for column in zip(*_heads(lines), strict=True))
     narrow = max(width - signs - actors - 3, _DID)
-    column = max((len(each) for line in lines for each in joined(line.changed, narrow, _GAP)), default=0)
+    column = max((len(each) for line in lines for each in line.changed), default=0)  # where several are rare
     longest = max((len(line.did) for line in lines if line.changed), default=0) + len(_GAP)
     for line in lines:
         indent = signs + (actors + 3 if line.actor else 1)
