@@ -70,8 +70,10 @@ def cost(
     if json_ != "-" and found:
         to = Page()
         to.show(show.table(found))
+        to.say()
         to.say(show.LEGEND)
         for each in found if trace else ():
+            to.say()
             run = show.RUNS[trace or ""](each)
             if run is None:
                 to.say(f"{each.instance.name}: no run has a {trace} to show")

@@ -35,6 +35,7 @@ def show(to: Page, found: SearchResult, finals: Sequence[Finalist]) -> None:
     """Prints the minimal sets of changes, why each change is needed, and the work done."""
     if finals:
         to.show(_table(finals))
+        to.say()
         to.say(COSTS if any(each.price for each in finals) else NO_COSTS)
         for reason in reasons([each.price for each in finals]):
             to.say(reason, "magenta")

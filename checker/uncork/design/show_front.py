@@ -31,6 +31,7 @@ def show(to: Page, made: Front) -> None:
         rows.append([*made.open[0][1].cells, _few([changes for changes, _ in made.open])])
     if rows:
         to.show(table(None, ["doorbells, least", "greatest", "worst wait", "designs: changes"], rows))
+        to.say()
     to.say(f"{COSTS} {counted(made.beaten, 'live design is', 'live designs are')} beaten by one of these.")
     for words in warnings(made):
         to.say(words, "magenta")

@@ -103,6 +103,7 @@ def measure(
         if len(found) > 1:
             to.say()
             to.show(show.chart(found))
+        to.say()
         to.say(show.LEGEND.format(runs))
         for name in dict.fromkeys(loads):
             to.say(f"{name}: {LOADS[name].doc}")
