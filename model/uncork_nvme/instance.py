@@ -158,6 +158,10 @@ class Design:
     policy: str
     overrides: Mapping[str, Choice] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        find_device(self.device)
+        find_guest(self.guest)
+
     @property
     def name(self) -> str:
         """`device/guest/policy`, with the overrides at the end."""

@@ -30,7 +30,9 @@ class ReadsAgain(Reader):
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """A worker's look for an entry."""
         yield from super().steps(m, q, w)
-        yield read_tail(m, q, w, self.way(taken=False))
+        way = self.way(taken=False)
+        if way.stages:  # there is a doorbell buffer
+            yield read_tail(m, q, w, way)
 
 
 @step("worker {}")

@@ -85,5 +85,7 @@ def _elsewhere(bugs: Sequence[Bug], device: str, limit: Budget) -> list[Finding]
         click.echo(f"left out: {reason}", err=True)
     with progress() as watch:
         checked = list(many.check(fit, FIXED, limit, watch))
-    Page().show(show.elsewhere(checked, {instance.name: like for instance, like in found}))
+    to = Page()
+    for line in show.elsewhere(checked, {instance.name: like for instance, like in found}):
+        to.say(line)
     return [finding for each in checked for finding in judge(each, None)]

@@ -22,15 +22,16 @@ def tell(to: text.Page, each: Exhibit) -> None:
     to.say()
 
 
-def elsewhere(found: Sequence[Checked], like: Mapping[str, Sequence[Bug]]) -> text.Table:
-    """Returns a row for every instance of another device: the verdicts, and the bugs with such circumstances."""
-    rows = []
+def elsewhere(found: Sequence[Checked], like: Mapping[str, Sequence[Bug]]) -> list[str]:
+    """Returns a line for every instance of another device: the verdicts, and the bugs with such circumstances."""
+    lines = []
     for checked in found:
         words = {row: _cell(checked, row) for row in FIXED}
-        live = set(words.values()) == {"proved"}
-        said = "proved" if live else ", ".join(f"{row} {word}" for row, word in words.items() if word != "proved")
-        rows.append([checked.instance.name, said, ", ".join(bug.name for bug in like[checked.instance.name])])
-    return text.table(None, ["instance", "verdict", "where the fix is proved of"], rows, whole=(0,))
+        failed = ", ".join(f"{row} {word}" for row, word in words.items() if word != "proved")
+        bugs = ", ".join(bug.name for bug in like[checked.instance.name])
+        said = f"{failed}; proved is the fix of {bugs}" if failed else f"proved, as is the fix of {bugs}"
+        lines.append(f"{checked.instance.name}: {said}")
+    return lines
 
 
 def refuted(each: Exhibit) -> str:
