@@ -184,8 +184,8 @@ def _drains(m: Machine, system: System) -> Iterator[Property]:
             ROWS["drains"],
             _unfinished(q),
             say(
-                f"the guest submits no more, and {q.label} never finishes (published and not taken: {{}}; in flight: {{}}; "
-                "slots in use: {}; corked: {})",
+                f"the guest submits no more, and {q.label} never finishes (published and not taken: {{}}; in flight: "
+                "{}; slots in use: {}; corked: {})",
                 q.pending, q.in_flight, q.outstanding, q.corked,
             ),
             without=frozenset(a.name for a in system.actions if a.family == "submit"),

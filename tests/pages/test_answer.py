@@ -6,8 +6,8 @@ import re
 
 import pytest
 from pages import DOCS, answer, measured
-from pages.plots import unbeaten
 from repository import ROOT
+from uncork.render.html.plots import unbeaten
 
 
 @pytest.mark.parametrize("page", answer.PAGES)

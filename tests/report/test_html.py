@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,7 @@ from uncork.decide.one import Checked
 from uncork.render import itf
 from uncork.report import data as report_page
 from uncork.report import drawn
-from uncork.report.mended import Mended
+from uncork.report.mended import KINDS, Mended
 from uncork.report.sources import pieces
 from uncork.report.terms import TERMS
 from uncork_nvme.catalogue import DEVICES, GUESTS
@@ -69,6 +68,10 @@ class Parsed(HTMLParser):
         texts = data["texts"]
         for row in (row for each in data["instances"].values() for row in each["rows"]):
             row |= {key: texts[row[key]] for key in ("said", "cause") if key in row}
+        for each in data["besides"]:
+            each["rows"] = [
+                [KINDS[row[0]], *row[1:]] if isinstance(row, list) else ["same", row, 1] for row in each["rows"]
+            ]
         for steps in (*(run["steps"] for run in data["runs"]), *(_theirs(each) for each in data["besides"])):
             for step in steps:
                 step[1:3] = texts[step[1]], texts[step[2]]
@@ -81,8 +84,8 @@ class Parsed(HTMLParser):
 
 
 def _theirs(beside: dict[str, Any]) -> list[list[Any]]:
-    """The steps that the other design takes."""
-    return [step for _, _, step in beside["rows"] if step]
+    """The steps that the other design takes, and the run does not."""
+    return [step for _, _, step in beside["rows"] if isinstance(step, list)]
 
 
 def checked(*instances: Instance) -> list[Checked]:
@@ -137,19 +140,25 @@ def test_what_is_played_is_the_run_that_was_found(found: Sequence[Checked], page
 @pytest.mark.slow
 def test_what_is_beside_a_run_is_a_run_of_a_live_design(found: Sequence[Checked], page: str) -> None:
     data = Parsed(page).data
-    names = [data["besides"][row["beside"]]["name"] for row in data["instances"][STUCK]["rows"] if "beside" in row]
-    assert set(names) == {"propolis-2025/linux/tail-lag/n1-sq3-cq3"}
-    assert {each["name"] for each in data["besides"]} == {names[0], "hand-over/linux/tail-1/n2-sq2-cq2"}
-    for each in data["besides"]:
-        other = from_name(each["name"])
-        variables, values = data["stages"][each["stage"]]["variables"], each["state"]
-        state = {name: value for (name, _), value in zip(variables, values, strict=True)}
-        for actor, name, did, changes in _theirs(each):
+    assert {name: each["mended"] for name, each in data["instances"].items() if "mended" in each} == {
+        STUCK: "propolis-2025/linux/tail-lag/n1-sq3-cq3",
+        LOOPS: "hand-over/linux/tail-1/n2-sq2-cq2",
+    }
+    rows = [(each["mended"], row) for each in data["instances"].values() for row in each["rows"] if "beside" in row]
+    assert len(rows) == 4
+    for mended, row in rows:
+        each, run, other = data["besides"][row["beside"]], data["runs"][row["run"]], from_name(mended)
+        stage = data["stages"][each["stage"]]
+        state = {name: value for (name, _), value in zip(stage["variables"], each["state"], strict=True)}
+        for _, number, step in each["rows"]:
+            if step == 0:
+                continue
+            actor, name, did, changes = run["steps"][number - 1] if step == 1 else step
             real = {name: _real(state[name], value) for name, value in other.system.initial.items()}
             action = other.system.action(name)
             assert holds(action.guard, real)
-            assert (data["stages"][each["stage"]]["actors"][actor], did) == (action.actor, action.told.on(real))
-            state |= {variables[place][0]: value for place, value in changes}
+            assert (stage["actors"][actor], did) == (action.actor, action.told.on(real))
+            state |= {stage["variables"][place][0]: value for place, value in changes}
             assert state == {name: _plain(value) for name, value in other.system.after(real, action).items()}
 
 
@@ -399,8 +408,8 @@ def test_every_doorbell_notification_and_kick_is_an_arrow(browser: Opened, page:
 
 def test_steps_of_one_actor_share_a_line(browser: Opened, found: Sequence[Checked], page: str) -> None:
     browser.open(page, f"#at={STUCK}")
-    together = [each.text.split("\n") for each in browser.all(".together")]
-    shared = [[int(number) for number in re.findall(r"(?:^|\s)(\d+)(?= \w)", " ".join(each))] for each in together]
+    together = browser.all(".together")
+    shared = [[int(number.text) for number in each.find_elements("css selector", ".n")] for each in together]
     trace = refutation(found[0])
     actors = [found[0].instance.system.action(name).actor for name in trace.steps]
     assert all(len({actors[number - 1] for number in group}) == 1 for group in shared)
@@ -426,7 +435,7 @@ def test_a_hang_stands_beside_the_same_steps_on_a_mended_design(browser: Opened,
     assert moves[0] == "move passed"
     assert browser.all(".now .move")[0].get_attribute("class") == "move silent"
     browser.press("\ue014", "\ue014", "\ue014")
-    assert browser.texts(".beside .did") == ["doorbell handler: kicks the corked SQs SQ0"]
+    assert browser.texts(".beside .did") == ["doorbell handler: kicks the corked SQs"]
     assert browser.texts(".beside .facts")[0].startswith("permits 2 · ")
     browser.press("\ue012")
     assert [each.text.split()[0] for each in browser.all(".beside tr[aria-current]")] == ["+2"]
@@ -454,7 +463,7 @@ def nameless(browser: Opened) -> list[str]:
 
 
 def test_what_can_be_used_has_a_name(browser: Opened, page: str) -> None:
-    for at in ("", f"#at={STUCK}", f"#at={STUCK}&step=28&beside", f"#at={LOOPS}&step=51"):
+    for at in ("", f"#at={STUCK}&step=28&beside"):
         browser.open(page, at)
         assert nameless(browser) == []
     browser.driver.execute_script("document.querySelector('.controls button').removeAttribute('aria-label')")
@@ -465,15 +474,10 @@ def test_what_can_be_used_has_a_name(browser: Opened, page: str) -> None:
 
 
 def test_words_are_explained_where_they_stand(browser: Opened, page: str) -> None:
-    for at in ("", f"#at={STUCK}"):
-        browser.open(page, at)
-        words = {
-            each.text: each.get_attribute("title") for each in browser.all(".headline abbr") if each.is_displayed()
-        }
-        assert words == {
-            w: TERMS[k]
-            for w, k in {"EventIdx": "EventIdx", "pass": "passed", "doorbell": "doorbell", "corked": "corked"}.items()
-        }
+    browser.open(page)
+    words = {each.text: each.get_attribute("title") for each in browser.all(".headline abbr")}
+    terms = {"EventIdx": "EventIdx", "pass": "passed", "doorbell": "doorbell", "corked": "corked"}
+    assert words == {word: TERMS[term] for word, term in terms.items()}
 
 
 def test_the_values_over_time_lead_to_their_steps(browser: Opened, found: Sequence[Checked], page: str) -> None:

@@ -13,9 +13,9 @@ from uncork.design.front import Front, front
 from uncork.design.show import sums
 from uncork.design.show_front import said, warnings
 from uncork.design.space import Changes, Space, shapes
+from uncork.render.html.plots import Axis, Point, scatter
 
 from pages import DOCS, readme
-from pages.plots import Axis, Point, scatter
 from pages.repairs import parted
 
 DEVICE, SQS = "propolis-2026", (1, 2)

@@ -20,6 +20,7 @@ from uncork_properties.catalogue import ROWS, properties
 from uncork_properties.load import SPREAD
 
 from uncork import __version__
+from uncork.core.trace import Trace
 from uncork.core.verdict import Open, Proved, Refuted
 from uncork.cost import show as costs
 from uncork.decide.gate import judge
@@ -29,7 +30,7 @@ from uncork.measure import show as measured
 from uncork.museum.check import Exhibit
 from uncork.render.html.scene import scene
 from uncork.report import drawn, terms
-from uncork.report.mended import Mended
+from uncork.report.mended import KINDS, Mended
 from uncork.report.mended import told as mending
 from uncork.report.sources import pieces
 from uncork.trace.runs import Stored
@@ -115,6 +116,7 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
         "stages": pools.stages.all,
         "runs": pools.runs.all,
         "besides": pools.besides.all,
+        "kinds": KINDS,
         "properties": ROWS,
         "devices": {each.device: _entry(find_device(each.device)) for each in instances},
         "guests": {each.guest: _entry(find_guest(each.guest)) for each in instances},
@@ -143,7 +145,10 @@ def _texts(told: Mapping[str, dict[str, Any]], pools: Pools) -> list[str]:
         run["steps"] = list(map(numbered, run["steps"]))
     for each in pools.besides.all:
         each["why"] = texts.add(each["why"])
-        each["rows"] = [[kind, number, numbered(step) if step else 0] for kind, number, step in each["rows"]]
+        each["rows"] = [
+            [row[0], row[1], numbered(row[2])] if isinstance(row, list) and isinstance(row[2], list) else row
+            for row in each["rows"]
+        ]
     return texts.all
 
 
@@ -154,7 +159,7 @@ def _instance(checked: Checked, unexpected: list[str], pools: Pools, mended: Men
     stated = {prop.name: prop for prop in properties(instance.machine, instance.system)}
     rows = []
     for row in checked.rows:
-        told: dict[str, Any] = {"property": row.property, "name": row.name, "cell": cells[row.property]}
+        told: dict[str, Any] = {"property": row.property, "cell": cells[row.property]}
         match row.verdict:
             case Proved(how):
                 told["said"] = f"Proved: {how}."
@@ -168,12 +173,11 @@ def _instance(checked: Checked, unexpected: list[str], pools: Pools, mended: Men
                     for number, sent in drawn.messages(instance, trace).items()
                 }
                 played.run["moves"] = drawn.moves(instance, trace)
-                told |= {"said": played.headline, "wakers": played.wakers, "shortest": shortest}
+                told |= {"name": row.name, "said": played.headline, "wakers": played.wakers}
+                told |= {} if shortest else {"shortest": False}
                 told |= {"cause": played.cause.text, "causing": played.cause.steps}
                 told |= {"stage": pools.stages.add(stage), "run": pools.runs.add(played.run)}
-                if (other := mended.of(instance)) and (beside := mending(instance, row.name, trace, other)):
-                    beside["stage"] = pools.stages.add(beside["stage"])
-                    told["beside"] = pools.besides.add(beside)
+                told |= _beside(instance, row.name, trace, mended, pools, rows, played.run["steps"], told["run"])
         rows.append(told)
     return {
         "device": instance.device,
@@ -183,7 +187,30 @@ def _instance(checked: Checked, unexpected: list[str], pools: Pools, mended: Men
         "rows": rows,
         "unexpected": unexpected,
         "searched": _searched(outcome),
+        **({"mended": other.name} if (other := mended.of(instance)) and any("beside" in row for row in rows) else {}),
     }
+
+
+def _beside(
+    instance: Instance,
+    name: str,
+    trace: Trace,
+    mended: Mended,
+    pools: Pools,
+    rows: Sequence[dict[str, Any]],
+    steps: Sequence[Sequence[Any]],
+    run: int,
+) -> dict[str, Any]:
+    """Returns what stands beside a run; what stood there before if one of the `rows` before has the same run."""
+    known = next((row for row in rows if row.get("run") == run and "beside" in row), None)
+    if known:
+        return {"beside": known["beside"]}
+    other = mended.of(instance)
+    found = mending(instance, name, trace, other, steps) if other else None
+    if other is None or found is None:
+        return {}
+    found["stage"] = pools.stages.add(found["stage"])
+    return {"beside": pools.besides.add(found)}
 
 
 def _polling(found: Iterable[Checked]) -> list[str]:

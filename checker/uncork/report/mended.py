@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias, get_args
 
 from uncork_nvme.instance import Instance
 from uncork_properties import expected
@@ -14,8 +14,10 @@ from uncork.decide.one import Checked
 from uncork.museum.check import Exhibit
 from uncork.render.html.scene import changes, whole
 from uncork.report import drawn
-from uncork.trace.beside import beside
+from uncork.trace.beside import Kind, beside
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The kinds of rows, which the page's data name by their place here."""
 _Sizes: TypeAlias = tuple[str, tuple[int, ...], str]
 
 
@@ -66,11 +68,14 @@ def _sizes(instance: Instance) -> _Sizes:
     return instance.guest, tuple(instance.shape), str(sorted(instance.overrides.items()))
 
 
-def told(instance: Instance, name: str, trace: Trace, other: Instance) -> dict[str, Any] | None:
+def told(
+    instance: Instance, name: str, trace: Trace, other: Instance, steps: Sequence[Sequence[Any]]
+) -> dict[str, Any] | None:
     """Returns what another design does at the steps of a run that refutes the property `name`; None if it is the same.
 
     Rows begin where the designs part, after `from` equal steps: each has its kind, the step of the run (0: none), and
-    what the other design does, as a step of a scene (0: nothing). Raises `ReplayError` if that is no run of it.
+    what the other design does, as a step of a scene (0: nothing; 1: what `steps`, those of the run's scene, have
+    there). A row where both take the same step is its number. Raises `ReplayError` if that is no run of it.
     """
     system = other.system
     forbids = next((prop for prop in properties(other.machine, system) if prop.name == name), None)
@@ -80,17 +85,19 @@ def told(instance: Instance, name: str, trace: Trace, other: Instance) -> dict[s
     replay(system, found.run)
     begin = found.rows.index(found.parting)
     taken = sum(row.other is not None for row in found.rows[:begin])
-    actors = list(dict.fromkeys(action.actor for action in system.actions))
+    stage = drawn.stage(other)
+    actors, alike = stage["actors"], stage == drawn.stage(instance)
     before = found.rows[begin - 1].second if begin else system.initial
-    start, rows = before, []
+    start, rows = before, list[Any]()
     for row in found.rows[begin:]:
-        does = row.other
+        does, number = row.other, row.number or 0
         step = [actors.index(does.actor), does.name, row.other_did, changes(system, before, row.second)] if does else 0
-        rows.append([row.kind, row.number or 0, step])
+        if alike and number and step == steps[number - 1]:
+            step = 1
+        rows.append(number if (row.kind, step) == ("same", 1) else [KINDS.index(row.kind), number, step])
         before = row.second
     return {
-        "name": other.name,
-        "stage": drawn.stage(other),
+        "stage": stage,
         "from": begin,
         "state": whole(system, start),
         "rows": rows,

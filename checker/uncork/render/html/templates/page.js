@@ -6,7 +6,10 @@ for (const { rows } of Object.values(data.instances)) {
   for (const row of rows) for (const key of ["said", "cause"]) if (key in row) row[key] = data.texts[row[key]];
 }
 for (const { variables } of data.stages) for (const each of variables) each[1] = data.texts[each[1]];
-const besteps = data.besides.flatMap(({ rows }) => rows.flatMap(([, , step]) => (step ? [step] : [])));
+for (const each of data.besides) {
+  each.rows = each.rows.map((row) => (Array.isArray(row) ? [data.kinds[row[0]], row[1], row[2]] : ["same", row, 1]));
+}
+const besteps = data.besides.flatMap(({ rows }) => rows.flatMap(([, , step]) => (Array.isArray(step) ? [step] : [])));
 for (const step of [...data.runs.flatMap(({ steps }) => steps), ...besteps]) { step[1] = data.texts[step[1]]; step[2] = data.texts[step[2]]; }
 for (const each of data.besides) each.why = data.texts[each.why];
 const all = document.getElementById("all"), one = document.getElementById("one");
@@ -271,7 +274,7 @@ function play(row, name, from, opened) {
   }
 
   const chart = sequence(stage, run, row, (step) => go(step));
-  const beside = row.beside === undefined ? null : mending(data.besides[row.beside], stage, run, name, (step, further) => {
+  const beside = row.beside === undefined ? null : mending(data.besides[row.beside], data.instances[name].mended, stage, run, name, (step, further) => {
     go(step);
     beyond = further;
     beside.mark(here, beyond);
@@ -298,7 +301,7 @@ function play(row, name, from, opened) {
       make("div", {}, beside && beside.tabs, chart.element, beside && beside.element, why(row, stage, run, go), values)),
     make("p", { class: "note hint" }, "Step with the arrow keys, the slider, or by choosing a step. n and p: next and previous change of a value." +
       (beside ? " b: the run beside a mended design." : "")),
-    row.shortest ? null : make("p", { class: "note" }, "The way in is a shortest one; the loop is short, not proved to be the shortest."));
+    row.shortest === undefined ? null : make("p", { class: "note" }, "The way in is a shortest one; the loop is short, not proved to be the shortest."));
 
   function key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.type === "search") return;
@@ -456,12 +459,13 @@ function sequence(stage, run, row, choose) {
 }
 
 // -- a run beside the same steps on a mended design -------------------------------------------------------------------
-function mending(made, before, run, name, choose, switched) {
+function mending(made, mended, before, run, name, choose, switched) {
   const stage = data.stages[made.stage];
-  const other = { first: made.state, steps: made.rows.flatMap(([, , step]) => (step ? [step] : [])), moves: made.moves };
+  const shown = made.rows.map(([kind, number, step]) => [kind, number, step === 1 ? run.steps[number - 1] : step]);
+  const other = { first: made.state, steps: shown.flatMap(([, , step]) => (step ? [step] : [])), moves: made.moves };
   const visited = states(other), moved = movements(stage, other, visited);
   let taken = 0, further = 0, on = false, marked = null;
-  const at = made.rows.map(([, , step]) => (step ? ++taken : taken));
+  const at = shown.map(([, , step]) => (step ? ++taken : taken));
   const rings = stage.rings.map((picture) => ring(picture, stage)), facts = make("p", { class: "facts" }), did = make("p", { class: "did" });
 
   const own = (number) => (number ? [make("b", {}, before.actors[run.steps[number - 1][0]]), " " + run.steps[number - 1][2]] : ["-"]);
@@ -476,17 +480,17 @@ function mending(made, before, run, name, choose, switched) {
   };
   const first = Math.max(0, made.from - 2);
   const lines = run.steps.slice(first, made.from).map((_, k) => line("same", first + k + 1, null));
-  lines.push(...made.rows.map(([kind, number, step]) => line(kind, number, step)));
-  const known = Object.hasOwn(data.instances, made.name);
+  lines.push(...shown.map(([kind, number, step]) => line(kind, number, step)));
+  const known = Object.hasOwn(data.instances, mended);
   const element = make("section", { class: "beside off", "aria-label": "beside a mended design" },
-    make("h3", {}, "The same steps on ", known ? make("a", { href: "#at=" + encodeURIComponent(made.name) }, made.name) : made.name),
+    make("h3", {}, "The same steps on ", known ? make("a", { href: "#at=" + encodeURIComponent(mended) }, mended) : mended),
     make("p", {}, ...explained(made.why)),
     make("div", { class: "rings" }, ...rings.map((each) => each.svg)), facts, did,
     make("div", { class: "wide" }, make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "step"),
       make("th", { scope: "col" }, "this run"), make("th", { scope: "col" }, "the mended design"))), make("tbody", {}, ...lines))));
   const button = (label, pressed, click) => make("button", { type: "button", "aria-pressed": String(pressed), click }, label);
-  const part = (made.rows.find(([, number]) => number) || [0, made.from])[1];
-  const steps = button("The run", true, () => set(false)), both = button(`Beside ${short(made.name, name)}: parts at step ${part}`, false, () => set(true));
+  const part = (shown.find(([, number]) => number) || [0, made.from])[1];
+  const steps = button("The run", true, () => set(false)), both = button(`Beside ${short(mended, name)}: parts at step ${part}`, false, () => set(true));
 
   function set(wanted) {
     on = wanted;
@@ -501,13 +505,13 @@ function mending(made, before, run, name, choose, switched) {
     shown: () => on,
     toggle: () => set(!on),
     mark(step, beyond) {
-      const ended = made.rows.findIndex(([kind]) => kind === "on");
-      let place = made.rows.findLastIndex(([, number]) => number && number <= step);
+      const ended = shown.findIndex(([kind]) => kind === "on");
+      let place = shown.findLastIndex(([, number]) => number && number <= step);
       if (beyond) place = ended + beyond - 1;
       const now = place < 0 ? 0 : at[place], was = place <= 0 ? 0 : at[place - 1];
       rings.forEach((each, k) => each.show(visited[now], visited[was], moved[now][k]));
       facts.replaceChildren(...standing(stage, visited[now]));
-      const [, , does] = place < 0 ? [] : made.rows[place];
+      const [, , does] = place < 0 ? [] : shown[place];
       did.textContent = place < 0 ? "So far both take the same steps." : does ? `${stage.actors[does[0]]}: ${does[2]}` : "It waits.";
       if (marked) marked.removeAttribute("aria-current");
       marked = lines[place < 0 ? step - 1 - first : place + made.from - first] || null;
