@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from typing import Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from uncork import __version__
 from uncork.command.options import Command
@@ -109,6 +110,12 @@ class _Group(click.Group):
     def list_commands(self, _: click.Context) -> list[str]:
         """Returns the names of all commands, group by group."""
         return [name for names in _GROUPS.values() for name in names]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Completes the name of a command, of which none is imported, or an option."""
+        names = (name for name in self.list_commands(ctx) if name.startswith(incomplete))
+        found = [CompletionItem(name, help=_COMMANDS[name].help) for name in names]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
         """Returns the command of a name; None if there is none."""

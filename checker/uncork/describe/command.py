@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from uncork.command import complete
 from uncork.command.options import JSON, Command, filtered, write
 from uncork.command.selection import Filters
 
@@ -32,7 +33,7 @@ def list_(kind: str | None, filters: Filters) -> int:
 
 
 @click.command(cls=Command)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete.subjects)
 @click.option("--steps", is_flag=True, help="Print the guard and the updates of each step, and all choices.")
 def show(name: str | None, *, steps: bool) -> None:
     """Explain a policy, device, guest, property, choice, step or instance: what it is, its source, its steps.
@@ -46,8 +47,8 @@ def show(name: str | None, *, steps: bool) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("one", metavar="A")
-@click.argument("other", metavar="B")
+@click.argument("one", metavar="A", shell_complete=complete.components)
+@click.argument("other", metavar="B", shell_complete=complete.components)
 @JSON
 def diff(one: str, other: str, *, json_: str | None) -> None:
     """Show what differs between A and B: settings, steps and recorded verdicts.

@@ -9,6 +9,7 @@ from uncork_nvme.instance import InstanceError
 from uncork_nvme.museum import BUGS, Bug
 from uncork_nvme.names import of_file
 
+from uncork.command import complete
 from uncork.command.options import Command, budget, budgeted, progress
 from uncork.command.selection import fitting
 from uncork.core.sorts import did_you_mean
@@ -19,7 +20,7 @@ from uncork.museum.check import FIXED, check, elsewhere
 
 
 @click.command(cls=Command)
-@click.argument("bugs", nargs=-1, metavar="[BUG]...")
+@click.argument("bugs", nargs=-1, metavar="[BUG]...", shell_complete=complete.bugs)
 @click.option("--device", help="Check this device where the bugs' fixes are proved; your own as path/to/file.py:name.")
 @budgeted
 def museum(
@@ -63,11 +64,11 @@ def _of_the_museum(bugs: Sequence[Bug], limit: Budget) -> list[Finding]:
     with progress() as watch:
         exhibits = list(check(bugs, limit, watch))
     to = Page()
-    if exhibits:
-        to.show(show.table(exhibits))
+    for each in exhibits:
+        show.tell(to, each)
     for bug in bugs:
         if bug.shown is None:
-            to.say(f"{bug.name}: not shown, needs {bug.needs}")
+            to.fold(f"{bug.name}: not shown, needs {bug.needs}")
     return [finding for each in exhibits for finding in each.findings]
 
 
