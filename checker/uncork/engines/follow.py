@@ -10,24 +10,54 @@ possible state are garbage collected, so a long run needs memory for a few lists
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from uncork.core.expr import Expr
 from uncork.core.questions.observed import Event
-from uncork.core.sorts import Value
+from uncork.core.sorts import Ring, Value
 from uncork.core.system import System
 from uncork.core.trace import Trace
-from uncork.engines.python import Ahead, Aim, Aimed, Plain, Successors, aimed, successors, value
+from uncork.engines.python import Packing, Plain, Successors, successors, values
 
 _Way: TypeAlias = "tuple[_Way, int] | None"
 """How a state was reached: the way to the previous state, and the action from there. None is the first state."""
 
 _States: TypeAlias = dict[Plain, _Way]
 
-_NOTHING: Ahead = {}
 
+@dataclass(frozen=True)
+class Aim:
+    """What an action does to an observable position of a ring: it moves the position, or prepares a move of it.
+
+    `name` is the observable, `now` its present value, and `to` the value after the move. `by`, if given, is how far
+    every move of this action goes.
+    """
+
+    name: str
+    now: Expr
+    to: Expr
+    by: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What the coming observations say of a position: its next value, and the first later value that differs from it.
+
+    None: it is not observed any more. `stops` are values that matter on the way to the next value.
+    """
+
+    value: int | None
+    later: int | None
+    stops: frozenset[int] = frozenset()
+
+
+Ahead: TypeAlias = Mapping[str, Coming]
+"""The coming observations of the positions that aims move, by name."""
+
+_NOTHING: Ahead = {}
 
 _REMEMBERED = 100_000
 """The number of states whose unseen steps are cached, since different runs visit the same states."""
@@ -44,8 +74,9 @@ class Follower:
     - `most` is the greatest number of states that are followed between two events.
     - `at_once` names unseen actions that are taken as soon as they are enabled, instead of all other unseen actions.
       The caller must know that this loses no run.
-    - `aims` restricts unseen actions to those that lead to the next observation (see `aimed`). With aims, the system
-      may have a run that fits even if the follower finds none: a run that moves an observable and moves it back.
+    - `aims` restricts unseen moves of positions: a move leads at most to the next observed value; one `by` a known
+      number leads to it, or to one of the values where it matters that the position stops. The caller must know whether
+      this loses runs.
     """
 
     def __init__(
@@ -59,22 +90,26 @@ class Follower:
         aims: Mapping[str, Aim] = MappingProxyType({}),
     ) -> None:
         self.system, self.most = system, most
-        names = [action.name for action in system.actions]
-        self._names = names
+        self._packing = Packing(system)
+        self._names = [action.name for action in system.actions]
         free = frozenset(unseen)
         soon = free & frozenset(at_once)
         self._unseen = free
-        self._soon = successors(system, soon) if soon else None
-        self._after = aimed(system, free - soon, aims) if aims else _remembered(successors(system, free - soon))
         self._steps: dict[frozenset[str], Successors] = {}
-        self._shows = {name: value(system, shown) for name, shown in shows.items()}
+        self._soon = self._taking(soon) if soon else None
+        others = self._taking(free - soon - aims.keys())
+        # Large queues have aims. Their states are too many to be worth a cache.
+        self._others = others if aims else functools.lru_cache(maxsize=_REMEMBERED)(others)
+        self._aims = _Aims(self, aims) if aims else None
+        self._shows = dict(shows)
+        self._sees: dict[tuple[str, ...], Callable[[Plain], tuple[Value, ...]]] = {}
         self._now: _States
         self._events: int
         self.restart()
 
     def restart(self) -> None:
         """Goes back to the first state, before any event."""
-        self._now = {tuple(self.system.initial.values()): None}
+        self._now = {self._packing.pack(tuple(self.system.initial.values())): None}
         self._events = 0
 
     @property
@@ -85,7 +120,7 @@ class Follower:
     @property
     def states(self) -> frozenset[Plain]:
         """The states that the system may be in just after the last event."""
-        return frozenset(self._now)
+        return frozenset(map(self._packing.unpack, self._now))
 
     def take(self, event: Event, ahead: Ahead = _NOTHING) -> bool:
         """Accepts the next event and returns True; or returns False and changes nothing, if no run fits the event.
@@ -112,7 +147,7 @@ class Follower:
         """The actions of an event that the system may take next, with the states after them; `saw` is ignored."""
         step = self._taking(event.actions)
         return [
-            (self._names[action], target)
+            (self._names[action], self._packing.unpack(target))
             for state in self._closure(ahead)
             for action, target in step(state)
             if target is not None
@@ -120,53 +155,63 @@ class Follower:
 
     def shown(self, states: Iterable[Plain]) -> list[dict[str, Value]]:
         """The observable values in these states, without duplicates."""
-        seen = {tuple(show(state) for show in self._shows.values()): None for state in states}
+        see = self._seeing(tuple(self._shows))
+        seen = {see(self._packing.pack(state)): None for state in states}
         return [dict(zip(self._shows, each, strict=True)) for each in seen]
 
     def reachable(self, ahead: Ahead = _NOTHING) -> frozenset[Plain]:
         """The states that the system may be in before the next event, after any number of unseen actions."""
-        return frozenset(self._closure(ahead))
+        return frozenset(map(self._packing.unpack, self._closure(ahead)))
 
     def settle(self, quiet: frozenset[str] | None = None) -> frozenset[Plain]:
         """The `reachable` states in which no action of `quiet` (default: no unseen action) is enabled."""
         may = self._taking(self._unseen if quiet is None else quiet)
-        return frozenset(state for state in self._closure(_NOTHING) if not may(state))
+        return frozenset(self._packing.unpack(state) for state in self._closure(_NOTHING) if not may(state))
 
     def run(self) -> Trace:
         """A run that fits all the events."""
-        return self.run_to(next(iter(self._now)))
+        return self.run_to(self._packing.unpack(next(iter(self._now))))
 
     def run_to(self, state: Plain) -> Trace:
         """A run that fits all the events and ends in `state`, which must be one of the `states`."""
-        way = self._now[state]
+        way = self._now[self._packing.pack(state)]
         taken = []
         while way is not None:
             way, action = way
             taken.append(self._names[action])
         taken.reverse()
         names = [variable.name for variable in self.system.variables]
-        state = tuple(self.system.initial.values())
-        states = [dict(zip(names, state, strict=True))]
+        here = self._packing.pack(tuple(self.system.initial.values()))
+        states = [self.system.initial]
         for action_name in taken:
-            target = self._taking(frozenset([action_name]))(state)[0][1]
+            target = self._taking(frozenset([action_name]))(here)[0][1]
             assert target is not None
-            state = target
-            states.append(dict(zip(names, state, strict=True)))
+            here = target
+            states.append(dict(zip(names, self._packing.unpack(here), strict=True)))
         return Trace(tuple(states), tuple(taken))
 
     def _fits(self, event: Event) -> Callable[[Plain], bool]:
-        saw: list[tuple[Callable[[Plain], Any], Value]] = [
-            (self._shows[name], seen) for name, seen in event.saw.items()
-        ]
+        see, saw = self._seeing(tuple(event.saw)), tuple(event.saw.values())
         if not event.quiet:
-            return lambda state: all(show(state) == seen for show, seen in saw)
+            return lambda state: see(state) == saw
         may = self._taking(event.quiet)
-        return lambda state: all(show(state) == seen for show, seen in saw) and not may(state)
+        return lambda state: see(state) == saw and not may(state)
+
+    def _seeing(self, names: tuple[str, ...]) -> Callable[[Plain], tuple[Value, ...]]:
+        if names not in self._sees:
+            self._sees[names] = values(self.system, [self._shows[name] for name in names], self._packing)
+        return self._sees[names]
 
     def _taking(self, actions: frozenset[str]) -> Successors:
         if actions not in self._steps:
-            self._steps[actions] = successors(self.system, actions)
+            self._steps[actions] = successors(self.system, actions, self._packing)
         return self._steps[actions]
+
+    def _after(self, state: Plain, ahead: Ahead) -> list[tuple[int, Plain | None]]:
+        found = self._others(state)
+        if self._aims is None:
+            return found
+        return [*found, *(each for action in self._aims(state, ahead) for each in self._taking(action)(state))]
 
     def _closure(self, ahead: Ahead) -> _States:
         reached = _States()
@@ -186,7 +231,50 @@ class Follower:
         return reached
 
 
-def _remembered(steps: Successors) -> Aimed:
-    """The same as `aimed` without aims, with a cache. Large queues use aims: their states are too large to cache."""
-    known = functools.lru_cache(maxsize=_REMEMBERED)(steps)
-    return lambda state, _: known(state)
+class _Aims:
+    """Chooses the aimed actions that may be taken in a state: a submission has as many as the queue has entries."""
+
+    def __init__(self, of: Follower, aims: Mapping[str, Aim]) -> None:
+        self._strides: dict[str, dict[int, frozenset[str]]] = {}
+        exprs = dict[str, tuple[Expr, ...]]()
+        self._others = list[tuple[str, frozenset[str]]]()
+        for action, aim in aims.items():
+            if aim.by is None:
+                self._others.append((aim.name, frozenset([action])))
+                exprs[action] = (aim.now, aim.to)
+            else:
+                self._strides.setdefault(aim.name, {})[aim.by] = frozenset([action])
+                exprs[aim.name] = (aim.now,)
+        kept = [exprs[name] for name in self._strides] + [exprs[next(iter(action))] for _, action in self._others]
+        self._see = values(of.system, [expr for each in kept for expr in each], of._packing)
+        self._sizes = {aim.name: _size(aim.now) for aim in aims.values()}
+
+    def __call__(self, state: Plain, ahead: Ahead) -> Iterator[frozenset[str]]:
+        seen = iter(self._see(state))
+        for name, by in self._strides.items():
+            now, coming = next(seen), ahead.get(name)
+            if coming is None or coming.value is None or coming.value == now:
+                continue
+            yield from self._reaching(by, now, coming, self._sizes[name])
+        for name, action in self._others:
+            now, to, coming = next(seen), next(seen), ahead.get(name)
+            if coming is None:
+                continue
+            limit = coming.value if now != coming.value else coming.later
+            if limit is None or (to - now) % self._sizes[name] <= (limit - now) % self._sizes[name]:
+                yield action
+
+    @staticmethod
+    def _reaching(by: Mapping[int, frozenset[str]], now: int, coming: Coming, size: int) -> Iterator[frozenset[str]]:
+        assert coming.value is not None
+        distance = (coming.value - now) % size
+        if max(by) < size - 1:  # the guest may submit only a few at a time
+            wanted: Iterable[int] = range(1, min(max(by), distance) + 1)
+        else:
+            wanted = {distance, *(there for stop in coming.stops if 0 < (there := (stop - now) % size) < distance)}
+        return (by[stride] for stride in wanted if stride in by)
+
+
+def _size(position: Expr) -> int:
+    assert isinstance(position.sort, Ring)
+    return position.sort.size
