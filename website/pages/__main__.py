@@ -7,6 +7,7 @@ import sys
 
 PAGES = {
     "answer": "the answer to Propolis's #1043, in every page that gives it",
+    "changed_logs": "the mutation scores in docs/validate.md, and changed-logs.csv (minutes)",
     "conform": "docs/conform.md, and conform.csv: a real QEMU beside its model (minutes)",
     "costs": "docs/cost.md, and costs.csv",
     "counterexamples": "the folder counterexamples/",

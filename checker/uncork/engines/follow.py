@@ -4,13 +4,14 @@ Between two events the system may take any unseen actions (as for TLA+: Cirstea,
 Traces of Distributed Programs Against TLA+ Specifications", 2024).
 
 Every possible state keeps the actions that led to it, as a linked list back to the first state. Lists that lead to no
-possible state are garbage collected, so a long run needs memory for a few lists only.
+possible state are garbage collected, so a long run needs memory for a few lists only. Small queues come back to the
+same possible states again and again: what an event makes of them is remembered.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
@@ -22,10 +23,14 @@ from uncork.core.system import System
 from uncork.core.trace import Trace
 from uncork.engines.python import Packing, Plain, Successors, successors, values
 
-_Way: TypeAlias = "tuple[_Way, int] | None"
-"""How a state was reached: the way to the previous state, and the action from there. None is the first state."""
+_Way: TypeAlias = "tuple[_Way, tuple[int, ...]] | None"
+"""How a state was reached: the way to a state after the previous event, and the actions from there. None: the first."""
 
-_States: TypeAlias = dict[Plain, _Way]
+_Came: TypeAlias = "dict[Plain, tuple[Plain, int] | None]"
+"""States, each with one that it was reached from, and the action. None: a state after the last event."""
+
+_Edges: TypeAlias = "list[tuple[Plain, Plain, tuple[int, ...]]]"
+"""The states after an event; each with a state after the event before, and the actions from there."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,11 @@ Ahead: TypeAlias = Mapping[str, Coming]
 
 _NOTHING: Ahead = {}
 
-_REMEMBERED = 100_000
-"""The number of states whose unseen steps are cached, since different runs visit the same states."""
+_REMEMBERED = 200_000
+"""The number of states that are kept, since a run comes back to the same ones."""
+
+_TRIED = 5_000
+"""The number of events after which it is clear whether it does."""
 
 
 class TooManyStates(Exception):
@@ -98,13 +106,14 @@ class Follower:
         self._steps: dict[frozenset[str], Successors] = {}
         self._soon = self._taking(soon) if soon else None
         others = self._taking(free - soon - aims.keys())
-        # Large queues have aims. Their states are too many to be worth a cache.
-        self._others = others if aims else functools.lru_cache(maxsize=_REMEMBERED)(others)
+        small = not aims and not self._packing.packs  # the states of large queues seldom come back
+        self._others = functools.lru_cache(maxsize=_REMEMBERED)(others) if small else others
         self._aims = _Aims(self, aims) if aims else None
         self._shows = dict(shows)
         self._sees: dict[tuple[str, ...], Callable[[Plain], tuple[Value, ...]]] = {}
-        self._now: _States
+        self._now: dict[Plain, _Way]
         self._events: int
+        self._known = _Known() if small else None
         self.restart()
 
     def restart(self) -> None:
@@ -127,28 +136,49 @@ class Follower:
 
         `ahead` has the observations from this event on, for `aims`. Raises `TooManyStates`.
         """
-        fits = self._fits(event)
-        reached, after = self._closure(ahead), _States()
-        if event.actions:
-            step = self._taking(event.actions)
-            for state, way in reached.items():
-                for action, target in step(state):
-                    if target is not None and target not in after and fits(target):
-                        after[target] = (way, action)
+        edges = None
+        if self._known is not None:
+            key = (frozenset(self._now), event.actions, tuple(event.saw.items()), event.quiet)
+            edges = self._known.get(key)
+            if edges is None:
+                edges = self._known.keep(key, self._edges(event, ahead))
         else:
-            after.update((state, way) for state, way in reached.items() if fits(state))
-        if not after:
+            edges = self._edges(event, ahead)
+        if not edges:
             return False
+        before = self._now
         self._events += 1
-        self._now = after
+        self._now = {target: (before[source], taken) if taken else before[source] for target, source, taken in edges}
         return True
+
+    def _edges(self, event: Event, ahead: Ahead) -> _Edges:
+        fits, (reached, came) = self._fits(event), self._closure(ahead)
+        found = dict[Plain, tuple[Plain, tuple[int, ...]]]()
+        if not event.actions:
+            for state in reached:
+                if fits(state):
+                    found[state] = (state, ())
+        else:
+            step = self._taking(event.actions)
+            for state in reached:
+                for action, target in step(state):
+                    if target is not None and target not in found and fits(target):
+                        found[target] = (state, (action,))
+        edges = _Edges()
+        for target, (state, taken) in found.items():
+            here = state
+            while (step_here := came[here]) is not None:
+                here, action = step_here
+                taken = (action, *taken)
+            edges.append((target, here, taken))
+        return edges
 
     def outcomes(self, event: Event, ahead: Ahead = _NOTHING) -> list[tuple[str, Plain]]:
         """The actions of an event that the system may take next, with the states after them; `saw` is ignored."""
         step = self._taking(event.actions)
         return [
             (self._names[action], self._packing.unpack(target))
-            for state in self._closure(ahead)
+            for state in self._closure(ahead)[0]
             for action, target in step(state)
             if target is not None
         ]
@@ -161,12 +191,12 @@ class Follower:
 
     def reachable(self, ahead: Ahead = _NOTHING) -> frozenset[Plain]:
         """The states that the system may be in before the next event, after any number of unseen actions."""
-        return frozenset(map(self._packing.unpack, self._closure(ahead)))
+        return frozenset(map(self._packing.unpack, self._closure(ahead)[0]))
 
     def settle(self, quiet: frozenset[str] | None = None) -> frozenset[Plain]:
         """The `reachable` states in which no action of `quiet` (default: no unseen action) is enabled."""
         may = self._taking(self._unseen if quiet is None else quiet)
-        return frozenset(self._packing.unpack(state) for state in self._closure(_NOTHING) if not may(state))
+        return frozenset(self._packing.unpack(state) for state in self._closure(_NOTHING)[0] if not may(state))
 
     def run(self) -> Trace:
         """A run that fits all the events."""
@@ -175,11 +205,11 @@ class Follower:
     def run_to(self, state: Plain) -> Trace:
         """A run that fits all the events and ends in `state`, which must be one of the `states`."""
         way = self._now[self._packing.pack(state)]
-        taken = []
+        ways = []
         while way is not None:
-            way, action = way
-            taken.append(self._names[action])
-        taken.reverse()
+            way, actions = way
+            ways.append(actions)
+        taken = [self._names[action] for actions in reversed(ways) for action in actions]
         names = [variable.name for variable in self.system.variables]
         here = self._packing.pack(tuple(self.system.initial.values()))
         states = [self.system.initial]
@@ -213,22 +243,50 @@ class Follower:
             return found
         return [*found, *(each for action in self._aims(state, ahead) for each in self._taking(action)(state))]
 
-    def _closure(self, ahead: Ahead) -> _States:
-        reached = _States()
-        queue, known = list(self._now.items()), set(self._now)
-        for state, way in queue:
+    def _closure(self, ahead: Ahead) -> tuple[list[Plain], _Came]:
+        """The states that the system may be in before the next event; and how they are reached, with others."""
+        came: _Came = dict.fromkeys(self._now)
+        queue, reached = list(came), list[Plain]()
+        for state in queue:
             if self._soon is not None and (soon := self._soon(state)) and soon[0][1] is not None:
                 after: list[tuple[int, Plain | None]] = soon[:1]
             else:
-                reached[state] = way
+                reached.append(state)
                 after = self._after(state, ahead)
             for action, target in after:
-                if target is not None and target not in known:
-                    known.add(target)
-                    queue.append((target, (way, action)))
+                if target is not None and target not in came:
+                    came[target] = (state, action)
+                    queue.append(target)
             if len(queue) > self.most:
                 raise TooManyStates(f"{len(queue):,} states fit what was seen: log more of what the device does")
-        return reached
+        return reached, came
+
+
+class _Known:
+    """What events make of the possible states, remembered for as long as that helps."""
+
+    def __init__(self) -> None:
+        self._edges = dict[Hashable, _Edges]()
+        self._asked = self._found = self._size = 0
+
+    def get(self, key: Hashable) -> _Edges | None:
+        """Returns what is remembered."""
+        self._asked += 1
+        found = self._edges.get(key)
+        self._found += found is not None
+        return found
+
+    def keep(self, key: Hashable, edges: _Edges) -> _Edges:
+        """Remembers, unless most questions were new; forgets all if it is too much."""
+        if self._asked > _TRIED and self._found * 2 < self._asked:
+            self._edges.clear()
+        else:
+            self._size += 1 + len(edges)
+            if self._size > _REMEMBERED:
+                self._edges.clear()
+                self._size = 0
+            self._edges[key] = edges
+        return edges
 
 
 class _Aims:

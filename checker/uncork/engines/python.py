@@ -42,6 +42,11 @@ class Packing:
     def __init__(self, system: System) -> None:
         self._at = [(at, names) for at, v in enumerate(system.variables) if (names := _elements(v.sort))]
 
+    @property
+    def packs(self) -> bool:
+        """Whether packed states differ from plain ones."""
+        return bool(self._at)
+
     def pack(self, state: Plain) -> Plain:
         """The packed state."""
         return self._with(state, lambda array, names: bytes(names.index(element) for element in array))

@@ -92,7 +92,8 @@ def _would(wake: Wakes) -> str:
     if not wake.helps:
         numbers = " or ".join(f"{number:,}" for number in others) + (" or " if others else "") + entries
         return f"A submission of {numbers} to {wake.label} may not end that."
-    return f"A submission of {entries} to {wake.label} ends that{f', and one of {others[-1]:,} may not' if others else ''}."
+    fewer = f", and one of {others[-1]:,} may not" if others else ""
+    return f"A submission of {entries} to {wake.label} ends that{fewer}."
 
 
 def rejected(to: Page, followed: Followed, may: Allowed | None, line: str) -> None:

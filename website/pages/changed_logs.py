@@ -1,0 +1,312 @@
+"""The table of docs/validate.md: how many logs are rejected after a small change, from changed-logs.csv."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from uncork.core.evaluate import State
+from uncork.core.system import Action
+from uncork.core.trace import replay
+from uncork.logs import Log, LogError, Seen, write
+from uncork.logs.read import read
+from uncork.trace.runs import stored, walk
+from uncork.validate import follow
+from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.instance import Instance, from_name
+from uncork_nvme.observe import LOOK, families
+
+from pages import DOCS, RECORDED, ROOT, readme
+
+MARKS = ("<!-- changed logs: generated -->", "<!-- end of changed logs -->")
+KINDS = {
+    "change": "a value changed",
+    "drop": "an event left out",
+    "swap": "two neighbours swapped",
+    "cut": "the end cut off",
+}
+REJECTED, OPEN = "rejected", "open"
+WHY = {
+    "end": "almost nothing follows the event (three events at most) that could contradict it",
+    "value": "another run has this value there",
+    "unlogged": "the log need not show the event",
+    "without": "another run does without the step",
+    "apart": "the two steps are of different actors, and neither sees what the other does",
+    "same": "another run has the two steps in this order",
+    "prefix": "the beginning of a run is a run",
+}
+"""Why a changed log is a run all the same."""
+
+_SEES = (
+    *("ring_sq", "ring_cq", "take_sq", "recheck_sq", "write_sq"),
+    *("reserve_cq", "recheck_cq", "cqe", "credit", "write_cq"),
+)
+"""What a device sees of its guest, and does to the shared words."""
+
+_SEEN = "a stored counterexample, only what the device sees and writes"
+_QEMU = ROOT / "tests" / "data" / "qemu-7.2.22-linux-6.1-depth-8.log"
+_PROBED = "propolis-2026/linux/tail-lag/n1-sq4-cq4"
+_MOST = 20_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """A log that is accepted: its kind, format, lines and instance; and how many changes of each kind are made."""
+
+    kind: str
+    format: str
+    lines: Sequence[str]
+    instance: Instance
+    changes: int
+    log: Log = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "log", read(iter(self.lines), self.format))
+
+    @property
+    def places(self) -> list[int]:
+        """The places of the lines that are events."""
+        return sorted({seen.line - 1 for seen in self.log.events})
+
+
+# -- the logs ----------------------------------------------------------------------------------------------------------
+def sources() -> Iterator[Source]:
+    """Yields every log that is changed."""
+    paths = sorted((ROOT / "counterexamples").glob("*.itf.json"))
+    for path in paths:
+        of = stored(str(path))
+        lines = list(write.log(of.instance, write.steps(of.run)))
+        yield Source("a stored counterexample, every step", "uncork", lines, of.instance, 2)
+    for path in paths:
+        of = stored(str(path))
+        only = {family for event in _SEES for family in families(event, of.instance.system)}
+        lines = list(write.log(of.instance, write.steps(of.run), only))
+        yield Source(_SEEN, "uncork", lines, of.instance, 2)
+    for name, device in DEVICES.items():
+        instance = Instance(name, "linux", device.policy, 1, 4, 4, {})
+        lines = list(write.log(instance, walk(instance, 300, 0)))
+        yield Source("a random run of each device, every step", "uncork", lines, instance, 10)
+    for seed in range(4):
+        lines = list(probes(from_name(_PROBED), 600, seed))
+        yield Source("random runs as Propolis's probes show them", "dtrace", lines, from_name(_PROBED), 50)
+    lines = _QEMU.read_text().splitlines()
+    yield Source("Linux 6.1 on QEMU 7.2.22, QEMU's trace", "qemu", lines, from_name("qemu/linux/head/n1-sq8-cq8"), 200)
+
+
+def probes(instance: Instance, steps: int, seed: int) -> Iterator[str]:
+    """Yields a random run as dtrace prints the probes that fire."""
+    actions = {action.name: action for action in instance.system.actions}
+    for time, (name, was, now) in enumerate(walk(instance, steps, seed), 1000):
+        if fires := _fires(actions[name], was, now):
+            yield f"{time} {fires}"
+
+
+_SQ = _CQ = 3 << 16 | 2
+"""Queue 2 of controller 3."""
+
+
+def _fires(action: Action, was: State, now: State) -> str | None:
+    match action.family:
+        case "fetch" | "find_empty" | "reread_sq":
+            return f"nvme_sq_dbbuf_read {_SQ} {now['sq0.shadow']} {was['sq0.head']}"
+        case "refresh" | "cork" | "post_read" | "post_credit":
+            return f"nvme_cq_dbbuf_read {_CQ} {now['cq.shadow']} {was['cq.head']}"
+        case "arm_sq":
+            return f"nvme_sq_dbbuf_write {_SQ} {now['sq0.event']} 0"
+        case "post_arm":
+            return f"nvme_cq_dbbuf_write {_CQ} {now['cq.event']} -1"
+        case "post":
+            return f"nvme_cqe {_CQ} {was['cq.tail']} 1"
+        case "ring_sq":
+            return f"nvme_doorbell 4112 {_SQ} 0 {now['sq0.shadow']}"
+        case "ring_cq":
+            return f"nvme_doorbell 4116 {_CQ} 1 {now['cq.shadow']}"
+    return None
+
+
+# -- the changes -------------------------------------------------------------------------------------------------------
+Changed: TypeAlias = "tuple[str, int, list[str]]"
+"""A changed log: the kind of the change, the place of the line, and all lines."""
+
+
+def changes(source: Source, drawn: random.Random, number: int) -> Iterator[Changed]:
+    """Yields changed logs of each kind, at places drawn at random; none equals the log."""
+    places = source.places
+    for _ in range(number):
+        at = drawn.choice(places)
+        if other := _changed(source, at, drawn):
+            yield "change", at, [*source.lines[:at], other, *source.lines[at + 1 :]]
+        at = drawn.choice(places)
+        yield "drop", at, [*source.lines[:at], *source.lines[at + 1 :]]
+        if len(places) > 1:
+            which = drawn.randrange(len(places) - 1)
+            one, two = places[which], places[which + 1]
+            lines = list(source.lines)
+            lines[one], lines[two] = _swapped(source, lines[one], lines[two])
+            if lines != list(source.lines):
+                yield "swap", one, lines
+        at = drawn.choice(places[1:] or places)
+        yield "cut", at, list(source.lines[:at])
+
+
+def _swapped(source: Source, one: str, two: str) -> tuple[str, str]:
+    if source.format != "dtrace":
+        return two, one
+    (first, what), (second, then) = one.split(" ", 1), two.split(" ", 1)  # the times stay where they are
+    return f"{first} {then}", f"{second} {what}"
+
+
+def _changed(source: Source, at: int, drawn: random.Random) -> str | None:
+    """Returns a line with another value; None if it has none."""
+    line = source.lines[at]
+    if source.format == "uncork":
+        return _other_value(source, line, drawn)
+    if source.format == "qemu":
+        found = list(re.finditer(r"\d+$", line)) if " new_" in line else []
+    else:
+        numbers = list(re.finditer(r"-?\d+", line))  # the time, the queue, and what the probe shows
+        probe = line.split()[1]
+        found = numbers[4:5] if "doorbell" in probe else numbers[2:4] if "read" in probe else numbers[2:3]
+    if not found:
+        return None
+    where = drawn.choice(found)
+    size = source.instance.cq_size if re.search("_cq|cqe", line) else source.instance.sq_size
+    value = (int(where[0]) + drawn.randrange(1, size)) % size
+    return f"{line[: where.start()]}{value}{line[where.end() :]}"
+
+
+def _other_value(source: Source, line: str, drawn: random.Random) -> str | None:
+    told, shows = json.loads(line), follow.Reader(source.instance).shows
+    names = [name for name in told if "." in name]
+    if not names:
+        return None
+    name = drawn.choice(names)
+    told[name] = drawn.choice([value for value in shows[name].sort.values() if value != told[name]])
+    return json.dumps(told)
+
+
+# -- what is said of them ----------------------------------------------------------------------------------------------
+def outcome(source: Source, changed: Changed) -> str:
+    """Returns whether a changed log is rejected or open; of one that is a run, why. The run is replayed."""
+    kind, at, lines = changed
+    try:
+        log = read(iter(lines), source.format)
+        follow.check(source.instance, log)
+    except LogError:
+        return REJECTED
+    aimed = follow.has_many(source.instance)
+    found = follow.follow(source.instance, log, aimed=aimed, most=_MOST)
+    if not found.fits:
+        return OPEN if found.crowd or found.unsure else REJECTED
+    replay(source.instance.system, found.follower.run())
+    return _why(source, found.reader, kind, at)
+
+
+def _why(source: Source, reader: follow.Reader, kind: str, at: int) -> str:
+    if kind == "cut":
+        return "prefix"
+    here = [seen for seen in source.log.events if seen.line == at + 1]
+    after = source.places[source.places.index(at) + 1 :]
+    if kind == "drop" and all(seen.event == LOOK or reader.actions(seen) <= _unlogged(source, reader) for seen in here):
+        return "unlogged"
+    if len(after) <= 3:
+        return "end"
+    if kind != "swap":
+        return "value" if kind == "change" else "without"
+    then = [seen for seen in source.log.events if seen.line == after[0] + 1]
+    return "apart" if not _actors(reader, here) & _actors(reader, then) else "same"
+
+
+def _unlogged(source: Source, reader: follow.Reader) -> frozenset[str]:
+    return reader.unseen(source.log.header.always)
+
+
+def _actors(reader: follow.Reader, events: Iterable[Seen]) -> set[str]:
+    names = {name for seen in events for name in reader.actions(seen)}
+    return {action.actor for action in reader.system.actions if action.name in names}
+
+
+Row: TypeAlias = "tuple[str, str, str, int]"
+"""A kind of log, a kind of change, what came of it, and how often."""
+
+
+def found(of: Iterable[Source]) -> list[Row]:
+    """Returns what comes of changes, counted. They are drawn anew for each log, from its place among the others."""
+    counts, logs = Counter[tuple[str, str, str]](), Counter[str]()
+    for place, source in enumerate(of):
+        logs[source.kind] += 1
+        counts[source.kind, "", "events"] += len(source.places)
+        for changed in changes(source, random.Random(place), source.changes):
+            counts[source.kind, changed[0], outcome(source, changed)] += 1
+    return [(kind, "", "logs", number) for kind, number in logs.items()] + [
+        (*key, number) for key, number in sorted(counts.items())
+    ]
+
+
+def recorded(path: Path) -> list[Row]:
+    """Returns the rows on file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [(kind, change, what, int(number)) for kind, change, what, number in list(csv.reader(file))[1:]]
+
+
+def page(rows: Sequence[Row]) -> str:
+    """Returns the mutation scores in Markdown, and why the changed logs that are accepted are runs."""
+    kinds = list(dict.fromkeys(kind for kind, *_ in rows))
+    counts = {(kind, change, what): number for kind, change, what, number in rows}
+    table = [
+        [
+            kind,
+            f"{counts[kind, '', 'logs']:,}",
+            f"{counts[kind, '', 'events']:,}",
+            *(_score([row for row in rows if row[:2] == (kind, change)]) for change in KINDS),
+        ]
+        for kind in kinds
+    ]
+    every = [_score([row for row in rows if row[1] == change]) for change in KINDS]
+    table.append(["**all**", "", "", *(f"**{score}**" for score in every)])
+    whys = [
+        [KINDS[change], WHY[why], f"{sum(row[3] for row in rows if row[1:3] == (change, why)):,}"]
+        for change in KINDS
+        for why in WHY
+        if any(row[1:3] == (change, why) for row in rows)
+    ]
+    left = sum(row[3] for row in rows if row[2] == OPEN)
+    return (
+        readme.markdown(["accepted logs of", "logs", "events", *KINDS.values()], table)
+        + "\nWhy the others are runs all the same, each with a run that was replayed"
+        + (f" ({left:,} are open)" if left else "")
+        + ":\n\n"
+        + readme.markdown(["change", "why it is a run", "logs"], whys)
+    )
+
+
+def _score(rows: Sequence[Row]) -> str:
+    rejected, every = sum(row[3] for row in rows if row[2] == REJECTED), sum(row[3] for row in rows)
+    return f"{rejected:,} of {every:,} ({100 * rejected // every} %)" if every else ""
+
+
+def updated(content: str, rows: Sequence[Row]) -> str:
+    """Returns docs/validate.md with the table of these rows."""
+    return readme.replaced(content, *MARKS, page(rows))
+
+
+def record(docs: Path, path: Path) -> None:
+    """Changes the logs, and writes what comes of it, as data and as a page."""
+    rows = found(sources())
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["logs", "change", "what", "number"])
+        writer.writerows(rows)
+    docs.write_text(updated(docs.read_text(), rows))
+
+
+def make() -> None:
+    """Changes the logs, and writes docs/validate.md."""
+    record(DOCS / "validate.md", RECORDED / "changed-logs.csv")
