@@ -86,7 +86,7 @@ conform-page: .venv/installed ## record that, here and in docs/conform.md (minut
 	$(PAGE) conform
 
 changed-logs: .venv/installed ## record how many logs are rejected after a small change, here and in docs/validate.md (minutes)
-	$(PAGE) changed_logs
+	$(PAGE) logs.scores
 
 linux: .venv/installed ## boot a real Linux under QEMU, and hold its trace against the model (a minute; needs qemu-system-x86_64, Debian)
 	$(BIN)/python -m uncork.conform.rig.linux .venv/linux
