@@ -26,10 +26,10 @@ from uncork.engines.python import Packing, Plain, Successors, successors, values
 _Way: TypeAlias = "tuple[_Way, tuple[int, ...]] | None"
 """How a state was reached: the way to a state after the previous event, and the actions from there. None: the first."""
 
-_Came: TypeAlias = "dict[Plain, tuple[Plain, int] | None]"
+_Came: TypeAlias = dict[Plain, tuple[Plain, int] | None]
 """States, each with one that it was reached from, and the action. None: a state after the last event."""
 
-_Edges: TypeAlias = "list[tuple[Plain, Plain, tuple[int, ...]]]"
+_Edges: TypeAlias = list[tuple[Plain, Plain, tuple[int, ...]]]
 """The states after an event; each with a state after the event before, and the actions from there."""
 
 
@@ -105,7 +105,7 @@ class Follower:
         self._unseen = free
         self._steps: dict[frozenset[str], Successors] = {}
         self._soon = self._taking(soon) if soon else None
-        others = self._taking(free - soon - aims.keys())
+        others = self._taking(free - soon - frozenset(aims))
         small = not aims and not self._packing.packs  # the states of large queues seldom come back
         self._others = functools.lru_cache(maxsize=_REMEMBERED)(others) if small else others
         self._aims = _Aims(self, aims) if aims else None

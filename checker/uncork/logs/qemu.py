@@ -15,7 +15,10 @@ from uncork.logs import Header, Log, LogError, Seen, count, numbered
 
 _LINE = re.compile(r"pci_nvme_(\w+)\b(.*)")
 _NUMBER = re.compile(r"(\w+)[ =](0x[0-9a-f]{1,16}|\d{1,20})\b")
-_ALWAYS = ("ring_sq", "ring_cq", "fetch", "wake", "recheck_sq", "write_sq", "complete", "credit", "write_cq")
+_ALWAYS = (
+    *("ring_sq", "notify_tail", "notify", "ring_cq", "notify_head", "fetch", "wake", "recheck_sq", "write_sq"),
+    *("complete", "credit", "write_cq"),
+)
 _TAKES = {
     "create_cq": ("create_cq", "cqid", "qsize"),
     "create_sq": ("create_sq", "sqid", "cqid", "qsize"),

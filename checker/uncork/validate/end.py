@@ -26,14 +26,16 @@ _TRIES, _LONG = 40, 20_000
 class Wakes:
     """What a submission to an SQ would do in a state in which the guest waits.
 
-    `tried` are numbers of entries, in order: all that the guest can submit, up to the first that `helps`, if they are
-    few; else one, and as many as it can. `helps`: the last of them ends all waits, whatever follows. Not `known`: too
-    much may follow the last of them.
+    `most` is how many entries it can take. `tried` are numbers of entries, in order: all up to `most`, or to the first
+    that `helps`, if they are few; else 1 and `most`. `helps`: the last of them ends all waits, whatever follows.
+    `never`: after none of them do all waits end, whatever follows. Not `known`: too much may follow the last of them.
     """
 
     label: str
+    most: int
     tried: tuple[int, ...]
-    helps: bool
+    helps: bool = False
+    never: bool = False
     known: bool = True
 
 
@@ -116,15 +118,18 @@ class _Ends:
         here = dict(zip((v.name for v in self.system.variables), state, strict=True))
         of = [a for a in self.system.actions if a.family == "submit" and a.args[0].name == name]
         may = {action.args[1]: action for action in of if holds(action.guard, here)}
-        numbers = sorted(may) if len(may) < FEW else [min(may), max(may)]
+        numbers, never = sorted(may) if len(may) < FEW else [min(may), max(may)], True
+        most = max(may, default=0)
         for place, by in enumerate(numbers, 1):
             try:
                 found = self.resting.rests([tuple(self.system.after(here, may[by]).values())], self.most)
             except TooManyStates:
-                return Wakes(label, tuple(numbers[:place]), False, known=False)
-            if not any(self.waits(each) for each in (*found.ends, *found.endless)):
-                return Wakes(label, tuple(numbers[:place]), True)
-        return Wakes(label, tuple(numbers), False)
+                return Wakes(label, most, tuple(numbers[:place]), known=False)
+            waits = [self.waits(each) for each in (*found.ends, *found.endless)]
+            if not any(waits):
+                return Wakes(label, most, tuple(numbers[:place]), helps=True)
+            never = never and all(waits)
+        return Wakes(label, most, tuple(numbers), never=never)
 
 
 def end(followed: Followed) -> End:

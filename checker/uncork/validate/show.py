@@ -80,7 +80,7 @@ def _not_stuck(end: End) -> str:
 
 def _waking(wakes: Sequence[Wakes]) -> list[str]:
     """Returns sentences that say what a submission would change."""
-    may = [wake for wake in wakes if wake.tried]
+    may = [wake for wake in wakes if wake.most]
     return [_would(wake) for wake in may] or ["The guest has no free command slot, so it cannot submit."]
 
 
@@ -89,11 +89,13 @@ def _would(wake: Wakes) -> str:
     entries = " ".join(_number(last, "entry"))
     if not wake.known:
         return f"Whether a submission of {entries} to {wake.label} ends that is not known: too much may follow."
-    if not wake.helps:
-        numbers = " or ".join(f"{number:,}" for number in others) + (" or " if others else "") + entries
-        return f"A submission of {numbers} to {wake.label} may not end that."
-    fewer = f", and one of {others[-1]:,} may not" if others else ""
-    return f"A submission of {entries} to {wake.label} ends that{fewer}."
+    if wake.helps:
+        fewer = f", and one of {others[-1]:,} may not" if others else ""
+        return f"A submission of {entries} to {wake.label} ends that{fewer}."
+    if wake.never and len(wake.tried) == wake.most:
+        return f"No submission to {wake.label} ends that; it can take {' '.join(_number(wake.most, 'entry'))}."
+    numbers = " or ".join([*(f"{number:,}" for number in others), entries])
+    return f"A submission of {numbers} to {wake.label} {'does' if wake.never else 'may'} not end that."
 
 
 def rejected(to: Page, followed: Followed, may: Allowed | None, line: str) -> None:
