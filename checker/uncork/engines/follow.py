@@ -5,23 +5,25 @@ Traces of Distributed Programs Against TLA+ Specifications", 2024).
 
 Every possible state keeps the actions that led to it, as a linked list back to the first state. Lists that lead to no
 possible state are garbage collected, so a long run needs memory for a few lists only. Small queues come back to the
-same possible states again and again: what an event makes of them is remembered.
+same possible states again and again: what an event makes of them is remembered. Unseen actions may wait until an event
+needs them (see `stubborn`): what comes before the event or after it alike is tried after it.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from uncork.core.expr import Expr
+from uncork.core.expr import Expr, variables
 from uncork.core.questions.observed import Event
 from uncork.core.sorts import Ring, Value
 from uncork.core.system import System
 from uncork.core.trace import Trace
 from uncork.engines.python import Packing, Plain, Successors, successors, values
+from uncork.engines.stubborn import ENABLED, Stubborn
 
 _Way: TypeAlias = "tuple[_Way, tuple[int, ...]] | None"
 """How a state was reached: the way to a state after the previous event, and the actions from there. None: the first."""
@@ -96,6 +98,7 @@ class Follower:
         *,
         at_once: Iterable[str] = (),
         aims: Mapping[str, Aim] = MappingProxyType({}),
+        lazily: bool = False,
     ) -> None:
         self.system, self.most = system, most
         self._packing = Packing(system)
@@ -114,12 +117,15 @@ class Follower:
         self._now: dict[Plain, _Way]
         self._events: int
         self._known = _Known() if small else None
+        self._lazy = _Lazy(self, free, soon, aims.keys()) if lazily else None
+        self._last: tuple[dict[Plain, _Way], Event, Ahead] | None
         self.restart()
 
     def restart(self) -> None:
         """Goes back to the first state, before any event."""
         self._now = {self._packing.pack(tuple(self.system.initial.values())): None}
         self._events = 0
+        self._last = None
 
     @property
     def events(self) -> int:
@@ -128,7 +134,14 @@ class Follower:
 
     @property
     def states(self) -> frozenset[Plain]:
-        """The states that the system may be in just after the last event."""
+        """The states that the system may be in just after the last event.
+
+        Raises `TooManyStates` if they are too many to find them all.
+        """
+        if self._last is not None:  # any unseen actions may have come before the event, too
+            before, event, ahead = self._last
+            self._now = self._after_event(before, self._edges(before, event, ahead))
+            self._last = None
         return frozenset(map(self._packing.unpack, self._now))
 
     def take(self, event: Event, ahead: Ahead = _NOTHING) -> bool:
@@ -136,23 +149,26 @@ class Follower:
 
         `ahead` has the observations from this event on, for `aims`. Raises `TooManyStates`.
         """
-        edges = None
-        if self._known is not None:
-            key = (frozenset(self._now), event.actions, tuple(event.saw.items()), event.quiet)
-            edges = self._known.get(key)
-            if edges is None:
-                edges = self._known.keep(key, self._edges(event, ahead))
+        lazy = self._lazy.before(event) if self._lazy is not None and not event.quiet else None
+        if self._known is None:
+            edges = self._edges(self._now, event, ahead, lazy)
         else:
-            edges = self._edges(event, ahead)
+            key = (frozenset(self._now), event.actions, tuple(event.saw.items()), event.quiet)
+            known = self._known.get(key)
+            edges = self._known.keep(key, self._edges(self._now, event, ahead, lazy)) if known is None else known
         if not edges:
             return False
-        before = self._now
+        self._last = (self._now, event, ahead) if lazy else None
+        self._now = self._after_event(self._now, edges)
         self._events += 1
-        self._now = {target: (before[source], taken) if taken else before[source] for target, source, taken in edges}
         return True
 
-    def _edges(self, event: Event, ahead: Ahead) -> _Edges:
-        fits, (reached, came) = self._fits(event), self._closure(ahead)
+    @staticmethod
+    def _after_event(before: Mapping[Plain, _Way], edges: _Edges) -> dict[Plain, _Way]:
+        return {target: (before[source], taken) if taken else before[source] for target, source, taken in edges}
+
+    def _edges(self, before: Iterable[Plain], event: Event, ahead: Ahead, lazy: _Before | None = None) -> _Edges:
+        fits, (reached, came) = self._fits(event), self._closure(before, ahead, lazy)
         found = dict[Plain, tuple[Plain, tuple[int, ...]]]()
         if not event.actions:
             for state in reached:
@@ -178,7 +194,7 @@ class Follower:
         step = self._taking(event.actions)
         return [
             (self._names[action], self._packing.unpack(target))
-            for state in self._closure(ahead)[0]
+            for state in self._closure(self._now, ahead)[0]
             for action, target in step(state)
             if target is not None
         ]
@@ -191,12 +207,14 @@ class Follower:
 
     def reachable(self, ahead: Ahead = _NOTHING) -> frozenset[Plain]:
         """The states that the system may be in before the next event, after any number of unseen actions."""
-        return frozenset(map(self._packing.unpack, self._closure(ahead)[0]))
+        return frozenset(map(self._packing.unpack, self._closure(self._now, ahead)[0]))
 
     def settle(self, quiet: frozenset[str] | None = None) -> frozenset[Plain]:
         """The `reachable` states in which no action of `quiet` (default: no unseen action) is enabled."""
         may = self._taking(self._unseen if quiet is None else quiet)
-        return frozenset(self._packing.unpack(state) for state in self._closure(_NOTHING)[0] if not may(state))
+        return frozenset(
+            self._packing.unpack(state) for state in self._closure(self._now, _NOTHING)[0] if not may(state)
+        )
 
     def run(self) -> Trace:
         """A run that fits all the events."""
@@ -239,20 +257,31 @@ class Follower:
 
     def _after(self, state: Plain, ahead: Ahead) -> list[tuple[int, Plain | None]]:
         found = self._others(state)
-        if self._aims is None:
-            return found
-        return [*found, *(each for action in self._aims(state, ahead) for each in self._taking(action)(state))]
+        return found if self._aims is None else found + self._aimed(state, ahead, None)
 
-    def _closure(self, ahead: Ahead) -> tuple[list[Plain], _Came]:
+    def _aimed(self, state: Plain, ahead: Ahead, of: frozenset[str] | None) -> list[tuple[int, Plain | None]]:
+        """The steps of aimed actions; of those in `of`, if given."""
+        assert self._aims is not None
+        return [
+            each
+            for action in self._aims(state, ahead)
+            if of is None or not of.isdisjoint(action)
+            for each in self._taking(action)(state)
+        ]
+
+    def _closure(self, before: Iterable[Plain], ahead: Ahead, lazy: _Before | None = None) -> tuple[list[Plain], _Came]:
         """The states that the system may be in before the next event; and how they are reached, with others."""
-        came: _Came = dict.fromkeys(self._now)
+        came: _Came = dict.fromkeys(before)
         queue, reached = list(came), list[Plain]()
         for state in queue:
-            if self._soon is not None and (soon := self._soon(state)) and soon[0][1] is not None:
-                after: list[tuple[int, Plain | None]] = soon[:1]
+            if lazy is not None:
+                at_once, after = lazy(state, ahead)
+            elif self._soon is not None and (soon := self._soon(state)) and soon[0][1] is not None:
+                at_once, after = True, soon[:1]
             else:
+                at_once, after = False, self._after(state, ahead)
+            if not at_once:
                 reached.append(state)
-                after = self._after(state, ahead)
             for action, target in after:
                 if target is not None and target not in came:
                     came[target] = (state, action)
@@ -260,6 +289,55 @@ class Follower:
             if len(queue) > self.most:
                 raise TooManyStates(f"{len(queue):,} states fit what was seen: log more of what the device does")
         return reached, came
+
+
+_Steps: TypeAlias = list[tuple[int, Plain | None]]
+_Before: TypeAlias = Callable[[Plain, Ahead], tuple[bool, _Steps]]
+"""The unseen steps that have to be tried in a state before an event; and whether the event waits until one is taken."""
+
+
+class _Lazy:
+    """Chooses the unseen actions that have to be taken before an event, and not just as well after it."""
+
+    def __init__(self, of: Follower, free: frozenset[str], soon: frozenset[str], aimed: Collection[str]) -> None:
+        self._of, self._free, self._aimed = of, free, frozenset(aimed)
+        self._stubborn = Stubborn(of.system, of._packing)
+        group = self._stubborn.of
+        self._within = frozenset(group[name] for name in free)
+        self._soon = sorted({group[name] for name in soon})
+        self._before = dict[tuple[frozenset[str], tuple[str, ...]], _Before]()
+
+    def before(self, event: Event) -> _Before:
+        """Returns what has to be tried before an event."""
+        key = (event.actions, tuple(event.saw))
+        if key not in self._before:
+            self._before[key] = self._made(*key)
+        return self._before[key]
+
+    def _made(self, actions: frozenset[str], saw: Iterable[str]) -> _Before:
+        seeds = {self._stubborn.of[name] for name in actions}
+        names = {str(v.value) for name in saw for v in variables(self._of._shows[name])}
+        shown = self._stubborn.changing(names) & self._within
+        asked = sorted(seeds | self._within)
+        statuses = self._stubborn.status(asked)
+
+        @functools.cache
+        def chosen(here: tuple[int, ...]) -> tuple[bool, Successors, frozenset[str]]:
+            status = dict(zip(asked, here, strict=True))
+            # Values are seen when the event happens, so what changes them matters once it can happen.
+            sees = shown if not seeds or any(status[which] == ENABLED for which in seeds) else frozenset[int]()
+            groups = self._stubborn.needed(status, seeds | sees, self._within)
+            assert groups is not None
+            soon = [which for which in self._soon if which in groups][:1]
+            names = {action.name for which in soon or groups for action in self._stubborn.groups[which]} & self._free
+            return bool(soon), self._of._taking(frozenset(names - self._aimed)), frozenset(names & self._aimed)
+
+        def before(state: Plain, ahead: Ahead) -> tuple[bool, _Steps]:
+            at_once, others, aimed = chosen(statuses(state))
+            found = others(state)
+            return at_once, found + self._of._aimed(state, ahead, aimed) if aimed else found
+
+        return before
 
 
 class _Known:

@@ -136,7 +136,7 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
     cursor = any(name.endswith(TELLS_ORDER) for seen in log.events for name in seen.saw)
     worker = any(seen.worker is not None for seen in log.events)
     soon = at_once(machine, system, cursor=cursor, worker=worker)
-    follower = Follower(system, unseen, reader.shows, most, at_once=soon, aims=aims)
+    follower = Follower(system, unseen, reader.shows, most, at_once=soon, aims=aims, lazily=True)
     ahead = moves.ahead(log.events, {aim.name for aim in aims.values()})
     accepted, failed, crowd = 0, None, None
     try:
