@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 
 import pytest
@@ -13,11 +12,13 @@ from uncork import logs
 from uncork.core.trace import replay
 from uncork.engines.python import Plain, predicate, successors
 from uncork.engines.rest import Resting
+from uncork.engines.stubborn import Stubborn
 from uncork.logs import lines, qemu, write
-from uncork.trace.runs import walk
-from uncork.validate import end as ending
+from uncork.trace.runs import stored, walk
 from uncork.validate import follow as validating
-from uncork.validate.show import ending as words
+from uncork.validate.end import End, Wakes, end
+from uncork.validate.follow import Followed
+from uncork.validate.show import ending
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.instance import Instance, from_name
 from uncork_nvme.observe import at_once, unserved
@@ -25,21 +26,115 @@ from uncork_nvme.observe import at_once, unserved
 HANGS = STORED / "propolis-2025-linux-tail-n1-sq3-cq3-uncorked.itf.json"
 
 
-def rests(instance: Instance, state: Plain, *, reduced: bool) -> set[Plain]:
+def follow(instance: Instance, log: logs.Log) -> Followed:
+    return validating.follow(instance, log, aimed=validating.has_many(instance), most=50_000)
+
+
+# -- states of rest ----------------------------------------------------------------------------------------------------
+def rests(instance: Instance, states: list[Plain], *, reduced: bool) -> set[Plain]:
     fair = [action.name for action in instance.system.actions if action.fair]
     resting = Resting(instance.system, fair, at_once(instance.machine, instance.system))
-    found = resting._explore([resting._packing.pack(state)], 100_000, reduced=reduced)
-    return {resting._packing.unpack(end) for end in found.ends}
+    return set(resting._explore([resting._packing.pack(state) for state in states], 100_000, reduced=reduced).ends)
 
 
 def states(instance: Instance, number: int) -> list[Plain]:
     """States of a random run."""
-    run = [tuple(now.values()) for _, _, now in walk(instance, 400, 1)]
-    return random.Random(0).sample(run, min(number, len(run)))
+    run = [tuple(now.values()) for _, _, now in walk(instance, 300, 1)]
+    return random.Random(0).sample(run, number)
 
 
 @pytest.mark.parametrize("device", sorted(DEVICES))
 def test_stubborn_sets_find_every_state_of_rest(device: str) -> None:
-    instance = Instance(device, "linux", DEVICES[device].policy, *((2, 2, 2) if device == "hand-over" else (1, 3, 3)))
-    for state in states(instance, 2):
-        assert rests(instance, state, reduced=True) == rests(instance, state, reduced=False)
+    instance = Instance(device, "linux", DEVICES[device].policy, 1, 3, 3)
+    some = states(instance, 2)
+    assert rests(instance, some, reduced=True) == rests(instance, some, reduced=False)
+
+
+def test_sets_that_are_not_stubborn_miss_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = from_name("propolis-2025/linux/tail/n2-sq3-cq3")
+    some = states(instance, 6)
+    every = rests(instance, some, reduced=False)
+    assert rests(instance, some, reduced=True) == every
+    monkeypatch.setattr(Stubborn, "dependent", property(lambda self: [frozenset[int]() for _ in self.groups]))
+    assert rests(instance, some, reduced=True) < every
+
+
+# -- what is said of an end --------------------------------------------------------------------------------------------
+def test_what_is_said_of_a_hang_that_is_none_yet_and_of_one_that_is() -> None:
+    of = stored(str(HANGS))
+    told = list(write.log(of.instance, write.steps(of.run)))
+    last = end(follow(of.instance, lines.read(iter(told))))
+    assert (last.stuck, last.completes, last.more, last.under_way) == (True, False, 0, (1, 1))
+    assert last.wakes == (Wakes("SQ0", 1, (1,), never=True),)
+    assert ending(last) == (
+        "1 entry is not completed. Its end is STUCK: SQ0 is corked with 1 entry. No submission to SQ0 ends that; it "
+        "can take 1 entry."
+    )
+    before = end(follow(of.instance, lines.read(iter(told[:15]))))
+    assert before.known and before.completes and not before.stuck
+
+
+def test_a_submission_that_is_said_to_end_a_wait_ends_it_in_every_continuation() -> None:
+    """And one that is said to end it in none does so in none: by all steps, without a reduction."""
+    said = set[str]()
+    for path in sorted(STORED.glob("*-n1-sq[23]-*.itf.json"))[::9]:
+        of = stored(str(path))
+        found = follow(of.instance, lines.read(write.log(of.instance, write.steps(of.run))))
+        last = end(found)
+        if last.run is None:
+            continue
+        state = tuple(last.run().states[-1].values())
+        replay(of.instance.system, last.run())
+        waits = [predicate(of.instance.system, unserved(q)) for q in of.instance.machine.sqs]
+        for wake in last.wakes:
+            for number in wake.tried:
+                submit = next(a for a in of.instance.system.actions if a.name == f"submit({wake.label}, {number})")
+                ((_, after),) = successors(of.instance.system, [submit.name])(state)
+                assert after is not None
+                ends = [any(wait(each) for wait in waits) for each in rests(of.instance, [after], reduced=False)]
+                helps = wake.helps and number == wake.tried[-1]
+                assert not any(ends) if helps else any(ends)
+                assert all(ends) or not wake.never
+                said.add("helps" if helps else "never" if wake.never else "may")
+    assert {"helps", "never"} <= said
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_end_of_large_queues_is_known_with_commands_under_way(seed: int) -> None:
+    instance = from_name("qemu/linux/head/n1-sq1024-cq1024/submit_batch=3")
+    log = qemu.read(map(printed, traced(instance, 900, seed, 20)))
+    last = end(follow(instance, log))
+    assert last.known and last.completes and not last.may
+    assert last.under_way[1] > 0
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (End(True, False, True, (0, 0)), "Its end is not stuck: what was submitted is completed."),
+        (
+            End(True, False, True, (2, 3)),
+            "2 to 3 entries are not completed. Its end is not stuck: every continuation completes what was submitted, "
+            "with no more from the guest.",
+        ),
+        (
+            End(True, True, True, (1, 1), ("SQ0 sleeps with 1 entry",), (Wakes("SQ0", 3, (1, 2), helps=True),), more=2),
+            "1 entry is not completed. Its end may be stuck (2 steps after the last event): SQ0 sleeps with 1 entry. "
+            "Other continuations complete what was submitted. A submission of 2 entries to SQ0 ends that, and one of "
+            "1 may not.",
+        ),
+        (
+            End(False, True, False, (9, 9), ("SQ0 is corked with 2 entries",), (Wakes("SQ0", 0, ()),)),
+            "9 entries are not completed. Its end may be stuck: SQ0 is corked with 2 entries. Whether every "
+            "continuation ends so is not known: too many may follow. The guest has no free command slot, so it cannot "
+            "submit.",
+        ),
+        (
+            End(False, False, True, (9, 9)),
+            "9 entries are not completed. Its end is not stuck in every continuation: some complete what was "
+            "submitted. Whether others do not is not known: too many may follow.",
+        ),
+    ],
+)
+def test_an_end_is_told_in_words(found: End, said: str) -> None:
+    assert ending(found) == said
