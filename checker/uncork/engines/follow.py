@@ -404,8 +404,8 @@ class _Aims:
     def _reaching(by: Mapping[int, frozenset[str]], now: int, coming: Coming, size: int) -> Iterator[frozenset[str]]:
         assert coming.value is not None
         distance = (coming.value - now) % size
-        if max(by) < size - 1:  # the guest may submit only a few at a time
-            wanted: Iterable[int] = range(1, min(max(by), distance) + 1)
+        if len(by) < size - 1:  # the guest may submit only a few at a time
+            wanted: Iterable[int] = (stride for stride in by if stride <= distance)
         else:
             wanted = {distance, *(there for stop in coming.stops if 0 < (there := (stop - now) % size) < distance)}
         return (by[stride] for stride in wanted if stride in by)

@@ -89,8 +89,7 @@ class _Ends:
     def under_way(self) -> tuple[int, int]:
         """Returns the least and the greatest number of entries and commands that are not completed."""
         shown = self.followed.follower.shown(self.states)
-        numbers = [sum(_entries(q.name, q.size, each) + int(each[f"{q.name}.in_flight"]) for q in self._waiting)
-                   for each in shown]  # fmt: skip
+        numbers = [sum(_under_way(q.name, q.size, each) for q in self._waiting) for each in shown]
         return min(numbers), max(numbers)
 
     def some(self) -> Iterator[list[tuple[str, Plain]]]:
@@ -132,9 +131,9 @@ class _Ends:
         return Wakes(label, most, tuple(numbers), never=never)
 
 
-def end(followed: Followed) -> End:
-    """Returns how the run of an accepted log ends."""
-    ends = _Ends(followed, followed.follower.most)
+def end(followed: Followed, most: int | None = None) -> End:
+    """Returns how the run of an accepted log ends; `most` states may follow it, else as many as may fit an event."""
+    ends = _Ends(followed, followed.follower.most if most is None else most)
     try:
         found: Rests | None = ends.resting.rests(ends.states, ends.most)
     except TooManyStates:
@@ -165,6 +164,10 @@ def _stuck(ends: _Ends, start: Plain, steps: Sequence[tuple[str, Plain]], *, kno
     last = steps[-1][1] if steps else start
     run = partial(ends.run, start, steps)
     return End(known, True, completes, ends.under_way(), ends.told(last), ends.wakes(last), run, len(steps))
+
+
+def _under_way(name: str, size: int, shown: Mapping[str, Value]) -> int:
+    return _entries(name, size, shown) + int(shown[f"{name}.in_flight"])  # type: ignore[arg-type]  # a number
 
 
 def _entries(name: str, size: int, shown: Mapping[str, Value]) -> int:

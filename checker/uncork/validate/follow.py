@@ -57,6 +57,7 @@ class Reader:
         self.instance, self.machine, self.system = instance, instance.machine, instance.system
         self.shows = shows(self.machine)
         self._known = dict[tuple[str, int | None, int | None], frozenset[str]]()
+        self._fine = set[tuple[str, type, Value]]()
         self._parts = {action.name: parts(action) for action in self.system.actions}
 
     def event(self, seen: Seen) -> Event:
@@ -93,11 +94,14 @@ class Reader:
         if seen.worker is not None and not 0 <= seen.worker < workers:
             raise LogError(seen.line, f"there is no worker {seen.worker}: there are {workers}, from 0")
         for name, value in seen.saw.items():
+            if (name, type(value), value) in self._fine:
+                continue
             if name not in self.shows:
                 raise LogError(seen.line, f"there is no value {name!r}{did_you_mean(name, self.shows)}")
             sort = self.shows[name].sort
             if not contains(sort, value):
                 raise LogError(seen.line, f"{name} is {sort}, and cannot be {value!r}")
+            self._fine.add((name, type(value), value))
 
     def _families(self, event: str) -> tuple[str, ...]:
         """Returns the families of an event; none if it is a step of another device, of the user's own."""

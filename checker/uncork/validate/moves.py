@@ -22,7 +22,7 @@ from uncork_nvme.observe import LOOK, guest_moves
 from uncork_nvme.state.machine import Machine
 
 from uncork.core.expr import Expr, variables
-from uncork.core.system import System
+from uncork.core.system import Action, System
 from uncork.engines.follow import Ahead, Aim, Coming
 from uncork.logs import Seen
 
@@ -36,7 +36,7 @@ _KNOWN: dict[str, Choice] = {
 """The choices for which it is known that no run is lost."""
 
 _DOORBELL = ("ring_sq", "notify_tail", "notify")
-"""The submitter's steps from its doorbell on, until whose end it does not move its tail again."""
+"""The steps of an SQ's doorbell, until whose end the submitter does not move its tail again."""
 
 
 def aims(machine: Machine, system: System, unseen: Collection[str]) -> dict[str, Aim]:
@@ -147,14 +147,13 @@ class _Said:
     def shows_moves(self, word: str, moves: frozenset[str]) -> bool:
         """Returns whether the log shows what the argument above needs of an SQ's shadow tail."""
         event, actors = word.replace("shadow", "eventidx"), {a.actor for a in self.system.actions if a.name in moves}
-        own = [a for a in self.system.actions if a.actor in actors]
-        doorbell = frozenset(a.name for a in own if a.family in _DOORBELL)
-        silent = frozenset(a.name for a in own) - doorbell
-        rings = frozenset(a.name for a in own if a.family == "ring_sq")
-        reads = self._that(actors, lambda a: a.reads & self._variables(word))
+        own = [a for a in self.system.actions if a.actor in actors and a.family not in _DOORBELL]
+        silent = frozenset(a.name for a in own)
+        rings = frozenset(a.name for a in self.system.actions if a.actor in actors and a.family == "ring_sq")
+        reads = self._that(actors, lambda a: a.family not in _DOORBELL and a.reads & self._variables(word))
         writes = self._that(actors, lambda a: a.updates.keys() & self._variables(event))
-        changed = frozenset(name for a in own if a.name in silent for name in a.updates) - self._variables(word)
-        beside = self._that({*actors, "consumer"}, lambda a: a.reads & changed)
+        changed = frozenset(name for a in own for name in a.updates) - self._variables(word)
+        beside = self._that({*actors, "consumer"}, lambda a: a.family not in _DOORBELL and a.reads & changed)
         return (
             not beside
             and not self.others_move(word, actors)
@@ -169,7 +168,7 @@ class _Said:
         """Returns whether actors other than these move a shadow index."""
         return bool(self._that(actors, lambda a: a.updates.keys() & self._variables(word)))
 
-    def _that(self, others: Collection[str], does: Callable[..., Collection[str]]) -> frozenset[str]:
+    def _that(self, others: Collection[str], does: Callable[[Action], object]) -> frozenset[str]:
         """Returns the actions of other actors than these that do something."""
         return frozenset(a.name for a in self.system.actions if a.actor not in others and does(a))
 
