@@ -27,6 +27,7 @@ _SEES = (
 )
 """What a device sees of its guest, and does to the shared words."""
 
+_STORED = "a stored counterexample, every step"
 _SEEN = "a stored counterexample, only what the device sees and writes"
 _QEMU = ROOT / "tests" / "data" / "qemu-7.2.22-linux-6.1-depth-8.log"
 _PROBED = "propolis-2026/linux/tail-lag/n1-sq4-cq4"
@@ -53,27 +54,21 @@ class Source:
 
 
 # -- the logs ----------------------------------------------------------------------------------------------------------
-def sources(every: int = 1) -> Iterator[Source]:
+def sources(every: int = 8) -> Iterator[Source]:
     """Yields the logs that are changed; of the stored counterexamples one in `every`."""
-    paths = sorted((ROOT / "counterexamples").glob("*.itf.json"))[::every]
-    for path in paths:
+    for path in sorted((ROOT / "counterexamples").glob("*.itf.json"))[::every]:
         of = stored(str(path))
-        lines = list(write.log(of.instance, write.steps(of.run)))
-        yield Source("a stored counterexample, every step", "uncork", lines, of.instance, 2)
-    for path in paths:
-        of = stored(str(path))
-        only = {family for event in _SEES for family in families(event, of.instance.system)}
-        lines = list(write.log(of.instance, write.steps(of.run), only))
-        yield Source(_SEEN, "uncork", lines, of.instance, 2)
+        seen = {family for event in _SEES for family in families(event, of.instance.system)}
+        for kind, only in ((_STORED, None), (_SEEN, seen)):
+            yield Source(kind, "uncork", list(write.log(of.instance, write.steps(of.run), only)), of.instance, 5)
     for name, device in DEVICES.items():
         instance = Instance(name, "linux", device.policy, 1, 4, 4, {})
-        lines = list(write.log(instance, walk(instance, 300, 0)))
-        yield Source("a random run of each device, every step", "uncork", lines, instance, 10)
-    for seed in range(4):
-        lines = list(probes(from_name(_PROBED), 600, seed))
-        yield Source("random runs as Propolis's probes show them", "dtrace", lines, from_name(_PROBED), 50)
+        lines = list(write.log(instance, walk(instance, 100, 0)))
+        yield Source("a random run of each device, every step", "uncork", lines, instance, 3)
+    lines = list(probes(from_name(_PROBED), 400, 0))
+    yield Source("a random run as Propolis's probes show it", "dtrace", lines, from_name(_PROBED), 40)
     lines = _QEMU.read_text().splitlines()
-    yield Source("Linux 6.1 on QEMU 7.2.22, QEMU's trace", "qemu", lines, from_name("qemu/linux/head/n1-sq8-cq8"), 200)
+    yield Source("Linux 6.1 on QEMU 7.2.22, QEMU's trace", "qemu", lines, from_name("qemu/linux/head/n1-sq8-cq8"), 40)
 
 
 def probes(instance: Instance, steps: int, seed: int) -> Iterator[str]:

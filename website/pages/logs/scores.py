@@ -86,16 +86,20 @@ Row: TypeAlias = "tuple[str, str, str, int]"
 
 
 def found(of: Iterable[Source]) -> list[Row]:
-    """Returns what comes of changes, counted. They are drawn anew for each log, from its place among the others."""
-    counts, logs = Counter[tuple[str, str, str]](), Counter[str]()
+    """Returns what comes of changes, counted."""
+    counts, kinds = Counter[tuple[str, str, str]](), dict[str, int]()
     for place, source in enumerate(of):
-        logs[source.kind] += 1
-        counts[source.kind, "", "events"] += len(source.places)
-        for changed in changes(source, random.Random(place), source.changes):
-            counts[source.kind, changed[0], outcome(source, changed)] += 1
-    return [(kind, "", "logs", number) for kind, number in logs.items()] + [
-        (*key, number) for key, number in sorted(counts.items())
-    ]
+        kinds.setdefault(source.kind, place)
+        counts.update(found_of(place, source))
+    return [(*key, number) for key, number in sorted(counts.items(), key=lambda each: (kinds[each[0][0]], each[0]))]
+
+
+def found_of(place: int, source: Source) -> Counter[tuple[str, str, str]]:
+    """Returns what comes of changes of one log, counted. They are drawn anew for each, from its place."""
+    counts = Counter({(source.kind, "", "logs"): 1, (source.kind, "", "events"): len(source.places)})
+    for changed in changes(source, random.Random(place), source.changes):
+        counts[source.kind, changed[0], outcome(source, changed)] += 1
+    return counts
 
 
 def recorded(path: Path) -> list[Row]:
