@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import random
+from io import StringIO
 
 import pytest
 from qemu_trace import log as printed
 from qemu_trace import traced
 from repository import STORED
+from rich.console import Console
 from uncork import logs
 from uncork.core.trace import replay
 from uncork.engines.python import Plain, predicate, successors
 from uncork.engines.rest import Resting
 from uncork.engines.stubborn import Stubborn
 from uncork.logs import lines, qemu, write
+from uncork.render.terminal.text import Page
 from uncork.trace.runs import stored, walk
 from uncork.validate import follow as validating
 from uncork.validate.end import End, Wakes, end
 from uncork.validate.follow import Followed
-from uncork.validate.show import ending
+from uncork.validate.show import accepted, ending
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.instance import Instance, from_name
 from uncork_nvme.observe import at_once, unserved
@@ -146,3 +150,21 @@ def test_the_end_of_large_queues_is_known_with_commands_under_way() -> None:
 )
 def test_an_end_is_told_in_words(found: End, said: str) -> None:
     assert ending(found) == said
+
+
+# -- how it is printed -------------------------------------------------------------------------------------------------
+def printed_of(found: Followed) -> list[str]:
+    to = StringIO()
+    accepted(Page(to=Console(file=to, width=80)), found, end(found))
+    return to.getvalue().splitlines()
+
+
+def test_states_that_look_alike_are_printed_once_a_line_a_ring() -> None:
+    instance = from_name("propolis-2026/linux/tail-lag/n2-sq20-cq20")
+    told = [{"event": "submit", "sq": 0, "sq0.shadow": 15}, {"event": "look", "sq0.tail": 0}]
+    head = {"log": "uncork 1", "always": ["submit", "ring_sq", "fetch"]}
+    said = printed_of(follow(instance, lines.read(json.dumps(each) for each in (head, *told))))
+    assert max(map(len, said)) <= 80
+    shown = [line for line in said if line.startswith(("  - cq.", "    sq"))]
+    assert len(shown) == 3 and "    sq0.shadow 15, sq0.eventidx 0, sq0.head 0, sq0.tail 0, sq0.in_flight 0" in shown
+    assert said[1].endswith(" states, all alike:")

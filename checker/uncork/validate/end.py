@@ -18,6 +18,9 @@ from uncork.engines.rest import Resting, Rests
 from uncork.validate.follow import Followed
 from uncork.validate.moves import FEW
 
+STATES = 100_000
+"""All continuations are followed if they have at most so many states (some seconds)."""
+
 _TRIES, _LONG = 40, 20_000
 """Random continuations that are tried if there are too many to follow them all, and the most steps of one."""
 
@@ -131,9 +134,9 @@ class _Ends:
         return Wakes(label, most, tuple(numbers), never=never)
 
 
-def end(followed: Followed, most: int | None = None) -> End:
-    """Returns how the run of an accepted log ends; `most` states may follow it, else as many as may fit an event."""
-    ends = _Ends(followed, followed.follower.most if most is None else most)
+def end(followed: Followed, most: int = STATES) -> End:
+    """Returns how the run of an accepted log ends, if at most `most` states follow it; else what some runs show."""
+    ends = _Ends(followed, most)
     try:
         found: Rests | None = ends.resting.rests(ends.states, ends.most)
     except TooManyStates:

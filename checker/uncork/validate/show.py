@@ -21,7 +21,7 @@ def accepted(to: Page, followed: Followed, end: End) -> None:
     to.fold(f"{name}: accepted, {events:,} {_number(events, 'event')[1]}", "bold green")
     number = len(followed.follower.states)
     alike = _alike(followed)
-    differ = "" if len(alike) == number else f", of which {len(alike):,} look different"
+    differ = "" if len(alike) == number else f", {len(alike):,} of which look different" if alike[1:] else ", all alike"
     to.say(f"After the last one the machine may be in {number:,} {_number(number, 'state')[1]}{differ}:")
     for state in alike[:_MOST]:
         for place, ring in enumerate(state):
