@@ -34,8 +34,9 @@ WHY = {
     "apart": "the two steps are of different actors, and neither sees what the other does",
     "same": "another run has the two steps in this order",
     "prefix": "the beginning of a run is a run",
+    "short": "the beginning is too short to say of which queue it is, so it is no log",
 }
-"""Why a changed log is a run all the same."""
+"""Why a changed log is not rejected: it is a run all the same, but for the last."""
 
 _MOST = 20_000
 """The most states that are followed."""
@@ -48,7 +49,7 @@ def outcome(source: Source, changed: Changed) -> str:
         log = read(iter(lines), source.format)
         follow.check(source.instance, log)
     except LogError:
-        return REJECTED
+        return "short" if kind == "cut" else REJECTED
     aimed = follow.has_many(source.instance)
     found = follow.follow(source.instance, log, aimed=aimed, most=_MOST)
     if not found.fits:
