@@ -87,13 +87,19 @@ class Follower:
         """The states that the system may be in just after the last event."""
         return frozenset(self._now)
 
-    def take(self, event: Event, ahead: Ahead = _NOTHING) -> bool:
+    @property
+    def latest(self) -> frozenset[str]:
+        """The names of the actions that led to the `states`, each the last of a run; empty in the first state."""
+        return frozenset(self._names[way[1]] for way in self._now.values() if way)
+
+    def take(self, event: Event, ahead: Ahead = _NOTHING, *, among: frozenset[str] | None = None) -> bool:
         """Accepts the next event and returns True; or returns False and changes nothing, if no run fits the event.
 
-        `ahead` has the observations from this event on, for `aims`. Raises `TooManyStates`.
+        `ahead` has the observations from this event on, for `aims`. `among` names the only unseen actions that may have
+        been taken since the last event; all unseen actions if left out. Raises `TooManyStates`.
         """
         fits = self._fits(event)
-        reached, after = self._closure(ahead), _States()
+        reached, after = self._closure(ahead, among), _States()
         if event.actions:
             step = self._taking(event.actions)
             for state, way in reached.items():
@@ -108,12 +114,14 @@ class Follower:
         self._now = after
         return True
 
-    def outcomes(self, event: Event, ahead: Ahead = _NOTHING) -> list[tuple[str, Plain]]:
+    def outcomes(
+        self, event: Event, ahead: Ahead = _NOTHING, *, among: frozenset[str] | None = None
+    ) -> list[tuple[str, Plain]]:
         """The actions of an event that the system may take next, with the states after them; `saw` is ignored."""
         step = self._taking(event.actions)
         return [
             (self._names[action], target)
-            for state in self._closure(ahead)
+            for state in self._closure(ahead, among)
             for action, target in step(state)
             if target is not None
         ]
@@ -123,14 +131,14 @@ class Follower:
         seen = {tuple(show(state) for show in self._shows.values()): None for state in states}
         return [dict(zip(self._shows, each, strict=True)) for each in seen]
 
-    def reachable(self, ahead: Ahead = _NOTHING) -> frozenset[Plain]:
+    def reachable(self, ahead: Ahead = _NOTHING, *, among: frozenset[str] | None = None) -> frozenset[Plain]:
         """The states that the system may be in before the next event, after any number of unseen actions."""
-        return frozenset(self._closure(ahead))
+        return frozenset(self._closure(ahead, among))
 
-    def settle(self, quiet: frozenset[str] | None = None) -> frozenset[Plain]:
+    def settle(self, quiet: frozenset[str] | None = None, *, among: frozenset[str] | None = None) -> frozenset[Plain]:
         """The `reachable` states in which no action of `quiet` (default: no unseen action) is enabled."""
         may = self._taking(self._unseen if quiet is None else quiet)
-        return frozenset(state for state in self._closure(_NOTHING) if not may(state))
+        return frozenset(state for state in self._closure(_NOTHING, among) if not may(state))
 
     def run(self) -> Trace:
         """A run that fits all the events."""
@@ -168,7 +176,9 @@ class Follower:
             self._steps[actions] = successors(self.system, actions)
         return self._steps[actions]
 
-    def _closure(self, ahead: Ahead) -> _States:
+    def _closure(self, ahead: Ahead, among: frozenset[str] | None = None) -> _States:
+        if among is not None:
+            return self._closed(self._taking(among)) if among else self._now
         reached = _States()
         queue, known = list(self._now.items()), set(self._now)
         for state, way in queue:
@@ -181,6 +191,18 @@ class Follower:
                 if target is not None and target not in known:
                     known.add(target)
                     queue.append((target, (way, action)))
+            if len(queue) > self.most:
+                raise TooManyStates(f"{len(queue):,} states fit what was seen: log more of what the device does")
+        return reached
+
+    def _closed(self, step: Successors) -> _States:
+        """The present states, and all that these steps lead to."""
+        reached = dict(self._now)
+        for state in (queue := list(reached)):
+            for action, target in step(state):
+                if target is not None and target not in reached:
+                    reached[target] = (reached[state], action)
+                    queue.append(target)
             if len(queue) > self.most:
                 raise TooManyStates(f"{len(queue):,} states fit what was seen: log more of what the device does")
         return reached

@@ -1,0 +1,143 @@
+"""A tour: runs of a harness that together take every transition of the model that the harness can be made to take.
+
+The next transition is the nearest that no run has taken (greedy). A transition that was tried and did not come, because
+the device chose another outcome or waits for a lock that the model does not have, is tried a few times.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from uncork.conform.harness.graph import Graph
+from uncork.conform.harness.player import Edge, Played, Player
+from uncork.conform.harness.runs import replay
+from uncork.conform.harness.threads import SETTLE
+from uncork.engines import Tick, Watch
+from uncork.engines.python import Plain
+
+TRIES = 3
+"""How often a transition is tried that does not come."""
+LONGEST = 250
+"""The most moves of a run."""
+
+
+@dataclass
+class Toured:
+    """The result of a tour: the transitions of the model, those taken, the runs and moves it took, and a failed run.
+
+    `missed` has the families of the actions of transitions that were not taken, with how many.
+    """
+
+    transitions: int
+    taken: int = 0
+    runs: int = 0
+    moves: int = 0
+    missed: Counter[str] = field(default_factory=Counter)
+    failed: Played | None = None
+
+
+def tour(player: Player, graph: Graph, watch: Watch, longest: int = LONGEST) -> Toured:
+    """Tours the graph until every transition is taken, or none that is left comes, or a run fails."""
+    made = _Tour(player, graph, watch)
+    while made.left and made.run(longest):
+        pass
+    return made.result()
+
+
+class _Tour:
+    def __init__(self, player: Player, graph: Graph, watch: Watch) -> None:
+        self._player, self._graph, self._watch = player, graph, watch
+        self.left: dict[Plain, dict[str, int]] = {
+            state: dict.fromkeys(actions, 0) for state, actions in graph.edges.items() if actions
+        }
+        self._toured = Toured(graph.transitions)
+        self._refused, self._got = set[Edge](), 0
+
+    def run(self, longest: int) -> bool:
+        """Makes one run. Returns whether another is worth it."""
+        player, toured, got = self._player, self._toured, self._got
+        self._watch(Tick(toured.taken, toured.transitions, f"tour of {player.instance.shape}, run {toured.runs + 1}"))
+        toured.runs += 1
+        moves, goes_on = player.roles.moves, player.restart()
+        while goes_on and len(player.run.moves) < longest:
+            state = min(player.states) if len(player.states) > 1 else next(iter(player.states))
+            way = self._graph.nearest(state, self._wanted, self._usable) if state in self._graph.edges else None
+            if way is None:
+                break
+            for number, action in enumerate(way, 1):
+                goes_on = player.make(moves[action])
+                self._takes(player.edge)
+                if not goes_on or player.edge != (state, action):
+                    if goes_on:
+                        self._fails(state, action, wanted=number == len(way))
+                    break
+                state = next(iter(player.states))
+                if number < len(way) and way[number] not in self._graph.edges.get(state, ()):
+                    break  # another state of several
+        if goes_on:
+            goes_on = player.make(SETTLE)
+        toured.moves += len(player.run.moves)
+        if not goes_on:
+            toured.failed = player.run
+            return False
+        return self._got > got
+
+    def _wanted(self, state: Plain) -> list[str]:
+        return list(self.left.get(state, ()))
+
+    def _usable(self, state: Plain, action: str) -> bool:
+        return (state, action) not in self._refused
+
+    def _takes(self, edge: Edge | None) -> None:
+        if edge and self.left.get(edge[0], {}).pop(edge[1], None) is not None:
+            self._toured.taken, self._got = self._toured.taken + 1, self._got + 1
+            if not self.left[edge[0]]:
+                del self.left[edge[0]]
+
+    def _fails(self, state: Plain, action: str, *, wanted: bool) -> None:
+        """A transition did not come."""
+        self._got += 1
+        tries = self.left.get(state, {}).get(action, 0) + 1
+        if action in self.left.get(state, {}):
+            self.left[state][action] = tries
+        if tries >= TRIES or not wanted:
+            self._refused.add((state, action))
+            if self.left.get(state, {}).pop(action, None) is not None:
+                self._toured.missed[action.partition("(")[0]] += 1
+                if not self.left[state]:
+                    del self.left[state]
+
+    def result(self) -> Toured:
+        """Returns the result; what was never reached counts as missed, if no run failed."""
+        if not self._toured.failed:
+            self._toured.missed.update(action.partition("(")[0] for actions in self.left.values() for action in actions)
+        return self._toured
+
+
+def shortest(player: Player, graph: Graph, failed: Played) -> Played:
+    """Returns the fewest moves of the model to where a run failed, played anew; the run itself if that does not fail.
+
+    Where a run fails in a state, a shorter run to that state need not.
+    """
+    state = _last_state(player, failed)
+    if state is None or not failed.moves or failed.moves[-1] == SETTLE:
+        return failed
+    last = {action for action, move in player.roles.moves.items() if move == failed.moves[-1]}
+
+    def wanted(at: Plain) -> list[str]:
+        return [action for action in graph.edges[at] if action in last][:1] if at == state else []
+
+    ways = [graph.nearest(first, wanted, lambda *_: True) for first in graph.first]
+    best = min((way for way in ways if way), key=len, default=None)
+    if best is None or len(best) >= len(failed.moves):
+        return failed
+    moves = [player.roles.moves[action] for action in best]
+    again = replay(player, moves)
+    return again if again.failed == failed.failed else failed
+
+
+def _last_state(player: Player, failed: Played) -> Plain | None:
+    """Returns the only state of the model before the last move of a run."""
+    again = replay(player, failed.moves[:-1])
+    return next(iter(player.states)) if len(player.states) == 1 and not again.failed else None
