@@ -93,8 +93,8 @@ def exec_(
     """Drive HARNESS, a program around a device of your own, beside its model, and compare step by step.
 
     The harness is led through every transition of the model that it can be made to take, through every counterexample
-    of the model, and through random runs at larger sizes. It speaks JSON Lines; docs/harness.md says how to write one. A
-    run that fails is shrunk, printed beside what the model allows, and written to FILE, which is run again by its name.
+    of the model, and through random runs at larger sizes. It speaks JSON Lines; docs/harness.md says how to write one.
+    A run that fails is shrunk, printed beside what the model allows, and written to FILE, to be run again by its name.
 
     Without sizes, an instance is n1-sq2-cq2 with the guest linux and the device's own policy.
     """

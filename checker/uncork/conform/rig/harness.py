@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal
@@ -85,7 +86,7 @@ class Answer:
     cqes: tuple[Cqe, ...]
     did: tuple[str, ...] = ()
     waits: str = ""
-    values: Mapping[str, Any] = {}
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Harness:
