@@ -303,7 +303,7 @@ def test_a_bug_is_printed_stored_and_run_again(built: Path, tmp_path: Path) -> N
 def test_the_command_tells_of_a_harness_that_misbehaves(tmp_path: Path) -> None:
     done = uncork("conform", "exec", SMALL, "--", sys.executable, RUDE, "refuses", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (Exit.HARNESS, "")
-    assert done.stderr == "refuses: it cannot hello: two entries are too few\n"
+    assert done.stderr == "refuses: asked to hello, it says: two entries are too few\n"
     done = uncork("conform", "exec", SMALL, "--", sys.executable, RUDE, "dies", cwd=tmp_path)
     assert done.returncode == Exit.HARNESS
     assert "the harness died: it ended with 1 and has not answered" in done.stdout

@@ -49,7 +49,7 @@ NOT_RUN = {
 }
 """The commands of the pages that are not run, and why."""
 
-NEEDS = {"uncork conform": "qemu-system-x86_64"}
+NEEDS = {"uncork conform qemu": "qemu-system-x86_64", "uncork conform exec --device": "cc"}
 """Commands that are run only where a program is."""
 
 

@@ -31,6 +31,8 @@ def failure(failed: Failure) -> Iterator[str]:
         yield f"{number:3}. {move:<18} {seen(_changed(last, saw))}".rstrip()
         last = saw
     yield from _why(run)
+    if not failed.again:
+        yield "The same moves did not fail again: the harness does not do the same each time."
 
 
 def _changed(last: Mapping[str, Value] | None, saw: Mapping[str, Value]) -> dict[str, Value]:

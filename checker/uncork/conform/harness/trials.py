@@ -65,12 +65,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that failed, with few moves, and how many runs and moves it took to find one."""
+    """A run that failed, with few moves, and how many runs and moves it took to find one.
+
+    `again` says whether it failed in the same way when it was run again.
+    """
 
     instance: Instance
     run: Played
     runs: int
     moves: int
+    again: bool = True
 
 
 @dataclass
@@ -129,7 +133,7 @@ class _Trials:
         self._line("tour", instance, toured.runs, toured.moves, _told(toured), code, figures)
         if toured.failed:
             self.watch(Tick(0, 1, "shrinking the run that fails"))
-            self._failed(instance, _least(player, shortest(player, found, toured.failed), toured.failed))
+            self._failed(player, _least(player, shortest(player, found, toured.failed), toured.failed))
             return
         self._counterexamples(player)
 
@@ -162,7 +166,7 @@ class _Trials:
             if made.failed:
                 self._line("random", player.instance, number + 1, moves, made.failed)
                 self.watch(Tick(0, 1, "shrinking the run that fails"))
-                self._failed(player.instance, shrink(player, made))
+                self._failed(player, shrink(player, made))
                 return
         self._line("random", player.instance, self.plan.random, moves, "agrees")
 
@@ -185,7 +189,7 @@ class _Trials:
             result = f"{row.name}: {'the model is wrong' if played.wrong else 'not followed'}: {played.why}"
             self._line("counterexample", player.instance, 1, moves, result, code)
             if played.run.failed:
-                self._failed(player.instance, played.run)
+                self._failed(player, played.run)
                 return
 
     def _line(
@@ -200,8 +204,9 @@ class _Trials:
     ) -> None:
         self.found.lines.append(Line(part, instance, runs, moves, result, code, figures or {}))
 
-    def _failed(self, instance: Instance, run: Played) -> None:
-        self.found.failed = Failure(instance, run, self.found.runs, self.found.moves)
+    def _failed(self, player: Player, run: Played) -> None:
+        again = replay(player, run.moves).failed == run.failed
+        self.found.failed = Failure(player.instance, run, self.found.runs, self.found.moves, again)
 
 
 def _least(player: Player, short: Played, failed: Played) -> Played:

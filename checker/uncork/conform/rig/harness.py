@@ -167,7 +167,7 @@ class Harness:
         if number != self._number:
             raise HarnessError("out of order", f"it answers request {number}, and was asked request {self._number}")
         if "error" in said:
-            raise HarnessError("refuses", f"it cannot {do}: {_text(said, 'error')[:200]}")
+            raise HarnessError("refuses", f"asked to {do}, it says: {_text(said, 'error')[:200]}")
         return said
 
     def _line(self, do: str) -> bytes:
