@@ -150,7 +150,7 @@ class _Again:
 
     def tell(self, to: Page, found: Examined, plan: Plan) -> int:
         """Prints the results, after the harness has ended, and writes the files. Returns the exit code."""
-        from uncork.conform.harness.show import WORDS, about, failure, lines
+        from uncork.conform.harness.show import WORDS, about, counted, failure, lines
 
         to.fold(about(found))
         for line in lines(found):
@@ -171,7 +171,8 @@ class _Again:
         elif Exit.VACUOUS in codes:
             to.say("No transition was seen taken: nothing was compared. Name the events that it tells in hello.")
         else:
-            to.say(f"{found.runs:,} runs, {found.moves:,} moves: the model allows all that was seen.")
+            made = f"{counted(found.runs, 'run')}, {counted(found.moves, 'move')}"
+            to.say(f"{made}: the model allows all that was seen.")
         self.writes(found, failed.run.broken if failed else None)
         return worst(codes)
 

@@ -7,7 +7,7 @@ states in which they have come to rest. A harness that steps every thread can be
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from uncork.conform.harness.threads import Roles
@@ -28,29 +28,28 @@ class Graph:
         return sum(map(len, self.edges.values()))
 
     def nearest(
-        self, start: Plain, wanted: Callable[[Plain], Sequence[str]], usable: Callable[[Plain, str], bool]
-    ) -> list[str] | None:
-        """Returns the fewest actions that lead from a state through a wanted one, which is the last; None if none do.
+        self, start: Sequence[Plain], wanted: Callable[[Plain], Sequence[str]], usable: Callable[[Plain, str], bool]
+    ) -> Iterator[list[str]]:
+        """Yields the fewest actions that lead from one of some states through a wanted one, which is the last.
 
-        `wanted` are the actions that are wanted in a state, `usable` says which transitions may be taken to get there.
+        Those to the nearest state come first. `wanted` are the actions that are wanted in a state, `usable` says which
+        transitions may be taken to get there.
         """
-        came: dict[Plain, tuple[Plain, str] | None] = {start: None}
-        queue = deque([start])
+        came: dict[Plain, tuple[Plain, str] | None] = dict.fromkeys(start)
+        queue = deque(start)
         while queue:
             state = queue.popleft()
-            if here := wanted(state):
-                way, at = [here[0]], came[state]
+            for last in wanted(state)[:1]:
+                way, at = [last], came[state]
                 while at is not None:
-                    state, action = at
-                    way.append(action)
-                    at = came[state]
-                return way[::-1]
+                    way.append(at[1])
+                    at = came[at[0]]
+                yield way[::-1]
             for action, targets in self.edges[state].items():
                 for target in targets:
                     if target not in came and usable(state, action):
                         came[target] = (state, action)
                         queue.append(target)
-        return None
 
 
 def graph(system: System, roles: Roles, most: int) -> Graph | None:

@@ -32,9 +32,14 @@ Edge = tuple[Plain, str]
 
 @dataclass
 class Played:
-    """A run of a harness: its moves, what was seen after each, and how it failed, if it did."""
+    """A run of a harness: what was seen at first, its moves, and how it failed, if it did.
 
+    `did` has the events of every move, `seen` the values after it.
+    """
+
+    first: Mapping[str, Value] = field(default_factory=dict)
     moves: list[str] = field(default_factory=list)
+    did: list[str] = field(default_factory=list)
     seen: list[Mapping[str, Value]] = field(default_factory=list)
     mismatch: Mismatch | None = None
     broken: HarnessError | None = None
@@ -106,6 +111,7 @@ class Player:
                 self._broken = False
             self._answer = self.harness.ask("reset")
             self.model.restart()
+            self.run.first = self._seen()
             self.run.mismatch = self._compare(START, self.roles.alone, self.roles.alone)
         except HarnessError as error:
             self.run.broken, self._broken = error, True
@@ -130,6 +136,7 @@ class Player:
         except HarnessError as error:
             self.run.broken, self._broken = error, True
         self.run.moves.append(move)
+        self.run.did.append(" ".join(self._answer.did) if move.startswith(STEP) and not self.run.broken else "")
         self.run.seen.append({} if self.run.broken else self._seen())
         if not self.run.failed and len(before) == len(self._taken) == 1:
             self.edge = next(iter(before)), self._taken[0]

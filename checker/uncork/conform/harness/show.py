@@ -13,8 +13,13 @@ from uncork.core.sorts import Value
 def lines(found: Examined) -> Iterator[str]:
     """Yields a line for each trial."""
     for each in found.lines:
-        made = f"{each.runs:,} runs, {each.moves:,} moves: " if each.runs else ""
+        made = f"{counted(each.runs, 'run')}, {counted(each.moves, 'move')}: " if each.runs else ""
         yield f"{each.part} of {each.instance.shape}: {made}{each.result}"
+
+
+def counted(number: int, what: str) -> str:
+    """Returns a number of things in words."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def about(found: Examined) -> str:
@@ -25,19 +30,20 @@ def about(found: Examined) -> str:
 
 def failure(failed: Failure) -> Iterator[str]:
     """Yields the lines of a failed run: what went wrong, every move, and what the model allows instead."""
-    run, last = failed.run, None
-    yield f"found in run {failed.runs:,}, after {failed.moves:,} moves; the same with {len(run.moves)}:"
-    for number, (move, saw) in enumerate(zip(run.moves, run.seen, strict=True), 1):
-        yield f"{number:3}. {move:<18} {seen(_changed(last, saw))}".rstrip()
+    run = failed.run
+    last, wide = run.first, max((len(each) for each in run.did), default=0)
+    yield f"found in run {failed.runs:,}, after {counted(failed.moves, 'move')}; the same with {len(run.moves):,}:"
+    for number, (move, did, saw) in enumerate(zip(run.moves, run.did, run.seen, strict=True), 1):
+        yield f"{number:3}. {move:<17} {did:<{wide}}  {seen(_changed(last, saw))}".rstrip()
         last = saw
     yield from _why(run)
     if not failed.again:
         yield "The same moves did not fail again: the harness does not do the same each time."
 
 
-def _changed(last: Mapping[str, Value] | None, saw: Mapping[str, Value]) -> dict[str, Value]:
+def _changed(last: Mapping[str, Value], saw: Mapping[str, Value]) -> dict[str, Value]:
     """Returns the values that are not as before."""
-    return {name: value for name, value in saw.items() if last is None or last.get(name) != value}
+    return {name: value for name, value in saw.items() if last.get(name) != value}
 
 
 def _why(run: Played) -> Iterator[str]:

@@ -23,7 +23,7 @@ class Stored:
 
 def as_json(run: Played, instance: Instance, harness: str, *, steps: bool) -> dict[str, Any]:
     """Returns a failed run as plain data: `moves` to repeat, and all `steps` with the values seen after each."""
-    made = zip(run.moves, run.seen, strict=True)
+    made = zip(run.moves, run.did, run.seen, strict=True)
     failure: dict[str, Any] = {"kind": run.failed}
     if run.mismatch:
         failure |= {"move": run.mismatch.move, "saw": run.mismatch.saw, "model": run.mismatch.model}
@@ -34,7 +34,7 @@ def as_json(run: Played, instance: Instance, harness: str, *, steps: bool) -> di
         "instance": instance.name,
         "stepped": steps,
         "moves": run.moves,
-        "steps": [{"move": move, "saw": saw} for move, saw in made],
+        "steps": [{"move": move, "did": did, "saw": saw} for move, did, saw in made],
         "failure": failure,
     }
 

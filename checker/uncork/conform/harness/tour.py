@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 
 from uncork.conform.harness.graph import Graph
 from uncork.conform.harness.player import Edge, Played, Player
@@ -18,6 +19,8 @@ from uncork.engines.python import Plain
 
 TRIES = 3
 """How often a transition is tried that does not come."""
+CANDIDATES = 100
+"""How many states are tried for the shortest run."""
 LONGEST = 250
 """The most moves of a run."""
 
@@ -62,7 +65,7 @@ class _Tour:
         moves, goes_on = player.roles.moves, player.restart()
         while goes_on and len(player.run.moves) < longest:
             state = min(player.states) if len(player.states) > 1 else next(iter(player.states))
-            way = self._graph.nearest(state, self._wanted, self._usable) if state in self._graph.edges else None
+            way = next(self._graph.nearest([state], self._wanted, self._usable), None)
             if way is None:
                 break
             for number, action in enumerate(way, 1):
@@ -116,28 +119,21 @@ class _Tour:
 
 
 def shortest(player: Player, graph: Graph, failed: Played) -> Played:
-    """Returns the fewest moves of the model to where a run failed, played anew; the run itself if that does not fail.
+    """Returns a failed run with the fewest moves of the model after which the same step fails; else the run itself.
 
-    Where a run fails in a state, a shorter run to that state need not.
+    The step may have failed because of what happened before, in a way that the model does not know. So some of the
+    nearest states in which the model takes the step are tried.
     """
-    state = _last_state(player, failed)
-    if state is None or not failed.moves or failed.moves[-1] == SETTLE:
-        return failed
-    last = {action for action, move in player.roles.moves.items() if move == failed.moves[-1]}
-
-    def wanted(at: Plain) -> list[str]:
-        return [action for action in graph.edges[at] if action in last][:1] if at == state else []
-
-    ways = [graph.nearest(first, wanted, lambda *_: True) for first in graph.first]
-    best = min((way for way in ways if way), key=len, default=None)
-    if best is None or len(best) >= len(failed.moves):
-        return failed
-    moves = [player.roles.moves[action] for action in best]
-    again = replay(player, moves)
-    return again if again.failed == failed.failed else failed
-
-
-def _last_state(player: Player, failed: Played) -> Plain | None:
-    """Returns the only state of the model before the last move of a run."""
     again = replay(player, failed.moves[:-1])
-    return next(iter(player.states)) if len(player.states) == 1 and not again.failed else None
+    if again.failed or not failed.moves or failed.moves[-1] not in player.roles.moves.values():
+        return failed
+    state = min(player.states)
+    last = {action for action in graph.edges.get(state, ()) if player.roles.moves[action] == failed.moves[-1]}
+    ways = graph.nearest(graph.first, lambda at: [each for each in graph.edges[at] if each in last], lambda *_: True)
+    for way in islice(ways, CANDIDATES):
+        if len(way) >= len(failed.moves):
+            break
+        tried = replay(player, [player.roles.moves[action] for action in way])
+        if tried.failed == failed.failed:
+            return tried
+    return failed

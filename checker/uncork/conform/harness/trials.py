@@ -11,7 +11,7 @@ from uncork_nvme.shape import Shape
 
 from uncork.conform.harness.graph import graph
 from uncork.conform.harness.player import Played, Player
-from uncork.conform.harness.runs import play, shrink, wander
+from uncork.conform.harness.runs import play, replay, shrink, wander
 from uncork.conform.harness.threads import comparable
 from uncork.conform.harness.tour import Toured, shortest, tour
 from uncork.conform.rig.harness import Harness, HarnessError
