@@ -19,7 +19,7 @@ OUTSIDE = re.compile(r"(?<=\]\()(?:\.\./)+[^)#]+(?=[)#])")
 PICTURE = re.compile(r"^!\[(?P<says>[^\]]*)\]\((?P<path>pictures/[\w-]+\.svg)\)$", re.MULTILINE)
 LINK = re.compile(r"\[(?P<says>[^\]]*)\]\((?!https?:|#)(?P<to>[^)]+)\)")
 NO_DEFAULT = re.compile(r"<code>(?:Sentinel\.UNSET|None)</code>")
-LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json"}
+LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", ".c": "c", ".h": "c", ".rs": "rust"}
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:

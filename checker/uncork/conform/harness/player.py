@@ -73,6 +73,7 @@ class Player:
         self.run = Played()
         self.edge: Edge | None = None
         self._broken = False
+        self._settles = not steps and bool(self.hello.threads)  # it waits to be stepped, and is not
 
     # -- possible moves ------------------------------------------------------------------------------------------------
     @property
@@ -195,6 +196,8 @@ class Player:
     # -- what is seen --------------------------------------------------------------------------------------------------
     def _compare(self, move: str, among: frozenset[str], quiet: frozenset[str], *, did: str = "") -> Mismatch | None:
         """Compares what is seen now with the states that unseen actions `among` lead to, with none of `quiet` left."""
+        if self._settles and move != SETTLE:
+            self._answer = self.harness.ask("settle")
         wrong = self.model.expect(Event(move, saw=self._seen(), quiet=quiet), among)
         if wrong and did:
             wrong = replace(
