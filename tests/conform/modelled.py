@@ -1,6 +1,7 @@
-"""A harness whose device is a model: `modelled.py INSTANCE [MISTAKE]`. With its own instance it never disagrees.
+"""A harness whose device is a model: `modelled.py INSTANCE [HOW...]`. With its own instance it never disagrees.
 
-Mistakes: `blind` tells no events; `lost`: the second doorbell of a run is lost; `rest` has no threads to step.
+How: `blind` tells no events and values; `rest` has no threads to step, `workers` only its workers; `lost` is a mistake:
+the second doorbell of a run is lost.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ from uncork_nvme.observe import shows
 class Modelled(Device):
     """The device of a model: its state is a state of the model, whose guest is driven from outside."""
 
-    def __init__(self, name: str, mistake: str) -> None:
-        self.instance, self.mistake = from_name(name), mistake
+    def __init__(self, name: str, how: list[str]) -> None:
+        self.instance, self.how = from_name(name), how
         self.system = self.instance.system
         self.name = self.instance.name
         self.roles = roles(self.instance, Hello(name, (), frozenset()), steps=True)
         self.order = {variable.name: place for place, variable in enumerate(self.system.variables)}
         self.steps = {thread: successors(self.system, actions) for thread, actions in self.roles.threads.items()}
         self.family = [action.family for action in self.system.actions]
-        if mistake != "blind":
+        stepped = {"rest": "nothing", "workers": "worker"}.get(how[0] if how else "", ".")
+        self.stepped = [thread for thread in self.steps if stepped in thread]
+        if "blind" not in how:
             self.events = tuple({self.system.action(name).family for name in self.roles.device})
         self.shows = {
             name: value(self.system, shown)
@@ -53,13 +56,15 @@ class Modelled(Device):
         self.entries: list[dict[int, int]] = [{} for _ in self.instance.machine.sqs]
 
     def threads(self) -> dict[str, Callable[[], Iterator[str]]]:
-        return {} if self.mistake == "rest" else {name: partial(self.runs, name) for name in self.steps}
+        return {name: partial(self.runs, name) for name in self.stepped}
 
     def runs(self, thread: str) -> Iterator[str]:
         while True:
             self.guest()
             after = self.steps[thread](tuple(self.state))
-            yield self.takes(*after[0]) if after else SLEEP
+            done = self.takes(*after[0]) if after else SLEEP
+            self.rest()
+            yield done
 
     def guest(self) -> None:
         """What the guest has stored, and that it has taken every CQE that the device could see taken."""
@@ -81,7 +86,7 @@ class Modelled(Device):
         for word in self.words:
             if word.endswith("eventidx"):
                 self.words[word] = self.get(word.replace("eventidx", "event"))
-        return "" if self.mistake == "blind" else family
+        return "" if "blind" in self.how else family
 
     def get(self, name: str) -> Any:
         return self.state[self.order[name]]
@@ -94,23 +99,24 @@ class Modelled(Device):
 
     def ring(self, queue: str, value: int) -> None:
         self.rung += 1
-        if self.mistake == "lost" and self.rung == 2:
+        if "lost" in self.how and self.rung == 2:
             return
         self.guest()
         if queue == "cq":
             self.set("cq.consumer", "notify head")
         else:
             self.set(f"{queue}.submitter", "notify tail")
-        if self.mistake == "rest":
-            self.rest()
+        self.rest()
 
     def rest(self) -> None:
-        while after := next((found for step in self.steps.values() if (found := step(tuple(self.state)))), None):
+        """The threads that are not stepped run until they have nothing left to do."""
+        alone = [step for thread, step in self.steps.items() if thread not in self.stepped]
+        while after := next((found for step in alone if (found := step(tuple(self.state)))), None):
             self.takes(*after[0])
 
     def values(self) -> dict[str, Any]:
-        return {name: shown(tuple(self.state)) for name, shown in self.shows.items()}
+        return {} if "blind" in self.how else {name: shown(tuple(self.state)) for name, shown in self.shows.items()}
 
 
 if __name__ == "__main__":
-    main(Modelled(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""))
+    main(Modelled(sys.argv[1], sys.argv[2:]))

@@ -49,7 +49,11 @@ NOT_RUN = {
 }
 """The commands of the pages that are not run, and why."""
 
-NEEDS = {"uncork conform qemu": "qemu-system-x86_64", "uncork conform exec --device": "cc"}
+NEEDS = {
+    "uncork conform qemu": "qemu-system-x86_64",
+    "uncork conform exec qemu": "qemu-system-x86_64",
+    "uncork conform exec --device": "cc",
+}
 """Commands that are run only where a program is."""
 
 

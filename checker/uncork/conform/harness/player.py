@@ -154,6 +154,8 @@ class Player:
                 return self._impossible(move, thread, event, silent)
             self._taken += self.model.follower.latest if sure else ("", "")
         asleep = self.roles.threads[thread] if answer.waits == "sleep" else frozenset[str]()
+        if asleep and self.model.expect(Event(move, quiet=asleep), silent):
+            return self._impossible(move, thread, "nothing, it sleeps", silent)
         return self._compare(move, silent, self.roles.alone | asleep, did=" ".join(answer.did))
 
     def _events(self, thread: str, event: str) -> frozenset[str]:

@@ -14,7 +14,6 @@ from uncork_nvme.instance import Instance, InstanceError
 from uncork_nvme.observe import families
 
 from uncork.conform.rig.harness import HarnessError, Hello
-from uncork.core.sorts import did_you_mean
 from uncork.core.system import Action
 
 SETTLE, STEP = "settle", "step "
@@ -89,7 +88,8 @@ def roles(instance: Instance, hello: Hello, *, steps: bool) -> Roles:
             threads.setdefault(_thread(action, in_worker=in_worker), set()).add(action.name)
     for thread in hello.threads:
         if thread not in threads:
-            raise HarnessError("rubbish", f"it names a thread {thread!r:.40}{did_you_mean(thread, threads)}")
+            known = ", ".join(threads)
+            raise HarnessError("rubbish", f"it names a thread {thread!r:.40}, and the model has {known}")
     told = set[str]()
     for event in hello.events:
         try:
