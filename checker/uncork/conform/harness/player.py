@@ -95,9 +95,9 @@ class Player:
         ]
 
     @property
-    def waiting(self) -> int:
-        """The number of commands that were submitted, not dropped with their SQ, and not seen completed."""
-        return sum(map(len, self._under_way))
+    def waits(self) -> str:
+        """Why the thread that was stepped last does not go on; empty if it does."""
+        return self._answer.waits
 
     # -- making moves --------------------------------------------------------------------------------------------------
     def restart(self) -> bool:

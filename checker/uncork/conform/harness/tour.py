@@ -29,7 +29,7 @@ LONGEST = 250
 class Toured:
     """The result of a tour: the transitions of the model, those taken, the runs and moves it took, and a failed run.
 
-    `missed` has the families of the actions of transitions that were not taken, with how many.
+    `missed` says of which steps transitions were not taken, and why, with how many.
     """
 
     transitions: int
@@ -51,11 +51,9 @@ def tour(player: Player, graph: Graph, watch: Watch, longest: int = LONGEST) -> 
 class _Tour:
     def __init__(self, player: Player, graph: Graph, watch: Watch) -> None:
         self._player, self._graph, self._watch = player, graph, watch
-        self.left: dict[Plain, dict[str, int]] = {
-            state: dict.fromkeys(actions, 0) for state, actions in graph.edges.items() if actions
-        }
+        self.left = {state: set(actions) for state, actions in graph.edges.items() if actions}
         self._toured = Toured(graph.transitions)
-        self._refused, self._got = set[Edge](), 0
+        self._refused, self._tries, self._got = set[Edge](), Counter[Edge](), 0
 
     def run(self, longest: int) -> bool:
         """Makes one run. Returns whether another is worth it."""
@@ -73,7 +71,7 @@ class _Tour:
                 self._takes(player.edge)
                 if not goes_on or player.edge != (state, action):
                     if goes_on:
-                        self._fails(state, action, wanted=number == len(way))
+                        self._fails((state, action))
                     break
                 state = next(iter(player.states))
                 if number < len(way) and way[number] not in self._graph.edges.get(state, ()):
@@ -87,34 +85,48 @@ class _Tour:
         return self._got > got
 
     def _wanted(self, state: Plain) -> list[str]:
-        return list(self.left.get(state, ()))
+        return sorted(self.left.get(state, ()))
 
     def _usable(self, state: Plain, action: str) -> bool:
         return (state, action) not in self._refused
 
     def _takes(self, edge: Edge | None) -> None:
-        if edge and self.left.get(edge[0], {}).pop(edge[1], None) is not None:
+        if edge and self._leaves(edge):
             self._toured.taken, self._got = self._toured.taken + 1, self._got + 1
-            if not self.left[edge[0]]:
-                del self.left[edge[0]]
 
-    def _fails(self, state: Plain, action: str, *, wanted: bool) -> None:
-        """A transition did not come."""
+    def _fails(self, edge: Edge) -> None:
+        """A transition did not come. After some tries it is neither wanted nor used to get elsewhere."""
         self._got += 1
-        tries = self.left.get(state, {}).get(action, 0) + 1
-        if action in self.left.get(state, {}):
-            self.left[state][action] = tries
-        if tries >= TRIES or not wanted:
-            self._refused.add((state, action))
-            if self.left.get(state, {}).pop(action, None) is not None:
-                self._toured.missed[action.partition("(")[0]] += 1
-                if not self.left[state]:
-                    del self.left[state]
+        self._tries[edge] += 1
+        if self._tries[edge] == TRIES:
+            self._refused.add(edge)
+            if self._leaves(edge):
+                self._misses(edge[1], self._why())
+
+    def _leaves(self, edge: Edge) -> bool:
+        """Strikes a transition off those that are left. Returns whether it was one."""
+        state, action = edge
+        if action not in (left := self.left.get(state, set())):
+            return False
+        left.remove(action)
+        if not left:
+            del self.left[state]
+        return True
+
+    def _why(self) -> str:
+        """Returns why a transition did not come that was just tried."""
+        if self._player.waits:
+            return {"lock": "waits for a lock", "sleep": "sleeps"}[self._player.waits]
+        return "takes another step" if self._player.edge else "not told"
+
+    def _misses(self, action: str, why: str) -> None:
+        self._toured.missed[f"{action.partition('(')[0]} ({why})"] += 1
 
     def result(self) -> Toured:
         """Returns the result; what was never reached counts as missed, if no run failed."""
         if not self._toured.failed:
-            self._toured.missed.update(action.partition("(")[0] for actions in self.left.values() for action in actions)
+            for action in (action for actions in self.left.values() for action in actions):
+                self._misses(action, "not reached")
         return self._toured
 
 
