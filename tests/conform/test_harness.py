@@ -324,7 +324,7 @@ def test_the_command_tells_of_a_harness_that_misbehaves(tmp_path: Path) -> None:
         ([SMALL, "--", "./no-such-harness"], "cannot be started"),
         ([SMALL, "--device", "qemu", "--", "true"], "not both"),
         (["no-such.json", "--", "true"], "there is no file"),
-        ([f"{SMALL}/memory=tso", "--", "true"], "leave memory at sc"),
+        ([f"{SMALL}/memory=tso", "--", "true"], "only be compared with memory=sc"),
         ([f"{SMALL}/events=reset", "--", "true"], "create and delete"),
         ([str(ROOT / "pyproject.toml"), "--", "true"], "is not a run"),
     ],

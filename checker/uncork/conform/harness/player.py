@@ -111,6 +111,8 @@ class Player:
                 self.harness.hello(self.instance.shape)
                 self._broken = False
             self._answer = self.harness.ask("reset")
+            for sq in range(self.machine.parts.life.first(self.instance.sqs), self.instance.sqs):
+                self._answer = self.harness.ask("delete", sq=sq)  # it is created later
             self.model.restart()
             self.run.first = self._seen()
             self.run.mismatch = self._compare(START, self.roles.alone, self.roles.alone)

@@ -65,8 +65,9 @@ class Roles:
 def comparable(instance: Instance) -> None:
     """Raises `InstanceError` for a model whose guest the protocol has no requests for."""
     choices = instance.choices
-    if choices.memory != "sc":
-        raise InstanceError(f"{instance.name}: a harness stores one word after another: leave memory at sc")
+    for name, only in (("memory", "sc"), ("used_by", "both"), ("byte_order", "same")):
+        if choices.items()[name] != only:
+            raise InstanceError(f"{instance.name}: a harness can only be compared with {name}={only}")
     if unknown := sorted(choices.happening.keys() - set(_EVENTS)):
         raise InstanceError(f"{instance.name}: the protocol has the events create and delete, and not {unknown[0]}")
 
