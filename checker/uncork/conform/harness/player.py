@@ -68,7 +68,8 @@ class Player:
         self._actions = {action.name: action for action in self.system.actions}
         self._names = [variable.name for variable in self.system.variables]
         self._may = {thread: successors(self.system, actions) for thread, actions in self.roles.threads.items()}
-        self._outside = {f"{q.name}.eventidx": q.size for q in (*self.machine.sqs, self.machine.cq) if q.outside}
+        sizes = [*((q, instance.sq_size) for q in self.machine.sqs), (self.machine.cq, instance.cq_size)]
+        self._outside = {f"{ring.name}.eventidx": size for ring, size in sizes if ring.outside}
         self._doing = dict[tuple[str, str], frozenset[str]]()
         self.run = Played()
         self.edge: Edge | None = None
@@ -83,10 +84,7 @@ class Player:
 
     def guest_moves(self) -> list[str]:
         """The moves of the guest that are possible now."""
-        found = {
-            self._move_of[self.system.actions[action].name]: None for s in self.states for action, _ in self._guest(s)
-        }
-        return list(found)
+        return sorted({self._move_of[self.system.actions[a].name] for s in self.states for a, _ in self._guest(s)})
 
     def steps(self) -> list[str]:
         """The steps of threads that may have something to do."""
@@ -140,7 +138,7 @@ class Player:
             self.run.broken, self._broken = error, True
         self.run.moves.append(move)
         self.run.did.append(" ".join(self._answer.did) if move.startswith(STEP) and not self.run.broken else "")
-        self.run.seen.append({} if self.run.broken else self._seen())
+        self.run.seen.append({} if self.run.broken else self._saw)
         if not self.run.failed and len(before) == len(self._taken) == 1:
             self.edge = next(iter(before)), self._taken[0]
         return not self.run.failed
@@ -211,13 +209,14 @@ class Player:
 
     def _seen(self) -> dict[str, Value]:
         """Returns what is seen: the words, the SQs of new CQEs by slot, and the values that the harness tells."""
-        return self._shown(self._answer)
+        self._saw = self._shown(self._answer)
+        return self._saw
 
     def _shown(self, answer: Answer) -> dict[str, Value]:
         words = dict[str, Value]()
         if self.machine.buffered:
-            for name, value in answer.words.items():
-                words[name] = min(value, self._outside.get(name, value + 1) - 1)
+            for name, word in answer.words.items():
+                words[name] = min(word, self._outside[name] - 1) if name in self._outside else word
         fresh = (self._fresh(slot, each) for slot, each in enumerate(answer.cqes))
         words[CQES] = tuple(f"SQ{each.sq}" if each else "none" for each in fresh)
         for name, value in answer.values.items():

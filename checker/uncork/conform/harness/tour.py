@@ -85,7 +85,9 @@ class _Tour:
         return self._got > got
 
     def _wanted(self, state: Plain) -> list[str]:
-        return sorted(self.left.get(state, ()))
+        """Returns the transitions that are left here; first those after which most are left."""
+        edges, left = self._graph.edges[state], self.left
+        return sorted(left.get(state, ()), key=lambda action: (-len(left.get(edges[action][0], ())), action))
 
     def _usable(self, state: Plain, action: str) -> bool:
         return (state, action) not in self._refused

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import selectors
+import select
 import signal
 import subprocess
 import tempfile
@@ -146,12 +146,11 @@ class Harness:
         self._number += 1
         process = self._process
         assert process is not None and process.stdin is not None
-        if self._buffer or _ready(process.stdout, 0):
+        if self._buffer or self._ready(0):
             line = self._line(do)
             raise HarnessError("out of order", f"it speaks before it is asked to {do}: {line[:80]!r}")
         try:
-            process.stdin.write(json.dumps({"n": self._number, "do": do, **more}).encode() + b"\n")
-            process.stdin.flush()
+            os.write(process.stdin.fileno(), json.dumps({"n": self._number, "do": do, **more}).encode() + b"\n")
         except OSError:
             raise self._ended(do) from None
         line = self._line(do)
@@ -177,7 +176,7 @@ class Harness:
         while b"\n" not in self._buffer:
             if len(self._buffer) > _LONGEST:
                 raise HarnessError("rubbish", f"its answer to {do} has more than {_LONGEST:,} bytes in a line")
-            if not _ready(process.stdout, until - time.monotonic()):
+            if not self._ready(until - time.monotonic()):
                 raise HarnessError("hangs", f"it has not answered {do} within {self.patience:g} s")
             more = os.read(process.stdout.fileno(), 1 << 16)
             if not more:
@@ -185,6 +184,10 @@ class Harness:
             self._buffer += more
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
+
+    def _ready(self, seconds: float) -> bool:
+        """Returns whether there is something to read within some seconds."""
+        return bool(self._poll.poll(max(seconds, 0) * 1_000))
 
     # -- the process ---------------------------------------------------------------------------------------------------
     def _start(self) -> None:
@@ -202,6 +205,9 @@ class Harness:
         except OSError as error:
             self.close()
             raise InstanceError(f"{self.command[0]} cannot be started: {error.strerror or error}") from None
+        assert self._process.stdout is not None
+        self._poll = select.poll()
+        self._poll.register(self._process.stdout, select.POLLIN | select.POLLHUP)
 
     def _ended(self, do: str) -> HarnessError:
         """Returns the error of a harness that has ended, or closed its output, instead of an answer."""
@@ -261,13 +267,6 @@ def _over(process: subprocess.Popen[bytes], seconds: float) -> bool:
             return True
         time.sleep(0.005)
     return False
-
-
-def _ready(stream: IO[bytes] | None, seconds: float) -> bool:
-    assert stream is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        return bool(selector.select(max(seconds, 0)))
 
 
 # -- what is in an answer ----------------------------------------------------------------------------------------------
