@@ -149,8 +149,8 @@ class Player:
         silent = self.roles.untold(thread) | self.roles.alone
         sure = not silent or len(self.model.follower.reachable(among=silent)) == 1
         for event in answer.did:
-            outcomes = Event(move, self._events(thread, event))
-            if self.model.expect(outcomes, silent):
+            actions = self._events(thread, event)
+            if not actions or self.model.expect(Event(move, actions), silent):
                 return self._impossible(move, thread, event, silent)
             self._taken += self.model.follower.latest if sure else ("", "")
         asleep = self.roles.threads[thread] if answer.waits == "sleep" else frozenset[str]()
@@ -159,18 +159,17 @@ class Player:
         return self._compare(move, silent, self.roles.alone | asleep, did=" ".join(answer.did))
 
     def _events(self, thread: str, event: str) -> frozenset[str]:
-        """Returns the actions of a thread that an event may be."""
+        """Returns the actions of a thread that an event may be; none if the model has no such step."""
         if (thread, event) not in self._doing:
             try:
                 of = families(event, self.system)
             except KeyError:
-                of = ()
+                raise HarnessError("rubbish", f"it tells an event {event!r:.40}, which no log has") from None
             actions = frozenset(name for name in self.roles.threads[thread] if self._actions[name].family in of)
-            if not actions:
+            if not actions and any(action.family in of for action in self.system.actions):
                 known = sorted({self._actions[name].family for name in self.roles.threads[thread]})
                 raise HarnessError(
-                    "lies",
-                    f"it says that {thread} did {event!r:.40}, which is no step of that thread: {', '.join(known)}",
+                    "lies", f"it says that {thread} did {event}, which is a step of another thread: {', '.join(known)}"
                 )
             self._doing[thread, event] = actions
         return self._doing[thread, event]

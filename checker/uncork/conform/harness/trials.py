@@ -153,8 +153,9 @@ class _Trials:
 
     def _player(self, instance: Instance) -> Player:
         player = Player(self.harness, instance, steps=self.plan.steps)
-        self.found.name = player.hello.name
-        self.found.stepped, self.found.told = player.roles.stepped, len(player.hello.events)
+        if not self.found.name:
+            self.found.name = player.hello.name
+            self.found.stepped, self.found.told = player.roles.stepped, len(player.hello.events)
         return player
 
     def _random(self, player: Player) -> None:
