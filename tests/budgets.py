@@ -29,6 +29,7 @@ BUDGETS = {
     "check/test_check.py": 58,
     "properties/test_verdicts.py": 46,
     "whole/test_downstream.py": 45,
+    "conform/test_harness.py": 25,
     "properties/test_mutants.py": 48,
     "model/test_lifecycle.py": 45,
     "sweep/test_sweep.py": 40,

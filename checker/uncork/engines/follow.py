@@ -144,14 +144,21 @@ class Follower:
             self._last = None
         return frozenset(map(self._packing.unpack, self._now))
 
-    def take(self, event: Event, ahead: Ahead = _NOTHING) -> bool:
+    @property
+    def latest(self) -> frozenset[str]:
+        """The names of the actions that led to the `states`, each the last of a run; empty in the first state."""
+        assert self._last is None, "states not all found yet"
+        return frozenset(self._names[way[1][-1]] for way in self._now.values() if way)
+
+    def take(self, event: Event, ahead: Ahead = _NOTHING, *, among: frozenset[str] | None = None) -> bool:
         """Accepts the next event and returns True; or returns False and changes nothing, if no run fits the event.
 
-        `ahead` has the observations from this event on, for `aims`. Raises `TooManyStates`.
+        `ahead` has the observations from this event on, for `aims`. `among` names the only unseen actions that may have
+        been taken since the last event; all unseen actions if left out. Raises `TooManyStates`.
         """
-        lazy = self._lazy.before(event) if self._lazy is not None and not event.quiet else None
-        if self._known is None:
-            edges = self._edges(self._now, event, ahead, lazy)
+        lazy = self._lazy.before(event) if self._lazy is not None and not event.quiet and among is None else None
+        if self._known is None or among is not None:
+            edges = self._edges(self._now, event, ahead, lazy, among)
         else:
             key = (frozenset(self._now), event.actions, tuple(event.saw.items()), event.quiet)
             known = self._known.get(key)
@@ -167,8 +174,15 @@ class Follower:
     def _after_event(before: Mapping[Plain, _Way], edges: _Edges) -> dict[Plain, _Way]:
         return {target: (before[source], taken) if taken else before[source] for target, source, taken in edges}
 
-    def _edges(self, before: Iterable[Plain], event: Event, ahead: Ahead, lazy: _Before | None = None) -> _Edges:
-        fits, (reached, came) = self._fits(event), self._closure(before, ahead, lazy)
+    def _edges(
+        self,
+        before: Iterable[Plain],
+        event: Event,
+        ahead: Ahead,
+        lazy: _Before | None = None,
+        among: frozenset[str] | None = None,
+    ) -> _Edges:
+        fits, (reached, came) = self._fits(event), self._closure(before, ahead, lazy, among)
         found = dict[Plain, tuple[Plain, tuple[int, ...]]]()
         if not event.actions:
             for state in reached:
@@ -189,12 +203,14 @@ class Follower:
             edges.append((target, here, taken))
         return edges
 
-    def outcomes(self, event: Event, ahead: Ahead = _NOTHING) -> list[tuple[str, Plain]]:
+    def outcomes(
+        self, event: Event, ahead: Ahead = _NOTHING, *, among: frozenset[str] | None = None
+    ) -> list[tuple[str, Plain]]:
         """The actions of an event that the system may take next, with the states after them; `saw` is ignored."""
         step = self._taking(event.actions)
         return [
             (self._names[action], self._packing.unpack(target))
-            for state in self._closure(self._now, ahead)[0]
+            for state in self._closure(self._now, ahead, among=among)[0]
             for action, target in step(state)
             if target is not None
         ]
@@ -205,15 +221,17 @@ class Follower:
         seen = {see(self._packing.pack(state)): None for state in states}
         return [dict(zip(self._shows, each, strict=True)) for each in seen]
 
-    def reachable(self, ahead: Ahead = _NOTHING) -> frozenset[Plain]:
+    def reachable(self, ahead: Ahead = _NOTHING, *, among: frozenset[str] | None = None) -> frozenset[Plain]:
         """The states that the system may be in before the next event, after any number of unseen actions."""
-        return frozenset(map(self._packing.unpack, self._closure(self._now, ahead)[0]))
+        return frozenset(map(self._packing.unpack, self._closure(self._now, ahead, among=among)[0]))
 
-    def settle(self, quiet: frozenset[str] | None = None) -> frozenset[Plain]:
+    def settle(self, quiet: frozenset[str] | None = None, *, among: frozenset[str] | None = None) -> frozenset[Plain]:
         """The `reachable` states in which no action of `quiet` (default: no unseen action) is enabled."""
         may = self._taking(self._unseen if quiet is None else quiet)
         return frozenset(
-            self._packing.unpack(state) for state in self._closure(self._now, _NOTHING)[0] if not may(state)
+            self._packing.unpack(state)
+            for state in self._closure(self._now, _NOTHING, among=among)[0]
+            if not may(state)
         )
 
     def run(self) -> Trace:
@@ -269,12 +287,23 @@ class Follower:
             for each in self._taking(action)(state)
         ]
 
-    def _closure(self, before: Iterable[Plain], ahead: Ahead, lazy: _Before | None = None) -> tuple[list[Plain], _Came]:
-        """The states that the system may be in before the next event; and how they are reached, with others."""
+    def _closure(
+        self,
+        before: Iterable[Plain],
+        ahead: Ahead,
+        lazy: _Before | None = None,
+        among: frozenset[str] | None = None,
+    ) -> tuple[list[Plain], _Came]:
+        """The states that the system may be in before the next event; and how they are reached, with others.
+
+        With `among`, by these unseen actions only.
+        """
         came: _Came = dict.fromkeys(before)
         queue, reached = list(came), list[Plain]()
         for state in queue:
-            if lazy is not None:
+            if among is not None:
+                at_once, after = False, self._taking(among)(state) if among else []
+            elif lazy is not None:
                 at_once, after = lazy(state, ahead)
             elif self._soon is not None and (soon := self._soon(state)) and soon[0][1] is not None:
                 at_once, after = True, soon[:1]
