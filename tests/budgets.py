@@ -8,6 +8,10 @@ gets new tests that are worth it, raise its budget with them, and see that make 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
 from hypothesis import settings
 
 OVERDRAFT = 2
@@ -69,3 +73,9 @@ BUDGETS = {
 def examples(number: int) -> int:
     """So many in a hundred as hypothesis's profile says: some of them in make test, all in make check-deep."""
     return max(number * settings().max_examples // 100, 1)
+
+
+def spread(every: Iterable[Any], one_in: int) -> list[Any]:
+    """Parameters of a test: one in so many of them in make test, all in make check-deep."""
+    deep = [pytest.mark.deep]
+    return [pytest.param(each, marks=deep if number % one_in else []) for number, each in enumerate(every)]

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from budgets import spread
 from repository import ROOT
 from toys import IN_RANGE, TOYS, Toy, act, draw, lasting, not_forever
 from uncork.core.expr import Expr, boolean, ite, minimum, number
@@ -353,7 +354,7 @@ FAIRNESS = [*TOYS[:12], *(toy for toy in TOYS if isinstance(toy.prop, NotForever
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("toy", FAIRNESS, ids=lambda toy: toy.name)
+@pytest.mark.parametrize("toy", spread(FAIRNESS, 3), ids=lambda toy: toy.name)
 def test_tlc_judges_the_fairness_of_toys_as_is_known(tlc: Tlc, toy: Toy) -> None:
     run = check(tlc, toy.system, [toy.prop])
     assert run.code == (SATISFIED if toy.refuted is None else NOT_LIVE)
@@ -448,7 +449,7 @@ def distributed(jar: Path, name: str, **more: str) -> subprocess.CompletedProces
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sets", ["0", "2"])
+@pytest.mark.parametrize("sets", [pytest.param("0", marks=pytest.mark.deep), "2"])
 def test_distributed_tlc_finds_all_states(jar: Path, sets: str) -> None:
     """Of an instance that hangs: it knows no liveness."""
     name = "propolis-2025/linux/tail/n1-sq2-cq2"

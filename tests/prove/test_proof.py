@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 from mutants import mutated
 from pages.proofs import found
+from proofs import once
 from uncork.core.evaluate import evaluate, holds
 from uncork.core.expr import Expr, ite, minimum
 from uncork.core.size import Size, Undecided
 from uncork.core.sorts import Ring
 from uncork.core.verdict import Proved, Refuted
-from uncork.engines import REDUCTIONS, Watch, explicit, unwatched
+from uncork.engines import REDUCTIONS, explicit, unwatched
 from uncork.engines.deductive import judge
 from uncork.prove import proof
 from uncork.prove.proof import Part
@@ -42,20 +43,6 @@ def design(name: str) -> Design:
     device, guest, policy, *changed = name.split("/")
     overrides = dict(each.split("=") for each in ",".join(changed).split(",") if each)
     return Design(device, guest, policy, {k: int(v) if v.isdecimal() else v for k, v in overrides.items()})
-
-
-PROVED: dict[tuple[str, bool, int], Part] = {}
-"""What was proved in this process, of the model as it is: several tests ask for the same."""
-
-
-def once(design: Design, several: bool, least: int, watch: Watch) -> Part:
-    key = design.name, several, least
-    if key not in PROVED:
-        PROVED[key] = PROVE(design, several, least, watch)
-    return PROVED[key]
-
-
-PROVE = proof._part
 
 
 def part(name: str, several: bool, least: int = 2) -> Part:
