@@ -78,4 +78,5 @@ def examples(number: int) -> int:
 def spread(every: Iterable[Any], one_in: int) -> list[Any]:
     """Parameters of a test: one in so many of them in make test, all in make check-deep."""
     deep = [pytest.mark.deep]
-    return [pytest.param(each, marks=deep if number % one_in else []) for number, each in enumerate(every)]
+    rows = [each if isinstance(each, tuple) else (each,) for each in every]
+    return [pytest.param(*row, marks=deep if number % one_in else []) for number, row in enumerate(rows)]

@@ -10,6 +10,7 @@ import weakref
 
 import numpy as np
 import pytest
+from budgets import spread
 from uncork.engines import Budget, Stop, quiet
 from uncork.engines.explicit import growing, kernel
 from uncork.engines.explicit.crew import Crew
@@ -40,8 +41,9 @@ def unfinished() -> Graph:
     return graph(1, Budget(states=70_000))
 
 
-@pytest.mark.parametrize("threads", [2, 3])
-@pytest.mark.parametrize("part", [100, 1 << 13])
+@pytest.mark.parametrize(
+    ("threads", "part"), spread([(2, 1 << 13), (2, 100), (3, 1 << 13), (3, 100)], 3), ids=["2", "2-100", "3", "3-100"]
+)
 def test_the_graph_is_the_same_on_several_threads(
     alone: Graph, unfinished: Graph, threads: int, part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
