@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from uncork_nvme.choices import YES as YES
     from uncork_nvme.device import Device as Device
     from uncork_nvme.device import Guest as Guest
-    from uncork_nvme.parts.admission import FreeSlots as FreeSlots
-    from uncork_nvme.parts.admission import Permits as Permits
     from uncork_nvme.parts.backend import Detached as Detached
     from uncork_nvme.parts.backend import InWorker as InWorker
     from uncork_nvme.parts.backend import Repoll as Repoll
@@ -43,17 +41,19 @@ if TYPE_CHECKING:
     from uncork_nvme.parts.crew import Kept as Kept
     from uncork_nvme.parts.crew import LostBits as LostBits
     from uncork_nvme.parts.crew import Spent as Spent
-    from uncork_nvme.parts.full import ArmRecheck as ArmRecheck
-    from uncork_nvme.parts.full import Park as Park
-    from uncork_nvme.parts.full import SelfKick as SelfKick
     from uncork_nvme.parts.guest import Driver as Driver
-    from uncork_nvme.parts.kicks import AsManyAsRoom as AsManyAsRoom
-    from uncork_nvme.parts.kicks import HandOver as HandOver
-    from uncork_nvme.parts.kicks import Kicks as Kicks
     from uncork_nvme.parts.life import Cycle as Cycle
     from uncork_nvme.parts.memory import Memory as Memory
     from uncork_nvme.parts.post import Post as Post
     from uncork_nvme.parts.reader import Reader as Reader
+    from uncork_nvme.parts.room.admission import FreeSlots as FreeSlots
+    from uncork_nvme.parts.room.admission import Permits as Permits
+    from uncork_nvme.parts.room.full import ArmRecheck as ArmRecheck
+    from uncork_nvme.parts.room.full import Park as Park
+    from uncork_nvme.parts.room.full import SelfKick as SelfKick
+    from uncork_nvme.parts.room.kicks import AsManyAsRoom as AsManyAsRoom
+    from uncork_nvme.parts.room.kicks import HandOver as HandOver
+    from uncork_nvme.parts.room.kicks import Kicks as Kicks
     from uncork_nvme.state.kicks import notified as notified
 
 _STANDS_IN = {
@@ -63,13 +63,13 @@ _STANDS_IN = {
     "uncork_nvme.catalogue": ("DEVICES", "GUESTS"),
     "uncork_nvme.choices": ("NO", "YES"),
     "uncork_nvme.device": ("Device", "Guest"),
-    "uncork_nvme.parts.admission": ("FreeSlots", "Permits"),
+    "uncork_nvme.parts.room.admission": ("FreeSlots", "Permits"),
     "uncork_nvme.parts.backend": ("Detached", "InWorker", "Repoll"),
     "uncork_nvme.parts.completions": ("Completions",),
     "uncork_nvme.parts.crew": ("Kept", "LostBits", "Spent"),
-    "uncork_nvme.parts.full": ("ArmRecheck", "Park", "SelfKick"),
+    "uncork_nvme.parts.room.full": ("ArmRecheck", "Park", "SelfKick"),
     "uncork_nvme.parts.guest": ("Driver",),
-    "uncork_nvme.parts.kicks": ("AsManyAsRoom", "HandOver", "Kicks"),
+    "uncork_nvme.parts.room.kicks": ("AsManyAsRoom", "HandOver", "Kicks"),
     "uncork_nvme.parts.life": ("Cycle",),
     "uncork_nvme.parts.memory": ("Memory",),
     "uncork_nvme.parts.post": ("Post",),

@@ -8,19 +8,19 @@ from itertools import chain
 from uncork.core.system import Action
 
 from uncork_nvme.choices import Choice, Choices
-from uncork_nvme.parts.admission import FreeSlots, Permits, notify_head, reject_head
 from uncork_nvme.parts.backend import Detached, InWorker, Repoll
 from uncork_nvme.parts.buffer import BothSides, DeviceOnly, GuestOnly
 from uncork_nvme.parts.completions import Completions
 from uncork_nvme.parts.crew import GivenAnew, Kept, LostBits, Spent, deliver, notify
-from uncork_nvme.parts.full import ArmRecheck, Park, SelfKick
 from uncork_nvme.parts.guest import Driver
-from uncork_nvme.parts.kicks import AsManyAsRoom, HandOver, Kicks, kick
 from uncork_nvme.parts.life import Cycle
 from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.part import Part
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader, notify_tail
+from uncork_nvme.parts.room.admission import FreeSlots, Permits, notify_head, reject_head
+from uncork_nvme.parts.room.full import ArmRecheck, Park, SelfKick
+from uncork_nvme.parts.room.kicks import AsManyAsRoom, HandOver, Kicks, kick
 from uncork_nvme.state.actors import Serving
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ

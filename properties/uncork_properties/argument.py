@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from uncork.core.argument import Argument, Claim
 from uncork.core.property import Always, NotForever
+from uncork.core.questions.argument import Argument, Claim
 from uncork.core.system import System
 from uncork_nvme.anysize import AnySize
 

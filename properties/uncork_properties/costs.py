@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uncork.core.cost import Rate, Wait
+from uncork.core.questions.cost import Rate, Wait
 from uncork.core.system import System
 from uncork_nvme.state.machine import Machine
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uncork.core import expr
-from uncork.core.argument import Lemma
 from uncork.core.expr import Expr, boolean, ite, lift
+from uncork.core.questions.argument import Lemma
 from uncork.core.sorts import Enum, Ring
 from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_CORK, IN_POST

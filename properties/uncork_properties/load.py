@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from uncork.core.questions.timed import Arrivals, Case, Span, Time, Timed
 from uncork.core.system import Action, System
-from uncork.core.timed import Arrivals, Case, Span, Time, Timed
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 

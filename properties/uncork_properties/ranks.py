@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uncork.core.argument import Descent, Elsewhere, Frame, Help, Response
 from uncork.core.expr import Expr, boolean, count, gap, ite, total
 from uncork.core.property import NotForever
+from uncork.core.questions.argument import Descent, Elsewhere, Frame, Help, Response
 from uncork.core.system import System, say
 from uncork_nvme.anysize import AnySize, AnySQ
 from uncork_nvme.choices import YES

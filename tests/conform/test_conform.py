@@ -26,7 +26,7 @@ from uncork.conform.rig.controller import Controller
 from uncork.conform.rig.driver import need_event
 from uncork.conform.rig.probing import Probed, probe
 from uncork.conform.shrink import shrunk
-from uncork.core.observed import Event
+from uncork.core.questions.observed import Event
 from uncork.core.sorts import Nat
 from uncork.core.system import Fairness, Guarded, Record, System, step, var, when
 from uncork.engines import unwatched

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from mutants import mutated
 from pages import costs
 from repository import RECORDED
-from uncork.core.cost import Rate, Wait, recheck
 from uncork.core.expr import Expr
+from uncork.core.questions.cost import Rate, Wait, recheck
 from uncork.core.sorts import Nat
 from uncork.core.system import Action, Fairness, System, Variable, say
 from uncork.core.trace import ReplayError

@@ -13,7 +13,7 @@ from mutants import mutated
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import spsolve
 from uncork.core.expr import boolean
-from uncork.core.timed import Arrivals, Case, Span, Time, Timed
+from uncork.core.questions.timed import Arrivals, Case, Span, Time, Timed
 from uncork.decide.exits import Exit
 from uncork.engines.events.simulate import OutOfRange, Simulator
 from uncork.engines.events.statistics import mean

@@ -121,7 +121,7 @@ MUTANTS = [
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
     ("SQ EventIdx one further", "reader", '"head": q.head,', '"head": q.head + 1,',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after elide_sq(SQ0)"),
-    ("an SQ corked and not recorded", "parts.kicks", 'return q(corked=True)\n', 'return q(corked=False)\n',
+    ("an SQ corked and not recorded", "room.kicks", 'return q(corked=True)\n', 'return q(corked=False)\n',
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after cork(SQ0)"),
     ("a doorbell that notifies nobody", "crew", "[crew.delivered(q, awake & q.served), *", "[*",
      "propolis-2026/linux/tail-1", "a doorbell or a cork of SQ0, after notify(SQ0)"),

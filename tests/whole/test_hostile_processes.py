@@ -289,7 +289,7 @@ def test_a_signal_to_the_whole_group_ends_a_command_with_all_its_processes(tmp_p
 
 
 def test_what_a_process_took_with_it_is_open(tmp_path: Path) -> None:
-    running = begun(f"check {BIG} --guest linux,spdk", tmp_path)
+    running = begun(f"check {BIG} --guest linux,spdk --max-states 2000000 --json rows.json", tmp_path)
     deadline = time.monotonic() + 10
     while not (workers := own_children(running.pid, "spawn_main")) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -298,6 +298,8 @@ def test_what_a_process_took_with_it_is_open(tmp_path: Path) -> None:
     assert running.returncode == 30, errors
     assert "a worker process of uncork died" in " ".join(said.split())
     assert none_left(running.pid)
+    states = {row["guest"]: row["states"] for row in json.loads((tmp_path / "rows.json").read_text())}
+    assert min(states.values()) == 0 and max(states.values()) >= 2_000_000, states  # the other one went on
 
 
 @pytest.mark.parametrize("command", [TOGETHER, "check --policy mine.py:mine"])

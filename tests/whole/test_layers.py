@@ -107,8 +107,6 @@ ONLY_UNDER = {
 
 CROWD = 12
 """Modules in a folder, besides `__init__` and `__main__`."""
-CROWDED = {"uncork.core": 16, "uncork_nvme.parts": 13}
-"""Folders that have more, and are not to grow."""
 
 
 # -- what there is -----------------------------------------------------------------------------------------------------
@@ -332,16 +330,16 @@ def crowds(modules: Collection[str]) -> list[str]:
         folder, _, name = module.rpartition(".")
         if name != "__main__" and module not in {each.rpartition(".")[0] for each in modules}:
             folders[folder] = folders.get(folder, 0) + 1
-    return [folder for folder, number in folders.items() if number > CROWDED.get(folder, CROWD)]
+    return [folder for folder, number in folders.items() if number > CROWD]
 
 
 def test_no_folder_is_crowded() -> None:
     assert crowds(MODULES) == []
 
 
-@pytest.mark.parametrize("folder", ["uncork", "uncork.check", "uncork_nvme", *CROWDED])
+@pytest.mark.parametrize("folder", ["uncork", "uncork.check", "uncork_nvme"])
 def test_a_crowd_is_seen(folder: str) -> None:
-    more = [f"{folder}.more{number}" for number in range(CROWDED.get(folder, CROWD) + 1)]
+    more = [f"{folder}.more{number}" for number in range(CROWD + 1)]
     assert crowds([folder, *more]) == [folder]
     assert crowds([folder, *more[1:], f"{folder}.__main__", f"{folder}.inner", f"{folder}.inner.one"]) == []
 

@@ -14,7 +14,7 @@ from uncork_nvme.instance import Instance
 from uncork_nvme.state.machine import Machine
 
 from uncork.core.expr import Expr
-from uncork.core.observed import Event
+from uncork.core.questions.observed import Event
 from uncork.core.sorts import Ring, Value
 from uncork.core.system import Action, Record, System, var
 from uncork.engines.follow import Follower

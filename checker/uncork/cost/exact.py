@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uncork_nvme.instance import Instance
 from uncork_properties import costs as asked
 
-from uncork.core.cost import Longest, Range, Rate, Wait
+from uncork.core.questions.cost import Longest, Range, Rate, Wait
 from uncork.decide.patience import patiently
 from uncork.engines import Budget, Report, Stop, quiet
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from uncork.core.cost import Extreme, Longest, Range
+from uncork.core.questions.cost import Extreme, Longest, Range
 from uncork.core.trace import Trace
 from uncork.cost import exact
 from uncork.cost.exact import Costs

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from math import log
 
 from uncork_nvme.instance import Instance
@@ -17,9 +18,9 @@ from uncork_properties.catalogue import ROWS, covers, properties
 from uncork.core.property import describe
 from uncork.core.verdict import Refuted
 from uncork.decide import signals
-from uncork.decide.one import Asked, Checked, Row, decisive, one
+from uncork.decide.one import Asked, Checked, Row, decisive, one, unknown
 from uncork.decide.patience import INTERRUPTED
-from uncork.engines import REDUCTIONS, Budget, Progress, Stop, Tick, Watch, unwatched
+from uncork.engines import REDUCTIONS, Budget, Progress, Stop, Tick, Watch, compiling, unwatched
 
 
 def check(
@@ -44,9 +45,7 @@ def check(
     if len(first) <= 1:
         results = _alone(instances, [*first, *leaders], asked, watch)
     else:
-        from uncork.decide.several import together  # importing it takes as long as checking an instance
-
-        results = together(instances, first, leaders, asked, watch)
+        results = _together(instances, chain(first, leaders), len(first), asked, watch)
     done: dict[str, Checked] = {}
     following = 0
     with contextlib.closing(results), _noticed() as interrupted:
@@ -144,6 +143,32 @@ def _alone(
             yield index, one(instances[index], asked, report, stop.is_set)
             if stop.is_set():
                 raise KeyboardInterrupt
+
+
+# -- in several --------------------------------------------------------------------------------------------------------
+_DIED = "a worker process of uncork died: it was killed, or ran out of memory"
+
+
+def _together(
+    instances: Sequence[Instance], order: Iterator[int], count: int, asked: Asked, watch: Watch
+) -> Generator[tuple[int, Checked], None, None]:
+    from uncork.decide import processes  # importing it takes as long as checking an instance
+
+    compiling.kept()
+    sent = ((index, replace(instances[index])) for index in order)
+    with contextlib.closing(processes.run(sent, count, partial(_remote, asked), _name, watch)) as results:
+        for (index, instance), found in results:
+            if isinstance(found, processes.Died):
+                found = unknown(instance, asked, _DIED, Progress(0, 0, 0, 0, 0, 0))
+            yield index, found
+
+
+def _name(sent: tuple[int, Instance]) -> str:
+    return sent[1].name
+
+
+def _remote(asked: Asked, sent: tuple[int, Instance], report: Callable[[Progress], None]) -> Checked:
+    return one(sent[1], asked, report)
 
 
 @contextlib.contextmanager

@@ -15,13 +15,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing.process import BaseProcess
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 0.8
@@ -165,22 +164,13 @@ def _outlived(parent: Any) -> None:
     os._exit(1)
 
 
-def closed(pool: ProcessPoolExecutor) -> Sequence[BaseProcess]:
-    """Stops a pool from starting more work. Returns its processes.
+def ended(pool: ProcessPoolExecutor, seconds: float) -> None:
+    """Ends the processes of a pool, and kills those that have not ended by themselves after `seconds`.
 
     The pool itself cancels waiting work: it cannot report a failed process to futures that others cancelled.
     """
     processes = list((pool._processes or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
-    return processes
-
-
-def ended(pool: ProcessPoolExecutor, seconds: float, processes: Sequence[BaseProcess] = ()) -> None:
-    """Ends the processes of a pool, and kills those that have not ended by themselves after `seconds`.
-
-    `processes` are the processes that `closed` returned, if the pool was closed before.
-    """
-    processes = processes or closed(pool)
     until = time.monotonic() + seconds
     for process in processes:
         process.join(max(until - time.monotonic(), 0))

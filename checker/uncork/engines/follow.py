@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from uncork.core.expr import Expr
-from uncork.core.observed import Event
+from uncork.core.questions.observed import Event
 from uncork.core.sorts import Value
 from uncork.core.system import System
 from uncork.core.trace import Trace

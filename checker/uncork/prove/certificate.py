@@ -7,10 +7,9 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files as resources
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from uncork import __version__
 from uncork.command.options import told, writable
 from uncork.core import jsontext
 from uncork.core.trace import ReplayError
-from uncork.decide import signals
+from uncork.decide import processes
+from uncork.engines import unwatched
 from uncork.engines.deductive import certificate as obligations
 from uncork.engines.deductive import shown
 from uncork.prove.proof import LEAST, Part, argued, claim, tried_of
@@ -162,17 +162,14 @@ def verify(folder: Path, solvers: Sequence[str] = obligations.SOLVERS) -> Verifi
         is_, has_to_be = said.get(at, "not there"), shows.get(at, "nothing of that name")
         if is_ != has_to_be:
             raise ReplayError(f"{folder / MANIFEST}: {at} is {is_:.200}, but its obligations show {has_to_be:.200}")
-    with signals.ignore_sigint():
-        pool = ProcessPoolExecutor(2, get_context("spawn"), signals.born)
     proved = dict.fromkeys(solvers, 0)
-    try:
-        with signals.ignore_sigint():
-            asked = {(solver, name): pool.submit(obligations.ask, solver, text) for solver in solvers
-                     for name, text in texts.items()}  # fmt: skip
-        for (solver, name), answers in asked.items():
-            proved[solver] += _all_proved(f"{folder / name}: {solver}", texts[name], answers.result())
-    finally:
-        signals.ended(pool, 0)
+    asked = [(solver, name, text) for solver in solvers for name, text in texts.items()]
+    with closing(processes.run(asked, 2, _ask, lambda each: each[1], unwatched)) as results:
+        for (solver, name, text), answers in results:
+            place = f"{folder / name}: {solver}"
+            if isinstance(answers, processes.Died):
+                raise ReplayError(f"{place}: its process died: it was killed, or ran out of memory")
+            proved[solver] += _all_proved(place, text, answers)
     return Verified(made["claims"], proved)
 
 
@@ -241,6 +238,11 @@ def _flat(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
         return
     for name, each in value.items() if isinstance(value, dict) else enumerate(value):
         yield from _flat(each, f"{at} {name}".strip())
+
+
+def _ask(asked: tuple[str, str, str], _: processes.Report) -> Sequence[obligations.Answer]:
+    solver, _name, text = asked
+    return obligations.ask(solver, text)
 
 
 def _all_proved(where: str, text: str, answers: Sequence[obligations.Answer]) -> int:

@@ -11,8 +11,8 @@ from uncork_nvme.instance import Design, find_policy, system
 from uncork_properties.argument import argument
 from uncork_properties.catalogue import properties
 
-from uncork.core.argument import Argument
 from uncork.core.property import Property
+from uncork.core.questions.argument import Argument
 from uncork.core.verdict import Refuted
 from uncork.decide import many
 from uncork.decide.one import Checked

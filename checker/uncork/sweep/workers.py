@@ -7,23 +7,20 @@ during a search, and when one dies, it is known which search killed it.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
 import threading
 import time
 import uuid
-from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import Any
 
 from uncork_nvme.instance import Instance, InstanceError
 
-from uncork.decide import many, signals
+from uncork.decide import many, processes, signals
 from uncork.decide.one import Checked
-from uncork.engines import Budget, Progress, Tick, Watch, compiling
+from uncork.decide.patience import INTERRUPTED
+from uncork.decide.processes import Died
+from uncork.engines import Budget, Progress, Stop, Tick, Watch, compiling
 
 
 @dataclass(frozen=True)
@@ -35,20 +32,6 @@ class Task:
     rows: tuple[str, ...]
     budget: Budget
     engine: str
-
-
-@dataclass(frozen=True)
-class Died:
-    """The result of a search whose process died `times` times."""
-
-    times: int
-
-
-class _Cut(Exception):
-    """Ends a search at once, without a verdict.
-
-    `Stop` would make the search decide what it can from its states so far; such verdicts would depend on timing.
-    """
 
 
 Results = Generator[tuple[Task, Checked | Died], None, None]
@@ -67,129 +50,20 @@ def decide(task: Task, report: Callable[[Progress], None]) -> Checked:
 
     def watch(tick: Tick) -> None:
         if tick.progress is not None:
-            report(tick.progress)
+            try:
+                report(tick.progress)
+            except Stop:  # it would have the search decide what it can from its states so far, which depends on timing
+                raise processes.Cut from None
 
     checked = next(iter(many.check([instance], task.rows, task.budget, watch, jobs=1, engine=task.engine)))
     return replace(checked, instance=replace(instance))
 
 
 # -- here --------------------------------------------------------------------------------------------------------------
-_CONTEXT = multiprocessing.get_context("spawn")
-_STOP = 6
-"""Index of the shared word that tells a process to stop. The words before it are the progress."""
-_SHARED: list[Any] = []
-
-
-class _Process:
-    """A process that takes one task after another.
-
-    The words shared with the parent have no lock: a killed process could hold a lock for ever.
-    """
-
-    def __init__(self) -> None:
-        with signals.ignore_sigint():
-            self.words = _CONTEXT.RawArray("d", _STOP + 1)
-            self.pool = ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
-        self.task: Task | None = None
-        self.future: Future[Checked] | None = None
-
-    def give(self, task: Task) -> None:
-        """Starts a task, in a new process if the old one is dead."""
-        self.task = task
-        self.words[:_STOP] = [0.0] * _STOP
-        with signals.ignore_sigint():
-            try:
-                self.future = self.pool.submit(_in_process, task)
-            except BrokenProcessPool:  # the process died while idle
-                self.renew()
-                self.future = self.pool.submit(_in_process, task)
-
-    def renew(self) -> None:
-        """Replaces the process for the next task."""
-        signals.ended(self.pool, 0)
-        self.pool = ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
-
-    @property
-    def progress(self) -> Progress | None:
-        """The progress of the search, if it has begun."""
-        states, transitions, depth, frontier, memory, seconds = self.words[:_STOP]
-        if self.task is None or not states:
-            return None
-        return Progress(int(states), int(transitions), int(depth), int(frontier), int(memory), seconds)
-
-
 def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Results:
     """Decides tasks in `jobs` processes. A task whose process dies is retried after the others."""
     compiling.kept()
-    processes = [_Process() for _ in range(min(jobs, len(tasks)))]
-    waiting, deaths, ended, until = deque(tasks), Counter[str](), 0, 0.0
-    with signals.held_back() as interrupted:
-        try:
-            while True:
-                for process in processes:
-                    if process.task is None and waiting and not interrupted.is_set():
-                        process.give(waiting.popleft())
-                busy = {process.future: process for process in processes if process.future is not None}
-                if not busy:
-                    break
-                for future in wait(busy, timeout=0.1, return_when=FIRST_COMPLETED).done:
-                    process = busy[future]
-                    task, process.task, process.future = process.task, None, None
-                    assert task is not None
-                    try:
-                        checked = future.result()
-                    except (BrokenProcessPool, MemoryError):
-                        if interrupted.wait(0.2):  # the signal for this process may have reached the worker first
-                            continue
-                        process.renew()
-                        deaths[task.fingerprint] += 1
-                        if deaths[task.fingerprint] <= retries:
-                            waiting.append(task)
-                            continue
-                        ended += 1
-                        yield task, Died(deaths[task.fingerprint])
-                    except _Cut:
-                        continue
-                    else:
-                        ended += 1
-                        yield task, checked
-                for process in processes:
-                    process.words[_STOP] = interrupted.is_set()
-                if interrupted.is_set():
-                    until = until or time.monotonic() + signals.GRACE
-                    if time.monotonic() > until:
-                        break
-                watch(_tick(ended, len(tasks), processes))
-        finally:
-            for process in processes:
-                process.words[_STOP] = True
-            until = until or time.monotonic() + signals.GRACE
-            for process in processes:
-                signals.ended(process.pool, until - time.monotonic())
-
-
-def _tick(ended: int, total: int, processes: Sequence[_Process]) -> Tick:
-    """Returns the progress of the search with the most states."""
-    most = max(processes, key=lambda process: process.progress.states if process.progress else -1)
-    return Tick(ended, total, most.task.instance.name if most.task else "", most.progress)
-
-
-def _begin(words: Any) -> None:
-    """Sets up a worker process: Ctrl-C reaches only its parent, and it ends with its parent."""
-    signals.born()
-    _SHARED[:] = [words]
-    os.setpgrp()
-
-
-def _in_process(task: Task) -> Checked:
-    (words,) = _SHARED
-
-    def report(p: Progress) -> None:
-        words[:_STOP] = [p.states, p.transitions, p.depth, p.frontier, p.memory, p.seconds]
-        if words[_STOP]:
-            raise _Cut
-
-    return decide(task, report)
+    return processes.run(tasks, min(jobs, len(tasks)), decide, lambda task: task.instance.name, watch, retries)
 
 
 # -- on a cluster ------------------------------------------------------------------------------------------------------
@@ -283,7 +157,7 @@ def _on_cluster(task: Task, stop_name: str) -> Checked:
         if time.monotonic() - looked >= _LOOK:
             looked = time.monotonic()
             if stop.is_set():
-                raise _Cut
+                raise Stop(INTERRUPTED)
 
     with _ONE:
         return decide(task, report)

@@ -11,7 +11,7 @@ from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import Instance, InstanceError
 from uncork_nvme.observe import LOOK, TELLS_ORDER, at_once, families, guest_moves, shows, unserved
 
-from uncork.core.observed import Event
+from uncork.core.questions.observed import Event
 from uncork.core.sorts import Value, contains, did_you_mean
 from uncork.core.trace import Trace
 from uncork.engines import Tick, Watch, unwatched

@@ -66,7 +66,10 @@ def elided_early(m: Machine, ring: SQ | CQ, run: Run, step: Step) -> str:
     event = "0xFFFFFFFF" if ring.outside else plain(look.was(ring.event))
     verb = "pass" if m.parts.guest.strict or ring.outside else "reach"
     read = f"{which} EventIdx, {event} ({_origin(m, ring, run, look)})"
-    return f"At step {look.number} the guest reads {read}, which {moved} does not {verb}. At step {step.number} it moves its {index} {moved}: no doorbell."
+    return (
+        f"At step {look.number} the guest reads {read}, which {moved} does not {verb}. "
+        f"At step {step.number} it moves its {index} {moved}: no doorbell."
+    )
 
 
 def _late(run: Run, place: Stores, store: Step, read: Step) -> str:

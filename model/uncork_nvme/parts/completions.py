@@ -12,7 +12,7 @@ from uncork.core.sorts import Nat
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
 from uncork_nvme.choices import ChoiceError
-from uncork_nvme.parts.admission import FreeSlots
+from uncork_nvme.parts.room.admission import FreeSlots
 from uncork_nvme.state.actors import Completer, Poster, Serving
 from uncork_nvme.state.kicks import notified
 from uncork_nvme.state.machine import Machine

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from uncork_nvme.choices import YES, Choice
 from uncork_nvme.device import Device
-from uncork_nvme.parts.admission import Permits
 from uncork_nvme.parts.backend import InWorker
 from uncork_nvme.parts.crew import Spent
-from uncork_nvme.parts.full import ArmRecheck, Park
-from uncork_nvme.parts.kicks import HandOver, Kicks
 from uncork_nvme.parts.life import Cycle
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader
+from uncork_nvme.parts.room.admission import Permits
+from uncork_nvme.parts.room.full import ArmRecheck, Park
+from uncork_nvme.parts.room.kicks import HandOver, Kicks
 
 _EVERY_KICK: dict[str, Choice] = {
     "kick_on_doorbell": YES,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from uncork_nvme.choices import NO, YES
 from uncork_nvme.device import Device
-from uncork_nvme.parts.admission import Permits
 from uncork_nvme.parts.backend import Repoll
 from uncork_nvme.parts.buffer import BothSides
 from uncork_nvme.parts.completions import Completions
 from uncork_nvme.parts.crew import Kept
-from uncork_nvme.parts.full import Park
-from uncork_nvme.parts.kicks import Kicks
 from uncork_nvme.parts.life import Cycle
 from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader
+from uncork_nvme.parts.room.admission import Permits
+from uncork_nvme.parts.room.full import Park
+from uncork_nvme.parts.room.kicks import Kicks
 
 OPENVMM = Device(
     "openvmm",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from uncork_nvme.choices import NO, YES
 from uncork_nvme.device import Device
-from uncork_nvme.parts.admission import Permits
 from uncork_nvme.parts.backend import InWorker
 from uncork_nvme.parts.crew import Spent
-from uncork_nvme.parts.full import Park
 from uncork_nvme.parts.guest import Driver
-from uncork_nvme.parts.kicks import Kicks
 from uncork_nvme.parts.life import Cycle
 from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader
+from uncork_nvme.parts.room.admission import Permits
+from uncork_nvme.parts.room.full import Park
+from uncork_nvme.parts.room.kicks import Kicks
 
 _ASSUMES = (
     "Each SQ has its own worker, or several, as Strategy::Static deals them in block/attachment.rs. If there are "

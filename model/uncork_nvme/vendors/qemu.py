@@ -7,10 +7,10 @@ from uncork_nvme.device import Device
 from uncork_nvme.parts.backend import Detached
 from uncork_nvme.parts.completions import Completions
 from uncork_nvme.parts.crew import Kept
-from uncork_nvme.parts.kicks import Kicks
 from uncork_nvme.parts.life import Cycle
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader
+from uncork_nvme.parts.room.kicks import Kicks
 
 _ASSUMES = (
     "ioeventfd is off, as by default, so a CQ doorbell has completions posted only if the CQ was full as last known. "

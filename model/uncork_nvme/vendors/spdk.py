@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from uncork_nvme.choices import NO, YES
 from uncork_nvme.device import Device
-from uncork_nvme.parts.admission import Permits
 from uncork_nvme.parts.backend import Detached
 from uncork_nvme.parts.crew import Kept
-from uncork_nvme.parts.full import Park, SelfKick
-from uncork_nvme.parts.kicks import Kicks
 from uncork_nvme.parts.life import Cycle
 from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader
+from uncork_nvme.parts.room.admission import Permits
+from uncork_nvme.parts.room.full import Park, SelfKick
+from uncork_nvme.parts.room.kicks import Kicks
 
 _ASSUMES = (
     "A slot is set aside before the SQ is looked at, and returned if the SQ is empty. No actor sees this, because one "

@@ -41,7 +41,7 @@ def test_unwound_positions_do_not_wrap() -> None:
 
 def test_the_text_in_smtlib_says_the_same_as_the_terms() -> None:
     """Two translations, one by Z3's terms and one as text, agree on where they are wrong on purpose."""
-    from uncork.core.argument import Argument
+    from uncork.core.questions.argument import Argument
     from uncork.core.system import System, Variable
     from uncork.engines.deductive.certificate import ask
     from uncork.engines.deductive.obligations import Obligation

@@ -11,8 +11,8 @@ import pytest
 from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from uncork.core.cost import Longest, Rate, Wait, recheck
 from uncork.core.expr import Expr, any_of
+from uncork.core.questions.cost import Longest, Rate, Wait, recheck
 from uncork.core.sorts import Nat
 from uncork.core.system import Action, Fairness, System, Variable, say
 from uncork.core.trace import ReplayError

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from uncork.core.argument import Argument, Lemma
+from uncork.core.questions.argument import Argument, Lemma
 from uncork.core.sorts import did_you_mean
 from uncork.engines.deductive.obligations import Obligation, everything, ranges
 from uncork.engines.deductive.smtlib import script

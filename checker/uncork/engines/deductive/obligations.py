@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from uncork.core.argument import Argument, Descent, Elsewhere, Help, Lemma, Response
 from uncork.core.expr import Expr, all_of, any_of, boolean, text, variables
 from uncork.core.property import NotForever
+from uncork.core.questions.argument import Argument, Descent, Elsewhere, Help, Lemma, Response
 from uncork.core.sorts import Range
 from uncork.core.system import Action, System
 from uncork.core.transform import substituted

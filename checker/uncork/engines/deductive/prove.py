@@ -13,9 +13,9 @@ from typing import Any
 
 import z3
 
-from uncork.core.argument import Argument, Descent, Lemma, Response
 from uncork.core.expr import Expr
 from uncork.core.property import InRange, Property
+from uncork.core.questions.argument import Argument, Descent, Lemma, Response
 from uncork.core.sorts import Bool, Enum, Ring, Value
 from uncork.core.system import System
 from uncork.engines.deductive import obligations as ob

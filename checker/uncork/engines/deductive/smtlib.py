@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import cast
 
-from uncork.core.argument import Argument, Lemma
 from uncork.core.expr import Expr
+from uncork.core.questions.argument import Argument, Lemma
 from uncork.core.size import Size
 from uncork.core.sorts import Bool, Enum, Range, Ring
 from uncork.core.system import Variable

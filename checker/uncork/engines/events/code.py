@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from uncork.core.expr import Expr, all_of, any_of
+from uncork.core.questions.timed import Arrivals, Time, Timed
 from uncork.core.sorts import Array, Bool, SlipError
 from uncork.core.system import Action
-from uncork.core.timed import Arrivals, Time, Timed
 from uncork.engines.explicit.layout import Field, Layout, low
 from uncork.engines.explicit.native import Writer, compile_text, strays
 

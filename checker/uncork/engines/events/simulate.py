@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uncork.core.timed import Timed
+from uncork.core.questions.timed import Timed
 from uncork.engines.events import loops
 from uncork.engines.events.code import Code, clocks
 

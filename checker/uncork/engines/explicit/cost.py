@@ -31,8 +31,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uncork.core.cost import Extreme, Longest, Range, Rate, Wait, recheck
 from uncork.core.property import Sometimes
+from uncork.core.questions.cost import Extreme, Longest, Range, Rate, Wait, recheck
 from uncork.core.system import Fairness, System
 from uncork.core.trace import Trace
 from uncork.engines import Budget, Report, quiet

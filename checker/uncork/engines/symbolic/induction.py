@@ -15,10 +15,10 @@ from typing import Any
 
 import z3
 
-from uncork.core.argument import Lemma
 from uncork.core.evaluate import State, holds
 from uncork.core.expr import Expr
 from uncork.core.property import Always, Cover, InRange, NotForever, Property
+from uncork.core.questions.argument import Lemma
 from uncork.core.system import Action, System
 from uncork.core.verdict import Open, Proved, Verdict
 from uncork.engines import Budget, Outcome, Report, Stop, quiet
