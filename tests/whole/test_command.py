@@ -55,7 +55,7 @@ def test_errors_say_what_to_write(args: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["show tail", "show tial", "check propolis-2025/linux/tail/n1-sq2-cq2 --set submit_batch=1 --json -", "check -"],
+    ["show tail", "show tial", "check propolis-2025/linux/tail/n1-sq2-cq2 --json -", "check -"],
 )
 def test_a_command_of_the_tests_is_the_command_of_users(line: str, tmp_path: Path) -> None:
     """Which imports uncork: that of the tests is forked from a process that has."""
