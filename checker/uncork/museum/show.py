@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from uncork_nvme.museum import Bug
 from uncork_properties.expected import cell
 
 from uncork.decide.one import Checked
@@ -11,13 +12,29 @@ from uncork.museum.check import FIXED, Exhibit
 from uncork.render.terminal import text
 
 
-def table(exhibits: Sequence[Exhibit]) -> text.Table:
-    """Returns two rows for every exhibit: how the variant fails, and where the fix holds."""
-    rows = []
-    for each in exhibits:
-        rows.append([each.bug.name, each.shown.variant.name, f"{each.shown.refutes} refuted {refuted(each)}"])
-        rows.append(["", each.shown.fix.name, proved(each)])
-    return text.table(None, ["bug", "variant, fix", "verdict"], rows, whole=(0,))
+def tell(to: text.Page, each: Exhibit) -> None:
+    """Prints a bug: what went wrong, how the variant fails, and where the fix holds."""
+    to.fold(each.bug.name, "bold")
+    to.fold(each.bug.happened, indent=2)
+    _row(to, "wrong", f"{each.shown.variant.name}: {each.shown.refutes} refuted {refuted(each)}", "refuted")
+    _row(to, "fixed", f"{each.shown.fix.name}: {proved(each)}", proved(each))
+    to.say()
+
+
+def _row(to: text.Page, label: str, words: str, verdict: str) -> None:
+    for number, line in enumerate(text.fold(words, max(to.width - len(label) - 4, 1))):
+        to.line(text.Text(f"  {'' if number else label:{len(label)}}  {line}", text.style(verdict)))
+
+
+def elsewhere(found: Sequence[Checked], like: Mapping[str, Sequence[Bug]]) -> list[str]:
+    """Returns a line for every instance of another device: the verdicts, and the bugs with such circumstances."""
+    lines = []
+    for checked in found:
+        words = {row: _cell(checked, row) for row in FIXED}
+        failed = ", ".join(f"{row} {word}" for row, word in words.items() if word != "proved")
+        bugs = ", ".join(bug.name for bug in like[checked.instance.name])
+        lines.append(f"{checked.instance.name}: {failed or 'proved'} (where the fix of {bugs} is proved)")
+    return lines
 
 
 def refuted(each: Exhibit) -> str:
