@@ -1,6 +1,8 @@
 # Everything is done in a virtual environment of its own, .venv; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+# Python compiles the modules that it imports, which are a small part of what is installed.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable
 # What is generated of the documentation is made by what is in website/pages/, which is not installed.
 PAGE := PYTHONPATH=website $(BIN)/python -m pages
 # Each process takes tests that are neighbours, which share what they set up, and then some of what others have left.
@@ -19,8 +21,7 @@ check-deep: .venv/installed-tests ## two SQs of three and four entries, three SQ
 test: .venv/installed-tests ## tests, lint, types and format (eleven minutes on two cores)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(PYTEST)
+	$(BIN)/mypy > .venv/types & types=$$!; $(PYTEST); tests=$$?; wait $$types; types=$$?; cat .venv/types; exit $$((tests | types))
 
 test-quick: .venv/installed-tests ## lint, format, and the tests that are neither slow nor deep (two minutes on two cores)
 	$(BIN)/ruff check .
@@ -108,19 +109,19 @@ clean: ## remove what was made
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(INSTALL) .
 	@touch $@
 
-.venv/installed-tests: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
-	@touch $@
+.venv/installed-tests: .venv/bin/python pyproject.toml
+	$(INSTALL) '.[test,docs]'
+	@touch .venv/installed $@
 
 .venv/installed-docs: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(INSTALL) '.[docs]'
 	@touch $@
 
 .venv/installed-bench: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(INSTALL) '.[bench]'
 	@touch $@
 
 .PHONY: help check check-deep test test-quick docs docs-serve pictures museum museum-pages costs measure answer repairs frontier changed-logs conform conform-page linux counterexamples expectations expectations-deep proofs bench format clean

@@ -11,6 +11,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Generator
 
+import commands
 import pytest
 from budgets import BUDGETS, OTHERS, OVERDRAFT
 from hypothesis import settings
@@ -19,7 +20,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # what it runs does no
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
-settings.register_profile("few", max_examples=30)  # in a hundred of those that a test names: see budgets.examples
+settings.register_profile("few", max_examples=20)  # in a hundred of those that a test names: see budgets.examples
 settings.register_profile("all", max_examples=100)
 settings.load_profile("few")
 
@@ -40,7 +41,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def _spent() -> float:
     """Seconds of a processor, of this process and of all that it began and has waited for."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return times.user + times.system + times.children_user + times.children_system + commands.spent()
 
 
 class Costs:

@@ -196,7 +196,7 @@ LONG = ["check", "--device", "arm-recheck", "--guest", "linux", "--policy", "hea
 def test_ctrl_c_ends_with_what_is_known(tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     running = subprocess.Popen([sys.executable, "-m", "uncork", *LONG, "--json", str(file)], stderr=subprocess.PIPE)
-    time.sleep(4)
+    time.sleep(2.5)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130
@@ -208,7 +208,7 @@ def test_progress_is_shown_on_a_terminal_only() -> None:
     terminal, child = pty.openpty()
     environment: Mapping[str, str] = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
     done = subprocess.run(
-        [sys.executable, "-m", "uncork", *LONG, "--max-seconds", "3"],
+        [sys.executable, "-m", "uncork", *LONG, "--max-seconds", "2"],
         stdout=subprocess.DEVNULL, stderr=child, env=environment, check=False,
     )  # fmt: skip
     os.close(child)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from budgets import spread
 from commands import uncork
 from toys import TOYS, Toy, act, at, draw
 from uncork.core.evaluate import State, evaluate
@@ -128,7 +129,7 @@ def named(instance: Instance, name: str) -> Property:
 
 @needs_spin
 @pytest.mark.slow
-@pytest.mark.parametrize("toy", TOYS, ids=lambda toy: toy.name)
+@pytest.mark.parametrize("toy", spread(TOYS, 3), ids=lambda toy: toy.name)
 def test_spin_judges_toys_as_weak_fairness_does(toy: Toy, spin) -> None:
     system = weakened(toy.system)
     assert bool(spin(toy.system, toy.prop).errors) is refuted(system, toy.prop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from budgets import spread
 from plainly import both
 from uncork.core.verdict import Refuted
 from uncork.decide import many
@@ -108,7 +109,11 @@ WORKERS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [f"{d}/linux/{DEVICES[d].policy}/n1-sq2-cq2" for d in sorted(set(DEVICES) - set(matrix.DEVICES))] + WORKERS
+    "name",
+    [
+        *spread([f"{d}/linux/{DEVICES[d].policy}/n1-sq2-cq2" for d in sorted(set(DEVICES) - set(matrix.DEVICES))], 2),
+        *WORKERS,
+    ],
 )
 def test_two_engines_that_share_no_code_agree_on_every_device(name: str) -> None:
     both(from_name(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from budgets import spread
 from pages.sheets import SHEETS, Sheet
 from plainly import both
 from repository import ROOT
@@ -111,7 +112,7 @@ EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "re
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [
+@pytest.mark.parametrize("name", spread([
     *(f"{design}/n1-sq2-cq2/events={events}" for design in (PROPOLIS, "qemu/linux/head") for events in EVENTS),
     f"{PROPOLIS}/n1-sq2-cq2/events=delete+create,on_create=neither,on_delete=return,words=keep",
     f"{PROPOLIS}/n1-sq2-cq2/events=reset+config,on_reset=keep",
@@ -124,7 +125,7 @@ EVENTS = ("create", "delete", "delete+create", "config", "reset", "restart", "re
     f"{QEMU}/n1-sq2-cq2/events=reset+config,after_reset=follow,words=keep",
     f"{QEMU}/n1-sq2-cq2/events=config+recreate,used_by=guest,words=keep",
     f"{PROPOLIS}/n1-sq2-cq2/events=recreate+config,used_by=device,on_doorbell=store,cq_begins=at-old-head",
-])  # fmt: skip
+], 2))  # fmt: skip
 def test_two_engines_that_share_no_code_agree_on_queues_that_come_and_go(name: str) -> None:
     both(from_name(name))
 

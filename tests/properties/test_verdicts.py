@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from budgets import spread
 from plainly import both
 from uncork.core.verdict import Proved, Refuted
 from uncork.decide import many
@@ -68,7 +69,7 @@ REASONED = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REASONED)
+@pytest.mark.parametrize("name", spread(REASONED, 2))
 def test_two_engines_that_share_no_code_agree_on_the_matrix(name: str) -> None:
     for prop, one, other in both(from_name(name)):
         if isinstance(one, Refuted) and isinstance(other, Refuted):

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from commands import uncork
 from uncork.cli import cli
 from uncork.decide import many
 
@@ -29,9 +30,7 @@ ONE = ["--device", "propolis-2025", "--guest", "linux", "--sqs", "1", "--sq-size
 
 
 def sweep(db: Path, *args: str, code: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "uncork", "sweep", "--db", str(db), *args], capture_output=True, text=True, cwd=cwd
-    )
+    done = uncork("sweep", "--db", str(db), *args, cwd=cwd)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -289,8 +288,6 @@ def test_a_stored_counterexample_is_replayed_before_it_is_shown(copy: Path) -> N
     )
     for blob, code in ((f"({other} LIMIT 1)", 23), ("x'00'", 2)):
         query(copy, f"UPDATE verdicts SET trace = {blob} WHERE run = (SELECT id FROM runs WHERE instance = '{HANGS}')")
-        shown = subprocess.run(
-            [sys.executable, "-m", "uncork", "trace", HANGS, "--db", str(copy)], capture_output=True, text=True
-        )
+        shown = uncork("trace", HANGS, "--db", str(copy))
         assert (shown.returncode, shown.stdout) == (code, ""), shown.stderr
         assert len(shown.stderr.strip().splitlines()) == 1

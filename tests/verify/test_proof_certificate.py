@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
+from proofs import once
 from uncork.core.system import System
 from uncork.core.trace import ReplayError
 from uncork.engines import unwatched
@@ -23,7 +25,9 @@ ONE, ANY = False, True
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("proof") / "certificate"
     baseline = Design("mmio", "linux", "tail")
-    parts = [proof.prove(baseline, several, unwatched)[-1] for several in (ONE, ANY)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proof, "_part", once)
+        parts = [proof.prove(baseline, several, unwatched)[-1] for several in (ONE, ANY)]
     certificates.write(folder, baseline, parts)
     return folder
 
@@ -66,9 +70,29 @@ TAMPERED = {
 }
 
 
+SHOWN = certificates._shown
+
+
+@cache
+def shown(of: str, several: bool, least: int, lemmas: tuple[str, ...], unproved: tuple[str, ...]) -> certificates.Shown:
+    return SHOWN(DESIGNS[of], several, least, lemmas, unproved)
+
+
+DESIGNS: dict[str, Design] = {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("what", TAMPERED)
-def test_a_certificate_that_was_tampered_with_is_rejected(what: str, written: Path, tmp_path: Path) -> None:
+def test_a_certificate_that_was_tampered_with_is_rejected(
+    what: str, written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the model asks for is the same in most of them, and is made once."""
+
+    def made(design: Design, several: bool, least: int, lemmas: list[str], unproved: list[str]) -> certificates.Shown:
+        DESIGNS[design.name] = design
+        return shown(design.name, several, least, tuple(lemmas), tuple(unproved))
+
+    monkeypatch.setattr(certificates, "_shown", made)
     name, old, new, why = TAMPERED[what]
     folder = copied(written, tmp_path)
     text = (folder / name).read_text()

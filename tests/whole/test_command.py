@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import click
 import pytest
 from commands import uncork
@@ -46,3 +51,19 @@ def test_errors_say_what_to_write(args: tuple[str, ...]) -> None:
     done = uncork(*args)
     assert done.returncode == 2
     assert HINTS[args] in done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["show tail", "show tial", "check propolis-2025/linux/tail/n1-sq2-cq2 --json -", "check -"],
+)
+def test_a_command_of_the_tests_is_the_command_of_users(line: str, tmp_path: Path) -> None:
+    """Which imports uncork: that of the tests is forked from a process that has."""
+    users = subprocess.run(
+        [Path(sys.executable).with_name("uncork"), *line.split()], capture_output=True, text=True, cwd=tmp_path
+    )
+    ours = uncork(*line.split(), cwd=tmp_path)
+    assert ours.returncode == users.returncode
+    assert ours.stderr == users.stderr
+    untimed = [re.sub(r"[\d.]+ s\b|(?<=\"seconds\": )[\d.e-]+", "", said.stdout) for said in (users, ours)]
+    assert untimed[0] == untimed[1]

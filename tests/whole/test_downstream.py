@@ -18,9 +18,11 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from commands import program
 from junitparser import JUnitXml
 from repository import ROOT
 from sarif_schema import SCHEMA
+from uncork.engines import compiling
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +53,8 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         if path.suffix != ".pth" and not path.name.startswith("uncork"):
             (folder / path.name).symlink_to(path)
     made = {**os.environ, "PYTHONPATH": str(folder), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
+    if code := compiling.kept():
+        made["UNCORK_CODE"] = str(code)  # the same code, and so the same files
     assert run(sys.executable, "-S", "-c", "import click, z3, rich", cwd=folder, env=made).returncode == 0
     assert "uncork" in run(sys.executable, "-S", "-c", "import uncork", cwd=folder, env=made).stderr
     return made
@@ -60,10 +64,11 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def uncork(stranger: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command of a wheel in an environment of its own."""
     folder = tmp_path_factory.mktemp("wheel")
-    done(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, ROOT, cwd=folder)
-    venv.create(folder / "venv", with_pip=True)
+    done(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder, cwd=ROOT)
+    venv.create(folder / "venv")
     bin_ = folder / "venv" / "bin"
-    done(bin_ / "pip", "install", next(folder.glob("uncork-*.whl")), cwd=folder, env=stranger)
+    install = [sys.executable, "-m", "pip", "--python", bin_ / "python", "install", "--no-compile"]
+    done(*install, next(folder.glob("uncork-*.whl")), cwd=folder, env=stranger)
     where = done(bin_ / "python", "-c", "import uncork, uncork_nvme; print(uncork.__file__)", cwd=folder, env=stranger)
     assert where.startswith(str(folder / "venv" / "lib"))
     return bin_ / "uncork"
@@ -188,8 +193,10 @@ INSTALL, CHECK = (step for step in ACTION["runs"]["steps"] if "run" in step)
 @pytest.fixture
 def job(tmp_path: Path, project: Path) -> Job:
     """The job of the example's workflow, on a runner that has the uncork at hand."""
-    (tmp_path / "runner").mkdir()
-    (tmp_path / "runner" / "uncork-venv").symlink_to(sys.prefix)
+    bin_ = tmp_path / "runner" / "uncork-venv" / "bin"
+    bin_.mkdir(parents=True)
+    (bin_ / "python").symlink_to(sys.executable)
+    (bin_ / "uncork").symlink_to(program())
     workflow = yaml.safe_load((project / ".github" / "workflows" / "doorbell.yml").read_text())
     (step,) = [step for step in workflow["jobs"]["check"]["steps"] if "uncork" in step["uses"]]
     assert set(step["with"]) <= set(ACTION["inputs"])
@@ -198,8 +205,8 @@ def job(tmp_path: Path, project: Path) -> Job:
 
 @pytest.mark.deep
 def test_the_action_installs_itself_and_runs_the_workflow_of_the_example(stranger: dict[str, str], job: Job) -> None:
-    (job.folder / "uncork-venv").unlink()
-    job.env = stranger
+    shutil.rmtree(job.folder / "uncork-venv")
+    job.env = {name: value for name, value in stranger.items() if name != "UNCORK_CODE"}
     ended = job.run(INSTALL)
     assert ended.returncode == 0, ended.stderr
     assert list(job.folder.glob("uncork-venv/lib/python*/site-packages/uncork"))
@@ -300,7 +307,7 @@ def test_the_paths_of_the_action_are_those_of_the_repository(job: Job) -> None:
 # -- the hook ----------------------------------------------------------------------------------------------------------
 def test_a_file_is_checked_if_a_policy_of_it_is_asked_for(project: Path) -> None:
     def check(*args: str) -> subprocess.CompletedProcess[str]:
-        return run(sys.executable, "-m", "uncork", "check", *args, cwd=project)
+        return run(program(), "check", *args, cwd=project)
 
     change(project, LIVE, "return cq.tail")
     (project / "other.py").write_text("x = 1\n")

@@ -125,9 +125,10 @@ def imports(source: str, module: str, *, package: bool = False, run: bool = Fals
     """
     here = module.split(".") if package else module.split(".")[:-1]
     tree = ast.parse(source)
-    typed = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    nodes = list(ast.walk(tree))
+    typed = [node for node in nodes if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"]
     skipped = {inner for node in typed for inner in ast.walk(node)} if run else set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if node in skipped:
             continue
         if isinstance(node, ast.Import):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from budgets import examples
+from budgets import examples, spread
 from hypothesis import given, settings
 from toys import IN_RANGE, TOYS, Toy, counter, draw, lasting, never, pictures, verdict
 from uncork.core.expr import any_of, boolean
@@ -32,8 +32,11 @@ def asked(name: str, *rows: str):
 
 
 # -- bounded model checking --------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("shortest", [False, True], ids=["sweeps", "single steps"])
-@pytest.mark.parametrize("toy", TOYS, ids=lambda toy: toy.name)
+@pytest.mark.parametrize(
+    ("toy", "shortest"),
+    [*((toy, False) for toy in TOYS), *spread([(toy, True) for toy in TOYS], 3)],
+    ids=[f"{toy.name}-{how}" for how in ("sweeps", "single steps") for toy in TOYS],
+)
 def test_bmc_refutes_what_is_false_and_proves_nothing(toy: Toy, *, shortest: bool) -> None:
     outcome = bmc.check(toy.system, [toy.prop], shortest=shortest, effort=LITTLE // 10)
     found = verdict(outcome)

@@ -117,7 +117,8 @@ class Graph:
                 [
                     partial(kernel.ask, address, self.states, answers, start, min(start + parts.step, self.count))
                     for start in parts
-                ]
+                ],
+                native,
             )
             found.append(answers)
         return found
@@ -222,7 +223,8 @@ class _Search:
                 [
                     partial(kernel.look, self.native.successors, *arrays, found, *part)
                     for found, part in zip(self.found, together, strict=False)
-                ]
+                ],
+                self.native,
             )
             del arrays
             new = sum(int(found[4][-1]) for found, _ in zip(self.found, together, strict=False))
