@@ -154,7 +154,7 @@ def test_the_device_in_rust_does_as_the_one_in_c(tmp_path: Path, bug: str) -> No
     target = tmp_path / "ring"
     subprocess.run([str(RUSTC), "-O", *flags, "-o", str(target), str(EXAMPLES / "ring.rs")], check=True)
     if bug:
-        assert found_at([str(target)], bug, steps=True) != "not found"
+        assert f"| {found_at([str(target)], bug, steps=True)} |" in row_of(bug)
         return
     toured = examined([str(target)], RING + "n1-sq2-cq2").lines[0]
     assert toured.figures["taken"] == toured.figures["transitions"]
