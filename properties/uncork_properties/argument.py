@@ -9,7 +9,8 @@ from uncork_nvme.anysize import AnySize
 
 from uncork_properties.catalogue import properties
 from uncork_properties.lemmas import lemmas
-from uncork_properties.ranks import descents, frames, responses
+from uncork_properties.ranks import descents, frames
+from uncork_properties.responses import responses
 
 COUNTED = ("the CQ never overflows", "no CQE is overwritten unread")
 """The claims on which the counting of CQEs rests: without them the counted CQEs are not the CQEs of the ring."""

@@ -151,6 +151,7 @@ def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: K
     """Reads the CQ shadow head and credits the permits that it freed."""
     cq = m.cq
     room = cq.available + cq.freed
+    kick = kick.of(room)
     return when(
         _reads(m, p) & (cq.freed > 0) & kick.possible(room),
         cq(head=cq.seen, available=kick.rest(room)),
