@@ -26,6 +26,6 @@ def argument(m: AnySize, system: System) -> Argument:
         lemmas=[*lemmas(m)],
         safety=[Claim(p.name, p.doc, p.condition, p.name in COUNTED) for p in stated if isinstance(p, Always)],
         descents=[*descents(m, system, livenesses)],
-        responses=[*responses(m, system, livenesses)] if m.rest else [],
+        responses=[*responses(m, system, livenesses)],
         frames=[*frames(m, system)] if m.rest else [],
     )

@@ -22,7 +22,7 @@ def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[D
     if m.rest and passes_on(m):
         elsewhere.append(rest_looks(m, boolean(True)))
     for prop in wanted:
-        if prop.row == "drains" or not m.rest:
+        if (prop.row == "drains" and (m.rest or not crowded(m))) or (prop.row != "drains" and not m.rest):
             yield Descent(prop, _rank(m, submits=prop.row != "drains"), elsewhere)
 
 
@@ -61,16 +61,25 @@ def _rank(m: AnySize, *, submits: bool) -> list[tuple[str, Expr]]:
     `submits`: whether the guest may go on submitting, in a run that fetches nothing more of the only SQ. Then free
     command slots count as work left, and entries not fetched do not.
     """
-    cq = m.cq
-    phase = weighed(cq.consumer, {"poll": 1, "check": 6, "ring": 5, "notify head": 4, "kick": 3})
-    work = total([*(_work(m, q, submits=submits) for q in m.every), times(10, gap(cq.cursor, cq.shadow)),
-                  gap(cq.shadow, cq.head), phase])  # fmt: skip
     way = total([*(_way(q) for q in m.every), *([m.rest.way] if m.rest else [])])
     return [
-        ("work left", work),
+        ("work left", work(m, submits=submits)),
         ("permits that will be remitted", total(_idle(m, q) for q in m.every)),
         ("steps to sleep or to a pop", way),
     ]
+
+
+def work(m: AnySize, *, submits: bool) -> Expr:
+    """The work left for all SQs, as far as they are followed, and for the guest's consumer."""
+    cq = m.cq
+    phase = weighed(cq.consumer, {"poll": 1, "check": 6, "ring": 5, "notify head": 4, "kick": 3})
+    return total([*(_work(m, q, submits=submits) for q in m.every), times(10, gap(cq.cursor, cq.shadow)),
+                  gap(cq.shadow, cq.head), phase])  # fmt: skip
+
+
+def crowded(m: AnySize) -> bool:
+    """Whether a notification may wake more workers of an SQ than it has entries."""
+    return m.choices.workers > 1 and m.choices.notify == "spent"
 
 
 def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:

@@ -22,8 +22,20 @@ from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_POST
 
 from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed, passes_on, room
-from uncork_properties.ranks import called, held, posting, rest_at, rest_holds, rest_looks, rest_unread, section
-from uncork_properties.ranks import times, weighed
+from uncork_properties.ranks import (
+    called,
+    crowded,
+    held,
+    posting,
+    rest_at,
+    rest_holds,
+    rest_looks,
+    rest_unread,
+    section,
+    times,
+    weighed,
+    work,
+)
 
 _WAITING = 9
 """The stage of an SQ that waits for neither its own doorbell nor a CQ doorbell under way."""
@@ -36,12 +48,18 @@ Rank = list[tuple[str, Expr]]
 
 
 def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
-    """The responses of a machine with several SQs: of the CQ lock, and of each liveness in `wanted` that has one."""
+    """The responses of a machine: of the CQ lock, and of each liveness in `wanted` that needs one."""
+    if m.rest is None and not crowded(m):
+        return
     steps = _Steps(m, system)
     lock = NotForever("the CQ lock is released", "", "", m.cq.locked, say("the CQ lock is never released"))
     left = total(section(m, each) for each in m.every)
     inside = steps.of_any(boolean(True), "cork_arm", "cork_park", "post_read", "post_arm", "post_leave")
-    yield Response(lock, [("steps under the lock", left)], inside, [rest_at(m, *UNDER_CQ_LOCK)])
+    others = [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
+    yield Response(lock, [("steps under the lock", left)], inside, others)
+    if m.rest is None:
+        yield from (_drained(m, steps, prop, lock.name) for prop in wanted if prop.row == "drains")
+        return
     if m.parts.kicks.hands_over:
         yield from _served(m, steps, wanted, lock.name)
         return
@@ -66,13 +84,13 @@ class _Steps:
         self, while_: Expr | Callable[[AnySQ], Expr], *families: str, free: Mapping[str, Value] | None = None
     ) -> list[Help]:
         """Steps of any SQ: of the waiting SQ, and of the other SQ, which stands for all others."""
-        one, other = self.m.every
+        one, *others = self.m.every
         now = (lambda _: while_) if isinstance(while_, Expr) else while_
-        third = frozenset(action.name for action in self.system.actions if other.label not in action.actor)
-        return [
-            self.of(now(one), *families, q=one, free=free),
-            Help(self._duties(families, other.label), now(other), third, free or {}),
-        ]
+        found = [self.of(now(one), *families, q=one, free=free)]
+        for other in others:
+            third = frozenset(action.name for action in self.system.actions if other.label not in action.actor)
+            found.append(Help(self._duties(families, other.label), now(other), third, free or {}))
+        return found
 
     def _duties(self, families: Sequence[str], of: str) -> frozenset[str]:
         return frozenset(a.duty for a in self.system.actions if a.family in families and of in a.actor)
@@ -256,3 +274,36 @@ def _look(m: AnySize, q: AnySQ) -> Expr:
     weights |= {stage: len(stages) + 1 - k for k, stage in enumerate(stages)}
     notified = ite(q.wakeups > 0, 2, ite(called(q) > 0, 3, _doorbell(q) + 2))
     return ite(q.asleep, notified, weighed(worker.at, weights))
+
+
+# -- several workers of one SQ -----------------------------------------------------------------------------------------
+def _drained(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
+    """A single SQ with several workers drains, although they may hand a permit to one another for some time.
+
+    A notification wakes all of them if no entry is known. As soon as nothing but entries that are not fetched is left,
+    all permits are there, so the next look takes an entry.
+    """
+    q, cq = m.every[0], m.cq
+    quiet = (
+        (q.in_flight == 0)
+        & (gap(cq.tail, cq.shadow) == 0)
+        & (cq.consumer == "poll")
+        & (total(posting(m, q)) == 0)
+    )
+    stage = ite(q.at("reserve") > 0, 3, ite(q.wakeups > 0, 4, 5))
+    for near, place in ((2, "cork arm"), (1, "cork recheck"), (0, "fetch")):
+        stage = ite(q.at(place) > 0, near, stage)
+    rank = [
+        ("work left", work(m, submits=False)),
+        ("how near a look is", ite(quiet, stage, 0)),
+        ("looks that found nothing", ite(quiet, q.at("remit"), 0)),
+    ]
+    helpers = [
+        steps.of(~quiet, "consume", "publish", "need_cq", "ring_cq", "notify_head", "kick"),
+        steps.of(~quiet, "arm_sq", "reread_sq", *IN_POST_STEPS, q=q),
+        steps.of(quiet, "fetch", "remit", "cork_arm", "cork_saved", q=q),
+        steps.of(quiet & (stage == 3), "reserve", q=q),
+        steps.of(quiet & (stage == 4), "wake", q=q),
+        steps.of(quiet & (stage == 5), "deliver", "need_sq", "ring_sq", "notify_tail", "notify", q=q),
+    ]
+    return Response(prop, rank, helpers, [], "cq.locked", lock)
