@@ -21,7 +21,7 @@ from dataclasses import field
 from math import inf
 from typing import cast
 
-from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number
+from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number, text
 from uncork.core.frozen import frozen
 from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
@@ -327,6 +327,22 @@ class AnySize(Machine):
     def unread(self) -> Expr:
         """The number of CQEs that the guest has not taken."""
         return super().unread + self.rest.unread if self.rest else super().unread
+
+    def placed(self, event: Expr) -> Expr:
+        """A position that a policy gives, as a value of CQ EventIdx: less than a lap behind the tail.
+
+        A position at a fixed distance from the head or the tail may be beyond it; then it is counted a lap less or more.
+        Other positions are left as they are, and a policy whose positions are beyond is not proved.
+        """
+        if event.op == "ite":
+            condition, then, otherwise = event.args
+            return ite(condition, self.placed(then), self.placed(otherwise))
+        moved = event.args[0].args if event.op == "wrap" else ()
+        fixed = len(moved) == 2 and moved[1].op == "const"
+        if not fixed or text(event) == text(self.cq.tail - 1):
+            return event
+        behind = gap(self.cq.tail, event)
+        return ite(behind >= self.cq.size, event + self.cq.size, ite(behind < 0, event - self.cq.size, event))
 
     def at(self, *places: str) -> Expr:
         """The number of actors of all SQs at one of these positions, which are under the CQ lock, or `reserve`."""

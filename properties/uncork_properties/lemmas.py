@@ -162,6 +162,11 @@ def _shared(m: Machine) -> Iterator[Lemma]:
         implies(m.at("cork recheck") > 0, gap(cq.event, cq.head) == 0),
     )
     yield Lemma(
+        "armed at a re-check",
+        "when a worker re-reads the shadow head before it corks, and an entry is occupied, CQ EventIdx is not the tail",
+        implies((m.at("cork recheck") > 0) & (gap(cq.tail, cq.head) >= 1), gap(cq.tail, cq.event) >= 1),
+    )
+    yield Lemma(
         "about to cork",
         "there is no permit while an SQ is being corked",
         implies(m.at(*IN_CORK) > 0, cq.available == 0),
