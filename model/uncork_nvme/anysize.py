@@ -54,7 +54,9 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
 class AnySQ(SQ):
     """An SQ that also counts its CQEs that the guest has not taken, and draws a ticket where SQs stand in line."""
 
-    def __init__(self, number: int, size: int, cq_size: int, parts: Parts, life: Life, of: int, rest: Rest | None) -> None:
+    def __init__(
+        self, number: int, size: int, cq_size: int, parts: Parts, life: Life, of: int, rest: Rest | None
+    ) -> None:
         super().__init__(number, size, cq_size, parts, life, of=of)
         self.rest = rest if parts.kicks.hands_over else None
         ticket = {"ticket": var(Nat(_ANY_NUMBER), "the ticket that the SQ drew as it joined the line")}
@@ -183,9 +185,7 @@ class _AnyHandOver(Kick):
 
     def of(self, room: Expr) -> Kick:
         """This kick where it finds `room` permits."""
-        return _AnyHandOver(
-            self.sqs, None, others=self.others, way=self.way, handed=minimum(room, self.line)
-        )
+        return _AnyHandOver(self.sqs, None, others=self.others, way=self.way, handed=minimum(room, self.line))
 
     def possible(self, room: Expr) -> Expr:
         """Always: how many SQs it lets out follows from the room."""
@@ -331,7 +331,7 @@ class AnySize(Machine):
     def placed(self, event: Expr) -> Expr:
         """A position that a policy gives, as a value of CQ EventIdx: less than a lap behind the tail.
 
-        A position at a fixed distance from the head or the tail may be beyond it; then it is counted a lap less or more.
+        A position at a fixed distance from head or tail may be beyond it; then it is counted a lap less or more.
         Other positions are left as they are, and a policy whose positions are beyond is not proved.
         """
         if event.op == "ite":

@@ -19,8 +19,8 @@ from uncork.core import expr
 from uncork.core.expr import Expr, boolean, ite, lift
 from uncork.core.questions.argument import Lemma
 from uncork.core.sorts import Enum, Ring
-from uncork_nvme.choices import YES
 from uncork_nvme.anysize import AnySQ
+from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_CORK, IN_POST
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
@@ -260,7 +260,7 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
 
 def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:
     """Lemmas about an SQ that stands in line, or was handed a permit."""
-    name = q.label
+    name, called = q.label, q.called if q.has("called") else boolean(False)
     yield Lemma(
         f"place of {name}",
         "an SQ in line has a place in it",
@@ -275,7 +275,7 @@ def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:
     yield Lemma(
         f"permit of {name}",
         "an SQ that was handed a permit has left the line, and its worker will look",
-        implies(q.granted, ~q.corked & (~q.asleep | (q.wakeups > 0) | (q.called if q.has("called") else boolean(False)))),
+        implies(q.granted, ~q.corked & (~q.asleep | (q.wakeups > 0) | called)),
     )
     if isinstance(q, AnySQ) and q.rest is not None:
         ticket = q.ledger.ticket

@@ -284,12 +284,7 @@ def _drained(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response
     all permits are there, so the next look takes an entry.
     """
     q, cq = m.every[0], m.cq
-    quiet = (
-        (q.in_flight == 0)
-        & (gap(cq.tail, cq.shadow) == 0)
-        & (cq.consumer == "poll")
-        & (total(posting(m, q)) == 0)
-    )
+    quiet = (q.in_flight == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (total(posting(m, q)) == 0)
     stage = ite(q.at("reserve") > 0, 3, ite(q.wakeups > 0, 4, 5))
     for near, place in ((2, "cork arm"), (1, "cork recheck"), (0, "fetch")):
         stage = ite(q.at(place) > 0, near, stage)

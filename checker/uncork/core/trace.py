@@ -10,7 +10,6 @@ from uncork.core.property import Always, InRange, NotForever, Property
 from uncork.core.sorts import Value
 from uncork.core.system import Action, Fairness, System
 
-
 _LAPS = 6
 """How often `followed` repeats a loop at most until the system returns to an earlier state."""
 

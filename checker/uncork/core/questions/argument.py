@@ -36,9 +36,9 @@ class Lemma:
 class Elsewhere:
     """A claim that a step is enabled at some replica which the system only counts.
 
-    `says` and, by the counts, `condition` say that such a replica exists. `shown` is the same condition on the replica that the
-    system follows: where `shown` holds, a required step must be enabled, or an earlier `Elsewhere` must apply. The
-    followed replica is arbitrary, so the claim holds for every replica.
+    `says` and, by the counts, `condition` say that such a replica exists. `shown` is the same condition on the replica
+    that the system follows: where `shown` holds, a required step must be enabled, or an earlier `Elsewhere` must apply.
+    The followed replica is arbitrary, so the claim holds for every replica.
     """
 
     says: str

@@ -157,9 +157,7 @@ def lowered(rank: Sequence[tuple[str, Expr]], action: Action, *, otherwise: bool
     return lower
 
 
-def _response(
-    system: System, response: Response, given: tuple[Expr, ...], held: Expr | None
-) -> Iterator[Obligation]:
+def _response(system: System, response: Response, given: tuple[Expr, ...], held: Expr | None) -> Iterator[Obligation]:
     prop, region = response.prop, response.prop.condition
     here = (*given, region)
     yield from _ranked(prop, response.rank, given)
