@@ -15,6 +15,7 @@ from uncork_properties import runs
 
 LEAVES = design("propolis-2026/linux/leave if permits>=1 else head/kick_on_reserve=yes,kick_on_remit=yes")
 CROWDED = design("arm-recheck/linux/arm-on-cork/workers=2")
+RECHECKS = replace(LEAVES, overrides={**LEAVES.overrides, "cork": "arm-recheck"})
 ROWS = ("uncorked", "drains")
 
 
@@ -28,7 +29,8 @@ def failures(of: Design) -> list[tuple[str, str]]:
 def test_each_recorded_run_refutes_its_design() -> None:
     assert failures(LEAVES) == [("n3-sq2-cq3", "uncorked SQ2")]
     assert failures(CROWDED) == [("n3-sq2-cq2", "drains SQ2")]
-    assert len(runs.KNOWN) == 2
+    assert failures(RECHECKS) == [("n3-sq2-cq3", "uncorked SQ2")]
+    assert len(runs.KNOWN) == 3
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_a_design_that_is_proved_is_refuted_by_none(sound: Design) -> None:
 
 @pytest.mark.parametrize("run", runs.KNOWN)
 def test_a_run_without_one_of_its_steps_is_none(run: runs.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    of = LEAVES if run is runs.KNOWN[0] else CROWDED
+    of = dict(zip(runs.KNOWN, (LEAVES, RECHECKS, CROWDED), strict=True))[run]
     system = of.at(*run.shape).system
     assert followed(system, Trace((), run.steps, len(run.before)))
     shorter = replace(run, loop=run.loop[:-1])
