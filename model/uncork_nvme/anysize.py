@@ -17,18 +17,18 @@ than the number of the next SQ to be let out. The numbers on the tickets exist f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from math import inf
 from typing import cast
 
 from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number, text
 from uncork.core.frozen import frozen
 from uncork.core.size import symbol
-from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
-from uncork.core.system import Declared, Record, Updates, var
+from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError, Value
+from uncork.core.system import Declared, Record, Updates, Variable, var
 
 from uncork_nvme.assembly import Parts
-from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices
+from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices, LifeChoices
 from uncork_nvme.policies import CQView, Policy
 from uncork_nvme.state.actors import IN_CORK, IN_POST
 from uncork_nvme.state.kicks import Kick, Site, notified, waiting
@@ -49,6 +49,19 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "on_doorbell": (),  # where guest and device go by the same words, the guest has stored the value already
 }
 """The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""
+_OF_OTHER_EVENTS = ("on_create", "on_config", "kick_on_release", "on_reset", "on_resume", "after_reset", "cq_begins")
+"""Choices that make no difference if SQs come and go, and the guest clears their words; or of which the lemmas speak."""
+
+
+class AnyLife(Life):
+    """The events that may still happen, each any number of times: the number is a symbol."""
+
+    def __init__(self, choices: LifeChoices) -> None:
+        super().__init__(choices, old_pages=False)
+        for event in self.events:
+            self._declared[event] = Variable(
+                f"life.{event}", Nat(_ANY_NUMBER), symbol(f"{event}s", 0), "how often this may still happen"
+            )
 
 
 class AnySQ(SQ):
@@ -58,6 +71,10 @@ class AnySQ(SQ):
         self, number: int, size: int, cq_size: int, parts: Parts, life: Life, of: int, rest: Rest | None
     ) -> None:
         super().__init__(number, size, cq_size, parts, life, of=of)
+        if self.has("orphans"):  # an SQ may be deleted again and again
+            most = Nat(_ANY_NUMBER)
+            self._declared["orphans"] = replace(self._declared["orphans"], sort=most)
+            self._vars["orphans"] = self.__dict__["orphans"] = Expr("var", (), most, f"{self.name}.orphans")
         self.rest = rest if parts.kicks.hands_over else None
         ticket = {"ticket": var(Nat(_ANY_NUMBER), "the ticket that the SQ drew as it joined the line")}
         self.ledger = Record(
@@ -131,7 +148,8 @@ def _joined(*parts: Updates) -> Updates:
 class Rest(Record):
     """The sums over all SQs except SQ0 and SQ1. Steps of SQ0 and SQ1 change them only by a kick."""
 
-    def __init__(self, sqs: int, *, hands_over: bool) -> None:
+    def __init__(self, sqs: int, *, hands_over: bool, come_and_go: bool = False) -> None:
+        live = {"live": var(Nat(sqs - 2), "how many other SQs exist", cast(Value, sqs - 2))}
         line = {
             "waiting": var(Nat(sqs - 2), "how many other SQs are corked"),
             "next": var(Nat(_ANY_NUMBER), "the ticket that is let out of the line next", 1),
@@ -146,6 +164,7 @@ class Rest(Record):
             ),
             looks=var(Nat(_ANY_NUMBER), "how many workers of the other SQs are about to look at their SQ"),
             way=var(Nat(_ANY_NUMBER), "how far the workers of the other SQs are from sleep or from a pop"),
+            **(live if come_and_go else {}),
         )
 
 
@@ -254,8 +273,13 @@ class AnySize(Machine):
                 "kick_size=hand-over is proved with one worker an SQ and a doorbell buffer: set workers=1 and "
                 "doorbell_buffer=on, or use uncork check, which decides it at the sizes you name"
             )
+        comes_and_goes = set(choices.happening) == {"create", "delete"}
+        if comes_and_goes and choices.workers != 1:
+            raise SlipError("events=delete+create is proved with one worker an SQ: set workers=1")
         for name, value in {"events": choices.events, **choices.items()}.items():
-            if choices.events == "none" and name in ABOUT_EVENTS:
+            if name in ABOUT_EVENTS and (choices.events == "none" or (comes_and_goes and name in _OF_OTHER_EVENTS)):
+                continue
+            if name == "events" and comes_and_goes and several:
                 continue
             spoken = _SPOKEN_OF.get(name, (Choices().items()[name],))
             if spoken and value not in spoken:
@@ -263,12 +287,13 @@ class AnySize(Machine):
                     f"{name}={value} is not proved for all sizes: the lemmas speak of {name}="
                     f"{' or '.join(map(str, spoken))}. Use uncork check, which decides it at the sizes you name"
                 )
-        self.parts, self.choices, self.life = parts, choices, parts.life.record()
+        self.parts, self.choices = parts, choices
+        self.life = AnyLife(choices) if comes_and_goes else parts.life.record()
         self._policy, self._looked, self._steps = policy, 0, {}
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         of = symbol("n", 2) if several else 1
-        self.rest = Rest(of, hands_over=parts.kicks.hands_over) if several else None
+        self.rest = Rest(of, hands_over=parts.kicks.hands_over, come_and_go=comes_and_goes) if several else None
         self.sqs: list[SQ] = [
             AnySQ(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
         ]
@@ -291,8 +316,10 @@ class AnySize(Machine):
         return [cast(AnySQ, q) for q in self.sqs]
 
     @property
-    def count(self) -> int:
-        """The number of SQs."""
+    def count(self) -> int | Expr:
+        """The number of existing SQs."""
+        if self.rest and self.rest.has("live"):
+            return count(q.live for q in self.sqs) + self.rest.live
         return symbol("n", 2) if self.rest else 1
 
     def batches(self, q: SQ) -> Iterable[int | Expr]:

@@ -209,6 +209,22 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
     for who in q.threads:
         yield from _unused(who.name, who.at)
     yield from _unused(f"the submitter of {name}", q.submitter)
+    if q.has("live"):
+        at_zero = q.head == 0 if isinstance(q.size, int) else expr.gap(q.head, lift(0, q.head.sort)) == 0
+        idle = (
+            at_zero
+            & (q.at(*UNDER_SQ_LOCK, *IN_POST) == 0)
+            & (pending == 0)
+            & (q.in_flight == 0)
+            & (q.submitter == "idle")
+            & ~q.corked
+            & (q.wakeups == 0)
+        )
+        yield Lemma(
+            f"end of {name}",
+            "a deleted SQ begins at 0 again, has no entries, commands or notifications, and no actor in a look or a post",
+            q.exists | (idle & ~q.called if q.has("called") else idle),
+        )
     yield Lemma(f"lock of {name}", "at most one worker holds the SQ lock", q.at(*UNDER_SQ_LOCK) == ite(q.locked, 1, 0))
     if len(q.workers) > 1:
         yield Lemma(
@@ -220,11 +236,13 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         yield Lemma(
             f"in flight of {name}",
             "a command in flight has a worker that runs it",
-            q.in_flight == q.at("arm", "reread", "run"),
+            q.in_flight + (q.orphans if q.has("orphans") else 0) == q.at("arm", "reread", "run"),
         )
     if m.buffered:
         yield Lemma(
-            f"EventIdx of {name}", "SQ EventIdx is the head, until the next arm", gap(q.head, q.event) == q.at("arm")
+            f"EventIdx of {name}",
+            "SQ EventIdx is the head, until the next arm",
+            implies(q.exists, gap(q.head, q.event) == q.at("arm")),
         )
         yield Lemma(
             f"move of {name}",
@@ -290,7 +308,9 @@ def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:
 def passes_on(m: Machine) -> bool:
     """Whether a look at an SQ passes room on: it kicks if its read finds room, and if it gives a permit back."""
     choices = m.choices
-    return m.buffered and choices.workers == 1 and choices.kick_on_reserve == YES and choices.kick_on_remit == YES
+    stays = not m.choices.happening  # a worker does not look at an SQ that was deleted
+    kicks = choices.kick_on_reserve == YES and choices.kick_on_remit == YES
+    return m.buffered and choices.workers == 1 and kicks and stays
 
 
 def room(m: Machine) -> Expr:

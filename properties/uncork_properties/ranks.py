@@ -63,6 +63,7 @@ def _rank(m: AnySize, *, submits: bool) -> list[tuple[str, Expr]]:
     """
     way = total([*(_way(q) for q in m.every), *([m.rest.way] if m.rest else [])])
     return [
+        *events_left(m),
         ("work left", work(m, submits=submits)),
         ("permits that will be remitted", total(_idle(m, q) for q in m.every)),
         ("steps to sleep or to a pop", way),
@@ -77,6 +78,12 @@ def work(m: AnySize, *, submits: bool) -> Expr:
                   gap(cq.shadow, cq.head), phase])  # fmt: skip
 
 
+def events_left(m: AnySize) -> list[tuple[str, Expr]]:
+    """How many SQs may still be created or deleted, as the first part of a rank, if SQs come and go."""
+    events = [m.life.delete, m.life.create] if m.sqs[0].has("live") else []
+    return [("SQs that may still come or go", total(events))] if events else []
+
+
 def crowded(m: AnySize) -> bool:
     """Whether a notification may wake more workers of an SQ than it has entries."""
     return m.choices.workers > 1 and m.choices.notify == "spent"
@@ -89,6 +96,7 @@ def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
         times(free, q.capacity - q.outstanding),
         times(0 if submits else 17, gap(q.shadow, q.head)),
         times(free + 14, q.in_flight),
+        *([times(14, q.orphans)] if q.has("orphans") else []),
         times(free + 11, q.ledger.unread),
         *posting(m, q),
         times(2, q.at("arm")) + q.at("reread"),
@@ -137,6 +145,8 @@ def held(m: AnySize, q: AnySQ) -> Expr:
     """The work left for an SQ's permit holders and posters."""
     parts = [times(9, q.at("fetch")), times(4, q.at("remit")), times(5, q.in_flight),
              times(2, q.at("arm")) + q.at("reread"), *posting(m, q)]  # fmt: skip
+    if q.has("orphans"):
+        parts.append(times(5, q.orphans))
     if m.parts.kicks.hands_over:
         parts.append(ite(q.granted, ite(q.asleep, ite(q.wakeups > 0, 11, 12), 10), 0))
     return total(parts)
@@ -160,12 +170,17 @@ def frames(m: AnySize, system: System) -> Iterator[Frame]:
     line = m.parts.kicks.hands_over
     moves = f"rest.{'next' if line else 'corked'}"
     for q in m.every:
-        own = {a.name for a in system.actions if q.label in a.actor or (a.family == "consume" and a.about(q))}
+        own = {
+            a.name
+            for a in system.actions
+            if q.label in a.actor or (a.family in ("consume", "create_sq", "delete_sq") and a.about(q))
+        }
         others = frozenset(a.name for a in system.actions) - own
         kicks = frozenset(a.name for a in system.actions if moves in a.updates)
         corked = ite(q.corked, 1, 0)
         counted = [q.ledger.unread, *(q.at(place) for place in (*UNDER_CQ_LOCK, "reserve")),
                    _work(m, q, submits=False), section(m, q)]  # fmt: skip
+        counted += [ite(q.live, 1, 0)] if q.has("live") else []
         counted += [q.permits + corked, q.ledger.ticket] if line else [q.permits, held(m, q)]
         yield Frame(f"{q.label} as the others leave it",
                     "no step of other SQs changes this SQ's contribution to the sums", others,

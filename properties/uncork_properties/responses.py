@@ -16,7 +16,7 @@ from uncork.core.expr import Expr, boolean, gap, ite, total
 from uncork.core.property import NotForever
 from uncork.core.questions.argument import Elsewhere, Help, Response
 from uncork.core.sorts import Value
-from uncork.core.system import System, say
+from uncork.core.system import Action, System, say
 from uncork_nvme.anysize import AnySize, AnySQ
 from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_POST
@@ -25,6 +25,7 @@ from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed, passes_on, ro
 from uncork_properties.ranks import (
     called,
     crowded,
+    events_left,
     held,
     posting,
     rest_at,
@@ -39,7 +40,7 @@ from uncork_properties.ranks import (
 
 _WAITING = 9
 """The stage of an SQ that waits for neither its own doorbell nor a CQ doorbell under way."""
-_HOLDERS = ("fetch", "arm_sq", "reread_sq", "remit", "post", "post_read", "post_arm")
+_HOLDERS = ("fetch", "arm_sq", "reread_sq", "remit", "post", "post_read", "post_arm", "release")
 """The steps of those who hold a permit, or post."""
 _KICK_DONE: Mapping[str, Value] = {"cq.consumer": "poll"}
 """When an SQ may be looked at that stands in no line: while the CQ's doorbell handler is not about to kick."""
@@ -88,9 +89,14 @@ class _Steps:
         now = (lambda _: while_) if isinstance(while_, Expr) else while_
         found = [self.of(now(one), *families, q=one, free=free)]
         for other in others:
-            third = frozenset(action.name for action in self.system.actions if other.label not in action.actor)
+            third = frozenset(action.name for action in self.system.actions if not self._is_of(action, other))
             found.append(Help(self._duties(families, other.label), now(other), third, free or {}))
         return found
+
+    @staticmethod
+    def _is_of(action: Action, q: AnySQ) -> bool:
+        """Whether an action is a step of an SQ's actors, or creates or deletes the SQ."""
+        return q.label in action.actor or (action.family in ("create_sq", "delete_sq") and action.about(q))
 
     def _duties(self, families: Sequence[str], of: str) -> frozenset[str]:
         return frozenset(a.duty for a in self.system.actions if a.family in families and of in a.actor)
@@ -127,6 +133,7 @@ def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> R
     waiting, freed = stage == _WAITING, gap(m.cq.shadow, m.cq.head) > 0
     rechecked = freed if m.choices.kick_on_reserve == YES else boolean(False)
     rank = [
+        *events_left(m),
         ("how near a wake-up is", stage),
         ("permits and posts on their way", ite(waiting, total(held(m, each) for each in m.every), 0)),
         ("entries for the guest to consume and publish", ite(waiting, _guest_work(m), 0)),
