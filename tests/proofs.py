@@ -109,6 +109,8 @@ class Walk:
             moved = (self.state[name] - before[name]) % size
             if name != "cq.event":
                 self.at[name] += moved
+            if taken.family in ("create_sq", "delete_sq") and name in taken.updates:
+                self.at[name] = self.state[name]  # the SQ begins anew
         tail = self.at["cq.tail"]  # CQ EventIdx may be moved back, and is said to be less than a lap behind the tail
         self.at["cq.event"] = tail - (self.state["cq.tail"] - self.state["cq.event"]) % self.rings["cq.tail"]
         if "sq0.before" in self.state:
@@ -148,6 +150,7 @@ class Walk:
                 "rest.next": self.next,
                 "rest.at": places[0] if places else "elsewhere",
                 "rest.looks": sum(int(evaluate(q.at("reserve"), self.state)) for q in rest),
+                "rest.live": sum(bool(self.state.get(f"{q.name}.live")) for q in rest),
                 "rest.way": 0,
             }
         sizes = {"C": self.instance.cq_size, "S": self.instance.sq_size, "T": self.instance.sq_size}

@@ -12,6 +12,8 @@ between the cursor and the tail, so an entry is visible exactly if the two diffe
 Where kicks hand permits over, the corked SQs stand in line, and a kick lets out as many as it hands permits to. Each SQ
 that joins the line draws a ticket, so that which SQs a kick lets out can be said of one SQ: those whose ticket is less
 than the number of the next SQ to be let out. The numbers on the tickets exist for the proof only.
+
+With `events=delete+create` SQs are deleted and created again, each any number of times: the number is a symbol, too.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
 }
 """The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""
 _OF_OTHER_EVENTS = ("on_create", "on_config", "kick_on_release", "on_reset", "on_resume", "after_reset", "cq_begins")
-"""Choices that make no difference if SQs come and go, and the guest clears their words; or of which the lemmas speak."""
+"""Choices that make no difference if SQs come and go and the guest clears their words, or that the lemmas cover."""
 
 
 class AnyLife(Life):

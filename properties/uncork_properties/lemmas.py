@@ -222,7 +222,7 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         )
         yield Lemma(
             f"end of {name}",
-            "a deleted SQ begins at 0 again, has no entries, commands or notifications, and no actor in a look or a post",
+            "a deleted SQ is at 0, and has no entries, commands or notifications, and no actor in a look or a post",
             q.exists | (idle & ~q.called if q.has("called") else idle),
         )
     yield Lemma(f"lock of {name}", "at most one worker holds the SQ lock", q.at(*UNDER_SQ_LOCK) == ite(q.locked, 1, 0))

@@ -17,6 +17,7 @@ ALIKE = [
     ("arm-recheck/lazy/head/workers=2,early_free=no", ANY, (2, 3, 3)),
     ("propolis-2026/linux/if corked head else head+1/cork=arm-recheck", ANY, (3, 2, 3)),
     ("mmio/linux/tail/kick_on_remit=yes", ANY, (2, 2, 3)),
+    ("arm-recheck/linux/reserve-slots/cork=park,events=delete+delete+create+create", ANY, (3, 2, 3)),
 ]
 
 
