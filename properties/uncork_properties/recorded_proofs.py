@@ -24,6 +24,8 @@ _PARKED = ("tail-1", "head", "reserve-permits", "reserve-slots", "head-when-full
 """Policies that are live with cork=park if EventIdx is written before the shadow is read and every step kicks."""
 _TWO_KICKS = "kick_on_reserve=yes;kick_on_remit=yes"
 """The least kicks with which several SQs are live, if EventIdx is written only while the CQ is full."""
+_EVENTS = "events=delete+create"
+"""SQs come and go, each any number of times."""
 _KEPT = "kick_delivery=at-once;notify=kept;workers=2"
 
 
@@ -78,6 +80,10 @@ def designs() -> Iterator[Line]:
         for policy in ("tail-1", "reserve-permits", "head-when-full"):
             yield Line("hand-over", "linux", policy, "", sqs)
         yield Line("hand-over", "linux", "reserve-permits", "backend=detached", sqs)
+    for policy in ("reserve-permits", "reserve-slots", "tail-1", "head-when-full"):
+        yield Line("arm-recheck", "linux", policy, f"cork=park;{_EVENTS}", "any")
+    for without in ("kick_on_release=no", "post_order=read-then-arm"):
+        yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{without}", "any")
 
 
 def _at_every_size(name: str) -> bool:

@@ -111,3 +111,46 @@ def test_with_it_the_order_of_a_post_does_not_matter_if_the_worker_looks_again(p
     kicks = ",".join(f"kick_on_{site}=yes" for site in ("post", "reserve", "remit"))
     assert {"uncorked", "drains"} <= set(part(f"propolis-2026/linux/{policy}/{kicks}", ANY).proved)
     assert "uncorked" not in part(f"propolis-2026/linux/{policy}/{kicks},backend=detached", ANY).proved
+
+
+# -- SQs that come and go ----------------------------------------------------------------------------------------------
+COME_AND_GO = "arm-recheck/linux/{}/cork=park,events=delete+create"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("policy", ["reserve-slots", "reserve-permits", "tail-1", "head-when-full"])
+def test_sqs_may_be_deleted_and_created_again_any_number_of_times(policy: str) -> None:
+    assert part(COME_AND_GO.format(policy), ANY).proved == ["safety", "uncorked", "drains"]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("without", "step"), [("kick_on_release=no", "release(SQ0)"), ("post_order=read-then-arm", "post_arm(SQ0)")]
+)
+def test_then_a_released_permit_has_to_kick_and_the_order_of_a_post_matters(without: str, step: str) -> None:
+    """The SQ whose worker was about to look, and would have found the room, is deleted before."""
+    name = f"{COME_AND_GO.format('tail-1')},{without}"
+    assert WAKE.format("SQ1", step) in broken(part(name, ANY))
+    assert hangs(name)
+
+
+def hangs(name: str) -> bool:
+    instance = design(name).at(2, 2, 2)
+    wanted = [p for p in properties(instance.machine, instance.system) if p.row == "uncorked"]
+    outcome = explicit.check(instance.system, wanted, reductions=REDUCTIONS)
+    return any(isinstance(verdict, Refuted) for _, verdict in outcome.verdicts)
+
+
+@pytest.mark.parametrize(
+    ("name", "several", "says"),
+    [
+        (COME_AND_GO.format("tail-1"), ONE, "events=delete"),
+        (f"{COME_AND_GO.format('tail-1')},workers=2", ANY, "workers=1"),
+        (f"{COME_AND_GO.format('tail-1')},on_delete=abandon", ANY, "on_delete=abandon"),
+        (f"{COME_AND_GO.format('tail-1')},words=keep", ANY, "words=keep"),
+        ("arm-recheck/linux/tail-1/events=delete", ANY, "events=delete"),
+    ],
+)
+def test_events_of_which_the_lemmas_do_not_speak_are_refused(name: str, several: bool, says: str) -> None:
+    with pytest.raises(SlipError, match=says):
+        part(name, several)

@@ -45,7 +45,7 @@ def table(lines: Iterable[Line]) -> str:
         name = f"{line.device}, {line.guest}" + (f", {line.overrides.replace(';', ', ')}" if line.overrides else "")
         found.setdefault((line.policy, name), {}).setdefault(line.sqs, []).append(_word(line))
     heads = ["policy", "device, guest", "one SQ", "any number of SQs"]
-    rows = [[*key, _cell(cells["one"]), _cell(cells["any"])] for key, cells in found.items()]
+    rows = [[*key, *(_cell(cells.get(sqs, ["-"])) for sqs in ("one", "any"))] for key, cells in found.items()]
     _, rows = readme.merged(heads, rows)
     _, rows = readme.merged(heads, [[name, policies, *cells] for policies, name, *cells in rows], "; ")
     return readme.markdown([heads[1], heads[0], *heads[2:]], rows)
