@@ -48,6 +48,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq", "device_locks"), ()),  # not read under sc
     "cork": ("park", "arm-recheck"),
     "kick_size": ("all", "hand-over"),
+    "events": ("none", "delete+create"),
     "on_doorbell": (),  # where guest and device go by the same words, the guest has stored the value already
 }
 """The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""
@@ -276,12 +277,14 @@ class AnySize(Machine):
                 "doorbell_buffer=on, or use uncork check, which decides it at the sizes you name"
             )
         comes_and_goes = set(choices.happening) == {"create", "delete"}
-        if comes_and_goes and choices.workers != 1:
-            raise SlipError("events=delete+create is proved with one worker an SQ: set workers=1")
+        if comes_and_goes and (choices.workers != 1 or not several):
+            raise SlipError(
+                "events=delete+create is proved with several SQs, of one worker each: set workers=1, and use --sqs any"
+            )
         for name, value in {"events": choices.events, **choices.items()}.items():
             if name in ABOUT_EVENTS and (choices.events == "none" or (comes_and_goes and name in _OF_OTHER_EVENTS)):
                 continue
-            if name == "events" and comes_and_goes and several:
+            if name == "events" and comes_and_goes:
                 continue
             spoken = _SPOKEN_OF.get(name, (Choices().items()[name],))
             if spoken and value not in spoken:

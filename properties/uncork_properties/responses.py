@@ -6,6 +6,9 @@ something that others do has to wake it. What that is depends on where the devic
 - at every read that finds room: the permits that are held become posts, and each post reads the shadow head;
 - not at a post: then the guest has to pass EventIdx, which such a device may write only when the CQ is full;
 - and if a kick hands permits over, first come first served: then the SQ's place in line falls with every permit.
+
+A part of a rank that is a sum over all SQs counts only in some stages, and the parts before it say which. So where they
+stay as they are, what the SQs contribute that the machine does not follow stays, too (`ranks.frames`).
 """
 
 from __future__ import annotations

@@ -144,8 +144,8 @@ def hangs(name: str) -> bool:
 @pytest.mark.parametrize(
     ("name", "several", "says"),
     [
-        (COME_AND_GO.format("tail-1"), ONE, "events=delete"),
-        (f"{COME_AND_GO.format('tail-1')},workers=2", ANY, "workers=1"),
+        (COME_AND_GO.format("tail-1"), ONE, "--sqs any"),
+        (f"{COME_AND_GO.format('tail-1')},workers=2", ANY, "set workers=1"),
         (f"{COME_AND_GO.format('tail-1')},on_delete=abandon", ANY, "on_delete=abandon"),
         (f"{COME_AND_GO.format('tail-1')},words=keep", ANY, "words=keep"),
         ("arm-recheck/linux/tail-1/events=delete", ANY, "events=delete"),

@@ -9,7 +9,7 @@ from uncork.core.expr import Expr, all_of, any_of, boolean, lift, variables
 from uncork.core.property import NotForever
 from uncork.core.questions.argument import Argument, Descent, Elsewhere, Help, Lemma, Response
 from uncork.core.sorts import Range, Value
-from uncork.core.system import Action, System
+from uncork.core.system import Action, Fairness, System
 from uncork.core.transform import substituted
 from uncork.engines.deductive.unwind import in_range, laps
 
@@ -171,6 +171,8 @@ def _response(system: System, response: Response, given: tuple[Expr, ...], held:
     for helper in response.helpers:
         for duty in sorted(helper.duties):
             outcomes = system.duties[duty]
+            if outcomes[0].fairness is not Fairness.STRONG:
+                continue  # a step that never has to happen helps nobody
             may = helper.while_ & _may(outcomes, _free(system, response, helper))
             helping.append(may)
             yield from _helped(system, prop, duty, may, here, falls)
