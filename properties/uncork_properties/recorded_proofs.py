@@ -73,7 +73,7 @@ def designs() -> Iterator[Line]:
         yield Line("arm-recheck", "linux", "tail-1", "cork=park;backend=detached;post_order=read-then-arm", sqs)
         for kick in ("kick_on_post", "kick_on_reserve", "kick_on_remit"):
             yield Line("arm-recheck", "linux", "arm-on-cork", f"{kick}=no", sqs)
-        for policy in ("head-when-full", "leave if permits>=1 else head", "tail-1"):
+        for policy in ("head-when-full", "leave if permits>=1 else head"):
             yield Line("propolis-2026", "linux", policy, _TWO_KICKS, sqs)
         for policy in ("tail-1", "reserve-permits", "leave if permits>=1 else head"):
             yield Line("propolis-2026", "linux", policy, f"kick_on_post=yes;{_TWO_KICKS}", sqs)

@@ -28,7 +28,8 @@ def _line(asked: Line, part: Part, design: Design) -> Line:
     breaks = broken[0].obligation.name.partition(": ")[2] if broken else ""
     if not broken and not part.live:
         lacking = [row for row in part.rows if row not in part.proved]
-        for real in proof.failing(design, asked.several, lacking, unwatched):
+        known = proof.known_to_fail(design, asked.several, lacking)
+        for real in known or proof.failing(design, asked.several, lacking, unwatched):
             refuted = next(row.property for row in real.rows if isinstance(row.verdict, Refuted))
             breaks = f"{refuted} at {real.instance.shape}"
             break
