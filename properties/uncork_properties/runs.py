@@ -16,14 +16,14 @@ class Run:
 
     says: str
     shape: tuple[int, int, int]
-    property: str
+    prop: str
     before: tuple[str, ...]
     loop: tuple[str, ...]
 
     @property
     def row(self) -> str:
         """The property without its SQ."""
-        return self.property.partition(" ")[0]
+        return self.prop.partition(" ")[0]
 
     @property
     def steps(self) -> tuple[str, ...]:

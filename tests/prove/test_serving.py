@@ -7,6 +7,11 @@ from proofs import ANY, ONE, broken, design, mutant, part
 from uncork.core.sorts import SlipError
 from uncork.core.verdict import Refuted
 from uncork.engines import REDUCTIONS, explicit
+from uncork.engines.deductive import judge
+from uncork_nvme.anysize import AnySize, anywhere
+from uncork_nvme.instance import system
+from uncork_nvme.policies import policy
+from uncork_properties.argument import argument
 from uncork_properties.catalogue import properties
 
 LIVE = ["safety", "uncorked", "drains", "progress"]
@@ -21,12 +26,24 @@ SERVES = [
 @pytest.mark.parametrize(
     ("name", "several"),
     [
-        pytest.param(name, several, marks=[pytest.mark.deep] if k > several else [])
+        pytest.param(name, several, marks=[pytest.mark.deep] if k else [])
         for k, name in enumerate(SERVES) for several in (ONE, ANY)
     ],
 )  # fmt: skip
 def test_kicks_that_hand_permits_over_starve_no_sq(name: str, several: bool) -> None:
     assert part(name, several).proved == LIVE
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", ["hand-over/linux/head", "hand-over/linux/head/backend=detached"])
+def test_so_they_do_with_any_position_from_the_head_to_before_the_tail(name: str) -> None:
+    machine = AnySize(design(name).at(1, 2, 2).assembled, policy(anywhere), several=True)
+    made = system("anywhere", machine)
+    found = judge(argument(machine, made))
+    assert not found.failures
+    assert {"uncorked SQ0", "drains SQ0", "progress SQ0"} <= {
+        p.name for p in properties(machine, made) if found.proves(p)
+    }
 
 
 WAKE = "consecution: wake-up on its way of {}, after {}"

@@ -120,7 +120,7 @@ def known_to_fail(design: Design, several: bool, rows: Sequence[str]) -> list[Ch
             continue
         instance = design.at(*run.shape)
         trace = followed(instance.system, Trace((), run.steps, len(run.before)))
-        prop = named(properties(instance.machine, instance.system), run.property)
+        prop = named(properties(instance.machine, instance.system), run.prop)
         if trace is not None and refutes(instance.system, trace, prop):
             verdict = Refuted(trace, shortest=False)
             outcome = Outcome("replay", ((prop, verdict),), None, 0, 0, 0, 0)
