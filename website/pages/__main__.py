@@ -6,11 +6,11 @@ import importlib
 import sys
 
 PAGES = {
-    "answer": "the answer to Propolis's #1043, in every page that gives it",
+    "answer": "the answer to Propolis's #1043, in every page that gives it, and its plot",
     "conform": "docs/conform.md, and conform.csv: a real QEMU beside its model (minutes)",
     "costs": "docs/cost.md, and costs.csv",
     "counterexamples": "the folder counterexamples/",
-    "frontier": "docs/frontier.md and .svg (minutes)",
+    "frontier": "docs/frontier.md and its plot (minutes)",
     "measured": "docs/measure.md, and measured.csv",
     "museum": "docs/museum.md and field.md, the tables of lifecycle.md and others, and their verdicts",
     "pictures": "the pictures of docs/index.md",
