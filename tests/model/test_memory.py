@@ -386,6 +386,11 @@ def test_with_every_fence_an_event_does_what_it_does_without_store_buffers(event
     assert found[::2] == found[1::2]
 
 
+def test_a_guest_without_its_fence_hangs_as_queues_come_and_go() -> None:
+    (checked,) = many.check([from_name(f"{LIVELY[1]}/events=delete+create,memory=tso,guest_fence=no")], ["drains"])
+    assert [row.verdict.word for row in checked.rows] == ["refuted"]
+
+
 def test_an_event_waits_for_the_stores_to_words_that_it_changes() -> None:
     machine = from_name(f"{LIVELY[1]}/events=delete+create+pause,memory=tso,guest_fence=no").machine
     steps = {action.family: action for action in machine.parts.life.steps(machine)}

@@ -292,6 +292,17 @@ def own_children(parent: int, words: str) -> list[int]:
     return [int(line[1]) for line in lines if line[0] == str(parent) and words in line[2]]
 
 
+def at_work(session: int) -> None:
+    """Waits until the processes of a session have used two seconds of a processor: a busy machine takes longer."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        told = subprocess.run(["ps", "-A", "-o", "sess=,cputimes="], capture_output=True, text=True, check=True).stdout
+        lines = [line.split() for line in told.splitlines()]
+        if sum(int(seconds) for own, seconds in lines if own == str(session)) >= 2:
+            return
+        time.sleep(0.1)
+
+
 def none_left(session: int) -> bool:
     deadline = time.monotonic() + 8
     while left(session) and time.monotonic() < deadline:
@@ -302,7 +313,7 @@ def none_left(session: int) -> bool:
 @pytest.mark.parametrize(("command", "number"), INTERRUPTED)
 def test_a_signal_ends_a_command_with_all_its_processes(command: str, number: signal.Signals, tmp_path: Path) -> None:
     running = begun(command, tmp_path)
-    time.sleep(1.5)
+    at_work(running.pid)
     sent = time.monotonic()
     running.send_signal(number)
     _, errors = running.communicate(timeout=20)
@@ -317,7 +328,7 @@ def test_a_signal_ends_a_command_with_all_its_processes(command: str, number: si
 def test_a_signal_to_the_whole_group_ends_a_command_with_all_its_processes(tmp_path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         running = begun(TOGETHER, tmp_path)
-        time.sleep(2)
+        at_work(running.pid)
         os.killpg(running.pid, number)
         _, errors = running.communicate(timeout=20)
         assert (running.returncode, "Traceback" in errors) == (128 + number, False), errors

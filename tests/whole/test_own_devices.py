@@ -75,7 +75,7 @@ ROWS = [
     row(f"list --device watchdog.py:mine {SMALL}", "watchdog.py:mine/linux/tail/n1-sq2-cq2"),
     row("list devices --device watchdog.py:mine", "these options choose instances, not devices", 2),
     row("museum openvmm-config --device completer.py:mine", "n1-sq2-cq2/events=config: uncorked refuted", 13),
-    row("museum openvmm-reset --device completer.py:mine", "n1-sq2-cq2/events=reset: proved, as is the fix of openvmm"),
+    row("museum openvmm-reset --device completer.py:mine", "n1-sq2-cq2/events=reset: proved (where the fix of openvmm"),
     row(
         *("conform qemu --guest mine.py:mine", "does not know the steps of Mine", 2),
         mine_py="from uncork_nvme import *\nclass Mine(Driver):\n    pass\n"

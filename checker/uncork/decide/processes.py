@@ -64,14 +64,14 @@ class _Process(Generic[_Item, _Given]):
         self._pool = self._new()
 
     def _new(self) -> ProcessPoolExecutor:
-        with signals.ignore_sigint():
+        with signals.shielded():
             return ProcessPoolExecutor(1, _CONTEXT, initializer=_begin, initargs=(self.words,))
 
     def give(self, piece: _Piece[_Item]) -> None:
         """Starts a piece of work, in a new process if the old one is dead."""
         self.piece = piece
         self.words[:_STOP] = [0.0] * _STOP
-        with signals.ignore_sigint():
+        with signals.shielded():
             try:
                 self.future = self._pool.submit(_remote, self.work, piece.item)
             except BrokenProcessPool:  # the process died while idle

@@ -156,24 +156,26 @@ def held_back() -> Iterator[threading.Event]:
 
 
 # -- processes of ours -------------------------------------------------------------------------------------------------
-@contextlib.contextmanager
-def ignore_sigint() -> Iterator[None]:
-    """Ignores SIGINT and SIGHUP while processes are started, so that children inherit SIG_IGN.
+_TERMINAL = (signal.SIGINT, signal.SIGHUP)
+"""What a terminal sends to all processes of a command."""
 
-    The parent tells its children to end. They do not ignore SIGTERM, by which pools end their processes.
+
+@contextlib.contextmanager
+def shielded() -> Iterator[None]:
+    """Keeps SIGINT and SIGHUP from the processes that are started within; their parent tells them to end.
+
+    The signals are blocked, which processes inherit, and not ignored: one that comes now reaches this process, at the
+    latest at the end. SIGTERM is not blocked, since pools end their processes by it.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     from multiprocessing import resource_tracker
 
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINAL)
     try:
-        resource_tracker.ensure_running()  # Python's resource tracker
+        resource_tracker.ensure_running()  # Python's own process, whose start unblocks SIGINT here
+        signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINAL)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def born() -> None:

@@ -29,8 +29,7 @@ def elsewhere(found: Sequence[Checked], like: Mapping[str, Sequence[Bug]]) -> li
         words = {row: _cell(checked, row) for row in FIXED}
         failed = ", ".join(f"{row} {word}" for row, word in words.items() if word != "proved")
         bugs = ", ".join(bug.name for bug in like[checked.instance.name])
-        said = f"{failed}; proved is the fix of {bugs}" if failed else f"proved, as is the fix of {bugs}"
-        lines.append(f"{checked.instance.name}: {said}")
+        lines.append(f"{checked.instance.name}: {failed or 'proved'} (where the fix of {bugs} is proved)")
     return lines
 
 

@@ -157,7 +157,7 @@ def _instance(checked: Checked, unexpected: list[str], pools: Pools, mended: Men
     instance, outcome = checked.instance, checked.outcome
     cells = {row.property: expected.cell(row.verdict.word, *row.verdict.steps) for row in checked.rows}
     stated = {prop.name: prop for prop in properties(instance.machine, instance.system)}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in checked.rows:
         told: dict[str, Any] = {"property": row.property, "cell": cells[row.property]}
         match row.verdict:
