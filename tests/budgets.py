@@ -39,7 +39,7 @@ BUDGETS = {
     "whole/test_api.py": 25,
     "explore/test_explore.py": 20,
     "prove/test_prove.py": 20,
-    "prove/test_serving.py": 22,
+    "prove/test_serving.py": 15,
     "whole/test_hostile_files.py": 18,
     "core/test_expr.py": 17,
     "model/test_memory.py": 21,

@@ -107,7 +107,7 @@ ARMS_OFTEN = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_device_that_arms_only_when_the_cq_is_full_needs_no_kick_at_a_post() -> None:
     assert {"uncorked", "drains"} <= set(part(CHEAP, ANY).proved)
 
