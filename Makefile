@@ -85,6 +85,9 @@ conform: .venv/installed ## run a real QEMU beside its model, step by step, with
 conform-page: .venv/installed ## record that, here and in docs/conform.md (minutes)
 	$(PAGE) conform
 
+changed-logs: .venv/installed ## record how many logs are rejected after a small change, here and in docs/validate.md (minutes)
+	$(PAGE) logs.scores
+
 linux: .venv/installed ## boot a real Linux under QEMU, and hold its trace against the model (a minute; needs qemu-system-x86_64, Debian)
 	$(BIN)/python -m uncork.conform.rig.linux .venv/linux
 	for depth in 8 1024; do $(BIN)/uncork validate .venv/linux/depth-$$depth.log --format qemu --device qemu --guest linux || exit; done
@@ -120,4 +123,4 @@ clean: ## remove what was made
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test test-quick docs docs-serve pictures museum museum-pages costs measure answer repairs frontier conform conform-page linux counterexamples expectations expectations-deep proofs bench format clean
+.PHONY: help check check-deep test test-quick docs docs-serve pictures museum museum-pages costs measure answer repairs frontier changed-logs conform conform-page linux counterexamples expectations expectations-deep proofs bench format clean

@@ -20,7 +20,7 @@ PICTURE = re.compile(r"^!\[(?P<says>[^\]]*)\]\((?P<path>pictures/[\w-]+\.svg)\)$
 WIDE = re.compile(r"^(?:\|---){6,}\|$", re.MULTILINE)
 LINK = re.compile(r"\[(?P<says>[^\]]*)\]\((?!https?:|#)(?P<to>[^)]+)\)")
 NO_DEFAULT = re.compile(r"<code>(?:Sentinel\.UNSET|None)</code>")
-LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json"}
+LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", ".c": "c", ".h": "c", ".rs": "rust"}
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:

@@ -190,6 +190,7 @@ def validate(log: str | Path, of: Named, *, format: str = "uncork", queue: int |
     """
     from uncork.logs.read import FORMATS, read
     from uncork.validate import follow
+    from uncork.validate.end import end
 
     if format not in FORMATS:
         raise InstanceError(f"there is no log format {format!r}: {', '.join(FORMATS)}")
@@ -198,7 +199,7 @@ def validate(log: str | Path, of: Named, *, format: str = "uncork", queue: int |
         events = read(file, format, queue)
     follow.check(found, events)
     followed = follow.follow(found, events, aimed=follow.has_many(found), most=follow.STATES)
-    ended = follow.end(followed) if followed.fits else None
+    ended = end(followed) if followed.fits else None
     failed = followed.failed.line if followed.failed else None
     ends = (ended.stuck, ended.may) if ended else (False, False)
     return Validated(found, len(events.events), followed.accepted, failed, followed.crowd, *ends)

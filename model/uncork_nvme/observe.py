@@ -129,21 +129,24 @@ def awake(q: SQ) -> Expr:
     return count([*looking, *woken]) + q.wakeups
 
 
-def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr | None]]:
-    """The guest's steps that decide a move of a shadow index, each with observable name, new index and old index.
+def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr, int | None]]:
+    """The guest's steps that decide a move of a shadow index: observable name, index before and after, and how far.
 
-    The old index is given only if another step makes the move.
+    How far is None if it is not the same each time. `leave_loop` decides a move that `publish` makes.
 
     Under x86-TSO, and for an SQ whose shadow word was stale, the visible move comes later, so the result has no step.
     """
-    moves: dict[str, tuple[str, Expr, Expr | None]] = {}
+    moves: dict[str, tuple[str, Expr, Expr, int | None]] = {}
     for q in m.sqs:
         for action in system.actions:
             moved = action.family in ("submit", "publish_sq") and f"{q.name}.shadow" in action.updates
             if moved and not q.has("stale"):
-                moves[action.name] = (f"{q.name}.shadow", action.updates[f"{q.name}.shadow"], None)
+                by = action.args[1] if action.family == "submit" else None
+                moves[action.name] = (f"{q.name}.shadow", q.word, action.updates[f"{q.name}.shadow"], by)
     if not m.choices.tso:
-        moves |= {a.name: ("cq.shadow", m.cq.cursor, m.cq.shadow) for a in system.actions if a.family == "leave_loop"}
+        moves |= {
+            a.name: ("cq.shadow", m.cq.word, m.cq.cursor, None) for a in system.actions if a.family == "leave_loop"
+        }
     return moves
 
 

@@ -478,6 +478,9 @@ def test_words_are_explained_where_they_stand(browser: Opened, page: str) -> Non
     words = {each.text: each.get_attribute("title") for each in browser.all(".headline abbr")}
     terms = {"EventIdx": "EventIdx", "pass": "passed", "doorbell": "doorbell", "corked": "corked"}
     assert words == {word: TERMS[term] for word, term in terms.items()}
+    browser.open(page, f"#at={LOOPS}")
+    assert browser.texts(".headline")[0].startswith("SQ0 is passed over: in the loop every permit is taken")
+    assert [each.text for each in browser.all("#one .headline abbr")] == ["loop", "permit", "worker"]
 
 
 def test_the_values_over_time_lead_to_their_steps(browser: Opened, found: Sequence[Checked], page: str) -> None:

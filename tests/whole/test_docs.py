@@ -28,6 +28,7 @@ from pathlib import Path
 import pytest
 from repository import ROOT
 from uncork.cli import cli
+from uncork.conform.harness.command import exec_
 from uncork_nvme.instance import from_name
 
 PAGES = {
@@ -49,7 +50,11 @@ NOT_RUN = {
 }
 """The commands of the pages that are not run, and why."""
 
-NEEDS = {"uncork conform": "qemu-system-x86_64"}
+NEEDS = {
+    "uncork conform qemu": "qemu-system-x86_64",
+    "uncork conform exec qemu": "qemu-system-x86_64",
+    "uncork conform exec --device": "cc",
+}
 """Commands that are run only where a program is."""
 
 
@@ -235,7 +240,8 @@ def test_commands_in_sentences_exist(page: str) -> None:
         name, *rest = shlex.split(said)
         if name.startswith("-"):
             continue
-        known = {option for parameter in cli.commands[name].params for option in parameter.opts}
+        command = exec_ if (name, *rest[:1]) == ("conform", "exec") else cli.commands[name]
+        known = {option for parameter in command.params for option in parameter.opts}
         for word in rest:
             if word.startswith("--"):
                 assert word.partition("=")[0] in known, said

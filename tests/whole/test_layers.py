@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "uncork.decide": [*_SAID, "uncork.engines"],
     "uncork.command": [*_DECIDED, "uncork.render"],
     "uncork.conform": [*_DECIDED, "uncork.render", "uncork.conform.rig"],
+    "uncork.conform.harness": [*_DECIDED, "uncork.render", "uncork.command", "uncork.conform", "uncork.conform.rig"],
     "uncork.cost": [*_DECIDED, "uncork.render"],
     "uncork.museum": [*_DECIDED, "uncork.render"],
     "uncork.sweep": [*_DECIDED, "uncork.render", "uncork:"],
@@ -64,7 +65,7 @@ A colon at the end: what stands in that package itself, and nothing inside it.
 `uncork.conform.rig` drives a real device, so it has to know NVMe; not what is to hold, nor any engine.
 """
 _OTHERS = {
-    "uncork.conform": ["uncork.conform.rig"],
+    "uncork.conform": ["uncork.conform.rig", "uncork.conform.harness"],
     "uncork.trace": ["uncork.logs", "uncork.sweep"],
     "uncork.validate": ["uncork.logs"],
     "uncork.report": ["uncork.museum", "uncork.trace"],

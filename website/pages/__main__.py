@@ -11,6 +11,7 @@ PAGES = {
     "costs": "docs/cost.md, and costs.csv",
     "counterexamples": "the folder counterexamples/",
     "frontier": "docs/frontier.md and its plot (minutes)",
+    "logs.scores": "the mutation scores in docs/validate.md, and changed-logs.csv (minutes)",
     "measured": "docs/measure.md, and measured.csv",
     "museum": "docs/museum.md and field.md, the tables of lifecycle.md and others, and their verdicts",
     "pictures": "the pictures of docs/index.md",

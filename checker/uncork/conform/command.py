@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from uncork_nvme.choices import Choice, parse_all
@@ -17,6 +17,7 @@ from uncork_nvme.parts.guest import Driver
 from uncork.command.options import Command, listed, told, writable, write
 from uncork.conform import trials
 from uncork.conform.campaign import GUESTS, SHAPES, Campaign, Setting, settings, variant
+from uncork.conform.harness.command import exec_
 from uncork.conform.rig.controller import Controller
 from uncork.conform.rig.probing import probe
 from uncork.conform.rig.qtest import Failed, Missing, Qemu
@@ -53,8 +54,20 @@ class _Plan:
     controls: bool
 
 
-@click.command(cls=Command)
-@click.argument("what", metavar="qemu|FILE")
+class _Conform(Command):
+    """`uncork conform`, with `exec` as a command of its own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Returns the context of `exec` if that is the first word."""
+        if args[:1] == ["exec"]:
+            return exec_.make_context(f"{info_name} exec", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=_Conform)
+@click.argument("what", metavar="qemu|FILE|exec ...")
 @click.option("--schedules", type=click.IntRange(min=1), default=480, show_default=True, help="Schedules in total.")
 @click.option(
     "--seed",
@@ -106,6 +119,8 @@ def conform(
     Random guest moves are made on QEMU's NVMe controller, without a guest operating system, KVM or root. After each
     move, EventIdx and the CQEs have to be as in a state of the model in which the device is idle. At the end no command
     may be stuck. A schedule that fails is shrunk, printed and written to a file. Results are in docs/conform.md.
+
+    `uncork conform exec` drives a device of your own; see uncork conform exec --help.
     """
     stored = None if what == "qemu" else _stored(what)
     of_search = ("schedules", "seed", "device", "guest", "shape", "policy", "overrides", "overlay", "controls")

@@ -1,13 +1,15 @@
-"""The model beside the real device: it follows the guest's moves and what is seen of the device, or finds a mismatch.
+"""The model beside a real device: it follows the guest's moves and what is seen of the device, or finds a mismatch.
 
-Steps of the guest are events; steps of the device are not seen. After every event the device gets time to settle. The
-values seen then have to hold in a state of the model in which the device is idle, except for late commands.
+One notion covers every device: the set of states that the model may be in after each observation. `Beside` keeps it. A
+device that shows more of its steps leaves fewer states. Of QEMU (`Model`) no step is seen: after every guest move
+QEMU gets time to settle. The values seen then have to hold in a state of the model in which the device is idle, except
+for late commands.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from uncork_nvme.instance import Instance
@@ -38,8 +40,35 @@ class Mismatch:
         return found or list(self.saw)
 
 
-class Model:
-    """The model of a device and a guest, at some sizes. It can follow one run after another.
+class Beside:
+    """A model beside a device. It can follow one run after another.
+
+    `unseen` are the actions that no event shows, `shows` the values that are compared.
+    """
+
+    def __init__(self, system: System, unseen: Iterable[str], shows: Mapping[str, Expr]) -> None:
+        self.system = system
+        self.follower = Follower(system, unseen, shows)
+
+    def restart(self) -> None:
+        """Returns to the first state."""
+        self.follower.restart()
+
+    def expect(self, event: Event, among: frozenset[str] | None = None) -> Mismatch | None:
+        """Takes an event; `among` are the unseen actions that may have come before it. Raises `TooManyStates`.
+
+        If no run of the model fits, the states stay as they were.
+        """
+        if self.follower.take(event, among=among):
+            return None
+        if event.actions:
+            return Mismatch(event.label, event.saw, ())
+        fits = self.follower.shown(self.follower.settle(event.quiet, among=among))
+        return Mismatch(event.label, event.saw, tuple({name: each[name] for name in event.saw} for each in fits))
+
+
+class Model(Beside):
+    """The model of QEMU and a guest, at some sizes.
 
     With `overlay`, the device still writes CQ EventIdx by its own policy, but the guest reads what the policy `overlay`
     would have written at the same moments, as the model computes. `looks` counts these reads; `open` counts reads at
@@ -58,43 +87,35 @@ class Model:
         if overlay is not None:
             shows[LAID_OVER] = machine.cq.event
         seen = {action.name for action in machine.parts.guest.steps(machine)}
-        self.system, self._seen = system, seen
+        self._seen = seen
         unseen = {action.name: action.family for action in system.actions if action.name not in seen}
         self._rest = frozenset(unseen)
         self._but_ends = frozenset(name for name, family in unseen.items() if family != "complete")
         self.looks, self.open = 0, 0
-        self._follower = Follower(system, unseen, shows)
-
-    def restart(self) -> None:
-        """Returns to the first state."""
-        self._follower.restart()
+        super().__init__(system, unseen, shows)
 
     def offers(self) -> list[Action]:
         """The enabled actions of the model's guest."""
-        states = self._follower.states
+        states = self.follower.states
         state = dict(zip((v.name for v in self.system.variables), next(iter(states)), strict=True))
         return [action for action in self.system.enabled(state) if action.name in self._seen]
 
     def follow(self, action: str, saw: Mapping[str, Value], *, late: bool = False) -> Mismatch | None:
-        """Takes an action of the guest and the values seen after it. Raises `follow.Crowd`."""
-        if not self._follower.take(Event(action, frozenset({action}))):
-            return Mismatch(action, saw, ())
-        return self.look(action, saw, late=late)
+        """Takes an action of the guest and the values seen after it. Raises `TooManyStates`."""
+        wrong = self.expect(Event(action, frozenset({action})))
+        return replace(wrong, saw=saw) if wrong else self.look(action, saw, late=late)
 
     def look(self, after: str, saw: Mapping[str, Value], *, late: bool = False) -> Mismatch | None:
         """Takes the values seen at rest. With `late`, commands may still be running and end at any time."""
-        quiet = self._but_ends if late else self._rest
-        if self._follower.take(Event(after, saw=saw, quiet=quiet)):
-            return None
-        return Mismatch(after, saw, tuple(self._follower.shown(self._follower.settle(quiet))))
+        return self.expect(Event(after, saw=saw, quiet=self._but_ends if late else self._rest))
 
     def laid_over(self, chosen: random.Random) -> int:
         """Returns a CQ EventIdx of the overlaid policy that fits the observations. The model keeps to it."""
-        values = sorted({int(str(each[LAID_OVER])) for each in self._follower.shown(self._follower.states)})
+        values = sorted({int(str(each[LAID_OVER])) for each in self.follower.shown(self.follower.states)})
         value = chosen.choice(values)
         self.looks += 1
         self.open += len(values) > 1
-        self._follower.take(Event(LAID_OVER, saw={LAID_OVER: value}))
+        self.follower.take(Event(LAID_OVER, saw={LAID_OVER: value}))
         return value
 
 

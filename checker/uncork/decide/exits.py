@@ -16,6 +16,7 @@ class Exit(enum.IntEnum):
     VACUOUS = 20
     DISAGREE = 22
     REPLAY = 23
+    HARNESS = 24
     OPEN = 30
     INTERNAL = 70
     INTERRUPTED = 130

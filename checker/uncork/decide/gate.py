@@ -15,6 +15,7 @@ from uncork.decide.one import Checked
 _SEVEREST = (
     Exit.INTERRUPTED,
     Exit.INTERNAL,
+    Exit.HARNESS,
     Exit.DISAGREE,
     Exit.REPLAY,
     Exit.SAFETY,

@@ -1,14 +1,15 @@
 """Translates expressions to Python source: the successor function and the predicates of a system.
 
 A state is the tuple of the variables' plain values, in the order of declaration. The source is readable text. Python
-runs it some twenty times faster than `core.evaluate` interprets the expressions.
+runs it some twenty times faster than `core.evaluate` interprets the expressions. A `Packing` holds long arrays as
+bytes: small, quick to copy, and hashed once.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from uncork.core.expr import Expr
@@ -24,82 +25,112 @@ Successors: TypeAlias = Callable[[Plain], list[tuple[int, Plain | None]]]
 The state is None if a variable leaves its sort.
 """
 
-Ahead: TypeAlias = Mapping[str, "tuple[Value, Value | None]"]
-"""The coming observations, by name: the next value, and the first later value that differs from it, or None."""
-
-Aimed: TypeAlias = Callable[[Plain, Ahead], list[tuple[int, Plain | None]]]
-"""The steps from a state, given the coming observations."""
+_LONG = 16
+"""Arrays of more elements than this are held as bytes in packed states."""
 
 
-def successors(system: System, chosen: Iterable[str] | None = None) -> Successors:
+def successors(system: System, chosen: Iterable[str] | None = None, packing: Packing | None = None) -> Successors:
     """The successor function of a system: of all actions, or only of the actions named in `chosen`."""
-    function: Successors = _function("successors", source(system, chosen))
+    form = _Form(packing)
+    function: Successors = _function("successors", source(system, chosen, form=form), form)
     return function
 
 
-@dataclass(frozen=True)
-class Aim:
-    """The effect of an action on an observable: the action moves observable `name` to the value `to`.
+class Packing:
+    """Packed states of a system: long arrays of names or booleans are bytes. A system without any has plain states."""
 
-    If the action only prepares the move, `now` is the present value of the observable.
-    """
+    def __init__(self, system: System) -> None:
+        self._at = [(at, names) for at, v in enumerate(system.variables) if (names := _elements(v.sort))]
 
-    name: str
-    to: Expr
-    now: Expr | None = None
+    @property
+    def packs(self) -> bool:
+        """Whether packed states differ from plain ones."""
+        return bool(self._at)
+
+    def pack(self, state: Plain) -> Plain:
+        """The packed state."""
+        return self._with(state, lambda array, names: bytes(names.index(element) for element in array))
+
+    def unpack(self, state: Plain) -> Plain:
+        """The plain state."""
+        return self._with(state, lambda array, names: tuple(names[code] for code in array))
+
+    def _with(self, state: Plain, change: Callable[[Any, tuple[Value, ...]], Any]) -> Plain:
+        if not self._at:
+            return state
+        values = list(state)
+        for at, names in self._at:
+            values[at] = change(values[at], names)
+        return tuple(values)
 
 
-def aimed(system: System, chosen: Iterable[str], aims: Mapping[str, Aim]) -> Aimed:
-    """The successor function of the `chosen` actions; an action with an aim is taken only if its value is ahead.
-
-    An action that moves an observable must move it to the next value ahead. An action that prepares a move must also
-    aim at the next value; or at the value after it, if the observable already has the next value.
-    """
-    function: Aimed = _function("successors", source(system, chosen, aims))
-    return function
-
-
-def predicate(system: System, condition: Expr) -> Callable[[Plain], bool]:
+def predicate(system: System, condition: Expr, packing: Packing | None = None) -> Callable[[Plain], bool]:
     """The function from a state to whether `condition` holds there."""
-    function: Callable[[Plain], bool] = value(system, condition)
+    function: Callable[[Plain], bool] = value(system, condition, packing)
     return function
 
 
-def value(system: System, expr: Expr) -> Callable[[Plain], Any]:
+def value(system: System, expr: Expr, packing: Packing | None = None) -> Callable[[Plain], Any]:
     """The function from a state to the value of `expr` there."""
-    names = _names(system)
-    lines = [_header("value", names), f"    return {_text(expr, names)}"]
-    function: Callable[[Plain], Any] = _function("value", "\n".join(lines))
+    names, form = _names(system), _Form(packing)
+    lines = [_header("value", names), f"    return {_text(expr, names, form)}"]
+    function: Callable[[Plain], Any] = _function("value", "\n".join(lines), form)
     return function
 
 
-def source(system: System, chosen: Iterable[str] | None = None, aims: Mapping[str, Aim] | None = None) -> str:
-    """The source of the successor function; see `successors` and `aimed`."""
-    names = _names(system)
+def values(system: System, exprs: Iterable[Expr], packing: Packing | None = None) -> Callable[[Plain], tuple[Any, ...]]:
+    """The function from a state to the values of some expressions there."""
+    names, form = _names(system), _Form(packing)
+    lines = [_header("values", names), f"    return {_tuple(_text(expr, names, form) for expr in exprs)}"]
+    function: Callable[[Plain], tuple[Any, ...]] = _function("values", "\n".join(lines), form)
+    return function
+
+
+def source(system: System, chosen: Iterable[str] | None = None, *, form: _Form | None = None) -> str:
+    """The source of the successor function; see `successors`."""
+    names, form = _names(system), form or _Form(None)
     wanted = None if chosen is None else frozenset(chosen)
-    lines = [_header("successors", names, "" if aims is None else ", ahead"), "    found = []"]
+    lines = [_header("successors", names), "    found = []"]
     for index, action in enumerate(system.actions):
         if wanted is None or action.name in wanted:
-            guard = _text(action.guard, names)
-            if aims and action.name in aims:
-                guard = f"{_aims(aims[action.name], names)} and {guard}"
-            lines += [f"    if {guard}:", *_step(index, action, system, names)]
+            lines += [f"    if {_text(action.guard, names, form)}:", *_step(index, action, system, names, form)]
     return "\n".join([*lines, "    return found"])
 
 
-def _aims(aim: Aim, names: Mapping[str, str]) -> str:
-    to, which = _text(aim.to, names), "0"
-    if aim.now is not None:
-        which = f"{_text(aim.now, names)} == ahead[{aim.name!r}][0]"
-    return f"{aim.name!r} in ahead and {to} == ahead[{aim.name!r}][{which}]"
+class _Form:
+    """How arrays are written, and the tables that the source needs for packed ones."""
+
+    def __init__(self, packing: Packing | None) -> None:
+        self._packed = packing is not None
+        self.tables: dict[str, Any] = {"store": _store}
+
+    def table(self, array: Expr) -> str | None:
+        """The name of an array's table of elements, if it is packed."""
+        names = _elements(array.sort) if self._packed else ()
+        if not names:
+            return None
+        known = next((name for name, table in self.tables.items() if table == names), None)
+        if known is None:
+            known = f"names{len(self.tables)}"
+            codes = {name: bytes([code]) for code, name in enumerate(names)}
+            self.tables |= {known: names, f"store_{known}": functools.partial(_store_packed, codes)}
+        return known
 
 
-def _step(index: int, action: Action, system: System, names: Mapping[str, str]) -> list[str]:
+def _elements(sort: Sort) -> tuple[Value, ...]:
+    """The elements that a packed array may have; none if it is not packed."""
+    if not isinstance(sort, Array) or sort.size <= _LONG:
+        return ()
+    names = sort.element.names if isinstance(sort.element, Enum) else ()
+    return names if len(names) <= 256 else ()
+
+
+def _step(index: int, action: Action, system: System, names: Mapping[str, str], form: _Form) -> list[str]:
     after, lines, tests = dict(names), [], []
     for variable in system.variables:
         if variable.name in action.updates:
             after[variable.name] = f"next_{names[variable.name]}"
-            lines.append(f"        {after[variable.name]} = {_text(action.updates[variable.name], names)}")
+            lines.append(f"        {after[variable.name]} = {_text(action.updates[variable.name], names, form)}")
             tests += _inside(after[variable.name], variable.sort)
     target = _tuple(after.values())
     if tests:
@@ -123,12 +154,12 @@ def _inside(value: str, sort: Sort) -> list[str]:
 _INFIX = {"&": "and", "|": "or", "==": "==", "<": "<", "<=": "<=", "+": "+", "-": "-"}
 
 
-def _text(node: Expr, names: Mapping[str, str]) -> str:
+def _text(node: Expr, names: Mapping[str, str], form: _Form) -> str:
     if node.op == "const":
         return repr(node.value)
     if node.op == "var":
         return names[str(node.value)]
-    args = [_text(arg, names) for arg in node.args]
+    args = [_text(arg, names, form) for arg in node.args]
     match node.op:
         case "~":
             return f"(not {args[0]})"
@@ -137,11 +168,14 @@ def _text(node: Expr, names: Mapping[str, str]) -> str:
         case "wrap":
             return f"({args[0]} % {node.value})"
         case "select":
-            return f"{args[0]}[{args[1]}]"
+            table, element = form.table(node.args[0]), f"{args[0]}[{args[1]}]"
+            return f"{table}[{element}]" if table else element
         case "array":
+            assert form.table(node) is None, "no system has such a long array element by element"
             return _tuple(args)
         case "store":
-            return f"store({', '.join(args)})"
+            table = form.table(node.args[0])
+            return f"store{f'_{table}' if table else ''}({', '.join(args)})"
         case op:
             return f"({args[0]} {_INFIX[op]} {args[1]})"
 
@@ -150,20 +184,24 @@ def _store(array: Plain, index: int, element: Value) -> Plain:
     return (*array[:index], element, *array[index + 1 :])
 
 
+def _store_packed(codes: Mapping[Value, bytes], array: bytes, index: int, element: Value) -> bytes:
+    return array[:index] + codes[element] + array[index + 1 :]
+
+
 def _names(system: System) -> dict[str, str]:
     """A Python name for each variable. The number keeps `a.b_c` and `a_b.c` apart, and both from other names."""
     return {v.name: f"v{k}_" + re.sub(r"\W", "_", v.name) for k, v in enumerate(system.variables)}
 
 
-def _header(function: str, names: Mapping[str, str], more: str = "") -> str:
-    return f"def {function}(state{more}):\n    {_tuple(names.values())} = state"
+def _header(function: str, names: Mapping[str, str]) -> str:
+    return f"def {function}(state):\n    {_tuple(names.values())} = state"
 
 
 def _tuple(elements: Iterable[str]) -> str:
     return f"({''.join(f'{each}, ' for each in elements)})"
 
 
-def _function(name: str, text: str) -> Any:
-    namespace: dict[str, Any] = {"store": _store}
+def _function(name: str, text: str, form: _Form) -> Any:
+    namespace = dict(form.tables)
     exec(compile(text, f"<{name}>", "exec"), namespace)
     return namespace[name]

@@ -1,8 +1,11 @@
 """Reads Propolis's USDT probes, as the dtrace one-liner in docs/validate.md prints them.
 
 A line is `TIMESTAMP PROBE ARG0 ARG1 ARG2 ARG3`. Probes and arguments: oxidecomputer/propolis,
-lib/propolis/src/hw/nvme/queue.rs and mod.rs (`mod probes`). A queue's number there is the controller's number
-times 65536, plus the queue's identifier.
+lib/propolis/src/hw/nvme/queue.rs and mod.rs (`mod probes`), at 372a5744. A queue's number there is the controller's
+number times 65536, plus the queue's identifier; before fc2def40 (December 2025) it is the identifier alone.
+
+A probe fires just after a read of a shadow word, and just before the device writes EventIdx or a CQE, or handles a
+doorbell. All but doorbells fire with the queue's lock held.
 """
 
 from __future__ import annotations
@@ -10,15 +13,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from uncork_nvme.observe import LOOK
+
+from uncork.core.sorts import Value
 from uncork.logs import Header, Log, LogError, Seen, numbered
 
-_LINE = re.compile(r"(\d{1,20})\s+(nvme[-_\w]+)((?:\s+\d{1,20})*)")
+_LINE = re.compile(r"(\d{1,20})\s+(nvme[-_\w]+)((?:\s+-?\d{1,20})*)")
 _ALWAYS = ("ring_sq", "ring_cq", "read_sq", "write_sq", "cqe", "read_cq", "write_cq")
 _TAKES = {
-    **{"nvme_cqe": 2, "nvme_sq_dbbuf_read": 2, "nvme_sq_dbbuf_write": 2},
-    **{"nvme_cq_dbbuf_read": 2, "nvme_cq_dbbuf_write": 2, "nvme_doorbell": 4},
+    "nvme_cqe": ("cqe", 2, "cq.tail", ""),
+    "nvme_sq_dbbuf_read": ("read_sq", 3, "sq0.head", "sq0.shadow"),
+    "nvme_sq_dbbuf_write": ("write_sq", 2, "", "sq0.eventidx"),
+    "nvme_cq_dbbuf_read": ("read_cq", 3, "cq.head", "cq.shadow"),
+    "nvme_cq_dbbuf_write": ("write_cq", 2, "", "cq.eventidx"),
+    "nvme_doorbell": ("", 4, "", ""),
 }
-"""The probes that are events, with their least number of arguments."""
+"""The probes that are read: the event, how many arguments are read (after them comes what was in the registers), and
+the names of the values that the last argument is from before the event, and the second just after it.
+
+The third argument of the reads is called tail in their definition, and Propolis passes the head.
+"""
+
+_LOST = re.compile(r"\bdrops? on CPU\b")
+"""Where dtrace says that events are missing."""
 
 
 def read(lines: Iterator[str], cq: int | None = None) -> Log:
@@ -30,6 +47,8 @@ def read(lines: Iterator[str], cq: int | None = None) -> Log:
     for number, line in numbered(lines):
         matched = _LINE.fullmatch(line)
         if matched is None:
+            if _LOST.search(line):
+                raise LogError(number, "events are missing here, so what follows is no log: record with larger buffers")
             if re.match(r"\d+\s", line):
                 raise LogError(number, "not TIMESTAMP PROBE and numbers")
             continue
@@ -39,9 +58,10 @@ def read(lines: Iterator[str], cq: int | None = None) -> Log:
         last = time
         if probe not in _TAKES:
             continue
-        if len(args) < _TAKES[probe]:
-            raise LogError(number, f"{probe} has {_TAKES[probe]} arguments or more, not {len(args)}")
-        values = [int(arg) for arg in args]
+        takes = _TAKES[probe][1]
+        if len(args) < takes:
+            raise LogError(number, f"{probe} has {takes} arguments or more, not {len(args)}")
+        values = [int(arg) for arg in args[:takes]]
         if probe == "nvme_doorbell":
             values = [values[1], values[3], values[2]]
         if values[0] & 0xFFFF:
@@ -60,19 +80,15 @@ def read(lines: Iterator[str], cq: int | None = None) -> Log:
     return Log(Header("propolis-2026", "linux", None, 1, always=_ALWAYS), events)
 
 
-def _seen(number: int, probe: str, values: list[int]) -> list[Seen]:
-    value = values[1]
-    match probe:
-        case "nvme_cqe":
-            return [Seen(number, "cqe")]
-        case "nvme_sq_dbbuf_read":
-            return [Seen(number, "read_sq", 0, None, {"sq0.shadow": value})]
-        case "nvme_sq_dbbuf_write":
-            return [Seen(number, "write_sq", 0, None, {"sq0.eventidx": value})]
-        case "nvme_cq_dbbuf_read":
-            return [Seen(number, "read_cq", None, None, {"cq.shadow": value})]
-        case "nvme_cq_dbbuf_write":
-            return [Seen(number, "write_cq", None, None, {"cq.eventidx": value})]
-    if values[2]:
-        return [Seen(number, "ring_cq", None, None, {"cq.shadow": value})]
-    return [Seen(number, "ring_sq", 0, None, {"sq0.shadow": value})]
+def _seen(number: int, probe: str, values: list[int]) -> Iterator[Seen]:
+    if probe == "nvme_doorbell":
+        if values[2]:
+            yield Seen(number, "ring_cq", None, None, {"cq.shadow": values[1]})
+        else:
+            yield Seen(number, "ring_sq", 0, None, {"sq0.shadow": values[1]})
+        return
+    event, _, before, after = _TAKES[probe]
+    if before:
+        yield Seen(number, LOOK, saw={before: values[-1]})
+    saw: dict[str, Value] = {after: values[1]} if after else {}
+    yield Seen(number, event, 0 if event.endswith("_sq") else None, None, saw)

@@ -16,10 +16,14 @@ def tell(to: text.Page, each: Exhibit) -> None:
     """Prints a bug: what went wrong, how the variant fails, and where the fix holds."""
     to.fold(each.bug.name, "bold")
     to.fold(each.bug.happened, indent=2)
-    styles = text.style("refuted"), text.style(proved(each).split(" ")[0])
-    to.fold(f"wrong  {each.shown.variant.name}: {each.shown.refutes} refuted {refuted(each)}", styles[0], indent=2)
-    to.fold(f"fixed  {each.shown.fix.name}: {proved(each)}", styles[1], indent=2)
+    _row(to, "wrong", f"{each.shown.variant.name}: {each.shown.refutes} refuted {refuted(each)}", "refuted")
+    _row(to, "fixed", f"{each.shown.fix.name}: {proved(each)}", proved(each))
     to.say()
+
+
+def _row(to: text.Page, label: str, words: str, verdict: str) -> None:
+    for number, line in enumerate(text.fold(words, max(to.width - len(label) - 4, 1))):
+        to.line(text.Text(f"  {'' if number else label:{len(label)}}  {line}", text.style(verdict)))
 
 
 def elsewhere(found: Sequence[Checked], like: Mapping[str, Sequence[Bug]]) -> list[str]:

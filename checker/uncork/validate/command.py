@@ -25,6 +25,7 @@ from uncork.logs.read import FORMATS, OF_A_QUEUE, read
 from uncork.render import itf
 from uncork.render.terminal.progress import progress
 from uncork.validate import follow
+from uncork.validate.end import end
 
 _LINE = 1_000_000
 
@@ -106,7 +107,7 @@ def validate(
     to = Page(stderr=trace_ == "-")
     with progress() as watch:
         followed = follow.follow(of, found, aimed=aimed, most=max_states, watch=watch)
-        ended = follow.end(followed) if followed.fits else None
+        ended = end(followed) if followed.fits else None
     if ended is not None:
         show.accepted(to, followed, ended)
         if trace_ is not None:
@@ -128,7 +129,7 @@ def validate(
         show.nearest(to, followed, others)
     if trace_ is not None:
         write(trace_, _itf(of, followed.follower.run()))
-    return Exit.OPEN if followed.aimed else Exit.REPLAY
+    return Exit.OPEN if followed.unsure else Exit.REPLAY
 
 
 def _lines(path: str, read: Sequence[str] | None) -> Iterator[str]:

@@ -1,32 +1,28 @@
-"""Follows a log as a run of an instance, finds the nearest device of the catalogue, and tells if the end is stuck."""
+"""Follows a log as a run of an instance, tells what would fit where it stops, and finds the nearest device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import Instance, InstanceError
-from uncork_nvme.observe import LOOK, TELLS_ORDER, at_once, families, guest_moves, shows, unserved
+from uncork_nvme.observe import LOOK, TELLS_ORDER, at_once, families, shows
 
 from uncork.core.questions.observed import Event
 from uncork.core.sorts import Value, contains, did_you_mean
-from uncork.core.trace import Trace
 from uncork.engines import Tick, Watch, unwatched
 from uncork.engines.follow import Follower, TooManyStates
-from uncork.engines.python import Ahead, Aim, Plain, predicate, successors
+from uncork.engines.python import Plain
 from uncork.logs import Log, LogError, Seen, known, parts
-
-FEW = 16
-"""Up to this queue size, guest moves by any number of entries are tried."""
+from uncork.validate import moves
 
 STATES = 200_000
 """Following a log is given up if more states than this fit it, unless the caller says otherwise."""
 
 _EVERY = 500
-_SETTLED = 50_000
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,8 @@ class Followed:
     """The result of following a log as a run of an instance.
 
     `accepted` is the number of events that fit, `failed` the first event that does not. `crowd` says why following was
-    given up. With `aimed`, guest moves missing from the log were tried only to values that the log shows later.
+    given up. `aimed`: not all moves of the guest that the log leaves out were tried; `unsure`: so that a run may have
+    been missed.
     """
 
     instance: Instance
@@ -45,6 +42,7 @@ class Followed:
     failed: Seen | None
     crowd: str | None
     aimed: bool
+    unsure: bool
 
     @property
     def fits(self) -> bool:
@@ -59,6 +57,7 @@ class Reader:
         self.instance, self.machine, self.system = instance, instance.machine, instance.system
         self.shows = shows(self.machine)
         self._known = dict[tuple[str, int | None, int | None], frozenset[str]]()
+        self._fine = set[tuple[str, type, Value]]()
         self._parts = {action.name: parts(action) for action in self.system.actions}
 
     def event(self, seen: Seen) -> Event:
@@ -95,11 +94,14 @@ class Reader:
         if seen.worker is not None and not 0 <= seen.worker < workers:
             raise LogError(seen.line, f"there is no worker {seen.worker}: there are {workers}, from 0")
         for name, value in seen.saw.items():
+            if (name, type(value), value) in self._fine:
+                continue
             if name not in self.shows:
                 raise LogError(seen.line, f"there is no value {name!r}{did_you_mean(name, self.shows)}")
             sort = self.shows[name].sort
             if not contains(sort, value):
                 raise LogError(seen.line, f"{name} is {sort}, and cannot be {value!r}")
+            self._fine.add((name, type(value), value))
 
     def _families(self, event: str) -> tuple[str, ...]:
         """Returns the families of an event; none if it is a step of another device, of the user's own."""
@@ -117,7 +119,7 @@ class Reader:
 
 def has_many(instance: Instance) -> bool:
     """Whether the queues are so large that guest moves missing from a log are tried only to where the log leads."""
-    return max(instance.sq_size, instance.cq_size) > FEW
+    return max(instance.sq_size, instance.cq_size) > moves.FEW
 
 
 def check(instance: Instance, log: Log) -> None:
@@ -134,14 +136,12 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
     reader = Reader(instance)
     system, machine = reader.system, reader.machine
     unseen = reader.unseen(log.header.always)
-    moves = {name: Aim(*move) for name, move in guest_moves(machine, system).items() if aimed and name in unseen}
+    aims = moves.aims(machine, system, unseen) if aimed else {}
     cursor = any(name.endswith(TELLS_ORDER) for seen in log.events for name in seen.saw)
     worker = any(seen.worker is not None for seen in log.events)
     soon = at_once(machine, system, cursor=cursor, worker=worker)
-    if moves:
-        unseen -= _never(log, reader, moves)
-    follower = Follower(system, unseen, reader.shows, most, at_once=soon, aims=moves)
-    ahead = _ahead(log.events, {aim.name for aim in moves.values()})
+    follower = Follower(system, unseen, reader.shows, most, at_once=soon, aims=aims, lazily=True)
+    ahead = moves.ahead(log.events, {aim.name for aim in aims.values()})
     accepted, failed, crowd = 0, None, None
     try:
         for seen, next_ in zip(log.events, ahead, strict=True):
@@ -155,34 +155,10 @@ def follow(instance: Instance, log: Log, *, aimed: bool, most: int, watch: Watch
             accepted += 1
     except TooManyStates as why:
         crowd = str(why)
-    return Followed(instance, reader, follower, log, accepted, failed, crowd, bool(moves))
-
-
-def _ahead(events: Sequence[Seen], names: set[str]) -> list[Ahead]:
-    """Returns, for every event, the next value of every name, and the next one different from it."""
-    found = list[Ahead]()
-    ahead: Ahead = {}
-    for seen in reversed(events):
-        for name in names & seen.saw.keys():
-            value, (next_, _) = seen.saw[name], ahead.get(name, (None, None))
-            if value != next_:
-                ahead = {**ahead, name: (value, next_)}
-        found.append(ahead)
-    return found[::-1]
-
-
-def _never(log: Log, reader: Reader, moves: Mapping[str, object]) -> frozenset[str]:
-    """Returns the submissions whose number of entries is no difference between two logged shadow tails."""
-    steps = dict[str, set[int]]()
-    last = dict[str, int]()
-    sizes = {f"{q.name}.shadow": q.size for q in reader.machine.sqs}
-    for seen in log.events:
-        for name, value in seen.saw.items():
-            if name in sizes:
-                steps.setdefault(name, set()).add((int(value) - last.get(name, 0)) % sizes[name])  # type: ignore[arg-type]  # a position
-                last[name] = int(value)  # type: ignore[arg-type]
-    submits = [action for action in reader.system.actions if action.family == "submit" and action.name in moves]
-    return frozenset(a.name for a in submits if a.args[1] not in steps.get(f"{a.args[0].name}.shadow", ()))
+    unsure = bool(failed and aims) and not moves.lose_no_run(
+        machine, system, aims, reader.shows, log.events, reader.actions, unseen
+    )
+    return Followed(instance, reader, follower, log, accepted, failed, crowd, bool(aims), unsure)
 
 
 # -- what the model would have allowed ---------------------------------------------------------------------------------
@@ -206,7 +182,7 @@ def allowed(followed: Followed) -> Allowed:
     follower, reader = followed.follower, followed.reader
     event = reader.event(followed.failed)
     words = {"cq.shadow", *(f"{q.name}.shadow" for q in reader.machine.sqs)}
-    ahead = _ahead(followed.log.events[followed.accepted :], words)
+    ahead = moves.ahead(followed.log.events[followed.accepted :], words)
     after: Sequence[Plain] = [state for _, state in follower.outcomes(event, ahead[0])]
     if followed.failed.event == LOOK:
         after = list(follower.reachable(ahead[0]))
@@ -260,102 +236,3 @@ def nearest(followed: Followed, *, most: int, watch: Watch) -> list[Nearest]:
 
 def _trying(device: str, watch: Watch, tick: Tick) -> None:
     watch(replace(tick, current=f"trying {device}"))
-
-
-# -- the end -----------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class End:
-    """How a run continues after its last event, if the guest submits nothing more.
-
-    `stuck`: every continuation leaves the guest waiting for ever. `may`: some continuation does. `waits` says for what.
-    Neither is set unless `known`. `run` is a run to such an end; its last `more` steps follow the last event.
-    `completes`: some run was found after which the guest waits for nothing.
-    """
-
-    known: bool
-    stuck: bool
-    may: bool
-    waits: tuple[str, ...]
-    run: Callable[[], Trace] | None
-    more: int
-    completes: bool = True
-
-
-class _Ends:
-    def __init__(self, followed: Followed) -> None:
-        self.followed, self.system = followed, followed.reader.system
-        fair = [action.name for action in self.system.actions if action.fair]
-        self._next = successors(self.system, fair)
-        self._soon = successors(self.system, at_once(followed.reader.machine, self.system))
-        self._names = [action.name for action in self.system.actions]
-        self._came: dict[Plain, tuple[Plain, str] | None] = dict.fromkeys(followed.follower.states)
-
-    @cached_property
-    def last(self) -> list[Plain] | None:
-        """Returns the reachable states in which no fair action is enabled; None if there are too many states."""
-        queue, ends = list(self._came), []
-        for state in queue:
-            possible = self._soon(state)[:1] or self._next(state)
-            after = [(action, target) for action, target in possible if target is not None]
-            if not after:
-                ends.append(state)
-            for action, target in after:
-                if target not in self._came:
-                    self._came[target] = (state, self._names[action])
-                    queue.append(target)
-            if len(queue) > _SETTLED:
-                return None
-        return ends
-
-    def after_some(self) -> Iterator[Plain]:
-        """Returns some of these states, if there are too many to find all."""
-        for which in (0, -1):
-            state = next(iter(self.followed.follower.states))
-            for _ in range(_SETTLED):
-                possible = self._soon(state)[:1] or self._next(state)
-                after = [target for _, target in possible if target is not None]
-                if not after:
-                    yield state
-                    break
-                state = after[which]
-
-    def way(self, state: Plain) -> tuple[Plain, list[tuple[str, Plain]]]:
-        """Returns the state after the last event that leads to this end, and the steps between."""
-        steps = list[tuple[str, Plain]]()
-        while (came := self._came[state]) is not None:
-            steps.append((came[1], state))
-            state = came[0]
-        return state, steps[::-1]
-
-
-def end(followed: Followed) -> End:
-    """Returns how the run of an accepted log ends."""
-    reader = followed.reader
-    ends = _Ends(followed)
-    waiting = {q: predicate(reader.system, unserved(q)) for q in reader.machine.sqs}
-    if ends.last is None:
-        served = any(not any(waits(state) for waits in waiting.values()) for state in ends.after_some())
-        return End(False, False, False, (), None, 0, served)
-    left = [state for state in ends.last if any(waits(state) for waits in waiting.values())]
-    if not left:
-        return End(True, False, False, (), None, 0)
-    state = min(left, key=lambda each: len(ends.way(each)[1]))
-    shown = followed.follower.shown([state])[0]
-    told = tuple(_waits(q.name, q.label, q.size, shown) for q, waits in waiting.items() if waits(state))
-    start, steps = ends.way(state)
-
-    def run() -> Trace:
-        found = followed.follower.run_to(start)
-        names = [variable.name for variable in reader.system.variables]
-        states = (*found.states, *(dict(zip(names, each, strict=True)) for _, each in steps))
-        return Trace(states, (*found.steps, *(name for name, _ in steps)), loop=len(states) - 1)
-
-    return End(True, len(left) == len(ends.last), True, told, run, len(steps))
-
-
-def _waits(name: str, label: str, size: int, shown: Mapping[str, Value]) -> str:
-    entries = (int(shown[f"{name}.shadow"]) - int(shown[f"{name}.head"])) % size  # type: ignore[arg-type]  # positions
-    state = "is corked" if shown[f"{name}.corked"] else "sleeps"
-    running = shown[f"{name}.in_flight"]
-    told = f"{label} {state} with {entries} {'entry' if entries == 1 else 'entries'}"
-    return told + (f"; {running} of its commands {'is' if running == 1 else 'are'} not posted" if running else "")

@@ -8,16 +8,16 @@ map.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import mmap
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from types import TracebackType
+
+from uncork.conform.rig.child import ends_with_us
 
 PROGRAM = "qemu-system-x86_64"
 MEMORY = 16 << 20
@@ -28,8 +28,6 @@ LATE = 0.003
 """Seconds that a command takes in the second namespace. In the first, commands take no time."""
 PATIENCE = 20.0
 """Seconds after which a QEMU that does not answer counts as failed."""
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Missing(Exception):
@@ -159,14 +157,6 @@ def _version(program: str) -> str:
 
 
 def _start(program: str, memory: int, control: int) -> subprocess.Popen[bytes]:
-    libc, parent = ctypes.CDLL(None), os.getpid()
-
-    def ends_with_us() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches only uncork, which ends QEMU
-        if os.getppid() != parent:
-            os._exit(1)
-
     shown = f"size={MEMORY},share=on,mem-path=/proc/self/fd/{memory}"
     return subprocess.Popen(
         [
@@ -183,5 +173,5 @@ def _start(program: str, memory: int, control: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=ends_with_us,
+        preexec_fn=ends_with_us(),  # Ctrl-C reaches only uncork, which ends QEMU
     )

@@ -39,7 +39,8 @@ function told(value) {
 // -- words ------------------------------------------------------------------------------------------------------------
 const WORDS = [...document.querySelectorAll("#words dt")].map((each) =>
   [each.textContent.replace(/ed$/, "").replace(/y$/, "(?:y|ie)"), each.nextElementSibling.textContent]);
-const WORD = new RegExp(`\\b(?:${WORDS.map(([stem]) => `(${stem})`).join("|")})(?:ed|es|s|d|ing)?\\b`, "gi");
+// An SQ that is passed over passes no EventIdx, and the guest's loop is not that of the run.
+const WORD = new RegExp(`(?<!\\bits )\\b(?:${WORDS.map(([stem]) => `(${stem})`).join("|")})(?:ed|es|s|d|ing)?\\b(?! over)`, "gi");
 
 // A text with the meaning of each word of the list at its first place.
 function explained(text) {

@@ -1,0 +1,54 @@
+"""Stores a failed run of a harness as JSON and loads it, to be run again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from uncork_nvme.choices import ChoiceError
+from uncork_nvme.instance import Instance, InstanceError, from_name
+
+from uncork.conform.harness.player import Played
+from uncork.core import jsontext
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A run to play again: its model, its moves, and whether the harness was stepped."""
+
+    instance: Instance
+    moves: tuple[str, ...]
+    steps: bool
+
+
+def as_json(run: Played, instance: Instance, harness: str, *, steps: bool) -> dict[str, Any]:
+    """Returns a failed run as plain data: `moves` to repeat, and all `steps` with the values seen after each."""
+    made = zip(run.moves, run.did, run.seen, strict=True)
+    failure: dict[str, Any] = {"kind": run.failed}
+    if run.mismatch:
+        failure |= {"move": run.mismatch.move, "saw": run.mismatch.saw, "model": run.mismatch.model}
+    if run.broken:
+        failure["message"] = str(run.broken)
+    return {
+        "harness": harness,
+        "instance": instance.name,
+        "stepped": steps,
+        "moves": run.moves,
+        "steps": [{"move": move, "did": did, "saw": saw} for move, did, saw in made],
+        "failure": failure,
+    }
+
+
+def loads(content: str, name: str) -> Stored:
+    """Loads a run that `as_json` made. Raises `InstanceError`, which names the file, for anything else."""
+    what = f"{name} is not a run that uncork conform exec stored"
+    try:
+        found = jsontext.loads(content)
+        instance, moves, steps = from_name(found["instance"]), tuple(found["moves"]), found["stepped"]
+    except KeyError as error:
+        raise InstanceError(f"{what}: it has no {error}") from None
+    except (ValueError, TypeError, AttributeError, ChoiceError) as error:
+        raise InstanceError(f"{what}: {error}") from None
+    if not isinstance(steps, bool) or not all(isinstance(move, str) for move in moves):
+        raise InstanceError(f"{what}: stepped or moves are of another type")
+    return Stored(instance, moves, steps)

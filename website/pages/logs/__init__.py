@@ -1,0 +1,1 @@
+"""How many logs are rejected after a small change."""
