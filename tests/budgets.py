@@ -46,6 +46,7 @@ BUDGETS = {
     "whole/test_benchmarks.py": 25,
     "whole/test_api.py": 25,
     "explore/test_explore.py": 20,
+    "prove/test_serving.py": 15,
     "prove/test_prove.py": 12,
     "whole/test_hostile_files.py": 18,
     "core/test_expr.py": 17,

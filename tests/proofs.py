@@ -1,20 +1,180 @@
-"""Proofs for which several tests ask: each is made once in a process."""
+"""What tests of proofs for all sizes share: designs by name, proofs that are made once, mutants, and runs."""
 
 from __future__ import annotations
 
-from uncork.engines import Watch
+import importlib
+import operator
+import random
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mutants import mutated
+from uncork.core.evaluate import evaluate
+from uncork.core.expr import Expr
+from uncork.core.size import Size
+from uncork.core.sorts import Ring
+from uncork.core.system import Action, System
+from uncork.engines import Watch, unwatched
+from uncork.engines.deductive import judge
 from uncork.prove import proof
 from uncork.prove.proof import Part
-from uncork_nvme.instance import Design
+from uncork_nvme.instance import Design, Instance
+from uncork_properties.lemmas import UNDER_CQ_LOCK
+
+ONE, ANY = False, True
+
+
+def design(name: str) -> Design:
+    device, guest, policy, *changed = name.split("/")
+    overrides = dict(each.split("=") for each in ",".join(changed).split(",") if each)
+    return Design(device, guest, policy, {k: int(v) if v.isdecimal() else v for k, v in overrides.items()})
+
 
 PROVED: dict[tuple[str, bool, int], Part] = {}
-"""What was proved in this process, of the model as it is."""
-PROVE = proof._part
+"""What was proved in this process, of the model as it is: several tests ask for the same."""
 
 
 def once(design: Design, several: bool, least: int, watch: Watch) -> Part:
-    """In place of `proof._part`."""
     key = design.name, several, least
     if key not in PROVED:
         PROVED[key] = PROVE(design, several, least, watch)
     return PROVED[key]
+
+
+PROVE = proof._part
+
+
+def part(name: str, several: bool, least: int = 2) -> Part:
+    return once(design(name), several, least, unwatched)
+
+
+def broken(found: Part) -> set[str]:
+    return {failure.obligation.name for failure in found.judgement.broken}
+
+
+def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[Any, list[Any]]:
+    """What is found of a mutated model, and the properties of SQ0 that are not proved of it, told by name."""
+    asked = design(name)
+    with mutated(module, old, new) as (where, what):
+        instance = where.Instance(asked.device, asked.guest, asked.policy, 1, 2, 2, asked.overrides)
+        anysize, proof = (importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.argument"))
+        machine = anysize.AnySize(instance.assembled, where.find_policy(asked.policy), several=several)
+        made = where.system("mutant", machine)
+        found = judge(proof.argument(machine, made))
+        return found, [p.name for p in what.properties(machine, made) if not found.proves(p)]
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+def unwound(node: Expr, seen: Mapping[str, Any]) -> Any:
+    """What an expression says of positions that do not wrap."""
+    if node.op == "const":
+        return sized(node.value, seen)
+    if node.op == "var":
+        return seen[str(node.value)]
+    if node.op == "ite":
+        return unwound(node.args[1 if unwound(node.args[0], seen) else 2], seen)
+    args = [unwound(arg, seen) for arg in node.args]
+    if node.op == "wrap":
+        return args[0] if isinstance(node.sort, Ring) else args[0] % sized(node.value, seen)
+    if node.op == "==" and isinstance(ring := node.args[0].sort, Ring):
+        return (args[0] - args[1]) % sized(ring.size, seen) == 0
+    return OPERATORS[node.op](*args)
+
+
+def sized(value: Any, seen: Mapping[str, Any]) -> Any:
+    """A size of which the symbols are known."""
+    return sum((seen[s.name] * k for s, k in value.terms), value.number) if isinstance(value, Size) else value
+
+
+OPERATORS = {"&": operator.and_, "|": operator.or_, "~": operator.not_, "<": operator.lt, "<=": operator.le,
+             "==": operator.eq, "+": operator.add, "-": operator.sub, "gap": operator.sub}  # fmt: skip
+
+
+class Walk:
+    """A random run of a machine of fixed sizes, with positions that do not wrap: how often each was moved on."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance, self.system = instance, instance.system
+        self.state: Mapping[str, Any] = self.system.initial
+        self.rings = {v.name: v.sort.size for v in self.system.variables if isinstance(v.sort, Ring)}
+        self.at = {name: int(self.state[name]) for name in self.rings}
+        self.tickets, self.next = [0] * instance.sqs, 1
+
+    def step(self, chosen: random.Random) -> Action:
+        before = self.state
+        taken = chosen.choice(self.system.enabled(before))
+        self.state = self.system.after(before, taken)
+        for name, size in self.rings.items():
+            moved = (self.state[name] - before[name]) % size
+            if name != "cq.event":
+                self.at[name] += moved
+            if taken.family in ("create_sq", "delete_sq") and name in taken.updates:
+                self.at[name] = self.state[name]  # the SQ begins anew
+        tail = self.at["cq.tail"]  # CQ EventIdx may be moved back, and is said to be less than a lap behind the tail
+        self.at["cq.event"] = tail - (self.state["cq.tail"] - self.state["cq.event"]) % self.rings["cq.tail"]
+        if "sq0.before" in self.state:
+            self._lines_up(before)
+        return taken
+
+    def _lines_up(self, before: Mapping[str, Any]) -> None:
+        """Draws tickets for the SQs that have joined the line, after those that it has let out."""
+        numbers = range(len(self.tickets))
+        self.next += sum(before[f"sq{k}.corked"] and not self.state[f"sq{k}.corked"] for k in numbers)
+        for k in numbers:
+            if self.state[f"sq{k}.corked"] and not before[f"sq{k}.corked"]:
+                self.tickets[k] = self.next + self.state[f"sq{k}.before"]
+
+    def seen(self, several: bool, followed: Sequence[int] = (0, 1)) -> dict[str, Any]:
+        """The state as the machine of all sizes has it that follows these SQs, and has sums for the others."""
+        shown = {name: value for name, value in self.state.items() if name != "cq.slots"} | self.at
+        sqs = self.instance.machine.sqs
+        unread = {q.name: sum(label == q.label for label in self.state["cq.slots"]) for q in sqs}
+        for q in sqs:
+            shown |= {f"{q.name}.ledger.unread": unread[q.name], f"{q.name}.ledger.ticket": self.tickets[q.number]}
+        names = {f"sq{number}": f"sq{place}" for place, number in enumerate(followed)}
+        found = {k: v for k, v in shown.items() if not k.startswith("sq")}
+        for name, value in shown.items():
+            owner, _, field = name.partition(".")
+            if owner in names:
+                found[f"{names[owner]}.{field}"] = value
+        if several:
+            rest = [q for q in sqs if q.number not in followed]
+            corked = sum(bool(self.state[f"{q.name}.corked"]) for q in rest)
+            places = [place for q in rest for place in UNDER_CQ_LOCK if evaluate(q.at(place), self.state)]
+            found |= {
+                "rest.held": sum(int(evaluate(q.permits, self.state)) for q in rest),
+                "rest.unread": sum(unread[q.name] for q in rest),
+                "rest.corked": corked > 0,
+                "rest.waiting": corked,
+                "rest.next": self.next,
+                "rest.at": places[0] if places else "elsewhere",
+                "rest.looks": sum(int(evaluate(q.at("reserve"), self.state)) for q in rest),
+                "rest.live": sum(bool(self.state.get(f"{q.name}.live")) for q in rest),
+                "rest.way": 0,
+            }
+        sizes = {"C": self.instance.cq_size, "S": self.instance.sq_size, "T": self.instance.sq_size}
+        return found | sizes | {"n": self.instance.sqs}
+
+
+def differs(system: System, taken: Action, followed: Sequence[int], before: Mapping[str, Any], after: Any) -> str:
+    """How a step of a machine of fixed sizes is none of the machine of all sizes; empty if it is one."""
+    name = re.sub(r"(, |\()wakes [^)]*", lambda kick: "" if kick[1] == ", " else "(", taken.name).replace("()", "")
+    for place, number in enumerate(followed):
+        name = name.replace(f"SQ{number}", f"SQ?{place}")
+    name = name.replace("?", "")
+    chosen = {"anything.way": 0, "anything.behind": 1}
+    action = next((each for each in system.actions if each.name == name), None)
+    if action is None and (batch := re.fullmatch(r"submit\(SQ(\d), (\d+)\)", name)):
+        action = system.action(f"submit(SQ{batch[1]})")
+        chosen[f"anything.entries{batch[1]}"] = int(batch[2])
+    if action is None:
+        return f"no step {name}"
+    state = {**before, **chosen}
+    if not unwound(action.guard, state):
+        return f"{name} is not enabled"
+    led = state | {variable: unwound(value, state) for variable, value in action.updates.items()}
+    for variable in system.variables:
+        if not variable.name.startswith(("anything.", "rest.way")) and led[variable.name] != after[variable.name]:
+            return f"{name}: {variable.name} is {after[variable.name]}, not {led[variable.name]}"
+    return ""

@@ -8,26 +8,32 @@ about sums over all SQs. With one SQ there is only SQ0.
 CQ entries are counted, not stored: the guest may find an entry of an SQ at its cursor if that SQ has unread entries.
 That allows more orders than the ring does, so a property of all these orders holds in the real order. All entries are
 between the cursor and the tail, so an entry is visible exactly if the two differ.
+
+Where kicks hand permits over, the corked SQs stand in line, and a kick lets out as many as it hands permits to. Each SQ
+that joins the line draws a ticket, so that which SQs a kick lets out can be said of one SQ: those whose ticket is less
+than the number of the next SQ to be let out. The numbers on the tickets exist for the proof only.
+
+With `events=delete+create` SQs are deleted and created again, each any number of times: the number is a symbol, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from math import inf
 from typing import cast
 
-from uncork.core.expr import Expr, gap, ite, minimum
+from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number, text
 from uncork.core.frozen import frozen
 from uncork.core.size import symbol
-from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError
-from uncork.core.system import Declared, Record, Updates, var
+from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError, Value
+from uncork.core.system import Declared, Record, Updates, Variable, var
 
 from uncork_nvme.assembly import Parts
-from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices
+from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices, LifeChoices
 from uncork_nvme.policies import CQView, Policy
 from uncork_nvme.state.actors import IN_CORK, IN_POST
-from uncork_nvme.state.kicks import Kick, Site
+from uncork_nvme.state.kicks import Kick, Site, notified, waiting
 from uncork_nvme.state.life import Life
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import CQ, SQ
@@ -41,17 +47,54 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "kick_delivery": ("at-once", "deferred"),
     **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq", "device_locks"), ()),  # not read under sc
     "cork": ("park", "arm-recheck"),
+    "kick_size": ("all", "hand-over"),
+    "events": ("none", "delete+create"),
     "on_doorbell": (),  # where guest and device go by the same words, the guest has stored the value already
 }
 """The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""
+_OF_OTHER_EVENTS = ("on_create", "on_config", "kick_on_release", "on_reset", "on_resume", "after_reset", "cq_begins")
+"""Choices that make no difference if SQs come and go and the guest clears their words, or that the lemmas cover."""
+
+
+class AnyLife(Life):
+    """The events that may still happen, each any number of times: the number is a symbol."""
+
+    def __init__(self, choices: LifeChoices) -> None:
+        super().__init__(choices, old_pages=False)
+        for event in self.events:
+            self._declared[event] = Variable(
+                f"life.{event}", Nat(_ANY_NUMBER), symbol(f"{event}s", 0), "how often this may still happen"
+            )
 
 
 class AnySQ(SQ):
-    """An SQ that also counts its CQEs that the guest has not taken."""
+    """An SQ that also counts its CQEs that the guest has not taken, and draws a ticket where SQs stand in line."""
 
-    def __init__(self, number: int, size: int, cq_size: int, parts: Parts, life: Life) -> None:
-        super().__init__(number, size, cq_size, parts, life)
-        self.ledger = Record(f"{self.name}.ledger", unread=var(Nat(cq_size - 1), "CQEs that the guest has not taken"))
+    def __init__(
+        self, number: int, size: int, cq_size: int, parts: Parts, life: Life, of: int, rest: Rest | None
+    ) -> None:
+        super().__init__(number, size, cq_size, parts, life, of=of)
+        if self.has("orphans"):  # an SQ may be deleted again and again
+            most = Nat(_ANY_NUMBER)
+            self._declared["orphans"] = replace(self._declared["orphans"], sort=most)
+            self._vars["orphans"] = self.__dict__["orphans"] = Expr("var", (), most, f"{self.name}.orphans")
+        self.rest = rest if parts.kicks.hands_over else None
+        ticket = {"ticket": var(Nat(_ANY_NUMBER), "the ticket that the SQ drew as it joined the line")}
+        self.ledger = Record(
+            f"{self.name}.ledger",
+            unread=var(Nat(cq_size - 1), "CQEs that the guest has not taken"),
+            **(ticket if self.rest else {}),
+        )
+
+    def lines_up(self, place: Expr) -> Updates:
+        """The update of an SQ that is corked behind so many others: it draws the next ticket, unless it has one."""
+        return _joined(super().lines_up(place), self.draws(place))
+
+    def draws(self, place: Expr) -> Updates:
+        """The update of its ticket as the SQ stands behind so many others."""
+        if self.rest is None:
+            return Updates()
+        return self.ledger(ticket=ite(self.corked, self.ledger.ticket, place + self.rest.next))
 
     @property
     def records(self) -> list[Record]:
@@ -108,16 +151,23 @@ def _joined(*parts: Updates) -> Updates:
 class Rest(Record):
     """The sums over all SQs except SQ0 and SQ1. Steps of SQ0 and SQ1 change them only by a kick."""
 
-    def __init__(self) -> None:
+    def __init__(self, sqs: int, *, hands_over: bool, come_and_go: bool = False) -> None:
+        live = {"live": var(Nat(sqs - 2), "how many other SQs exist", cast(Value, sqs - 2))}
+        line = {
+            "waiting": var(Nat(sqs - 2), "how many other SQs are corked"),
+            "next": var(Nat(_ANY_NUMBER), "the ticket that is let out of the line next", 1),
+        }
         super().__init__(
             "rest",
             held=var(Nat(_ANY_NUMBER), "permits held by commands and workers of the other SQs"),
             unread=var(Nat(_ANY_NUMBER), "CQEs of the other SQs that the guest has not taken"),
-            corked=var(Bool(), "whether another SQ is corked"),
+            **(line if hands_over else {"corked": var(Bool(), "whether another SQ is corked")}),
             at=var(
                 Enum(("elsewhere", *IN_CORK, *IN_POST)), "the position of the other SQs' actor that holds the CQ lock"
             ),
+            looks=var(Nat(_ANY_NUMBER), "how many workers of the other SQs are about to look at their SQ"),
             way=var(Nat(_ANY_NUMBER), "how far the workers of the other SQs are from sleep or from a pop"),
+            **(live if come_and_go else {}),
         )
 
 
@@ -132,6 +182,68 @@ class _AnyKick(Kick):
         """The updates of each SQ and of the rest."""
         changed = super().updates(also, joins)
         return [*changed, self.others] if self.site and self.others else changed
+
+
+@frozen
+class _AnyHandOver(Kick):
+    """A kick that hands permits over to the first SQs in line: as many as it finds, or as SQs wait."""
+
+    others: Rest | None = None
+    """The sums over the SQs that are not followed."""
+    way: Expr = field(default_factory=lambda: number(0))
+    """How far the workers of those SQs are from sleep or from a pop after the kick."""
+    handed: Expr = field(default_factory=lambda: number(0))
+    """The number of permits that it hands over."""
+
+    @property
+    def line(self) -> Expr:
+        """The number of corked SQs."""
+        return waiting(self.sqs) + self.others.waiting if self.others else waiting(self.sqs)
+
+    @property
+    def gives(self) -> bool:
+        """Whether the kick may give a permit to some SQ."""
+        return True
+
+    def of(self, room: Expr) -> Kick:
+        """This kick where it finds `room` permits."""
+        return _AnyHandOver(self.sqs, None, others=self.others, way=self.way, handed=minimum(room, self.line))
+
+    def possible(self, room: Expr) -> Expr:
+        """Always: how many SQs it lets out follows from the room."""
+        return boolean(True)
+
+    def rest(self, room: Expr) -> Expr:
+        """The permits available after the kick, of `room` before it."""
+        return room - self.handed
+
+    def leaves(self, q: SQ, freed: Expr) -> Expr:
+        """Whether one of the permits that were just freed is left for the SQ that found them."""
+        return ~q.corked & (freed > self.line)
+
+    def updates(self, also: SQ | None = None, joins: SQ | None = None) -> list[Updates]:
+        """The updates of each SQ and of the rest."""
+        changed: list[Updates] = []
+        let_out = {q.label: q.corked & (q.before < self.handed) for q in self.sqs}
+        for q in self.sqs:
+            out, stands, place = let_out[q.label], q.corked, q.before
+            if q is joins:
+                stands, place = boolean(True), ite(q.corked, q.before, self.line)
+                changed.append(cast(AnySQ, q).draws(self.line))
+            left = ite(out, 0, ite(stands, place - self.handed, place))
+            changed.append(q(granted=q.granted | out, corked=stands & ~out, before=left))
+            changed.append(notified(q, boolean(True) if q is also else out))
+        if self.others:
+            others = self.handed - count(let_out.values())
+            changed.append(
+                self.others(
+                    waiting=self.others.waiting - others,
+                    held=self.others.held + others,
+                    next=self.others.next + self.handed,
+                    way=self.way,
+                )
+            )
+        return changed
 
 
 def anywhere(cq: CQView) -> Expr:
@@ -155,12 +267,24 @@ class AnySize(Machine):
             raise SlipError(
                 f"{', '.join(parts.own)}: a part of one's own, of which the lemmas for all sizes do not speak"
             )
-        if choices.kick_size != "all":
+        if choices.kick_size == "room":
             raise SlipError(
-                f"kick_size={choices.kick_size} picks SQs, and a proof for any number follows but one: use all"
+                "kick_size=room picks SQs by chance, and a proof for any number follows but one: use all or hand-over"
+            )
+        if choices.kick_size == "hand-over" and (choices.workers, choices.doorbell_buffer) != (1, "on"):
+            raise SlipError(
+                "kick_size=hand-over is proved with one worker an SQ and a doorbell buffer: set workers=1 and "
+                "doorbell_buffer=on, or use uncork check, which decides it at the sizes you name"
+            )
+        comes_and_goes = set(choices.happening) == {"create", "delete"}
+        if comes_and_goes and (choices.workers != 1 or not several):
+            raise SlipError(
+                "events=delete+create is proved with several SQs, of one worker each: set workers=1, and use --sqs any"
             )
         for name, value in {"events": choices.events, **choices.items()}.items():
-            if choices.events == "none" and name in ABOUT_EVENTS:
+            if name in ABOUT_EVENTS and (choices.events == "none" or (comes_and_goes and name in _OF_OTHER_EVENTS)):
+                continue
+            if name == "events" and comes_and_goes:
                 continue
             spoken = _SPOKEN_OF.get(name, (Choices().items()[name],))
             if spoken and value not in spoken:
@@ -168,13 +292,17 @@ class AnySize(Machine):
                     f"{name}={value} is not proved for all sizes: the lemmas speak of {name}="
                     f"{' or '.join(map(str, spoken))}. Use uncork check, which decides it at the sizes you name"
                 )
-        self.parts, self.choices, self.life = parts, choices, parts.life.record()
+        self.parts, self.choices = parts, choices
+        self.life = AnyLife(choices) if comes_and_goes else parts.life.record()
         self._policy, self._looked, self._steps = policy, 0, {}
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
-        self.sqs: list[SQ] = [AnySQ(number, size, cq_size, parts, self.life) for number, size in enumerate(sizes)]
+        of = symbol("n", 2) if several else 1
+        self.rest = Rest(of, hands_over=parts.kicks.hands_over, come_and_go=comes_and_goes) if several else None
+        self.sqs: list[SQ] = [
+            AnySQ(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
+        ]
         self.cq = AnyCQ(cq_size, self.sqs, parts, self.life)
-        self.rest = Rest() if several else None
         self.poster = None
         self.crew = []
         self.anything = Record(
@@ -193,8 +321,10 @@ class AnySize(Machine):
         return [cast(AnySQ, q) for q in self.sqs]
 
     @property
-    def count(self) -> int:
-        """The number of SQs."""
+    def count(self) -> int | Expr:
+        """The number of existing SQs."""
+        if self.rest and self.rest.has("live"):
+            return count(q.live for q in self.sqs) + self.rest.live
         return symbol("n", 2) if self.rest else 1
 
     def batches(self, q: SQ) -> Iterable[int | Expr]:
@@ -211,7 +341,14 @@ class AnySize(Machine):
     @property
     def corked(self) -> Expr:
         """Whether any SQ is corked."""
-        return super().corked | self.rest.corked if self.rest else super().corked
+        if self.rest is None:
+            return super().corked
+        return super().corked | (self.rest.waiting > 0 if self.rest.has("waiting") else self.rest.corked)
+
+    @property
+    def waiting(self) -> Expr:
+        """The number of corked SQs."""
+        return super().waiting + self.rest.waiting if self.rest else super().waiting
 
     @property
     def held(self) -> Expr:
@@ -223,13 +360,35 @@ class AnySize(Machine):
         """The number of CQEs that the guest has not taken."""
         return super().unread + self.rest.unread if self.rest else super().unread
 
+    def placed(self, event: Expr) -> Expr:
+        """A position that a policy gives, as a value of CQ EventIdx: less than a lap behind the tail.
+
+        A position at a fixed distance from head or tail may be beyond it; then it is counted a lap less or more.
+        Other positions are left as they are, and a policy whose positions are beyond is not proved.
+        """
+        if event.op == "ite":
+            condition, then, otherwise = event.args
+            return ite(condition, self.placed(then), self.placed(otherwise))
+        moved = event.args[0].args if event.op == "wrap" else ()
+        fixed = len(moved) == 2 and moved[1].op == "const"
+        if not fixed or text(event) == text(self.cq.tail - 1):
+            return event
+        behind = gap(self.cq.tail, event)
+        return ite(behind >= self.cq.size, event + self.cq.size, ite(behind < 0, event - self.cq.size, event))
+
     def at(self, *places: str) -> Expr:
-        """The number of actors of all SQs at one of these positions, all of which are under the CQ lock."""
+        """The number of actors of all SQs at one of these positions, which are under the CQ lock, or `reserve`."""
         own = super().at(*places)
-        return own + ite(self.rest.at.among(*places), 1, 0) if self.rest else own
+        if self.rest is None:
+            return own
+        looks = self.rest.looks if "reserve" in places else number(0)
+        return own + looks + ite(self.rest.at.among(*(p for p in places if p != "reserve")), 1, 0)
 
     def kicks(self, site: Site) -> Iterator[Kick]:
         """The kick that happens where room is noticed; an empty kick if the site does not kick."""
         kicks = self.parts.kicks.kicks(site)
-        others = self.rest(corked=False, way=self.anything.way) if self.rest else Updates()
+        if self.parts.kicks.hands_over and kicks:
+            yield _AnyHandOver(tuple(self.sqs), None, others=self.rest, way=self.anything.way)
+            return
+        others = self.rest(corked=False, way=self.anything.way) if self.rest and kicks else Updates()
         yield _AnyKick(tuple(self.sqs), None if kicks else (), kicks, others)

@@ -9,7 +9,8 @@ from uncork_nvme.anysize import AnySize
 
 from uncork_properties.catalogue import properties
 from uncork_properties.lemmas import lemmas
-from uncork_properties.ranks import descents, frames, responses
+from uncork_properties.ranks import descents, frames
+from uncork_properties.responses import responses
 
 COUNTED = ("the CQ never overflows", "no CQE is overwritten unread")
 """The claims on which the counting of CQEs rests: without them the counted CQEs are not the CQEs of the ring."""
@@ -25,6 +26,6 @@ def argument(m: AnySize, system: System) -> Argument:
         lemmas=[*lemmas(m)],
         safety=[Claim(p.name, p.doc, p.condition, p.name in COUNTED) for p in stated if isinstance(p, Always)],
         descents=[*descents(m, system, livenesses)],
-        responses=[*responses(m, system, livenesses)] if m.rest else [],
+        responses=[*responses(m, system, livenesses)],
         frames=[*frames(m, system)] if m.rest else [],
     )

@@ -6,18 +6,20 @@ instance. Neither engine trusts a lemma.
 The heart is one sentence: *a corked SQ with published entries has a wake-up on its way*. The device handles a doorbell;
 or the guest is about to read EventIdx and will find it passed; or EventIdx is ahead, among entries whose consumption
 the guest has not published, and will be passed; or a permit is held, and its later use wakes the SQ; or an actor has
-posted and is about to move EventIdx. The other lemmas say where indices are, which actor holds which lock, and how many
-permits there are. The proof of the heart needs them.
+posted and is about to move EventIdx; or a worker is about to look at its SQ, and will find room. The other lemmas say
+where indices are, which actor holds which lock, and how many permits there are. The proof of the heart needs them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from uncork.core import expr
 from uncork.core.expr import Expr, boolean, ite, lift
 from uncork.core.questions.argument import Lemma
 from uncork.core.sorts import Enum, Ring
+from uncork_nvme.anysize import AnySQ
 from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_CORK, IN_POST
 from uncork_nvme.state.machine import Machine
@@ -33,6 +35,16 @@ def lemmas(m: Machine) -> Iterator[Lemma]:
     yield from _shared(m)
     for q in m.sqs:
         yield from _of_sq(m, q)
+    if m.parts.kicks.hands_over:
+        for q in m.sqs:
+            yield from _in_line(m, q)
+        for one, other in combinations(m.sqs, 2):
+            yield Lemma(
+                f"places of {one.label} and {other.label}",
+                "no two SQs have the same place in line",
+                implies(one.corked & other.corked, one.before != other.before),
+                basis=True,
+            )
 
 
 def gap(to: Expr, since: Expr) -> Expr:
@@ -135,6 +147,11 @@ def _shared(m: Machine) -> Iterator[Lemma]:
         implies((gap(cq.tail, cq.head) >= 1) & ~arming, gap(cq.tail, cq.event) >= 1),
     )
     yield Lemma(
+        "a full CQ is armed at its head",
+        "when the CQ is full, CQ EventIdx is the head: the guest rings for its next publish",
+        implies((gap(cq.tail, cq.head) == cq.capacity) & ~arming, gap(cq.event, cq.head) == 0),
+    )
+    yield Lemma(
         "armed when read",
         "before the shadow head is read, CQ EventIdx is written, and is not the tail",
         implies(m.at("post read") > 0, gap(cq.tail, cq.event) >= 1),
@@ -143,6 +160,11 @@ def _shared(m: Machine) -> Iterator[Lemma]:
         "armed at a cork",
         "when a worker re-reads the shadow head before it corks, CQ EventIdx is the head",
         implies(m.at("cork recheck") > 0, gap(cq.event, cq.head) == 0),
+    )
+    yield Lemma(
+        "armed at a re-check",
+        "when a worker re-reads the shadow head before it corks, and an entry is occupied, CQ EventIdx is not the tail",
+        implies((m.at("cork recheck") > 0) & (gap(cq.tail, cq.head) >= 1), gap(cq.tail, cq.event) >= 1),
     )
     yield Lemma(
         "about to cork",
@@ -187,6 +209,22 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
     for who in q.threads:
         yield from _unused(who.name, who.at)
     yield from _unused(f"the submitter of {name}", q.submitter)
+    if q.has("live"):
+        at_zero = q.head == 0 if isinstance(q.size, int) else expr.gap(q.head, lift(0, q.head.sort)) == 0
+        idle = (
+            at_zero
+            & (q.at(*UNDER_SQ_LOCK, *IN_POST) == 0)
+            & (pending == 0)
+            & (q.in_flight == 0)
+            & (q.submitter == "idle")
+            & ~q.corked
+            & (q.wakeups == 0)
+        )
+        yield Lemma(
+            f"end of {name}",
+            "a deleted SQ is at 0, and has no entries, commands or notifications, and no actor in a look or a post",
+            q.exists | (idle & ~q.called if q.has("called") else idle),
+        )
     yield Lemma(f"lock of {name}", "at most one worker holds the SQ lock", q.at(*UNDER_SQ_LOCK) == ite(q.locked, 1, 0))
     if len(q.workers) > 1:
         yield Lemma(
@@ -198,11 +236,13 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         yield Lemma(
             f"in flight of {name}",
             "a command in flight has a worker that runs it",
-            q.in_flight == q.at("arm", "reread", "run"),
+            q.in_flight + (q.orphans if q.has("orphans") else 0) == q.at("arm", "reread", "run"),
         )
     if m.buffered:
         yield Lemma(
-            f"EventIdx of {name}", "SQ EventIdx is the head, until the next arm", gap(q.head, q.event) == q.at("arm")
+            f"EventIdx of {name}",
+            "SQ EventIdx is the head, until the next arm",
+            implies(q.exists, gap(q.head, q.event) == q.at("arm")),
         )
         yield Lemma(
             f"move of {name}",
@@ -227,12 +267,55 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         implies(waits, q.corked & (q.at("remit") == 0)),
         needed=True,
     )
+    stays = q.corked if m.parts.kicks.hands_over else waits  # in a line, a kick may be for SQs in front
     yield Lemma(
         f"no permit while {name} waits",
         "a permit that comes back wakes the SQ",
-        implies(waits, (m.cq.available == 0) | (m.cq.consumer == "kick")),
+        implies(stays, (m.cq.available == 0) | (m.cq.consumer == "kick")),
     )
-    yield Lemma(f"{HEART} of {name}", (__doc__ or "").split("*")[1], implies(waits, _wake_up(m)), needed=True)
+    yield Lemma(f"{HEART} of {name}", (__doc__ or "").split("*")[1], implies(stays, _wake_up(m)), needed=True)
+
+
+def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:
+    """Lemmas about an SQ that stands in line, or was handed a permit."""
+    name, called = q.label, q.called if q.has("called") else boolean(False)
+    yield Lemma(
+        f"place of {name}",
+        "an SQ in line has a place in it",
+        implies(q.corked, (q.before >= 0) & (q.before < m.waiting)),
+        basis=True,
+    )
+    yield Lemma(
+        f"no look at {name} in line",
+        "an SQ that stands in line, or was handed a permit, has a worker that sleeps or is about to look",
+        implies(q.corked | q.granted, q.at("asleep", "reserve") == len(q.workers)),
+    )
+    yield Lemma(
+        f"permit of {name}",
+        "an SQ that was handed a permit has left the line, and its worker will look",
+        implies(q.granted, ~q.corked & (~q.asleep | (q.wakeups > 0) | called)),
+    )
+    if isinstance(q, AnySQ) and q.rest is not None:
+        ticket = q.ledger.ticket
+        yield Lemma(
+            f"ticket of {name}",
+            "an SQ in line has a ticket that says its place, and an SQ that is not has none that is still to come",
+            ite(q.corked, ticket == q.rest.next + q.before, ticket < q.rest.next),
+            basis=True,
+        )
+
+
+def passes_on(m: Machine) -> bool:
+    """Whether a look at an SQ passes room on: it kicks if its read finds room, and if it gives a permit back."""
+    choices = m.choices
+    stays = not m.choices.happening  # a worker does not look at an SQ that was deleted
+    kicks = choices.kick_on_reserve == YES and choices.kick_on_remit == YES
+    return m.buffered and choices.workers == 1 and kicks and stays
+
+
+def room(m: Machine) -> Expr:
+    """Whether a worker that looks now finds room."""
+    return (m.cq.available > 0) | (gap(m.cq.shadow, m.cq.head) > 0)
 
 
 def doorbell_owed(m: Machine, q: SQ) -> Expr:
@@ -246,7 +329,10 @@ def doorbell_owed(m: Machine, q: SQ) -> Expr:
 def _wake_up(m: Machine) -> Expr:
     """Whether a wake-up of every corked SQ is on its way."""
     cq = m.cq
+    freed = gap(cq.shadow, cq.head) > 0
     handled = cq.consumer.among("ring", "notify head", "kick")
+    if m.parts.kicks.hands_over:  # a kick wakes as many SQs as there are permits
+        handled = (cq.consumer.among("ring", "notify head") & freed) | ((cq.consumer == "kick") & (cq.available > 0))
     if m.choices.kick_on_doorbell != YES:
         handled = boolean(False)
     held = m.held > 0
@@ -258,9 +344,13 @@ def _wake_up(m: Machine) -> Expr:
     else:
         passed, ahead = position <= 0, gap(cq.tail, cq.shadow) >= 1
     passed = (cq.consumer == "check") & passed & (position + cq.moved >= 0)
+    if m.parts.kicks.hands_over:
+        passed = passed & freed
     ahead = (position >= 0) & ahead
     arming = m.at(*_before_armed(m)) > 0
     kicking = [*(["post read"] if m.choices.kick_on_post == YES else []),
                *(["cork recheck"] if m.choices.kick_on_reserve == YES else [])]  # fmt: skip
-    seen = (gap(cq.shadow, cq.head) > 0) & (m.at(*kicking) > 0) if kicking else boolean(False)
+    seen = freed & (m.at(*kicking) > 0) if kicking else boolean(False)
+    if passes_on(m):
+        seen = seen | (room(m) & (m.at("reserve") > 0))
     return handled | passed | ahead | held | arming | seen

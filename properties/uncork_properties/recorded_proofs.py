@@ -1,7 +1,8 @@
 """The recorded proofs for all sizes: a line for each design with one SQ, and with any number.
 
 `proved` names the properties that are proved for CQs of at least `least` entries. `breaks` is the first needed lemma
-that fails, as `lemma, after step`, or empty.
+that fails, as `lemma, after step`; or the property and the sizes at which a run refutes the design, as
+`property at sizes`; or empty.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from uncork_properties import matrix
 
 _PARKED = ("tail-1", "head", "reserve-permits", "reserve-slots", "head-when-full")
 """Policies that are live with cork=park if EventIdx is written before the shadow is read and every step kicks."""
+_TWO_KICKS = "kick_on_reserve=yes;kick_on_remit=yes"
+"""The least kicks with which several SQs are live, if EventIdx is written only while the CQ is full."""
+_EVENTS = "events=delete+create"
+"""SQs come and go, each any number of times."""
 _KEPT = "kick_delivery=at-once;notify=kept;workers=2"
 
 
@@ -68,6 +73,17 @@ def designs() -> Iterator[Line]:
         yield Line("arm-recheck", "linux", "tail-1", "cork=park;backend=detached;post_order=read-then-arm", sqs)
         for kick in ("kick_on_post", "kick_on_reserve", "kick_on_remit"):
             yield Line("arm-recheck", "linux", "arm-on-cork", f"{kick}=no", sqs)
+        for policy in ("head-when-full", "leave if permits>=1 else head"):
+            yield Line("propolis-2026", "linux", policy, _TWO_KICKS, sqs)
+        for policy in ("tail-1", "reserve-permits", "leave if permits>=1 else head"):
+            yield Line("propolis-2026", "linux", policy, f"kick_on_post=yes;{_TWO_KICKS}", sqs)
+        for policy in ("tail-1", "reserve-permits", "head-when-full"):
+            yield Line("hand-over", "linux", policy, "", sqs)
+        yield Line("hand-over", "linux", "reserve-permits", "backend=detached", sqs)
+    for policy in ("reserve-permits", "reserve-slots", "tail-1", "head-when-full"):
+        yield Line("arm-recheck", "linux", policy, f"cork=park;{_EVENTS}", "any")
+    for without in ("kick_on_release=no", "post_order=read-then-arm"):
+        yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{without}", "any")
 
 
 def _at_every_size(name: str) -> bool:

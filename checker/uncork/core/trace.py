@@ -10,6 +10,9 @@ from uncork.core.property import Always, InRange, NotForever, Property
 from uncork.core.sorts import Value
 from uncork.core.system import Action, Fairness, System
 
+_LAPS = 6
+"""How often `followed` repeats a loop at most until the system returns to an earlier state."""
+
 
 @frozen
 class Trace:
@@ -93,6 +96,41 @@ def refutes(system: System, trace: Trace, prop: Property) -> bool:
         replay(system, trace, prop)
     except ReplayError:
         return False
+    return True
+
+
+def followed(system: System, trace: Trace) -> Trace | None:
+    """The run of a system that takes the steps of `trace` and loops or stays where `trace` does; else None.
+
+    The run starts in the system's own first state and has the system's own states.
+    """
+    states: list[Mapping[str, Value]] = [system.initial]
+    for name in trace.steps[: trace.stem] if trace.loop is not None else trace.steps:
+        if not _steps(system, states, name):
+            return None
+    if trace.loop is None or trace.stuck:
+        return Trace(tuple(states), trace.steps, None if trace.loop is None else len(states) - 1)
+    loop, laps = trace.steps[trace.stem :], [trace.stem]
+    for lap in range(1, _LAPS + 1):
+        for name in loop:
+            if not _steps(system, states, name):
+                return None
+        back = next((start for start in laps if states[start] == states[-1]), None)
+        if back is not None:
+            return Trace(tuple(states[:-1]), (*trace.steps[: trace.stem], *loop * lap), back)
+        laps.append(len(states) - 1)
+    return None
+
+
+def _steps(system: System, states: list[Mapping[str, Value]], name: str) -> bool:
+    """Takes a step from the last state. Returns whether the step is enabled."""
+    try:
+        action = system.action(name)
+    except KeyError:
+        return False
+    if system.strays(states[-1]) or not holds(action.guard, states[-1]):
+        return False
+    states.append(system.after(states[-1], action))
     return True
 
 

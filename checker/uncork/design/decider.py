@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -12,12 +12,11 @@ from uncork_nvme.policies import CQView
 from uncork_nvme.shape import Shape
 from uncork_properties.catalogue import properties
 
-from uncork.core.evaluate import evaluate, holds
+from uncork.core.evaluate import evaluate
 from uncork.core.expr import boolean, lift
 from uncork.core.property import Property
-from uncork.core.sorts import Range, Ring, SlipError, Value
-from uncork.core.system import System
-from uncork.core.trace import ReplayError, Trace, replay
+from uncork.core.sorts import Range, Ring, SlipError
+from uncork.core.trace import ReplayError, Trace, followed, replay
 from uncork.core.verdict import Open, Refuted
 from uncork.decide import many
 from uncork.design.space import ROWS
@@ -26,9 +25,6 @@ from uncork.prove import proof
 
 _TRIED = 12
 """The number of stored runs tried on a machine before a search; runs that fitted most often come first."""
-_LAPS = 4
-"""How often a loop is repeated at most until the machine returns to an earlier state."""
-
 
 SEARCH, REPLAY, SAME = "search", "replay", "same machine"
 """The ways in which a machine is decided."""
@@ -173,42 +169,9 @@ def _proved(design: Design, several: bool) -> str:
     for part in parts:
         if set(part.proved) >= {"safety", *ROWS}:
             return "proved" if part.least == proof.LEAST[0] else f"proved from a CQ of {part.least} up"
+    for known in proof.known_to_fail(design, several, ROWS):
+        return f"no: fails at {known.instance.shape}"
     return "not proved"
-
-
-def followed(system: System, trace: Trace) -> Trace | None:
-    """Returns the run of a system that takes the steps of `trace` and loops or stays where `trace` does; else None.
-
-    The run starts in the system's own first state and has the system's own states.
-    """
-    states: list[Mapping[str, Value]] = [system.initial]
-    for name in trace.steps[: trace.stem] if trace.loop is not None else trace.steps:
-        if not _steps(system, states, name):
-            return None
-    if trace.loop is None or trace.stuck:
-        return Trace(tuple(states), trace.steps, None if trace.loop is None else len(states) - 1)
-    loop, laps = trace.steps[trace.stem :], [trace.stem]
-    for lap in range(1, _LAPS + 1):
-        for name in loop:
-            if not _steps(system, states, name):
-                return None
-        back = next((start for start in laps if states[start] == states[-1]), None)
-        if back is not None:
-            return Trace(tuple(states[:-1]), (*trace.steps[: trace.stem], *loop * lap), back)
-        laps.append(len(states) - 1)
-    return None
-
-
-def _steps(system: System, states: list[Mapping[str, Value]], name: str) -> bool:
-    """Takes a step from the last state. Returns whether the step is enabled."""
-    try:
-        action = system.action(name)
-    except KeyError:
-        return False
-    if system.strays(states[-1]) or not holds(action.guard, states[-1]):
-        return False
-    states.append(system.after(states[-1], action))
-    return True
 
 
 def _values(policy: str, sqs: int, size: int) -> str:

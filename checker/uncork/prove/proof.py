@@ -9,15 +9,17 @@ from functools import partial
 from uncork_nvme.anysize import AnySize
 from uncork_nvme.instance import Design, find_policy, system
 from uncork_properties.argument import argument
-from uncork_properties.catalogue import properties
+from uncork_properties.catalogue import named, properties
+from uncork_properties.runs import KNOWN
 
 from uncork.core.property import Property
 from uncork.core.questions.argument import Argument
+from uncork.core.trace import Trace, followed, refutes
 from uncork.core.verdict import Refuted
 from uncork.decide import many
-from uncork.decide.one import Checked
+from uncork.decide.one import Checked, Row
 from uncork.decide.patience import patiently
-from uncork.engines import Budget, Tick, Watch, unwatched
+from uncork.engines import Budget, Outcome, Tick, Watch, unwatched
 from uncork.engines.deductive import Failure, Judgement, judge
 
 LEAST = (2, 3)
@@ -100,7 +102,27 @@ def tried_of(found: Argument, stated: Sequence[Property]) -> list[Property]:
 
 
 def failing(design: Design, several: bool, rows: Sequence[str], watch: Watch) -> list[Checked]:
-    """Returns small instances with a counterexample to one of these properties."""
+    """Returns small instances with a counterexample to one of these properties.
+
+    If a search finds none, a recorded run may be one, at sizes that a search does not reach.
+    """
     instances = [design.at(*shape) for shape in REAL[several]]
     every = many.check(instances, rows, Budget(states=SMALL), watch)
-    return [each for each in every if any(isinstance(row.verdict, Refuted) for row in each.rows)]
+    found = [each for each in every if any(isinstance(row.verdict, Refuted) for row in each.rows)]
+    return found or known_to_fail(design, several, rows)
+
+
+def known_to_fail(design: Design, several: bool, rows: Sequence[str]) -> list[Checked]:
+    """Returns the instances of a design that a recorded run refutes, by one of these properties."""
+    found: list[Checked] = []
+    for run in KNOWN:
+        if run.row not in rows or (run.shape[0] > 1) is not several:
+            continue
+        instance = design.at(*run.shape)
+        trace = followed(instance.system, Trace((), run.steps, len(run.before)))
+        prop = named(properties(instance.machine, instance.system), run.prop)
+        if trace is not None and refutes(instance.system, trace, prop):
+            verdict = Refuted(trace, shortest=False)
+            outcome = Outcome("replay", ((prop, verdict),), None, 0, 0, 0, 0)
+            found.append(Checked(instance, (Row(run.row, prop.name, verdict),), outcome))
+    return found

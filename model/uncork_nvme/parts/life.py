@@ -80,7 +80,7 @@ class Cycle(Part):
         events, added = self.happening, dict[str, Declared]()
         if events["delete"] and not self.waits and self.parts.admission.corks:
             orphans = "commands in flight whose SQ was deleted; each holds a permit if any does"
-            added["orphans"] = var(Nat(events["delete"] * (size - 1)), orphans)
+            added["orphans"] = var(Nat(sum([size - 1] * events["delete"])), orphans)
         if self.chosen.activation != "at-once" and events["create"] + events["pause"]:
             added["active"] = var(Bool(), "the device serves the SQ", True)
         return added

@@ -27,9 +27,9 @@ def event_idx(m: Machine, *, corking: bool = False) -> EventIdx:
     corked = boolean(True) if corking else m.corked
     view = CQView(cq.head, cq.tail, cq.occupied, cq.available, corked, cq.size, m.count)
     written = m.policy.event_idx(view, corking=corking)
-    if written.value is not None and m.parts.buffer.swapped:
-        return EventIdx(lift(0, cq.event.sort), written.written)
-    return written
+    if written.value is None:
+        return written
+    return EventIdx(lift(0, cq.event.sort) if m.parts.buffer.swapped else m.placed(written.value), written.written)
 
 
 def written(value: Expr | None, cq: CQ, thread: Storing | Poster) -> list[Updates]:
@@ -151,6 +151,7 @@ def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: K
     """Reads the CQ shadow head and credits the permits that it freed."""
     cq = m.cq
     room = cq.available + cq.freed
+    kick = kick.of(room)
     return when(
         _reads(m, p) & (cq.freed > 0) & kick.possible(room),
         cq(head=cq.seen, available=kick.rest(room)),

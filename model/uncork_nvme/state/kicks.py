@@ -38,6 +38,15 @@ class Kick:
         """Whether the kick gives each woken SQ its permit."""
         return self.site and self.sqs[0].parts.kicks.hands_over
 
+    @property
+    def gives(self) -> bool:
+        """Whether the kick may give a permit to some SQ."""
+        return bool(self.chosen)
+
+    def of(self, room: Expr) -> Kick:
+        """This kick where it finds `room` permits."""
+        return self
+
     def possible(self, room: Expr) -> Expr:
         """Whether this kick may happen with `room` permits available after the step."""
         if not self.site or self.chosen is None:

@@ -120,6 +120,10 @@ class Machine(Remembers):
         """The number of corked SQs."""
         return waiting(self.sqs)
 
+    def placed(self, event: Expr) -> Expr:
+        """A position that a policy gives, as a value of CQ EventIdx."""
+        return event
+
     @property
     def queued(self) -> Expr:
         """The number of completions that wait for room in the CQ."""

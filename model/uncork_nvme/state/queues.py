@@ -112,6 +112,10 @@ class SQ(Record):
         """Whether every worker of this SQ sleeps."""
         return all_of(worker.asleep for worker in self.workers)
 
+    def lines_up(self, place: Expr) -> Updates:
+        """The update of an SQ that is corked behind so many others."""
+        return self(corked=True, before=place)
+
     def popping_is(self, value: bool) -> Updates:
         """The update of `popping` at a pop's first or last step; empty with one worker."""
         return self(popping=value) if len(self.workers) > 1 else Updates()

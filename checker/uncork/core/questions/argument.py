@@ -6,11 +6,13 @@ Lemmas and ranks are expressions over a system whose sizes are symbols. Nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 
 from uncork.core.expr import Expr
 from uncork.core.frozen import frozen
 from uncork.core.property import NotForever
+from uncork.core.sorts import Value
 from uncork.core.system import System
 
 
@@ -34,11 +36,12 @@ class Lemma:
 class Elsewhere:
     """A claim that a step is enabled at some replica which the system only counts.
 
-    `condition` says, by the counts, that such a replica exists. `shown` is the same condition on the replica that the
-    system follows: where `shown` holds, a required step must be enabled, or an earlier `Elsewhere` must apply. The
-    followed replica is arbitrary, so the claim holds for every replica.
+    `says` and, by the counts, `condition` say that such a replica exists. `shown` is the same condition on the replica
+    that the system follows: where `shown` holds, a required step must be enabled, or an earlier `Elsewhere` must apply.
+    The followed replica is arbitrary, so the claim holds for every replica.
     """
 
+    says: str
     condition: Expr
     shown: Expr
 
@@ -64,23 +67,26 @@ class Help:
 
     `duties` names the steps by their duties. If the steps belong to a replica that stands for any replica, `others`
     are the actions of the other replicas. What is proved of `others` does not use the waiting condition, so it also
-    holds of a third replica.
+    holds of a third replica. `free` has the values of further variables at which the step counts as enabled, like the
+    lock of the response; it is proved that the step is enabled wherever `released` of the response is satisfied.
     """
 
     duties: frozenset[str]
     while_: Expr
     others: frozenset[str] = frozenset()
+    free: Mapping[str, Value] = field(default_factory=dict)
 
 
 @frozen
 class Response:
     """An argument for a `NotForever` property that holds even if other steps go on for ever.
 
-    While the condition of `prop` holds, four things are proved. No step raises the `rank`. Some step of the `helpers`
-    is enabled, apart from the `lock` if it needs the lock, or some condition of `elsewhere` holds. The helper stays
-    enabled until it is taken or the rank falls. The helper lowers the rank when it is taken. The property `released`
-    says that the lock is not held for ever. So strong fairness makes the rank fall again and again, which is impossible
-    for ever. This is the response rule for compassion of Manna and Pnueli (Completing the temporal picture, 1991).
+    While the condition of `prop` holds, five things are proved. No step raises the `rank`, unless it satisfies the
+    property. Some step of the `helpers` is enabled, apart from the `lock` if it needs the lock, or some condition of
+    `elsewhere` holds. The helper stays enabled, apart from the lock, until it is taken or the rank falls. The helper is
+    enabled whenever the property `released` is satisfied, which says that the lock is not held for ever. The helper
+    lowers the rank when it is taken. So strong fairness makes the rank fall again and again, which is impossible for
+    ever. This is the response rule for compassion of Manna and Pnueli (Completing the temporal picture, 1991).
     """
 
     prop: NotForever
@@ -121,6 +127,7 @@ class Argument:
 class Frame:
     """A claim about some `steps`: they keep the numbers `kept`, do not raise `not_raised`, and end with `after` true.
 
+    Nothing is claimed of a step that changes the number `unless`.
     Frames justify that a sum stands for the replicas that the system does not follow.
     """
 
@@ -130,3 +137,4 @@ class Frame:
     kept: Sequence[Expr] = ()
     not_raised: Sequence[Expr] = ()
     after: Sequence[Expr] = ()
+    unless: Expr | None = None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, text, variables
+from uncork.core.expr import Expr, all_of, any_of, boolean, lift, variables
 from uncork.core.property import NotForever
 from uncork.core.questions.argument import Argument, Descent, Elsewhere, Help, Lemma, Response
-from uncork.core.sorts import Range
-from uncork.core.system import Action, System
+from uncork.core.sorts import Range, Value
+from uncork.core.system import Action, Fairness, System
 from uncork.core.transform import substituted
 from uncork.engines.deductive.unwind import in_range, laps
 
@@ -91,8 +91,9 @@ def conclusions(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligat
     yield from _frames(argument, given)
     for descent in argument.descents:
         yield from _descent(argument.system, descent, given)
+    held = {response.prop.name: response.prop.condition for response in argument.responses}
     for response in argument.responses:
-        yield from _response(argument.system, response, given)
+        yield from _response(argument.system, response, given, held.get(response.released))
 
 
 def _frames(argument: Argument, given: tuple[Expr, ...]) -> Iterator[Obligation]:
@@ -104,7 +105,13 @@ def _frames(argument: Argument, given: tuple[Expr, ...]) -> Iterator[Obligation]
             goals += [substituted(n, action.updates) <= n for n in frame.not_raised if touched(action, n)]
             goals += [substituted(condition, action.updates) for condition in frame.after]
             if goals:
-                yield Obligation("frame", frame.name, action.name, (*given, action.guard), all_of(goals))
+                moves = boolean(False) if frame.unless is None else _changes(action, frame.unless)
+                yield Obligation("frame", frame.name, action.name, (*given, action.guard), moves | all_of(goals))
+
+
+def _changes(action: Action, number: Expr) -> Expr:
+    """The condition that an action changes a number."""
+    return substituted(number, action.updates) != number if touched(action, number) else boolean(False)
 
 
 def _descent(system: System, descent: Descent, given: tuple[Expr, ...]) -> Iterator[Obligation]:
@@ -137,7 +144,7 @@ def _somewhere(
     yield Obligation(family, about, "", given, _some([*may, *others]), about)
     for number, each in enumerate(elsewhere):
         goal = _some([*may, *others[:number]])
-        yield Obligation(family, f"{about}: {text(each.condition)}", "", (*given, each.shown), goal, about)
+        yield Obligation(family, f"{about}: {each.says}", "", (*given, each.shown), goal, about)
 
 
 def lowered(rank: Sequence[tuple[str, Expr]], action: Action, *, otherwise: bool) -> Expr:
@@ -150,43 +157,64 @@ def lowered(rank: Sequence[tuple[str, Expr]], action: Action, *, otherwise: bool
     return lower
 
 
-def _response(system: System, response: Response, given: tuple[Expr, ...]) -> Iterator[Obligation]:
+def _response(system: System, response: Response, given: tuple[Expr, ...], held: Expr | None) -> Iterator[Obligation]:
     prop, region = response.prop, response.prop.condition
     here = (*given, region)
     yield from _ranked(prop, response.rank, given)
-    for action in system.actions:
+    falls: dict[str, Expr] = {}
+    for action in _staying(system, prop):
         left = ~substituted(region, action.updates)
         goal = left | lowered(response.rank, action, otherwise=True)
+        falls[action.name] = left | lowered(response.rank, action, otherwise=False)
         yield Obligation("rank not raised", prop.name, action.name, (*here, action.guard), goal, prop.name)
     helping: list[Expr] = []
     for helper in response.helpers:
         for duty in sorted(helper.duties):
-            may = helper.while_ & _may(system.duties[duty], response.lock)
+            outcomes = system.duties[duty]
+            if outcomes[0].fairness is not Fairness.STRONG:
+                continue  # a step that never has to happen helps nobody
+            may = helper.while_ & _may(outcomes, _free(system, response, helper))
             helping.append(may)
-            yield from _helped(system, response, duty, may, here)
+            yield from _helped(system, prop, duty, may, here, falls)
             yield from _left_alone(system, response, helper, duty, given)
-        yield from _stays(system, response, helper, here)
+            if response.lock is not None or helper.free:
+                free = boolean(True) if held is None else ~held
+                enabled = any_of(action.guard for action in outcomes)
+                about = f"{prop.name}: {duty}, once released"
+                yield Obligation("helped", about, "", (*here, may, free), enabled, prop.name)
+        yield from _stays(system, prop, helper, here, falls)
     yield from _somewhere("helped", prop.name, here, helping, response.elsewhere)
 
 
-def _helped(system: System, response: Response, duty: str, may: Expr, here: tuple[Expr, ...]) -> Iterator[Obligation]:
-    prop, region = response.prop, response.prop.condition
-    for action in system.actions:
-        given = (*here, may, action.guard)
-        left = ~substituted(region, action.updates)
+def _staying(system: System, prop: NotForever) -> list[Action]:
+    """The actions after which a run may go on waiting."""
+    return [action for action in system.actions if action.name not in prop.without]
+
+
+def _free(system: System, response: Response, helper: Help) -> dict[str, Expr]:
+    """The values of a lock, and of what else a helper waits for, at which the helper counts as enabled."""
+    free: Mapping[str, Value] = {**({} if response.lock is None else {response.lock: False}), **helper.free}
+    return {v.name: lift(free[v.name], v.sort) for v in system.variables if v.name in free}
+
+
+def _helped(
+    system: System, prop: NotForever, duty: str, may: Expr, here: tuple[Expr, ...], falls: Mapping[str, Expr]
+) -> Iterator[Obligation]:
+    """The obligations that a step lowers the rank, and may happen until the rank falls; `falls` says when it does."""
+    for action in _staying(system, prop):
+        given, about = (*here, may, action.guard), f"{prop.name}: {duty}"
         if action.duty == duty:
-            goal = left | lowered(response.rank, action, otherwise=False)
-            yield Obligation("rank lowered", f"{prop.name}: {duty}", action.name, given, goal, prop.name)
+            yield Obligation("rank lowered", about, action.name, given, falls[action.name], prop.name)
         elif touched(action, may):
-            goal = left | substituted(may, action.updates) | lowered(response.rank, action, otherwise=False)
-            yield Obligation("help stays", f"{prop.name}: {duty}", action.name, given, goal, prop.name)
+            goal = substituted(may, action.updates) | falls[action.name]
+            yield Obligation("help stays", about, action.name, given, goal, prop.name)
 
 
 def _left_alone(
     system: System, response: Response, helper: Help, duty: str, given: tuple[Expr, ...]
 ) -> Iterator[Obligation]:
     """The obligations that no step of another replica disables a helping step, whether or not that replica waits."""
-    may = _may(system.duties[duty], response.lock)
+    may = _may(system.duties[duty], _free(system, response, helper))
     for action in system.actions:
         if action.name in helper.others and touched(action, may):
             goal = substituted(may, action.updates)
@@ -194,21 +222,19 @@ def _left_alone(
             yield Obligation("help stays", about, action.name, (*given, may, action.guard), goal, response.prop.name)
 
 
-def _stays(system: System, response: Response, helper: Help, here: tuple[Expr, ...]) -> Iterator[Obligation]:
+def _stays(
+    system: System, prop: NotForever, helper: Help, here: tuple[Expr, ...], falls: Mapping[str, Expr]
+) -> Iterator[Obligation]:
     """The obligations that `while_` of a helper holds until the rank falls, whichever replica takes a step."""
-    prop = response.prop
-    for action in system.actions:
+    about = f"{prop.name}: as long as it helps: {', '.join(sorted(helper.duties))}"
+    for action in _staying(system, prop):
         if helper.others and touched(action, helper.while_):
-            left = ~substituted(prop.condition, action.updates)
-            stays = substituted(helper.while_, action.updates)
-            goal = left | stays | lowered(response.rank, action, otherwise=False)
-            about = f"{prop.name}: while {text(helper.while_)}"
+            goal = substituted(helper.while_, action.updates) | falls[action.name]
             yield Obligation("help stays", about, action.name, (*here, helper.while_, action.guard), goal, prop.name)
 
 
-def _may(outcomes: Sequence[Action], lock: str | None) -> Expr:
-    """The condition that some outcome of a step is enabled if the lock is free."""
-    free = {} if lock is None else {lock: boolean(False)}
+def _may(outcomes: Sequence[Action], free: Mapping[str, Expr]) -> Expr:
+    """The condition that some outcome of a step is enabled if what it waits for is free."""
     return any_of(substituted(action.guard, free) for action in outcomes)
 
 

@@ -80,7 +80,12 @@ def _lasting(argument: Argument) -> list[Descent | Response]:
 
 def _needed(argument: Argument, prop: Property) -> set[str]:
     """The names of the properties whose obligations the proof of a property uses; empty is for every property's."""
-    return {"", prop.name, *(each.released for each in argument.responses if each.prop.name == prop.name)}
+    released = {each.prop.name: each.released for each in argument.responses}
+    needed, name = {""}, prop.name
+    while name not in needed:
+        needed.add(name)
+        name = released.get(name, "")
+    return needed
 
 
 def judge(argument: Argument, watch: Callable[[str], None] = lambda _: None) -> Judgement:

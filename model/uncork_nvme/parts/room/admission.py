@@ -157,7 +157,7 @@ def reserve(m: Machine, q: SQ, w: Serving) -> Guarded:
 @step("worker {}", of="reserve")
 def refresh(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     """Finds no permit, reads the CQ shadow head, credits the freed permits, and takes one of them."""
-    cq = m.cq
+    cq, kick = m.cq, kick.of(m.cq.freed - m.permit)
     return when(
         m.parts.crew.may_reserve(m, q, w)
         & (cq.available == 0)
@@ -174,7 +174,7 @@ def refresh(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
 @step("worker {}")
 def remit(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     """Gives back the permit for which it found no command, and sleeps."""
-    cq = m.cq
+    cq, kick = m.cq, kick.of(m.cq.available + m.permit)
     return when(
         (w.at == "remit") & cq.unlocked & m.parts.memory.may_lock(w) & kick.possible(cq.available + m.permit),
         cq(available=kick.rest(cq.available + m.permit)),

@@ -130,13 +130,13 @@ class HandOver(AsManyAsRoom):
 
     def corks(self, m: Machine, q: SQ) -> Updates:
         """The SQ joins the line at its end."""
-        return q(corked=True, before=ite(q.corked, q.before, m.waiting))
+        return q.lines_up(ite(q.corked, q.before, m.waiting))
 
     def grants(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """A worker uses a permit, or joins the line as it hands out others."""
         yield use_grant(m, q, w)
         for each in m.kicks("reserve") if m.buffered else ():
-            if each.chosen:
+            if each.gives:
                 yield line_up(m, q, w, each)
 
 
@@ -152,7 +152,7 @@ def use_grant(m: Machine, q: SQ, w: Serving) -> Guarded:
 @step("worker {}", of="reserve")
 def line_up(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
     """Finds no permit, reads the CQ shadow head, hands the freed permits to the SQs in line, and joins the line."""
-    cq = m.cq
+    cq, kick = m.cq, kick.of(m.cq.freed)
     in_line = q.corked | (cq.freed <= m.waiting)
     may = m.parts.crew.may_reserve(m, q, w)
     return when(
@@ -168,7 +168,7 @@ def line_up(m: Machine, q: SQ, w: Serving, kick: Kick) -> Guarded:
 @step("doorbell handler")
 def kick(m: Machine, kick: Kick) -> Guarded:
     """Empties the corked set and notifies every SQ in it (or as many as there is room for)."""
-    cq = m.cq
+    cq, kick = m.cq, kick.of(m.cq.available)
     given = [cq(available=kick.rest(cq.available))] if kick.hands_over else []
     lets_go = [cq(locked=False)] if m.parts.kicks.holds else []
     return when(

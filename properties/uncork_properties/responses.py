@@ -1,0 +1,314 @@
+"""The responses: why an SQ is woken, or served, however long other SQs go on. And why the CQ lock is always released.
+
+An SQ waits in stages. It is notified; it was kicked; its own doorbell is under way; a CQ doorbell is under way; else
+something that others do has to wake it. What that is depends on where the device kicks:
+
+- at every read that finds room: the permits that are held become posts, and each post reads the shadow head;
+- not at a post: then the guest has to pass EventIdx, which such a device may write only when the CQ is full;
+- and if a kick hands permits over, first come first served: then the SQ's place in line falls with every permit.
+
+A part of a rank that is a sum over all SQs counts only in some stages, and the parts before it say which. So where they
+stay as they are, what the SQs contribute that the machine does not follow stays, too (`ranks.frames`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from uncork.core.expr import Expr, boolean, gap, ite, total
+from uncork.core.property import NotForever
+from uncork.core.questions.argument import Elsewhere, Help, Response
+from uncork.core.sorts import Value
+from uncork.core.system import Action, System, say
+from uncork_nvme.anysize import AnySize, AnySQ
+from uncork_nvme.choices import YES
+from uncork_nvme.state.actors import IN_POST
+
+from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed, passes_on, room
+from uncork_properties.ranks import (
+    called,
+    crowded,
+    events_left,
+    held,
+    posting,
+    rest_at,
+    rest_holds,
+    rest_looks,
+    rest_unread,
+    section,
+    times,
+    weighed,
+    work,
+)
+
+_WAITING = 9
+"""The stage of an SQ that waits for neither its own doorbell nor a CQ doorbell under way."""
+_HOLDERS = ("fetch", "arm_sq", "reread_sq", "remit", "post", "post_read", "post_arm", "release")
+"""The steps of those who hold a permit, or post."""
+_KICK_DONE: Mapping[str, Value] = {"cq.consumer": "poll"}
+"""When an SQ may be looked at that stands in no line: while the CQ's doorbell handler is not about to kick."""
+
+Rank = list[tuple[str, Expr]]
+
+
+def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
+    """The responses of a machine: of the CQ lock, and of each liveness in `wanted` that needs one."""
+    if m.rest is None and not crowded(m):
+        return
+    steps = _Steps(m, system)
+    lock = NotForever("the CQ lock is released", "", "", m.cq.locked, say("the CQ lock is never released"))
+    left = total(section(m, each) for each in m.every)
+    inside = steps.of_any(boolean(True), "cork_arm", "cork_park", "post_read", "post_arm", "post_leave")
+    others = [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
+    yield Response(lock, [("steps under the lock", left)], inside, others)
+    if m.rest is None:
+        yield from (_drained(m, steps, prop, lock.name) for prop in wanted if prop.row == "drains")
+        return
+    if m.parts.kicks.hands_over:
+        yield from _served(m, steps, wanted, lock.name)
+        return
+    every_read_kicks = m.choices.kick_on_post == YES or not passes_on(m) or m.choices.backend != "in-worker"
+    woken = _woken_by_posts if every_read_kicks else _woken_by_the_guest
+    for prop in wanted:
+        if prop.row == "uncorked":
+            yield woken(m, steps, prop, lock.name)
+
+
+class _Steps:
+    """The helpful steps of a machine, by the families of their actions."""
+
+    def __init__(self, m: AnySize, system: System) -> None:
+        self.m, self.system = m, system
+
+    def of(self, while_: Expr, *families: str, q: AnySQ | None = None, free: Mapping[str, Value] | None = None) -> Help:
+        """Steps of an SQ, or of the guest's consumer and the CQ's doorbell handler, while a condition holds."""
+        return Help(self._duties(families, q.label if q else ""), while_, free=free or {})
+
+    def of_any(
+        self, while_: Expr | Callable[[AnySQ], Expr], *families: str, free: Mapping[str, Value] | None = None
+    ) -> list[Help]:
+        """Steps of any SQ: of the waiting SQ, and of the other SQ, which stands for all others."""
+        one, *others = self.m.every
+        now = (lambda _: while_) if isinstance(while_, Expr) else while_
+        found = [self.of(now(one), *families, q=one, free=free)]
+        for other in others:
+            third = frozenset(action.name for action in self.system.actions if not self._is_of(action, other))
+            found.append(Help(self._duties(families, other.label), now(other), third, free or {}))
+        return found
+
+    @staticmethod
+    def _is_of(action: Action, q: AnySQ) -> bool:
+        """Whether an action is a step of an SQ's actors, or creates or deletes the SQ."""
+        return q.label in action.actor or (action.family in ("create_sq", "delete_sq") and action.about(q))
+
+    def _duties(self, families: Sequence[str], of: str) -> frozenset[str]:
+        return frozenset(a.duty for a in self.system.actions if a.family in families and of in a.actor)
+
+
+# -- a kick wakes all --------------------------------------------------------------------------------------------------
+def _stage(m: AnySize, q: AnySQ) -> Expr:
+    """How far a sleeping SQ is from waking: notified, kicked, its doorbell, the CQ's doorbell, anything else."""
+    handler = ite(m.cq.consumer == "kick", 6, ite(m.cq.consumer == "notify head", 7, 8))
+    handled = m.cq.consumer.among("ring", "notify head", "kick")
+    later = ite(doorbell_owed(m, q), _doorbell(q), ite(handled, handler, _WAITING))
+    return ite(q.wakeups > 0, 0, ite(called(q) > 0, 1, later))
+
+
+def _doorbell(q: AnySQ) -> Expr:
+    return weighed(q.submitter, {"notify": 2, "notify tail": 3, "ring": 4, "check": 5})
+
+
+def _near(m: AnySize, steps: _Steps, q: AnySQ, stage: Expr) -> list[Help]:
+    """The steps of an SQ that does not wait for anything that others do."""
+    return [
+        steps.of(q.wakeups > 0, "wake", q=q),
+        steps.of((q.wakeups == 0) & (called(q) > 0), "deliver", q=q),
+        steps.of((q.wakeups == 0) & (called(q) == 0) & doorbell_owed(m, q),
+                 "need_sq", "ring_sq", "notify_tail", "notify", q=q),
+        steps.of((stage > 5) & (stage < _WAITING), "ring_cq", "notify_head", "kick"),
+    ]  # fmt: skip
+
+
+def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
+    """Every read of the shadow head that finds room kicks: each permit that is held comes to such a read."""
+    q = m.every[0]
+    stage = _stage(m, q)
+    waiting, freed = stage == _WAITING, gap(m.cq.shadow, m.cq.head) > 0
+    rechecked = freed if m.choices.kick_on_reserve == YES else boolean(False)
+    rank = [
+        *events_left(m),
+        ("how near a wake-up is", stage),
+        ("permits and posts on their way", ite(waiting, total(held(m, each) for each in m.every), 0)),
+        ("entries for the guest to consume and publish", ite(waiting, _guest_work(m), 0)),
+    ]
+    helpers = [
+        *_near(m, steps, q, stage),
+        steps.of(waiting, "consume", "publish", "need_cq"),
+        *steps.of_any(waiting, *_HOLDERS),
+        *steps.of_any(waiting & rechecked, "cork_saved"),
+    ]
+    elsewhere = [*_elsewhere(m), rest_at(m, "cork recheck", while_=rechecked)]
+    if passes_on(m):
+        helpers += steps.of_any(waiting & freed, "reserve")
+        elsewhere.append(rest_looks(m, freed))
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", lock)
+
+
+def _elsewhere(m: AnySize) -> list[Elsewhere]:
+    return [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, boolean(True))]
+
+
+def _guest_work(m: AnySize) -> Expr:
+    cq = m.cq
+    phase = weighed(cq.consumer, {"poll": 1, "check": 6, "ring": 5, "notify head": 4, "kick": 3})
+    return total([times(12, gap(cq.tail, cq.cursor)), times(10, gap(cq.cursor, cq.shadow)), phase])
+
+
+def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
+    """A read after a post does not kick: the guest passes EventIdx within a lap, unless the CQ becomes full before.
+
+    The worker that posts looks at its SQ next. In a full CQ that look, or the guest's next publish, kicks. While the CQ
+    is not full, EventIdx stays where it is. Permits are taken and returned meanwhile; each goes one way between two
+    publishes: from the shadow head to the device, a worker, a command, a CQE, and the guest.
+    """
+    q, cq = m.every[0], m.cq
+    first = _stage(m, q)
+    freed = gap(cq.shadow, cq.head)
+    full = (gap(cq.tail, cq.head) == cq.capacity) & (m.at("post read") == 0)
+    stage = ite(first == _WAITING, ite(full, ite(freed > 0, 9, 10), 11), first)
+    at = gap(cq.event, cq.shadow)
+    ahead = ite(at >= 0, at, at + cq.size)
+    reached = 0 if m.choices.need_event == "strict" else 1
+    passed = (cq.consumer == "check") & (
+        ((at < reached) & (at + cq.moved >= 0)) | ((at - cq.size < reached) & (at - cq.size + cq.moved >= 0))
+    )
+    phase = weighed(cq.consumer, {"poll": 1, "check": 2})
+    way = total([times(11, freed), times(10, cq.available), *(held(m, each) for each in m.every),
+                 times(2, gap(cq.tail, cq.cursor)), gap(cq.cursor, cq.shadow), phase])  # fmt: skip
+    rank = [
+        ("how near a wake-up is", stage),
+        ("how far the guest is from EventIdx", ite(stage == 11, ite(passed, 0, ahead + 1), 0)),
+        ("the way of the permits to the next publish",
+         ite(stage >= 10, way, ite(stage == 9, total(section(m, each) for each in m.every), 0))),
+    ]  # fmt: skip
+    helpers = [
+        *_near(m, steps, q, first),
+        steps.of((stage == 9) & passed, "need_cq"),
+        steps.of(stage >= 10, "consume", "publish", "need_cq"),
+        *steps.of_any(stage >= 9, "post_arm"),
+        *steps.of_any(stage == 11, *(each for each in _HOLDERS if each != "post_arm")),
+        *steps.of_any((stage == 9) | ((stage == 11) & room(m)), "reserve"),
+    ]
+    elsewhere = [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, stage >= 10), rest_looks(m, room(m))]
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", lock)
+
+
+# -- a kick hands permits over -----------------------------------------------------------------------------------------
+def _served(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> Iterator[Response]:
+    """First come, first served: an SQ is woken, and its next entry is fetched.
+
+    An SQ gets a permit as it looks, or joins the line, where its place falls with every permit that a kick hands over.
+    It keeps its place as it looks again without a permit. While it stands in line no permit is left over, so every
+    permit that comes back is handed over.
+    """
+    kicks = m.cq.consumer == "kick"
+    free = NotForever("the CQ is free for a look", "", "", m.cq.locked | kicks, say("the CQ is never free for a look"))
+    left = total(section(m, each) for each in m.every)
+    yield Response(
+        free,
+        [("a kick", ite(kicks, 1, 0)), ("steps under the lock", ite(kicks, 0, left))],
+        [
+            steps.of(kicks, "kick"),
+            *steps.of_any(~kicks, "cork_arm", "cork_park", "post_read", "post_arm", "post_leave"),
+        ],
+        [rest_at(m, *UNDER_CQ_LOCK)],
+        "cq.locked",
+        lock,
+    )
+    for prop in wanted:
+        if prop.row in ("uncorked", "progress"):
+            yield _in_turn(m, steps, prop, free.name)
+
+
+def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response:
+    q, cq = m.every[0], m.cq
+    (worker,) = q.workers
+    freed = gap(cq.shadow, cq.head) > 0
+    fetching, alone = worker.at == "fetch", ~q.corked & ~q.granted
+    coming = (cq.consumer.among("ring", "notify head") & freed) | ((cq.consumer == "kick") & (cq.available > 0))
+    near, far = q.corked & coming, q.corked & ~coming
+    room_comes = ite(coming, weighed(cq.consumer, {"kick": 1, "notify head": 2, "ring": 3}), 4)
+    uses = ite(q.asleep, ite(q.wakeups > 0, 2, 3), 1)
+    rank = [
+        ("who has to be waited for: nobody, its worker, the line, its next look",
+         ite(fetching, 0, ite(q.granted, 1, ite(q.corked, 2, 3)))),
+        ("the place in line", ite(q.corked, q.before, 0)),
+        ("how near its look is, or room for the line", ite(q.corked, room_comes, ite(q.granted, uses, _look(m, q)))),
+        ("permits and posts on their way", ite(far, total(held(m, each) for each in m.every), 0)),
+        ("entries for the guest to consume and publish", ite(far, _guest_work(m), 0)),
+    ]  # fmt: skip
+    sleeps = q.asleep & (q.wakeups == 0)
+    helpers = [
+        steps.of(fetching, "fetch", q=q),
+        steps.of(~q.corked & (q.wakeups > 0), "wake", q=q),
+        steps.of(~q.corked & sleeps & (called(q) > 0), "deliver", q=q),
+        steps.of(alone & sleeps & (called(q) == 0) & doorbell_owed(m, q),
+                 "need_sq", "ring_sq", "notify_tail", "notify", q=q),
+        steps.of(~q.corked & (worker.at == "reserve"), "reserve", q=q, free=_KICK_DONE),
+        steps.of(alone & ~fetching & ~worker.at.among("asleep", "reserve"), *_own(m), q=q),
+        steps.of(near, "ring_cq", "notify_head", "kick"),
+        steps.of(far, "consume", "publish", "need_cq", "ring_cq", "notify_head", "kick"),
+        *steps.of_any(far, *_HOLDERS),
+        *steps.of_any(lambda x: far & x.granted & x.asleep & (x.wakeups == 0), "deliver"),
+        *steps.of_any(lambda x: far & x.granted & (x.wakeups > 0), "wake"),
+        *steps.of_any(lambda x: far & (x.granted | freed), "reserve", free=_KICK_DONE),
+    ]  # fmt: skip
+    return Response(prop, rank, helpers, [*_elsewhere(m), rest_looks(m, freed)], "cq.locked", free)
+
+
+def _own(m: AnySize) -> Sequence[str]:
+    """The steps of a worker from a fetch to its next look."""
+    return ("arm_sq", "reread_sq", "remit", *(IN_POST_STEPS if m.choices.backend == "in-worker" else ()))
+
+
+IN_POST_STEPS = ("post", "post_read", "post_arm")
+"""The steps of an actor that runs a command, until it has posted."""
+
+
+def _look(m: AnySize, q: AnySQ) -> Expr:
+    """How many steps an SQ that stands in no line, and has no permit, is from its next look."""
+    (worker,) = q.workers
+    stages = m.parts.post.stages(m)
+    runs = len(stages) + 2
+    weights = {"reserve": 1, "run": runs, "reread": runs + 1, "arm": runs + 2, "remit": 30}
+    weights |= {stage: len(stages) + 1 - k for k, stage in enumerate(stages)}
+    notified = ite(q.wakeups > 0, 2, ite(called(q) > 0, 3, _doorbell(q) + 2))
+    return ite(q.asleep, notified, weighed(worker.at, weights))
+
+
+# -- several workers of one SQ -----------------------------------------------------------------------------------------
+def _drained(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
+    """A single SQ with several workers drains, although they may hand a permit to one another for some time.
+
+    A notification wakes all of them if no entry is known. As soon as nothing but entries that are not fetched is left,
+    all permits are there, so the next look takes an entry.
+    """
+    q, cq = m.every[0], m.cq
+    quiet = (q.in_flight == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (total(posting(m, q)) == 0)
+    stage = ite(q.at("reserve") > 0, 3, ite(q.wakeups > 0, 4, 5))
+    for near, place in ((2, "cork arm"), (1, "cork recheck"), (0, "fetch")):
+        stage = ite(q.at(place) > 0, near, stage)
+    rank = [
+        ("work left", work(m, submits=False)),
+        ("how near a look is", ite(quiet, stage, 0)),
+        ("looks that found nothing", ite(quiet, q.at("remit"), 0)),
+    ]
+    helpers = [
+        steps.of(~quiet, "consume", "publish", "need_cq", "ring_cq", "notify_head", "kick"),
+        steps.of(~quiet, "arm_sq", "reread_sq", *IN_POST_STEPS, q=q),
+        steps.of(quiet, "fetch", "remit", "cork_arm", "cork_saved", q=q),
+        steps.of(quiet & (stage == 3), "reserve", q=q),
+        steps.of(quiet & (stage == 4), "wake", q=q),
+        steps.of(quiet & (stage == 5), "deliver", "need_sq", "ring_sq", "notify_tail", "notify", q=q),
+    ]
+    return Response(prop, rank, helpers, [], "cq.locked", lock)
