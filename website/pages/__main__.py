@@ -13,6 +13,7 @@ PAGES = {
     "frontier": "docs/frontier.md and .svg (minutes)",
     "measured": "docs/measure.md, and measured.csv",
     "museum": "docs/museum.md and field.md, the tables of lifecycle.md and others, and their verdicts",
+    "orders": "the table of orders in docs/memory.md",
     "pictures": "the pictures of docs/index.md",
     "proofs": "docs/proof.md, and proofs.csv (minutes)",
     "readme": "the table of verdicts in README.md",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from uncork.core.verdict import Refuted
+from uncork.engines import reference
 from uncork.engines.python import Plain, predicate, successors, value
+from uncork.render import story
 from uncork_nvme.orders.kernels import KERNELS, Kernel
 from uncork_nvme.orders.program import Litmus
 
 from pages import DOCS, readme
 
+_SHOWN = "SPDK's target before 93db90f7f3"
 _BEGIN, _END = "<!-- orders: generated -->", "<!-- end of orders -->"
 
 
@@ -38,9 +42,9 @@ def possible(litmus: Litmus, outcome: str) -> bool:
     return any(map(predicate(litmus.system, litmus.holds(outcome)), states(litmus)))
 
 
-def outcomes(litmus: Litmus) -> set[Plain]:
-    """What the registers and the words in memory can hold when all has ended, in the order of their names."""
-    names = sorted(litmus.registers)
+def outcomes(litmus: Litmus, asked: Sequence[str] = ()) -> set[Plain]:
+    """What these registers and words can hold when all has ended: by default all, in the order of their names."""
+    names = asked or sorted(litmus.registers)
     ended = predicate(litmus.system, litmus.ended)
     values = [value(litmus.system, litmus.registers[name]) for name in names]
     return {tuple(each(state) for each in values) for state in states(litmus) if ended(state)}
@@ -57,22 +61,38 @@ def needed(kernel: Kernel, memory: str) -> dict[str, bool]:
 
 
 def row(kernel: Kernel) -> list[str]:
-    """The kernel in the table."""
-    verdicts = [wrong(kernel, memory) for memory in ("tso", "arm")]
-    cells = [kernel.question.name, kernel.who, *("**goes wrong**" if each else "right" for each in verdicts)]
-    for memory, broken in zip(("tso", "arm"), verdicts, strict=True):
+    """The kernel in its table."""
+    cells, told = [kernel.who], []
+    for memory in ("tso", "arm"):
+        broken = wrong(kernel, memory)
+        cells.append("**goes wrong**" if broken else "right")
         asked = {} if broken else needed(kernel, memory)
-        cells.append("; ".join(said for said, goes_wrong in asked.items() if goes_wrong) or "-")
-    return cells
+        told.append("<br>".join(said for said, goes_wrong in asked.items() if goes_wrong) or "-")
+    return [*cells, *told]
+
+
+def steps(kernel: Kernel, memory: str) -> list[str]:
+    """A shortest run of a kernel that goes wrong, a sentence a step."""
+    found = kernel.at(memory)
+    ((_, verdict),) = reference.check(found.system, [found.never(kernel.question.outcome)]).verdicts
+    assert isinstance(verdict, Refuted), kernel.who
+    return [f"{line.number}. {line.actor}: {line.did}\n" for line in story.lines(found.system, verdict.trace)]
 
 
 def table() -> str:
-    """The table, and in a fold the programs and sources."""
-    heads = ["", "source", "x86", "Arm", "needed on x86", "needed on Arm"]
-    made = readme.markdown(heads, map(row, KERNELS))
+    """The table, the programs and sources, and a run."""
+    heads = ["source", "x86", "Arm", "needed on x86", "needed on Arm"]
+    made = "\n".join(
+        f"**{question.name}**: {question.wrong}.\n\n"
+        + readme.markdown(*readme.merged(heads, [row(each) for each in KERNELS if each.question is question]))
+        for question in dict.fromkeys(each.question for each in KERNELS)
+    )
     programs = [[each.question.name, each.who, f"`{each.guest}`", f"`{each.device}`", each.where] for each in KERNELS]
     listed = readme.markdown(["", "source", "guest", "device", "where"], programs)
-    return f"{made}\n{readme.fold('The programs, and where they were read', listed)}"
+    shown = next(each for each in KERNELS if each.who == _SHOWN)
+    run = f"{_SHOWN}, on Arm: {shown.question.wrong}.\n\n{''.join(steps(shown, 'arm'))}"
+    folds = [readme.fold("The programs, and where they were read", listed), readme.fold("A run that goes wrong", run)]
+    return f"{made}\n{folds[0]}\n{folds[1]}"
 
 
 def updated(content: str) -> str:

@@ -15,7 +15,8 @@ the order in which they arrive, and a thread's view of memory is a position in t
   is `acquire-pc` (LDAPR) does not.
 - A lock is taken by an acquire that reads the last release of that lock, and given back by a release. It is no fence.
 - Each thread sees each store some time (Lahav, Namakonov, Oberhauser, Podkopaev and Vafeiadis, Making weak memory
-  models fair, OOPSLA 2021): it is owed to the steps `leave` and `see`.
+  models fair, OOPSLA 2021): it is owed to the steps `leave` and `see`. Their definition asks that
+  no cycle is in the program order and what reads from what, as here.
 
 **Left out: load buffering.** On Arm a later store of the thread may overtake a load that has no influence on it. Here
 it does not. So a proof does not carry over to a program in which such a store hands something back before an earlier
@@ -281,13 +282,14 @@ class Named:
     """A word, as it stands in the name of a step."""
 
     def __init__(self, word: str) -> None:
-        self.label = word
+        self.label = f"for {word}"
+        self.word = word
 
 
 @step("store buffer of {}")
 def leave(memory: Arm, core: Core, word: Named) -> Guarded:
     """A thread's oldest store to a word leaves its buffer for memory, where it arrives for all threads at once."""
-    buffer, name = core.buffer, word.label
+    buffer, name = core.buffer, word.word
     here = [buffer.what(k, name) for k in range(buffer.room)]
     first = [here[k] & ~any_of(here[:k]) for k in range(buffer.room)]
     ready = any_of(each & (~buffer.release(k) if k else boolean(True)) for k, each in enumerate(first))
@@ -299,20 +301,20 @@ def leave(memory: Arm, core: Core, word: Named) -> Guarded:
     freed = memory.taken(**{name: False}) if memory.taken.has(name) else Updates()
     gone = buffer.remove([any_of(first[: k + 1]) for k in range(buffer.room)])
     return when(ready & memory.welcome, gone, arrives, own, freed).says(
-        f"{core.label}'s store to {name} arrives in memory"
+        f"the store {name}={{}} arrives in memory", value
     )
 
 
 @step("view of {}")
 def see(memory: Arm, core: Core, word: Named) -> Guarded:
     """A thread sees the next store to a word, and no longer what was there before."""
-    name, line = word.label, memory.line
+    name, line = word.word, memory.line
     newer = [line.what(k, *memory.places[name]) & (core.seen(name) <= k) for k in range(line.room)]
     position = core.at(name)
     for k in reversed(range(line.room)):
         position = ite(newer[k], k + 1, position)
     return when(any_of(newer), core(**{f"at_{name}": position})).says(
-        f"{core.label} no longer sees {name} as it was before the next store to it"
+        f"no longer reads {name} as it was before the next store to it"
     )
 
 

@@ -17,12 +17,16 @@ class Question:
     outcome: str
 
 
-SQE = Question("an SQE is taken", "the device sees the new tail and the old SQE", "t=1 s=0")
-CQE = Question("a CQE is consumed", "the guest sees the new phase and the old rest of the CQE", "p=1 c=0")
-SQ = Question("SQ EventIdx", "the guest sees the old EventIdx and the device the old tail: no doorbell, and it sleeps",
-              "e=0 t=0")  # fmt: skip
-CQ = Question("CQ EventIdx", "the guest sees the old EventIdx and the device the old head: no doorbell, and it waits",
-              "e=0 h=0")  # fmt: skip
+SQE = Question("An SQE is taken", "the device must not see the new tail and the old SQE", "t=1 s=0")
+CQE = Question("A CQE is consumed", "the guest must not see the new phase and the old rest of the CQE", "p=1 c=0")
+SQ = Question(
+    *("SQ EventIdx", "the guest must not see the old EventIdx, and ring no doorbell, if the device sees the old tail"),
+    "e=0 t=0",
+)
+CQ = Question(
+    *("CQ EventIdx", "the guest must not see the old EventIdx, and ring no doorbell, if the device sees the old head"),
+    "e=0 h=0",
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Kernel:
 
     def at(self, memory: str) -> Litmus:
         """The programs in a memory."""
-        return Litmus(self.codes, memory)
+        return Litmus(self.codes, memory, names=("guest", "device"))
 
     def without(self) -> Iterator[tuple[str, Kernel]]:
         """The kernel with one order left out, each with what that is; a lock is left out wherever it is taken."""
@@ -54,11 +58,11 @@ class Kernel:
                 if each.kind in ("lock", "unlock"):
                     locks.add(each.word)
                     left = [other for other in code if other.kind not in ("lock", "unlock") or other.word != each.word]
-                    said = f"{side}: the lock"
+                    said = f"the {side}'s lock"
                 else:
                     weaker = each.weaker
                     left = [*code[:number], *([weaker] if weaker else []), *code[number + 1 :]]
-                    said = f"{side}: {each}"
+                    said = f"the {side}'s `{each}`" + (f" before `{code[number + 1]}`" if code[number + 1 :] else "")
                 yield said, replace(self, **{side: "; ".join(map(str, left))})
 
 
@@ -97,15 +101,16 @@ KERNELS = (
         f"{_OPENVMM}DoorbellState::probe_inner, SubmissionQueue::poll_next",
     ),
     Kernel(CQE, "Linux", _REAPS, _POSTS, f"{_LINUX}nvme_poll_cq"),
+    Kernel(CQE, "Linux before b69e2ef24b7b", "p=phase; c=cqe", _POSTS, "the same before its dma_rmb"),
     Kernel(CQE, "SPDK's driver", _REAPS, _POSTS, f"{_DRIVER}nvme_pcie_common.c: nvme_pcie_qpair_process_completions"),
     Kernel(CQE, "libvfn", _REAPS, _POSTS, "libvfn 81e9da3c, include/vfn/nvme/queue.h: nvme_cq_get_cqe"),
     Kernel(CQE, "libvfn before 9e4191a0", "p=phase; c=cqe", _POSTS, "the same before its dma_rmb"),
     Kernel(CQE, "SPDK's target", _REAPS, "cqe=1; phase=1; fence st", f"{_VFIO}post_completion"),
     Kernel(CQE, "SPDK's target before b7775dae8e", _REAPS, "phase=1; cqe=1", "the same: the phase before the status"),
-    Kernel(CQE, "QEMU", _REAPS, "fence full; cqe=1; phase=1", f"{_QEMU}nvme_post_cqes"),
+    Kernel(CQE, "QEMU", _REAPS, "fence full; cqe=1; phase=1", f"{_QEMU}nvme_post_cqes: one copy of 16 bytes"),
     Kernel(CQE, "Propolis", _REAPS, "lock cq; cqe=1; cqe=1; phase=1; unlock cq", f"{_PROPOLIS}CompQueue::push"),
     Kernel(CQE, "OpenVMM", _REAPS, "cqe=1; fence release; phase=1; fence release", f"{_OPENVMM}CompletionQueue::write"),
-    Kernel(CQE, "OpenVMM before #506", _REAPS, "cqe=1; phase=1", "the same before ffdc8f786: one write of 16 bytes"),
+    Kernel(CQE, "OpenVMM before #506", _REAPS, "cqe=1; phase=1", "the same before ffdc8f786: one copy of 16 bytes"),
     Kernel(SQ, "Linux, SPDK's driver", _SUBMITS, _ARMS, "as above"),
     Kernel(SQ, "Linux before f1ed3df2", "sqe=1; fence st; tail=1; e=event", _ARMS, "the same before its mb"),
     Kernel(SQ, "SPDK's target", _SUBMITS, "event=1; fence full; t=tail; fence ld", f"{_VFIO}set_sq_eventidx"),

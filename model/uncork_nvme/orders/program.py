@@ -110,24 +110,36 @@ class Program(Record):
         return self.at == len(self.code)
 
 
-@step("thread {}", of="run")
+@step("{}", of="run")
 def run(program: Program, at: int, choice: int, command: Guarded) -> Guarded:
     """Runs one instruction."""
-    return command.says(f"{program.label}: {program.code[at]}")
+    return command
 
 
 class Litmus:
-    """Programs side by side in one of the `MEMORIES`, as a `system`."""
+    """Programs side by side in one of the `MEMORIES`, as a `system`.
 
-    def __init__(self, codes: Sequence[Sequence[Instruction]], memory: str) -> None:
-        self.programs = [Program(f"T{number}", code) for number, code in enumerate(codes)]
+    `room` is how many stores Arm's memory keeps that not all have seen: by default all. The threads are called T0, T1
+    and so on, unless they have `names`.
+    """
+
+    def __init__(
+        self,
+        codes: Sequence[Sequence[Instruction]],
+        memory: str,
+        *,
+        room: int | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
+        called = names or [f"T{number}" for number in range(len(codes))]
+        self.programs = [Program(name, code) for name, code in zip(called, codes, strict=True)]
         threads = {program.label: program.accesses for program in self.programs}
         locks = sorted({each.word for code in codes for each in code if each.kind == "lock"})
         if memory not in MEMORIES:
             raise SlipError(f"no such memory: {memory}{did_you_mean(memory, MEMORIES)}")
         self.memory: Arm | Tso
         if memory == "arm":
-            self.memory = Arm(threads, VALUES, locks=locks)
+            self.memory = Arm(threads, VALUES, locks=locks, room=room)
         else:
             self.memory = Tso(threads, VALUES, locks=locks, buffered=memory == "tso")
         actions = [action for program in self.programs for action in self._steps(program)]
@@ -155,14 +167,19 @@ class Litmus:
             case _:
                 return self.memory.unlock(name, word)
 
-    @staticmethod
-    def _command(program: Program, at: int, choice: Choice) -> Guarded:
+    def _command(self, program: Program, at: int, choice: Choice) -> Guarded:
         instruction, onward = program.code[at], program(at=at + 1)
         if instruction.kind == "load":
             onward |= program(**{instruction.register: choice.value})
         elif instruction.kind == "until":
             onward = program(at=ite(choice.value == instruction.value, at + 1, program.at))
-        return when((program.at == at) & choice.guard, onward, choice.updates)
+        command = when((program.at == at) & choice.guard, onward, choice.updates)
+        if instruction.kind not in ("load", "until"):
+            return command.says(str(instruction))
+        newest = self.memory.value(instruction.word)
+        return command.says(f"{instruction}: reads {{}}", choice.value).but_where(
+            ~(choice.value == newest), f"{instruction}: reads {{}}, and memory holds {{}}", choice.value, newest
+        )
 
     @property
     def ended(self) -> Expr:
@@ -190,6 +207,6 @@ class Litmus:
         return always(f"not {outcome}", "outcome", ~self.holds(outcome), say(f"all has ended with {outcome}"))
 
 
-def litmus(texts: Sequence[str], memory: str) -> Litmus:
+def litmus(texts: Sequence[str], memory: str, room: int | None = None) -> Litmus:
     """The programs of these texts side by side."""
-    return Litmus([parsed(text) for text in texts], memory)
+    return Litmus([parsed(text) for text in texts], memory, room=room)
