@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations, product
@@ -370,9 +371,20 @@ def test_load_buffering_decides_no_kernel() -> None:
         assert any(all(end[name] == int(asked[name]) for name in asked) for end in ends) == orders.wrong(each, "arm")
 
 
-def test_the_page_shows_the_table() -> None:
-    page = (ROOT / "docs" / "memory.md").read_text()
-    assert orders.updated(page) == page
+def test_the_page_shows_the_table_and_its_example_runs() -> None:
+    path = ROOT / "docs" / "memory.md"
+    assert orders.updated(path.read_text()) == path.read_text()
+    assert doctest.testfile(str(path), module_relative=False) == (0, 3)
+
+
+def test_the_page_counts_and_names_the_litmus_tests() -> None:
+    page = " ".join((ROOT / "docs" / "memory.md").read_text().split())
+    alike = [sum(not row.differs for row in TABLE if row.memory == memory) for memory in ("arm", "tso")]
+    assert f"the published verdict of {alike[0]} of {len(ARM)} litmus tests" in page
+    assert f"of {alike[1]} of {len(TABLE) - len(ARM)} for x86-TSO" in page
+    for why, said in (("load buffering", "It forbids {}, which are"), ("an address", "It allows {}, whose")):
+        names = [row.test for row in TABLE if row.differs == why]
+        assert said.format(f"{', '.join(names[:-1])} and {names[-1]}".removeprefix(" and ")) in page
 
 
 # -- the text of a program ---------------------------------------------------------------------------------------------
