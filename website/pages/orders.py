@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 
 from uncork.core.verdict import Refuted
 from uncork.engines import reference
 from uncork.engines.python import Plain, predicate, successors, value
 from uncork.render import story
-from uncork_nvme.orders.kernels import KERNELS, Kernel
+from uncork_nvme.orders.kernels import KERNELS, Kernel, Question
 from uncork_nvme.orders.program import Litmus
 
 from pages import DOCS, readme
@@ -52,7 +53,13 @@ def outcomes(litmus: Litmus, asked: Sequence[str] = ()) -> set[Plain]:
 
 def wrong(kernel: Kernel, memory: str) -> bool:
     """Whether what the kernel asks about can come of it."""
-    return possible(kernel.at(memory), kernel.question.outcome)
+    return _wrong(kernel.question, kernel.guest, kernel.device, memory)
+
+
+@functools.cache
+def _wrong(question: Question, guest: str, device: str, memory: str) -> bool:
+    """The same of two programs, which several kernels have."""
+    return possible(Kernel(question, "", guest, device, "").at(memory), question.outcome)
 
 
 def needed(kernel: Kernel, memory: str) -> dict[str, bool]:
