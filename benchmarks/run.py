@@ -11,7 +11,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -51,6 +51,14 @@ def table(task: Task, columns: Sequence[Column]) -> Iterator[str]:
         yield f"| {' | '.join([c.tool.name, *figures, compiling, c.answer.says if c.ended and c.answer else ''])} |"
     yield ""
     yield from _ahead(columns)
+
+
+def skipped(task: Task, too_slow: Mapping[tuple[str, bool], str]) -> Iterator[str]:
+    """What is said of the tools that exceeded a limit on a smaller instance, and are not run on this one."""
+    names = [f"{name} ({why})" for (name, liveness), why in too_slow.items() if liveness is task.liveness]
+    if names:
+        yield f"Not run, as a smaller instance was too large: {', '.join(names)}."
+        yield ""
 
 
 def _ahead(columns: Sequence[Column]) -> Iterator[str]:
@@ -192,12 +200,15 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             lines += ["", "## The largest instance", "", *ladder.report(Path(folder), Limits())]
     compared, parts = list[tuple[Task, Sequence[Column]]](), list[str]()
+    too_slow = dict[tuple[str, bool], str]()
     for instance, repeat, deep in [(SMOKE, 1, 1_000_000)] if asked.quick else SIZES:
         for liveness in [False] if asked.quick else [False, True]:
             task = Task(instance, liveness, deep)
+            apply = [tool for tool in tools if (tool.name, liveness) not in too_slow]
             with tempfile.TemporaryDirectory() as folder:
-                columns = compare(task, tools, asked.repeat or repeat, limits, Path(folder))
-            part = list(table(task, columns))
+                columns = compare(task, apply, asked.repeat or repeat, limits, Path(folder))
+            part = [*table(task, columns), *skipped(task, too_slow)]
+            too_slow |= {(c.tool.name, liveness): c.exceeded for c in columns if c.exceeded}
             print("\n".join(part), file=sys.stderr)
             parts += part
             compared.append((task, columns))

@@ -10,9 +10,10 @@ from uncork_nvme.instance import Instance
 
 from uncork import __version__
 from uncork.decide import many
+from uncork.decide.processes import Died
 from uncork.engines import Budget
 from uncork.sweep.store import Store, StoredVerdict, best, contradictions
-from uncork.sweep.workers import Died, Results, Task
+from uncork.sweep.workers import Results, Task
 
 
 @dataclass(frozen=True)
