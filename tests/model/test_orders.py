@@ -247,12 +247,13 @@ def test_programs_end_as_the_axioms_say(texts: tuple[str, ...]) -> None:
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> list[str]:
-    """Two or three threads that load and store two words with any orders, fences and locks."""
+def programs(draw: st.DrawFn, most: int) -> list[str]:
+    """Two or three threads that load and store two words with any orders, fences and locks: `most` instructions."""
     said = []
-    for thread in range(draw(st.integers(2, 3))):
+    threads = draw(st.integers(2, 3))
+    for thread in range(threads):
         code = []
-        for at in range(draw(st.integers(1, 4))):
+        for at in range(draw(st.integers(1, most // threads))):
             word = draw(st.sampled_from("xy"))
             code.append(draw(st.sampled_from([
                 *(f"{word}={draw(st.integers(1, 2))}", f"{word}={draw(st.integers(1, 2))} release"),
@@ -268,8 +269,15 @@ def programs(draw: st.DrawFn) -> list[str]:
 
 @pytest.mark.slow
 @settings(max_examples=examples(100), deadline=None)
-@given(programs())
+@given(programs(most=6))
 def test_random_programs_end_as_the_axioms_say(texts: list[str]) -> None:
+    assert outcomes(litmus(texts, "arm")) == by_the_axioms([parsed(text) for text in texts], buffering=False)
+
+
+@pytest.mark.deep
+@settings(max_examples=500, deadline=None)
+@given(programs(most=9))
+def test_random_programs_of_nine_instructions_end_as_the_axioms_say(texts: list[str]) -> None:
     assert outcomes(litmus(texts, "arm")) == by_the_axioms([parsed(text) for text in texts], buffering=False)
 
 

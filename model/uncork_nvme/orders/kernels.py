@@ -63,7 +63,8 @@ class Kernel:
                     weaker = each.weaker
                     left = [*code[:number], *([weaker] if weaker else []), *code[number + 1 :]]
                     said = f"the {side}'s `{each}`" + (f" before `{code[number + 1]}`" if code[number + 1 :] else "")
-                yield said, replace(self, **{side: "; ".join(map(str, left))})
+                text = "; ".join(map(str, left))
+                yield said, replace(self, guest=text) if side == "guest" else replace(self, device=text)
 
 
 _SUBMITS = "sqe=1; fence st; tail=1; fence full; e=event"
