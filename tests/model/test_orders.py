@@ -6,7 +6,7 @@ import csv
 import doctest
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations, product
+from itertools import combinations, pairwise, permutations, product
 from typing import Any
 
 import pytest
@@ -98,7 +98,10 @@ class Event:
 
 
 def events(codes: Sequence[Sequence[Instruction]]) -> tuple[list[Event], dict[int, list[tuple[int, str]]]]:
-    """The events of the programs, and the fences of each thread. Taking a lock is a load that acquires, and a store."""
+    """The events of the programs, and the fences of each thread.
+
+    Taking a lock is a load that acquires, and a store, which is the next event.
+    """
     found, fences = list[Event](), dict[int, list[tuple[int, str]]]()
     for thread, code in enumerate(codes):
         for at, each in enumerate(code):
@@ -168,15 +171,22 @@ def by_the_axioms(codes: Sequence[Sequence[Instruction]], *, buffering: bool) ->
     words = sorted({each.word for code in codes for each in code if each.kind in ("store", "load")})
     registers = sorted({each.register for each in found if each.register})
     results = set[tuple[int, ...]]()
-    for order in product(*(permutations(writes[word]) for word in writes)):
+    for order in product(*([line for line in permutations(writes[word]) if fits(found, line)] for word in writes)):
         rank = {n: place for line in order for place, n in enumerate(line, 1)}
         finals = {word: found[line[-1]].value if line else 0 for word, line in zip(writes, order, strict=True)}
-        for sources in product(*([-1, *writes[found[n].word]] for n in reads)):
+        before = {b: a for line in order for a, b in pairwise((-1, *line))}
+        for sources in product(*([before[n + 1]] if found[n].lock else [-1, *writes[found[n].word]] for n in reads)):
             if execution(found, same, local, rank, dict(zip(reads, sources, strict=True))):
                 read = {found[n].register: found[w].value if w >= 0 else 0 for n, w in zip(reads, sources, strict=True)}
                 values = read | {word: finals[word] for word in words}
                 results.add(tuple(values[name] for name in sorted([*registers, *words])))
     return results
+
+
+def fits(found: Sequence[Event], line: Sequence[int]) -> bool:
+    """Whether stores to a word may come in this order: those of a thread in its own, and a lock is taken if free."""
+    ordered = all(a < b for a, b in combinations(line, 2) if found[a].thread == found[b].thread)
+    return ordered and not any(found[b].lock and a >= 0 and found[a].value for a, b in pairwise((-1, *line)))
 
 
 def execution(
@@ -205,10 +215,9 @@ def execution(
                     outer[a] |= 1 << b
     for a, w in source.items():
         if found[a].lock:
-            own = next(b for b in rank if found[b].thread == found[a].thread and found[b].at == found[a].at + 1)
-            if (w >= 0 and found[w].value) or rank[own] != rank.get(w, 0) + 1:
+            if (w >= 0 and found[w].value) or rank[a + 1] != rank.get(w, 0) + 1:
                 return False
-            outer[a] |= 1 << own
+            outer[a] |= 1 << a + 1
     return acyclic(inner) and acyclic(outer)
 
 
