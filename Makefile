@@ -65,7 +65,7 @@ museum-pages: .venv/installed ## record what `make museum` checks, here and in d
 	$(PAGE) museum
 
 orders: .venv/installed ## write the table of orders in docs/memory.md
-	$(PAGE) orders
+	$(PAGE) orders.table
 
 costs: .venv/installed ## record what policies cost, here and in docs/cost.md
 	$(PAGE) costs
@@ -79,7 +79,7 @@ answer: .venv/installed ## write the answer to Propolis's #1043 anew in every pa
 repairs: .venv/installed ## record the minimal repairs of Propolis, here and in docs/repair.md (minutes)
 	$(PAGE) repairs
 
-frontier: .venv/installed-plot ## record the live designs of Propolis that no other beats, in docs/frontier.md and .svg (minutes)
+frontier: .venv/installed ## record the live designs of Propolis that no other beats, in docs/frontier.md and its plot (minutes)
 	$(PAGE) frontier
 
 conform: .venv/installed ## run a real QEMU beside its model, step by step, with controls (minutes; needs qemu-system-x86_64)
@@ -117,10 +117,6 @@ clean: ## remove what was made
 
 .venv/installed-docs: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
-	@touch $@
-
-.venv/installed-plot: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[plot]'
 	@touch $@
 
 .venv/installed-bench: .venv/installed

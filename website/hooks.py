@@ -1,7 +1,7 @@
 """What the site does to the pages of docs/, which are written to be read in the repository too.
 
 A link out of docs/ leads to a page of the site that shows the file; a picture becomes part of its page, so that it
-takes the colours of light and dark from it.
+takes the colours of light and dark from it. A page with a table of many columns is as wide as the window.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parent.parent
 OUTSIDE = re.compile(r"(?<=\]\()(?:\.\./)+[^)#]+(?=[)#])")
 PICTURE = re.compile(r"^!\[(?P<says>[^\]]*)\]\((?P<path>pictures/[\w-]+\.svg)\)$", re.MULTILINE)
+WIDE = re.compile(r"^(?:\|---){6,}\|$", re.MULTILINE)
 LINK = re.compile(r"\[(?P<says>[^\]]*)\]\((?!https?:|#)(?P<to>[^)]+)\)")
 NO_DEFAULT = re.compile(r"<code>(?:Sentinel\.UNSET|None)</code>")
 LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json"}
@@ -56,6 +57,9 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
     if here.startswith("source/"):
         return markdown
+    if WIDE.search(markdown):
+        page.meta.setdefault("hide", []).append("toc")
+        markdown += '\n\n<div class="wide-page" hidden></div>\n'
     markdown = OUTSIDE.sub(shown, markdown)
     markdown = PICTURE.sub(drawn, markdown)
     markdown = markdown.replace("<details><summary>", '<details markdown="1"><summary>')

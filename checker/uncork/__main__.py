@@ -16,7 +16,7 @@ def main() -> None:
     from uncork import cli
 
     try:
-        cli.main()
+        cli.main(forks=True)
     except SystemExit as ended:
         patience = sys.modules.get("uncork.decide.patience")  # not imported: no work was abandoned
         if patience and patience.given_up:

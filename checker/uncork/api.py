@@ -68,11 +68,12 @@ class Counterexample:
 
     def __str__(self) -> str:
         """The run step by step, as `uncork trace` prints it."""
-        from uncork.render.terminal import text  # rich
+        from uncork.render.terminal.text import Page, console  # rich
+        from uncork.render.terminal.trace import show_trace
 
-        of, to = self.instance, text.console()
+        of, to = self.instance, console()
         with to.capture() as captured:
-            text.show_trace(to, of.name, of.system, self.property, self.run, shortest=self.shortest)
+            show_trace(Page(to=to), of.name, of.system, self.property, self.run, shortest=self.shortest)
         return captured.get()
 
 

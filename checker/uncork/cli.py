@@ -5,6 +5,7 @@ Importing all commands would make `uncork --help` ten times slower.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
@@ -13,10 +14,11 @@ from collections.abc import MutableMapping
 from typing import Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from uncork import __version__
 from uncork.command.options import Command
-from uncork.decide import signals
+from uncork.decide import apart, signals
 from uncork.decide.exits import Exit
 
 
@@ -109,6 +111,12 @@ class _Group(click.Group):
         """Returns the names of all commands, group by group."""
         return [name for names in _GROUPS.values() for name in names]
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Completes the name of a command, of which none is imported, or an option."""
+        names = (name for name in self.list_commands(ctx) if name.startswith(incomplete))
+        found = [CompletionItem(name, help=_COMMANDS[name].help) for name in names]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
         """Returns the command of a name; None if there is none."""
         return _found(name) if name in _COMMANDS else None
@@ -147,11 +155,16 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Runs the command line and ends the process: bad input is 2, a bug of uncork 70, Ctrl-C 130."""
-    with signals.heard():
+def main(*, forks: bool = False) -> None:
+    """Runs the command line and ends the process: bad input is 2, a bug of uncork 70, Ctrl-C 130.
+
+    With `forks` it goes on in a second process before it runs a file of the user's own devices or guests (`apart`).
+    """
+    with signals.heard(), apart.ready() if forks else contextlib.nullcontext():
         code = _run()
-    sys.exit(signals.code() if code == Exit.INTERRUPTED else code)
+    code = signals.code() if code == Exit.INTERRUPTED else code
+    apart.tell(code)
+    sys.exit(code)
 
 
 def _run() -> int:

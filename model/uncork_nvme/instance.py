@@ -47,9 +47,9 @@ class Instance:
         find_guest(self.guest)
         if not 1 <= self.sqs <= MAX_WORKERS:
             raise InstanceError(f"a CQ has 1 to {MAX_WORKERS} SQs here, not {self.sqs}")
-        for what, size in (("SQ", self.sq_size), ("CQ", self.cq_size)):
+        for what, size in (("an SQ", self.sq_size), ("a CQ", self.cq_size)):
             if not 2 <= size <= MAX_SIZE:
-                raise InstanceError(f"an {what} has 2 to {MAX_SIZE} entries, not {size}")
+                raise InstanceError(f"{what} has 2 to {MAX_SIZE} entries, not {size}")
 
     @property
     def shape(self) -> Shape:
@@ -146,7 +146,7 @@ class Instance:
         machine = self.machine
         replicas = tuple((q.name, q.label) for q in machine.sqs)
         with _within(self.device, self.guest):
-            return system(self.name, machine, machine.pictures(), replicas)
+            return system(self.name, machine, machine.pictures(), replicas, machine.watched())
 
 
 @frozen
@@ -157,6 +157,10 @@ class Design:
     guest: str
     policy: str
     overrides: Mapping[str, Choice] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        find_device(self.device)
+        find_guest(self.guest)
 
     @property
     def name(self) -> str:
@@ -198,7 +202,11 @@ def _within(*names: str, lines: bool = True, choices: bool = False) -> Iterator[
 
 
 def system(
-    name: str, machine: Machine, pictures: tuple[RingPicture, ...] = (), replicas: tuple[tuple[str, str], ...] = ()
+    name: str,
+    machine: Machine,
+    pictures: tuple[RingPicture, ...] = (),
+    replicas: tuple[tuple[str, str], ...] = (),
+    watched: tuple[tuple[str, str], ...] = (),
 ) -> System:
     """The system of a machine: its variables and steps; raises `InstanceError` for a mistake in a user's own policy."""
     try:
@@ -210,7 +218,7 @@ def system(
             raise InstanceError(f"{machine.policy.name}: {error}") from error
         raise
     variables = tuple(v for record in machine.records for v in record.variables)
-    return System(name, variables, actions, pictures, replicas)
+    return System(name, variables, actions, pictures, replicas, watched)
 
 
 def _step(each: object) -> Action:

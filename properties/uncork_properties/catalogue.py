@@ -164,7 +164,7 @@ def _uncorked(m: Machine, _: System) -> Iterator[Property]:
             (q.pending > 0) & q.asleep,
             say(
                 f"{q.label} has published entries waiting ({{}}), its worker sleeps, and nobody will ever wake it "
-                "(corked: {}; CQ: {} unread, {} permits available to the device, {} more freed by the shadow head)",
+                "(corked: {}; CQ: {} unread; available permits: {}; {} more freed by the shadow head)",
                 q.pending, q.corked, m.cq.tail - m.cq.cursor, m.cq.available, m.cq.freed,
             ),
             wakers=_WAKERS,
@@ -184,8 +184,8 @@ def _drains(m: Machine, system: System) -> Iterator[Property]:
             ROWS["drains"],
             _unfinished(q),
             say(
-                f"the guest submits no more, and {q.label} never finishes: {{}} entries published and not taken, {{}} "
-                "commands in flight, {} slots in use (corked: {})",
+                f"the guest submits no more, and {q.label} never finishes (published and not taken: {{}}; in flight: "
+                "{}; slots in use: {}; corked: {})",
                 q.pending, q.in_flight, q.outstanding, q.corked,
             ),
             without=frozenset(a.name for a in system.actions if a.family == "submit"),

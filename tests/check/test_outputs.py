@@ -82,7 +82,7 @@ def test_junit_has_a_case_a_row_and_fails_what_is_not_as_expected(unexpected: Re
     (failure,) = failed[HANGS, "uncorked"]
     assert failure.type == "liveness"
     assert failure.message == f"refuted 28+0 steps (uncorked SQ0), expected proved. {CAUSE}"
-    assert "Who could have woken it" in failure.text
+    assert "Who could have woken it" in failure.text  # the whole trace: a log is read where uncork is not
     whole = JUnitXml.fromstring(junit.dumps(unexpected))
     assert (whole.tests, whole.failures, whole.skipped) == (10, 3, 0)
     assert whole.time == pytest.approx(sum(told.seconds for told in unexpected.told), abs=0.01)
@@ -195,7 +195,7 @@ def test_sarif_has_a_rule_a_property_and_the_trace_as_a_code_flow(unexpected: Re
     for step in flow["locations"]:
         state |= {name: each["text"] for name, each in step["state"].items()}
     assert state == {name: plain(value) for name, value in told.trace.states[-1].items()}
-    assert run["results"][0]["message"]["text"].endswith(f"expected proved. {CAUSE}")
+    assert run["results"][0]["message"]["text"].startswith(f"{CAUSE} ({HANGS}: uncorked: refuted 28+0 steps")
     essential = {step["executionOrder"] for step in flow["locations"] if step["importance"] == "essential"}
     assert {25, 26, 27, 28} < essential < set(range(1, 29))
 
@@ -238,7 +238,7 @@ def test_the_sarif_schema_rejects_a_wrong_report(unexpected: Results, spoil: Cal
 def test_nothing_in_a_message_is_taken_for_a_link(unexpected: Results) -> None:
     told = replace(unexpected.told[0], name="a[b](http://c)")
     found = run_of(replace(unexpected, told=(told,)))["results"][0]
-    assert found["message"]["text"].startswith(r"a\[b](http://c): ")
+    assert r" (a\[b](http://c): " in found["message"]["text"]
 
 
 # -- Markdown ----------------------------------------------------------------------------------------------------------
@@ -250,8 +250,15 @@ def test_the_summary_has_a_table_and_a_chart_of_each_unexpected_run(unexpected: 
     assert text.count("->>") == 28
     assert f"uncork trace {HANGS} --property uncorked" in text
     plain_cause = html.escape(CAUSE, quote=False)
-    assert text.count(f"expected proved. {plain_cause}\n") == 3
+    assert f"- <code>{HANGS}</code>: {plain_cause}\n  - uncorked: refuted 28+0 steps" in text
     assert f"progress</summary>\n\n{plain_cause}\n" in text
+    assert text.index("### Not as expected") < text.index("| <code>") < text.index("```mermaid")
+
+
+def test_a_long_table_of_a_summary_is_folded(as_expected: Results) -> None:
+    assert "<details>" not in markdown.dumps(as_expected)
+    folded = markdown.dumps(replace(as_expected, told=as_expected.told * 7))
+    assert folded.count("<details><summary>Every verdict</summary>\n\n| instance |") == 1
 
 
 def test_a_refutation_that_is_longer_than_recorded_is_told_and_not_drawn() -> None:

@@ -220,6 +220,23 @@ def test_conform_without_qemu_is_skipped_with_a_line(tmp_path: Path) -> None:
     assert ended.stderr.startswith("open: QEMU ")
 
 
+@pytest.mark.slow
+@with_qemu
+def test_a_model_of_ones_own_is_compared(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from uncork_nvme import DEVICES, Reader\n"
+        'mine = DEVICES["qemu"].but("mine", "QEMU.", {})\n'
+        'wrong = mine.but("wrong", "Not QEMU.", {Reader: {"sq_event": "tail-1"}})\n'
+    )
+    asked = "conform", "qemu", "--schedules", "24", "--save", "run.json", "--device"
+    assert uncork(*asked, "mine.py:mine", cwd=tmp_path).returncode == 0
+    ended = uncork(*asked, "mine.py:wrong", cwd=tmp_path)
+    assert (ended.returncode, "mine.py:wrong/" in ended.stdout) == (22, True), ended.stderr
+    assert uncork("conform", "run.json", cwd=tmp_path).returncode == 22
+    refused = uncork(*asked, "mine.py:mine", "--overlay", "tail", cwd=tmp_path)
+    assert (refused.returncode, "leave out --device" in refused.stderr) == (2, True)
+
+
 # -- without QEMU ------------------------------------------------------------------------------------------------------
 def test_a_qemu_is_held_against_the_one_of_the_catalogue_that_it_is() -> None:
     old, new = (variant(Probed("neither", "shadow", kicks_sqs=kicks)) for kicks in (True, False))

@@ -14,7 +14,7 @@ from rich.console import Console
 from uncork.core.system import System
 from uncork.describe import program
 from uncork.describe.difference import difference
-from uncork.describe.show import explain
+from uncork.describe.show import explain, listing
 from uncork.describe.show_difference import show
 from uncork.describe.subject import known
 from uncork.render.terminal.text import Page
@@ -45,6 +45,20 @@ def test_it_reads_as_it_should(name: str, other: str, width: int) -> None:
     """The files are what was read and found right: `printed` of the same."""
     file = "-".join(filter(None, (name, other, str(width))))
     assert printed(name, width, other) == (SHOWN / f"{file}.txt").read_text()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_list_has_a_line_for_each_entry(width: int) -> None:
+    file = StringIO()
+    listing("devices", Page(to=Console(file=file, width=width, color_system=None, highlight=False)))
+    title, *lines = file.getvalue().splitlines()
+    assert title == "devices"
+    assert [line.split()[0] for line in lines[: len(DEVICES)]] == list(DEVICES)
+    assert max(map(len, lines)) <= width
+    for line, device in zip(lines, DEVICES.values(), strict=False):
+        said = line.split(maxsplit=1)[1:]
+        assert not said or device.doc.startswith(said[0].removesuffix(" ..."))
+    assert lines[len(DEVICES) :] == ["", "uncork show NAME explains one."]
 
 
 def words(shown: str) -> list[str]:

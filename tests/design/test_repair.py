@@ -230,7 +230,9 @@ def test_repair_prints_what_it_found() -> None:
     done = CliRunner().invoke(cli, asked, standalone_mode=False)
     assert done.exception is None and done.return_value == Exit.AS_EXPECTED
     assert "1. EventIdx: tail-1" in done.output
-    assert "without EventIdx: tail-1: uncorked fails in 23 steps at propolis-2025/linux/tail/n1-sq2-cq2" in done.output
+    said = " ".join(done.output.split())
+    assert "without EventIdx: tail-1: uncorked fails in 23 steps at propolis-2025/linux/tail/n1-sq2-cq2" in said
+    assert max(map(len, done.output.splitlines())) <= 80
     assert "128 designs: 1 live" in done.output and "skipped as not minimal" in " ".join(done.output.split())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from uncork.engines import compiling
+from uncork.engines import compiling, listening
 from uncork.engines.compiling import compiled, inlined
 
 INSTANCE = "propolis-2025/linux/tail/n2-sq2-cq2"
@@ -69,6 +70,35 @@ def test_code_of_another_source_is_not_used_and_goes(place: Path, monkeypatch: p
     made()(np.arange(4), 1)
     (after,) = place.iterdir()
     assert before != after
+
+
+def test_who_listens_hears_that_a_loop_is_compiled_and_only_then(place: Path) -> None:
+    heard: list[str] = []
+    with listening(heard.append):
+        compiling.foretell()
+        assert len(heard) == 1
+        made()(np.arange(4), 1)
+        assert len(heard) == 2 and len(set(heard)) == 1
+        made()(np.arange(4), 1)
+        compiling.foretell()
+    made()(np.arange(4, dtype=np.uint8), 1)
+    assert len(heard) == 2
+    assert "once after an install" in heard[0]
+
+
+def test_what_is_waited_for_is_shown_on_a_terminal_until_the_search_begins() -> None:
+    program = (
+        "from uncork import engines\nfrom uncork.render.terminal.progress import progress\n"
+        "with progress() as watch:\n"
+        "    watch(engines.Tick(0, 2, 'an instance'))\n    engines.waiting('compiling the loops')\n"
+        "    watch(engines.Tick(0, 2, 'an instance'))\n    print('here')\n"
+        "    watch(engines.Tick(1, 2, 'an instance'))\n"
+    )
+    for terminal in ("1", "0"):
+        environment = {**os.environ, "TTY_COMPATIBLE": terminal, "TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert ("compiling the loops" in done.stderr) is (terminal == "1")
 
 
 def test_what_code_depends_on_is_the_source_of_every_engine(monkeypatch: pytest.MonkeyPatch) -> None:

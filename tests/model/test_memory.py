@@ -9,13 +9,14 @@ import pytest
 from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages.orders import outcomes
+from pages.orders.table import outcomes
 from pages.sheets import MEMORY
-from uncork.core.expr import all_of, any_of
+from uncork.core.expr import all_of, any_of, variables
 from uncork.core.property import InRange, NotForever, always
 from uncork.core.sorts import Nat, Ring, SlipError
 from uncork.core.system import Action, Guarded, Record, System, say, step, var, when
 from uncork.core.verdict import Proved, Refuted
+from uncork.decide import many
 from uncork.engines import REDUCTIONS, explicit
 from uncork_nvme.anysize import AnySize
 from uncork_nvme.assembly import assembled, steps
@@ -385,9 +386,30 @@ def test_threads_that_share_a_word_take_a_lock() -> None:
     assert from_name(f"{ARMS}/device_locks=no").choices.memory == "sc"
 
 
-def test_events_are_refused_by_the_part_that_has_them() -> None:
-    with pytest.raises(ChoiceError, match="events are described with memory=sc only: set events=none"):
-        _ = from_name(f"{ARMS}/memory=tso,events=pause").choices
+EVENTS = "delete+create", "config", "create", "reset", "restart", "recreate", "pause"
+LIVELY = [f"{device}/n1-sq2-cq2" for device in ("arm-recheck/linux/arm-on-cork", "spdk-interrupt/linux/never")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("event", [*EVENTS[:2], *(pytest.param(each, marks=pytest.mark.deep) for each in EVENTS[2:])])
+def test_with_every_fence_an_event_does_what_it_does_without_store_buffers(event: str) -> None:
+    names = [f"{design}/events={event}{memory}" for design in LIVELY for memory in ("", ",memory=tso")]
+    found = [[row.verdict.word for row in each.rows] for each in many.check([from_name(name) for name in names])]
+    assert found[::2] == found[1::2]
+
+
+def test_an_event_waits_for_the_stores_to_words_that_it_changes() -> None:
+    machine = from_name(f"{LIVELY[1]}/events=delete+create+pause,memory=tso,guest_fence=no").machine
+    steps = {action.family: action for action in machine.parts.life.steps(machine)}
+    waiting = {each.name for buffer in machine.buffers for record in buffer.records for each in record.variables}
+    assert waiting & {str(each.value) for each in variables(steps["delete_sq"].guard)}
+    assert not waiting & {str(each.value) for each in variables(steps["pause"].guard)}
+
+
+@pytest.mark.parametrize("kept", ["words=keep,events=recreate", "on_reset=keep,events=reset"])
+def test_words_of_before_an_event_are_refused(kept: str) -> None:
+    with pytest.raises(ChoiceError, match="described with memory=sc only: set words=clear"):
+        _ = from_name(f"{LIVELY[1]}/memory=tso,{kept}").choices
 
 
 def test_one_thread_has_one_buffer_and_a_worker_of_all_sqs_has_one() -> None:

@@ -13,8 +13,8 @@ import pytest
 from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages import orders
-from pages.orders import NoRoomError, outcomes, possible
+from pages.orders import table as orders
+from pages.orders.table import NoRoomError, outcomes, possible
 from repository import ROOT
 from uncork.core.expr import number
 from uncork.core.property import InRange, NotForever

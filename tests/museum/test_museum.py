@@ -64,5 +64,9 @@ def test_a_bug_is_shown_or_says_what_it_needs() -> None:
 def test_uncork_museum_tells_what_is_shown_and_what_is_not() -> None:
     done = uncork("museum", "spdk-6e1d0b50", "propolis-981")
     assert done.returncode == 0, done.stderr
-    assert "safety refuted 15+0" in done.stdout
-    assert "propolis-981: not shown, needs a device that refuses doorbells" in done.stdout
+    said = " ".join(done.stdout.split())
+    happened = next(bug.happened for bug in halls.BUGS if bug.name == "spdk-6e1d0b50")
+    assert said.startswith(f"spdk-6e1d0b50 {happened} wrong ")
+    assert "safety refuted 15+0" in said and " fixed " in said
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "propolis-981: not shown, needs a device that refuses doorbells" in said

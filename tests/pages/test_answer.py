@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from pages import answer
+from pages import DOCS, answer, measured
 from repository import ROOT
+from uncork.render.html.plots import unbeaten
 
 
 @pytest.mark.parametrize("page", answer.PAGES)
@@ -21,6 +24,18 @@ def test_the_answer_is_right_about_soonest_cheapest_and_proved() -> None:
     said = answer.answer()
     cheapest = said.partition("` **rings least**")[0].rpartition("`")[2]
     assert all(found[cheapest].rings <= price.rings for price in found.values())
+
+
+def test_the_plots_show_what_is_recorded() -> None:
+    assert (DOCS / answer.PLOT).read_text() == answer.plot()
+    said = answer.answer()
+    best = re.findall(r'<text class="good b"[^>]*>([^<]+)<', answer.plot())
+    assert sorted(best) == sorted([answer.TAKEN, said.partition("` **rings least**")[0].rpartition("`")[2]])
+    assert all(f">{policy}</text>" in answer.plot() for policy in measured.POLICIES)
+
+
+def test_a_point_is_best_if_no_other_is_better() -> None:
+    assert unbeaten([(1, 1), (1, 2), (2, 1), (0, 3), (0, 3)]) == [True, False, False, True, True]
 
 
 def test_no_page_gives_another_answer() -> None:

@@ -61,6 +61,12 @@ def test_the_page_of_simulated_costs_shows_what_is_recorded() -> None:
     assert [row[1:3] for row in rows] == names * 3
 
 
+def test_columns_with_one_value_are_a_sentence() -> None:
+    rows = [["1", "0.5", "-"], ["2", "0.5", "-"]]
+    assert measured.lacking_constants(["a", "b", "c"], rows) == ("In every row: b 0.5.", ["a"], [["1"], ["2"]])
+    assert measured.lacking_constants(["a", "b"], [["1", "x"], ["2", "y"]])[0] == ""
+
+
 @pytest.mark.slow
 def test_the_page_of_a_real_qemu_shows_what_is_recorded() -> None:
     begin, end = conform.MARKS

@@ -77,6 +77,21 @@ def test_the_page_of_the_front_has_the_prices_that_are_found() -> None:
         assert price.cells == [prices[greatest, wait], greatest, wait]
 
 
+def test_the_plot_of_the_front_shows_the_prices_of_the_page() -> None:
+    page = (ROOT / "docs" / "frontier.md").read_text()
+    lines = page.partition(frontier_page.BEGIN)[2].partition(frontier_page.END)[0].splitlines()
+    first: dict[tuple[str, str], str] = {}
+    for policies, _, greatest, wait in _rows(lines, "| `"):
+        first.setdefault((greatest, wait), policies.split("`")[1])
+    points = [
+        ((least, greatest, wait), int(count), best == "**not beaten**", first[greatest, wait])
+        for greatest, wait, least, count, best in (row for row in _rows(lines) if row[0][0].isdigit())
+    ]
+    drawn = (ROOT / "docs" / frontier_page.PLOT).read_text()
+    assert drawn == frontier_page.plot(points)
+    assert drawn != frontier_page.plot([(points[0][0], 15, *points[0][2:]), *points[1:]])
+
+
 def _rows(lines: list[str], begins: str = "| ") -> list[list[str]]:
     """The rows of tables in Markdown that begin so."""
     return [line.strip("| ").split(" | ") for line in lines if line.startswith(begins)]

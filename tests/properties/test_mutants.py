@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mutants import mutated
 from uncork.core.verdict import Proved, Refuted
 from uncork.engines import explicit
-from uncork_nvme import instance
+from uncork_nvme import instance, parts
 from uncork_properties import catalogue
 
 FIXED, BEFORE = "propolis-2026/linux/tail-lag/n1-sq3-cq3", "propolis-2025/linux/tail/n1-sq3-cq3"
@@ -50,6 +51,7 @@ BARE = f"{FIXED}/memory=tso,threads=one,device_locks=no"
 UNLOCKED = "nvme-mdev/linux/half/n1-sq3-cq3/memory=tso"
 STORES = "qemu/linux/head/n1-sq3-cq3/used_by=device,on_doorbell=store"
 SPDK_POLLS = "spdk-poll/linux/never/n1-sq3-cq3"
+GOES = "spdk-interrupt/linux/never/n1-sq2-cq2/events=delete,memory=tso"
 RINGS = "propolis-2026/spdk/tail-lag/n1-sq2-cq2/guest_fence=no,memory=tso"
 
 # what is wrong, module, token, instead, instance, property, verdict before, verdict after
@@ -242,10 +244,25 @@ MUTANTS = [
     ("all permits for a CQ that begins at an old head", "parts.life",
      "available=cq.capacity - (lift(0, cq.head.sort) - cq.head)", "available=cq.capacity",
      f"{SPDK_POLLS}/events=recreate,cq_begins=at-old-head", "safety", "proved", "refuted"),
+    ("a permit that a command has taken over, counted twice", "part", "return ()", 'return ("arm",)', FIXED,
+     "safety", "proved", "refuted"),
+    ("an event that waits for no store", "parts.memory",
+     "all_of(buffer.drained for buffer in buffers) if self.chosen.tso", "boolean(True) if self.chosen.tso",
+     GOES, "safety", "proved", "refuted"),
     ("words in the byte order of the guest", "parts.buffer", 'self.chosen.byte_order == "other"',
      'self.chosen.byte_order == "same"', "qemu/linux/head/n1-sq2-cq2/byte_order=other", "safety", "refuted",
      "proved"),
 ]  # fmt: skip
+
+
+def test_each_file_of_parts_has_a_mutant() -> None:
+    folder = Path(parts.__file__).parent
+    files = [path for path in folder.rglob("*.py") if path.stem != "__init__"]
+    assert len(files) > 10
+    for path in files:
+        name = ".".join((parts.__name__, *path.relative_to(folder).with_suffix("").parts))
+        changed = [old for _, module, old, *_ in MUTANTS if name.endswith(f".{module}") and old in path.read_text()]
+        assert changed, f"{name}: change one token, and name a verdict that changes"
 
 
 def verdicts(where: Any, what: Any, name: str, rows: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from repository import ROOT
 from uncork.cli import cli
 from uncork.core.causes.cause import cause as why
+from uncork.core.evaluate import holds
 from uncork.core.trace import ReplayError, Trace
 from uncork.core.verdict import Refuted
 from uncork.decide import many
@@ -27,7 +29,9 @@ from uncork.decide.one import Checked
 from uncork.render import itf
 from uncork.report import data as report_page
 from uncork.report import drawn
+from uncork.report.mended import KINDS, Mended
 from uncork.report.sources import pieces
+from uncork.report.terms import TERMS
 from uncork_nvme.catalogue import DEVICES, GUESTS
 from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_nvme.museum import BUGS
@@ -64,12 +68,24 @@ class Parsed(HTMLParser):
         texts = data["texts"]
         for row in (row for each in data["instances"].values() for row in each["rows"]):
             row |= {key: texts[row[key]] for key in ("said", "cause") if key in row}
-        for run in data["runs"]:
-            run["steps"] = [[actor, texts[action], texts[did], changes] for actor, action, did, changes in run["steps"]]
+        for each in data["besides"]:
+            each["rows"] = [
+                [KINDS[row[0]], *row[1:]] if isinstance(row, list) else ["same", row, 1] for row in each["rows"]
+            ]
+        for steps in (*(run["steps"] for run in data["runs"]), *(_theirs(each) for each in data["besides"])):
+            for step in steps:
+                step[1:3] = texts[step[1]], texts[step[2]]
+        for each in data["besides"]:
+            each["why"] = texts[each["why"]]
         return data
 
     def count(self, tag: str) -> int:
         return sum(name == tag for name, _ in self.elements)
+
+
+def _theirs(beside: dict[str, Any]) -> list[list[Any]]:
+    """The steps that the other design takes, and the run does not."""
+    return [step for _, _, step in beside["rows"] if isinstance(step, list)]
 
 
 def checked(*instances: Instance) -> list[Checked]:
@@ -119,6 +135,59 @@ def test_what_is_played_is_the_run_that_was_found(found: Sequence[Checked], page
         of = each.instance
         cause = why(of.system, named(properties(of.machine, of.system), row["name"]), trace)
         assert (row["cause"], tuple(row["causing"])) == (cause.text, cause.steps)
+
+
+@pytest.mark.slow
+def test_what_is_beside_a_run_is_a_run_of_a_live_design(found: Sequence[Checked], page: str) -> None:
+    data = Parsed(page).data
+    assert {name: each["mended"] for name, each in data["instances"].items() if "mended" in each} == {
+        STUCK: "propolis-2025/linux/tail-lag/n1-sq3-cq3",
+        LOOPS: "hand-over/linux/tail-1/n2-sq2-cq2",
+    }
+    rows = [(each["mended"], row) for each in data["instances"].values() for row in each["rows"] if "beside" in row]
+    assert len(rows) == 4
+    for mended, row in rows:
+        each, run, other = data["besides"][row["beside"]], data["runs"][row["run"]], from_name(mended)
+        stage = data["stages"][each["stage"]]
+        state = {name: value for (name, _), value in zip(stage["variables"], each["state"], strict=True)}
+        for _, number, step in each["rows"]:
+            if step == 0:
+                continue
+            actor, name, did, changes = run["steps"][number - 1] if step == 1 else step
+            real = {name: _real(state[name], value) for name, value in other.system.initial.items()}
+            action = other.system.action(name)
+            assert holds(action.guard, real)
+            assert (stage["actors"][actor], did) == (action.actor, action.told.on(real))
+            state |= {stage["variables"][place][0]: value for place, value in changes}
+            assert state == {name: _plain(value) for name, value in other.system.after(real, action).items()}
+
+
+def _real(value: Any, like: Any) -> Any:
+    """A value of the page as the machine has it."""
+    return value == "yes" if isinstance(like, bool) else tuple(value) if isinstance(like, tuple) else value
+
+
+def test_the_live_design_that_differs_least_is_set_beside_a_run() -> None:
+    mended = Mended([], [])
+    others = {
+        "propolis-2026/linux/tail/n1-sq3-cq3": "propolis-2026/linux/tail-lag/n1-sq3-cq3",
+        "propolis-2026/linux/tail-1/n2-sq2-cq2": "hand-over/linux/tail-1/n2-sq2-cq2",
+        "propolis-2026/linux/mine.py:mine/n1-sq3-cq3": "propolis-2026/linux/tail-lag/n1-sq3-cq3",
+        "propolis-2026/linux/tail/n1-sq7-cq5": None,
+    }
+    for name, other in others.items():
+        policy = name.split("/")[2]
+        instance = replace(from_name(name.replace(policy, "tail")), policy=policy)
+        found = mended.of(instance)
+        assert (found.name if found else None) == other
+
+
+def test_the_words_of_the_page_are_those_of_the_documentation(page: str) -> None:
+    words = (ROOT / "docs" / "terms.md").read_text()
+    assert len(TERMS) == 20
+    for word, meaning in TERMS.items():
+        assert f"| {word} | {meaning} |" in words
+        assert f"<dt>{word}</dt><dd>{escape(meaning, quote=False).replace(chr(39), '&#39;')}</dd>" in page
 
 
 def _plain(value: Any) -> Any:
@@ -337,6 +406,80 @@ def test_every_doorbell_notification_and_kick_is_an_arrow(browser: Opened, page:
     assert set(arrows("kick")) == {"26", "34", "43", "51"}
 
 
+def test_steps_of_one_actor_share_a_line(browser: Opened, found: Sequence[Checked], page: str) -> None:
+    browser.open(page, f"#at={STUCK}")
+    together = browser.all(".together")
+    shared = [[int(number.text) for number in each.find_elements("css selector", ".n")] for each in together]
+    trace = refutation(found[0])
+    actors = [found[0].instance.system.action(name).actor for name in trace.steps]
+    assert all(len({actors[number - 1] for number in group}) == 1 for group in shared)
+    assert [6, 7, 8, 9, 10] in shared and [1, 2] in shared
+    numbers = [int(each.text.split()[0]) for each in browser.all(".step")]
+    assert numbers == list(range(1, 29))
+    browser.press(*["\ue014"] * 8)
+    assert [each.text for each in browser.all(".step[aria-current]")] == ["8 takes the entry in slot 0"]
+
+
+def test_a_hang_stands_beside_the_same_steps_on_a_mended_design(browser: Opened, page: str) -> None:
+    browser.open(page, f"#at={STUCK}")
+    assert browser.texts(".beside tr") == []
+    browser.press("b")
+    assert browser.texts(".step") == []
+    both = browser.all(".tabs button")[1]
+    assert (both.text, both.get_attribute("aria-pressed")) == ("Beside tail-lag: parts at step 16", "true")
+    browser.press(*["\ue014"] * 28)
+    assert browser.texts(".told .where") == ["step 28 of 28"]
+    assert [each.text.split()[0] for each in browser.all(".beside tr[aria-current]")] == ["28"]
+    assert browser.texts(".beside .did") == ["consumer: CQ EventIdx 1: passed by 0 -> 2, must ring"]
+    moves = [each.get_attribute("class") for each in browser.all(".beside .move") if each.size["width"]]
+    assert moves[0] == "move passed"
+    assert browser.all(".now .move")[0].get_attribute("class") == "move silent"
+    browser.press("\ue014", "\ue014", "\ue014")
+    assert browser.texts(".beside .did") == ["doorbell handler: kicks the corked SQs"]
+    assert browser.texts(".beside .facts")[0].startswith("permits 2 · ")
+    browser.press("\ue012")
+    assert [each.text.split()[0] for each in browser.all(".beside tr[aria-current]")] == ["+2"]
+    wait_until(lambda: browser.driver.current_url.endswith("&step=28&beside"))
+    browser.driver.refresh()
+    assert browser.texts(".told .where") == ["step 28 of 28"] and browser.texts(".beside .did")
+    assert browser.complaints == []
+
+
+def nameless(browser: Opened) -> list[str]:
+    """What a reader of the screen finds without a name: the roles of what can have the focus, and of pictures."""
+    nodes = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    found = []
+    for node in nodes:
+        role, name = (node.get(key, {}).get("value", "") for key in ("role", "name"))
+        focusable = any(each["name"] == "focusable" and each["value"]["value"] for each in node.get("properties", ()))
+        if (
+            not node.get("ignored")
+            and not name
+            and (focusable or role == "image")
+            and role not in ("main", "RootWebArea")
+        ):
+            found.append(role)
+    return found
+
+
+def test_what_can_be_used_has_a_name(browser: Opened, page: str) -> None:
+    for at in ("", f"#at={STUCK}&step=28&beside"):
+        browser.open(page, at)
+        assert nameless(browser) == []
+    browser.driver.execute_script("document.querySelector('.controls button').removeAttribute('aria-label')")
+    browser.driver.execute_script(
+        "const b = document.querySelector('.controls button'); b.title = ''; b.textContent = ''"
+    )
+    assert nameless(browser) == ["button"]
+
+
+def test_words_are_explained_where_they_stand(browser: Opened, page: str) -> None:
+    browser.open(page)
+    words = {each.text: each.get_attribute("title") for each in browser.all(".headline abbr")}
+    terms = {"EventIdx": "EventIdx", "pass": "passed", "doorbell": "doorbell", "corked": "corked"}
+    assert words == {word: TERMS[term] for word, term in terms.items()}
+
+
 def test_the_values_over_time_lead_to_their_steps(browser: Opened, found: Sequence[Checked], page: str) -> None:
     def step() -> str:
         return browser.texts(".told .where")[0].split(" of ")[0]
@@ -458,7 +601,10 @@ def test_uncork_report_opens_a_single_run(browser: Opened, tmp_path: Path, monke
 def test_a_report_prints_with_its_lanes(browser: Opened, page: str) -> None:
     browser.open(page, f"#at={STUCK}")
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    assert len([each for each in browser.all(".lanes svg") if each.is_displayed()]) == 28
+    assert [int(each.text.split()[0]) for each in browser.all(".step") if each.is_displayed()] == list(range(1, 29))
+    lanes = [each for each in browser.all(".lanes svg") if each.is_displayed()]
+    assert len(lanes) == len(browser.all(".chart li > :is(.step, .together)")) == 18
+    assert browser.texts(".beside tr")
     assert all(each.is_displayed() for each in browser.all(".now .rings svg"))
     assert not [each for each in browser.all(".controls, .jumps") if each.is_displayed()]
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

@@ -272,6 +272,16 @@ def test_counterexamples_are_shown_without_a_search(copy: Path, monkeypatch: pyt
     assert (live.return_value, "no counterexample" in live.stdout) == (0, True)
 
 
+def test_the_stored_run_that_trace_opens_is_of_the_property_that_the_table_counts(copy: Path) -> None:
+    """Here `drains` gets a shorter run than `uncorked`, as with two SQs."""
+    of = f"WHERE run = (SELECT id FROM runs WHERE instance = '{HANGS}') AND property = "
+    show = ["trace", HANGS, "--db", str(copy), "--format", "json"]
+    for shorter, row in ((22, "drains"), (21, "uncorked")):
+        query(copy, f"UPDATE verdicts SET steps = {shorter} {of}'{row}'")
+        opened = CliRunner().invoke(cli, show, standalone_mode=False)
+        assert json.loads(opened.stdout)["refutes"] == [f"{row} SQ0"], opened.output
+
+
 def test_a_stored_counterexample_is_replayed_before_it_is_shown(copy: Path) -> None:
     """One of another system is rejected, and one that cannot be read is told in a line."""
     other = (

@@ -27,13 +27,40 @@ def traced(*args: str) -> str:
 def test_trace_is_told_to_a_device_engineer() -> None:
     done = uncork("trace", BEFORE)
     assert done.returncode == 0
-    for told in ("CORKED", "CQ EventIdx 2: not passed by 0 -> 2, silent", "Who could have woken it", "for ever"):
-        assert told in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
-    title, cause, claim = (" ".join(each.split()) for each in done.stdout.split("\n\n")[:3])
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 45 and max(map(len, lines)) <= 80
+    title, cause, end, steps, more = done.stdout.split("\n\n")
+    assert title == f"{BEFORE}: uncorked SQ0 is refuted"
+    assert " ".join(cause.split()) == CAUSE
+    assert "SQ0 corked yes" in end
+    for told in ("CORKED", "CQ EventIdx 2: not passed by 0 -> 2, silent", "for ever"):
+        assert told in steps
+    assert more.startswith("--all: ") and "sq0.worker.at" not in done.stdout
+
+
+def test_all_of_a_trace_has_every_variable_and_why_nothing_helps(tmp_path: Path) -> None:
+    stored = tmp_path / "hang.itf.json"
+    stored.write_text(traced("--format", "itf"))
+    whole = uncork("trace", str(stored), "--all").stdout
+    assert whole == traced("--all")
+    assert max(map(len, whole.splitlines())) <= 80
+    title, cause, claim = (" ".join(each.split()) for each in whole.split("\n\n")[:3])
     assert title == f"{BEFORE}: uncorked SQ0 is refuted"
     assert cause == CAUSE
     assert claim.startswith("SQ0 has published entries waiting")
+    for told in ("Who could have woken it", "What can not happen there, and why", "reserve→fetch"):
+        assert told in whole
+
+
+def test_a_run_stands_beside_another_design(tmp_path: Path) -> None:
+    stored = tmp_path / "hang.itf.json"
+    stored.write_text(traced("--format", "itf"))
+    found = json.loads(uncork("trace", str(stored), "--beside", "head", "--format", "json").stdout)
+    assert (found["cause"], found["turning"], found["end"]) == (CAUSE, 28, "ended")
+    assert "In B the wait ends." in uncork("trace", str(stored), "--beside", "head").stdout
+    for args in (("--beside", "tial"), ("--beside", "head", "--format", "itf")):
+        refused = uncork("trace", str(stored), *args)
+        assert (refused.returncode, refused.stdout) == (2, "")
 
 
 def test_a_trace_is_written_in_other_formats_and_read_back(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Policy files that end, hang or fill a process; sizes that nobody can build; budgets from the first moment; signals.
+"""Files that end, hang or fill a process; sizes that nobody can build; budgets from the first moment; signals.
 
 A gate must not fail open: none of this may end with exit code 0, nor outlive its time.
 """
@@ -126,6 +126,41 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("row", ELSEWHERE, ids=names(ELSEWHERE))
 def test_no_command_takes_its_exit_code_from_a_policy_file(
+    row: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    holds(row, tmp_path, monkeypatch, capfd)
+
+
+# -- devices and guests of the user's own ------------------------------------------------------------------------------
+DEVICE = (
+    "import atexit, ctypes, os, signal\nfrom uncork_nvme import DEVICES, GUESTS, Driver, Park\n{}\n"
+    "class Mine(Park):\n    def check(self):\n        {}\n"
+    'mine = DEVICES["propolis-2025"].but("mine", "A device.", {{Mine: {{}}}})\n'
+    'guest = GUESTS["linux"].but("guest", "A guest.", {{Driver: {{}}}})\n'
+)
+OWN = "check --device mine.py:mine --guest linux --sqs 1 --sq-size 2"
+
+
+def own_device(line: str, says: str, first: str = "", within: str = "pass", exit: int = 2) -> Bad:
+    """A command that loads a file of devices with a line at its beginning, and one in a part."""
+    return bad(line, exit, says, {"mine.py": DEVICE.format(first, within)}, apart=True)
+
+
+ENDED = "mine.py ends the process that it runs in"
+OWN_DEVICES = [
+    own_device(OWN, f"{ENDED} (exit code 0)", "os._exit(0)"),
+    own_device(OWN, f"{ENDED} (exit code 0)", within="os._exit(0)"),
+    own_device(OWN, f"{ENDED} (exit code 0)", within="ctypes.CDLL(None).exit(0)"),
+    own_device(OWN, f"{ENDED} (exit code 0)", within='os.execv("/bin/sh", ["sh", "-c", "exit 0"])'),
+    own_device(OWN, f"{ENDED} (signal 9)", within="os.kill(os.getpid(), signal.SIGKILL)"),
+    own_device(OWN, "NOT AS EXPECTED", "atexit.register(os._exit, 0)", exit=13),
+    own_device("trace propolis-2026/mine.py:guest/tail/n1-sq2-cq2", f"{ENDED} (exit code 0)", "os._exit(0)"),
+    own_device("prove head --device mine.py:mine", f"{ENDED} (exit code 0)", within="os._exit(0)"),
+]
+
+
+@pytest.mark.parametrize("row", OWN_DEVICES, ids=lambda row: row.says)
+def test_a_device_file_does_not_decide_the_exit_code(
     row: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     holds(row, tmp_path, monkeypatch, capfd)
@@ -302,7 +337,7 @@ def test_what_a_process_took_with_it_is_open(tmp_path: Path) -> None:
     assert min(states.values()) == 0 and max(states.values()) >= 2_000_000, states  # the other one went on
 
 
-@pytest.mark.parametrize("command", [TOGETHER, "check --policy mine.py:mine"])
+@pytest.mark.parametrize("command", [TOGETHER, "check --policy mine.py:mine", "check --device mine.py:mine"])
 def test_a_command_that_is_killed_leaves_no_process(command: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("while True: pass\n")
     running = begun(command, tmp_path)

@@ -72,6 +72,16 @@ ROWS = [
     row(f"show {LIVE}", "watchdog of each SQ"),
     row("show watchdog.py:mine", "watchdog of each SQ"),
     row("show watchdog.py:mien", "watchdog.py has no 'mien'", 2),
+    row(f"list --device watchdog.py:mine {SMALL}", "watchdog.py:mine/linux/tail/n1-sq2-cq2"),
+    row("list devices --device watchdog.py:mine", "these options choose instances, not devices", 2),
+    row("museum openvmm-config --device completer.py:mine", "n1-sq2-cq2/events=config: uncorked refuted", 13),
+    row("museum openvmm-reset --device completer.py:mine", "n1-sq2-cq2/events=reset: proved, as is the fix of openvmm"),
+    row(
+        *("conform qemu --guest mine.py:mine", "does not know the steps of Mine", 2),
+        mine_py="from uncork_nvme import *\nclass Mine(Driver):\n    pass\n"
+        'mine = GUESTS["linux"].but("mine", "A guest.", {Mine: {}})\n',
+    ),
+    row("museum completer.py:mine", "a device of your own goes with --device completer.py:mine", 2),
     row("prove tail --device watchdog.py:mine", "Watchdog: a part of one's own, of which the lemmas", 2),
     row("prove head --device completer.py:mine --sqs one", "live for every queue size and one SQ"),
     row(f"report --device coalescing.py:mine {SMALL} --output r.html", "1 run, each replayed"),

@@ -6,14 +6,14 @@ import importlib
 import sys
 
 PAGES = {
-    "answer": "the answer to Propolis's #1043, in every page that gives it",
+    "answer": "the answer to Propolis's #1043, in every page that gives it, and its plot",
     "conform": "docs/conform.md, and conform.csv: a real QEMU beside its model (minutes)",
     "costs": "docs/cost.md, and costs.csv",
     "counterexamples": "the folder counterexamples/",
-    "frontier": "docs/frontier.md and .svg (minutes)",
+    "frontier": "docs/frontier.md and its plot (minutes)",
     "measured": "docs/measure.md, and measured.csv",
     "museum": "docs/museum.md and field.md, the tables of lifecycle.md and others, and their verdicts",
-    "orders": "the table of orders in docs/memory.md",
+    "orders.table": "the tables of orders in docs/memory.md",
     "pictures": "the pictures of docs/index.md",
     "proofs": "docs/proof.md, and proofs.csv (minutes)",
     "readme": "the table of verdicts in README.md",

@@ -16,7 +16,7 @@ from uncork.core.verdict import Refuted
 from uncork.decide import many
 from uncork.decide.one import Checked, Row
 from uncork.render import itf
-from uncork.render.terminal import text
+from uncork.render.terminal.trace import trace_text
 from uncork_nvme.instance import Instance
 from uncork_properties import expected
 from uncork_properties.catalogue import properties
@@ -90,7 +90,7 @@ def _write_one(folder: Path, name: str, instance: Instance, trace: Trace, rows: 
     prop = next(p for p in found if p.name == rows[0].name)
     meta = {"instance": instance.name, "refutes": [row.name for row in rows], "shortest": shortest}
     (folder / f"{name}.itf.json").write_text(itf.dumps(trace, meta))
-    (folder / f"{name}.txt").write_text(text.trace_text(instance.name, instance.system, prop, trace, shortest=shortest))
+    (folder / f"{name}.txt").write_text(trace_text(instance.name, instance.system, prop, trace, shortest=shortest))
     loop = f", then a loop of {trace.loop_steps}" if trace.loop_steps else ""
     refuted = ", ".join(row.property for row in rows)
     return f"{trace.stem} steps{loop}. {cause(instance.system, prop, trace).text} Refutes {refuted}."

@@ -77,15 +77,29 @@ def _mean(cell: str) -> str:
 def every(rows: Sequence[Sequence[str]]) -> str:
     """Every row: a table for each instance and load, with what differs at the other spreads."""
     others = [f"{spread:g}" for spread in OTHER_SPREADS]
-    heads = ["policy", *HEADS, *(f"{head}, spread {s}" for s in others for head in ("CQ rings", "p99", "max"))]
+    heads = [*_NAMES, *(f"{head}, spread {s}" for s in others for head in ("CQ rings", "p99", "max"))]
     parts = []
     for (name, under), policies in _groups(rows).items():
         made = [
-            [policy, *each[_SPREAD], *(each[s][k] for s in others for k in (_RINGS, _P99, _MOST))]
-            for policy, each in policies.items()
+            [*each[_SPREAD], *(each[s][k] for s in others for k in (_RINGS, _P99, _MOST))] for each in policies.values()
         ]
-        parts.append(f"`{name}`, {under}\n\n{readme.markdown(heads, made)}")
+        same, lean, cells_ = lacking_constants(heads, made)
+        table = [[policy, *row] for policy, row in zip(policies, cells_, strict=True)]
+        parts.append(f"`{name}`, {under}. {same}".rstrip() + f"\n\n{readme.markdown(['policy', *lean], table)}")
     return "\n".join(parts)
+
+
+_NAMES = ("CQ rings", "CQ elided %", "SQ rings", "SQ elided %", *HEADS[4:])
+
+
+def lacking_constants(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, list[str], list[list[str]]]:
+    """A table without the columns that have one value in every row, and a sentence that has these values."""
+    columns = list(zip(*rows, strict=True))
+    same = [len(set(column)) == 1 for column in columns]
+    kept = [place for place, constant in enumerate(same) if not constant]
+    said = [f"{heads[place]} {column[0]}" for place, column in enumerate(columns) if same[place] and column[0] != "-"]
+    sentence = f"In every row: {'; '.join(said)}." if said else ""
+    return sentence, [heads[place] for place in kept], [[row[place] for place in kept] for row in rows]
 
 
 def record(docs: Path, data: Path) -> None:

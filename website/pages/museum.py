@@ -35,6 +35,9 @@ that it proves.** They go wrong in these ways:
 28 steps that ends in no loop. A verdict is about the model, with what is *assumed*; [real devices and guests](field.md)
 has what is assumed of devices. `make museum-pages` writes this page.
 
+`uncork museum --device path/to/file.py:mine` checks your own device where these fixes are proved: with the guest, the
+events, the memory and the sizes of each. Name bugs to check their circumstances only.
+
 """
 KINDS = {
     "EventIdx stands where the guest's move does not pass it": (

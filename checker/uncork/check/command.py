@@ -7,13 +7,14 @@ from uncork_properties.catalogue import ROWS
 
 from uncork.check import watch as again
 from uncork.check.once import FORMATS, Asked, once
+from uncork.command import complete
 from uncork.command.options import OUTPUT, Command, budgeted, filtered, listed
 from uncork.command.selection import Filters, is_instance
 
 
 @click.command(cls=Command)
 @filtered
-@listed("--property", "property_", help=f"Properties, of {', '.join(ROWS)}.")
+@listed("--property", "property_", shell_complete=complete.rows, help=f"Properties, of {', '.join(ROWS)}.")
 @click.option(
     "--engine",
     type=click.Choice(["explicit", "bmc", "induction", "all"]),
@@ -32,7 +33,13 @@ from uncork.command.selection import Filters, is_instance
 )
 @click.option("--quiet", is_flag=True, help="Print one line.")
 @click.option("--watch", is_flag=True, help="Check again whenever a policy file of your own is saved.")
-@click.argument("files", nargs=-1, type=click.Path(dir_okay=False), metavar="[INSTANCE|FILE]...")
+@click.argument(
+    "files",
+    nargs=-1,
+    type=click.Path(dir_okay=False),
+    metavar="[INSTANCE|FILE]...",
+    shell_complete=complete.instances_or_files,
+)
 @budgeted
 def check(
     filters: Filters,

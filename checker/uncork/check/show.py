@@ -13,6 +13,7 @@ from uncork_properties.expected import Expected, cell, word
 
 from uncork.check import table
 from uncork.core.causes.cause import cause
+from uncork.core.numbers import counted
 from uncork.core.trace import Trace
 from uncork.core.verdict import Open, Refuted
 from uncork.decide.exits import Exit
@@ -90,21 +91,21 @@ class Report:
         wrong = {(finding.instance, finding.property) for finding in findings if finding.exit is not Exit.OPEN}
         state = "AS EXPECTED" if code is Exit.AS_EXPECTED else "NOT AS EXPECTED" if wrong else "OPEN"
         pieces = ["INTERRUPTED" if interrupted and not wrong else state]
-        of = _counted(len(found), "instance")
+        of = counted(len(found), "instance")
         if wrong:
             pieces.append(f"{len({instance for instance, _ in wrong}):,} of {of}, {self._verdicts(found)}")
         else:
             pieces.append(f"{of}, {self._verdicts(found)}")
         if interrupted:
             cut = sum(any(isinstance(row.verdict, Open) for row in checked.rows) for checked in found)
-            asked = _counted(len(self.asked), "instance")
+            asked = counted(len(self.asked), "instance")
             pieces.append(f"{len(self.asked) - len(found):,} of {asked} not checked, {cut:,} only in part")
         return [*pieces, *([f"exit {code}"] if code else [])]
 
     def _verdicts(self, found: Sequence[Checked]) -> str:
         verdicts = [row.verdict.word for checked in found for row in checked.rows]
         counts = ", ".join(f"{verdicts.count(w):,} {w}" for w in ("proved", "refuted", "open") if w in verdicts)
-        return _counted(len(verdicts), "verdict") + (f": {counts}" if counts else "")
+        return counted(len(verdicts), "verdict") + (f": {counts}" if counts else "")
 
     def _blocks(self, to: text.Page, found: Sequence[Checked], findings: Sequence[Finding], *, whole: bool) -> None:
         """Prints a block an instance, with what is not as expected first; if `whole`, a block for all others too."""
@@ -118,12 +119,12 @@ class Report:
             self._block(to, checked, of.get(checked.instance.name, []), whole=whole)
         if not whole and len(of) > _SHOWN:
             to.say()
-            to.say(f"... and {_counted(len(of) - _SHOWN, 'more instance')}")
+            to.say(f"... and {counted(len(of) - _SHOWN, 'more instance')}")
 
     def _block(self, to: text.Page, checked: Checked, findings: Sequence[Finding], *, whole: bool) -> None:
         """Prints an instance: if `whole`, what the search took and all verdicts, else only unexpected ones."""
         outcome = checked.outcome
-        counts = f"{outcome.states:,} states, depth {outcome.depth}, {outcome.seconds:.1f} s"
+        counts = f"{counted(outcome.states, 'state')}, depth {outcome.depth}, {outcome.seconds:.1f} s"
         to.fold(checked.instance.name, "bold")
         if whole:
             to.fold(counts, indent=2)
@@ -165,16 +166,16 @@ class Report:
             told.append(_BOUND.format(", ".join(happening)))
         wanted = [(checked, self.expectation(checked)) for checked in found]
         if unknown := sum(each is None for _, each in wanted):
-            where = "" if unknown == len(found) else f" of {unknown} of {_counted(len(found), 'instance')}"
+            where = "" if unknown == len(found) else f" of {unknown} of {counted(len(found), 'instance')}"
             told.append(f"Nothing is recorded{where}: each property is expected to be proved.")
         if left := sum(row.property not in each.verdicts for checked, each in wanted if each for row in checked.rows):
-            told.append(f"Not compared: {_counted(left, 'verdict')} of which nothing is expected.")
+            told.append(f"Not compared: {counted(left, 'verdict')} of which nothing is expected.")
         vacuous: dict[str, list[str]] = {}
         for finding in findings if len(self.asked) > _FEW else ():
             if finding.property is None:
                 vacuous.setdefault(finding.message, []).append(finding.instance)
         for message, names in vacuous.items():
-            more = f" and {_counted(len(names) - 1, 'other')}" if len(names) > 1 else ""
+            more = f" and {counted(len(names) - 1, 'other')}" if len(names) > 1 else ""
             told.append(f"! {message}: {names[0]}{more}")
         to.say()
         for each in told:
@@ -202,8 +203,8 @@ class Report:
         known = sum(each is not None for _, each in wanted)
         left = sum(row.property not in each.verdicts for checked, each in wanted if each for row in checked.rows)
         return (
-            f"{len(found)} instance{'s' * (len(found) != 1)} ({known} with expectations), "
-            f"{len(verdicts)} verdict{'s' * (len(verdicts) != 1)}: {counts}. "
+            f"{counted(len(found), 'instance')} ({known} with expectations), "
+            f"{counted(len(verdicts), 'verdict')}: {counts}. "
             + (f"{left} not compared. " if left else "")
             + (as_expected if not findings else f"{len(findings)} not as expected.")
         )
@@ -218,7 +219,3 @@ def _causes(checked: Checked, rows: Sequence[str | None]) -> Iterator[tuple[Row,
             told.append(row.verdict.trace)
             prop = named(properties(instance.machine, instance.system), row.name)
             yield row, cause(instance.system, prop, row.verdict.trace).text
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"

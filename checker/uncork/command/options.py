@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from uncork.command import complete
 from uncork.core import numbers
 
 if TYPE_CHECKING:
@@ -129,9 +130,17 @@ def filtered(command: Callable[..., int]) -> Any:
         return command(filters=filters, **rest)
 
     for option in reversed((
-        listed("--policy", help="Policies. Write your own as path/to/file.py:function."),
-        listed("--device", help="Devices, or all. Write your own as path/to/file.py:name."),
-        listed("--guest", help="Guests, or all; your own likewise."),
+        listed(
+            "--policy",
+            help="Policies. Write your own as path/to/file.py:function.",
+            shell_complete=complete.several_policies,
+        ),
+        listed(
+            "--device",
+            help="Devices, or all. Write your own as path/to/file.py:name.",
+            shell_complete=complete.several_devices,
+        ),
+        listed("--guest", help="Guests, or all; your own likewise.", shell_complete=complete.several_guests),
         listed("--sqs", of=NUMBERS, help="Numbers of SQs on the CQ."),
         listed("--sq-size", of=NUMBERS, help="Entries of each SQ."),
         listed("--cq-size", of=NUMBERS, help="Entries of the CQ."),
@@ -140,9 +149,15 @@ def filtered(command: Callable[..., int]) -> Any:
             "overrides",
             multiple=True,
             metavar="NAME=VALUE",
+            shell_complete=complete.overrides,
             help="Override a choice (see: uncork show). Repeatable.",
         ),
-        click.option("--events", metavar="NAME+...", help="Events in the life of queues: --set events=..."),
+        click.option(
+            "--events",
+            metavar="NAME+...",
+            help="Events in the life of queues: --set events=...",
+            shell_complete=complete.events,
+        ),
     )):  # fmt: skip
         given = option(given)
     return given

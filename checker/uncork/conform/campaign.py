@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.catalogue import find_device
 from uncork_nvme.choices import YES, Choice
 from uncork_nvme.instance import Instance
 from uncork_nvme.shape import Shape
@@ -25,24 +25,26 @@ SHAPES = (
 )
 
 Variant = Mapping[str, Choice]
-"""Choices in which a model differs from the `qemu` device."""
+"""Choices in which a model differs from its device."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A guest, and the sizes of its queues."""
+    """A guest, the sizes of its queues, and the device that the model is of."""
 
     guest: str
     shape: Shape
+    device: str = "qemu"
 
     def instance(self, variant: Variant, policy: str = "") -> Instance:
-        """Returns the model of QEMU in this setting, with some choices changed, and with QEMU's policy or another."""
-        return Instance("qemu", self.guest, policy or DEVICES["qemu"].policy, *self.shape, dict(variant))
+        """Returns the model in this setting, with some choices changed, and with the device's policy or another."""
+        policy = policy or find_device(self.device).policy
+        return Instance(self.device, self.guest, policy, *self.shape, dict(variant))
 
 
-def settings(guests: Sequence[str] = GUESTS, shapes: Sequence[Shape] = SHAPES) -> list[Setting]:
+def settings(guests: Sequence[str] = GUESTS, shapes: Sequence[Shape] = SHAPES, device: str = "qemu") -> list[Setting]:
     """Returns every guest at all sizes. Neighbours differ in their guest."""
-    return [Setting(guest, shape) for shape in shapes for guest in guests]
+    return [Setting(guest, shape, device) for shape in shapes for guest in guests]
 
 
 def variant(probed: Probed) -> dict[str, Choice]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from uncork_nvme.choices import Choice, parse_all
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
+from uncork_nvme.parts.guest import Driver
 
 from uncork.command.options import Command, listed, told, writable, write
 from uncork.conform import trials
@@ -31,6 +32,9 @@ from uncork.render.terminal.progress import progress
 if TYPE_CHECKING:
     from uncork.render.terminal.text import Page
 
+_PLAYED = {"doorbell_buffer": "on", "used_by": "both", "byte_order": "same", "event_look": "after", "cq_head": "told"}
+_PLAYED |= {"events": "none", "memory": "sc"}
+"""The choices of which the driver plays one value."""
 _MOST_SQS, _MOST_SQ, _MOST_CQ = 8, 64, 256
 """The most SQs, and the most entries that fit a page: every queue of the driver is one page."""
 
@@ -42,6 +46,7 @@ class _Plan:
     schedules: int
     seed: int
     settings: Sequence[Setting]
+    device: str
     overrides: dict[str, Choice]
     policy: str
     overlay: str | None
@@ -58,9 +63,10 @@ class _Plan:
     show_default=True,
     help="Seed of the first schedule; +1 for each next.",
 )
+@click.option("--device", default="qemu", show_default=True, help="The model; your own as path/to/file.py:name.")
 @listed("--guest", help="Guests. Default: linux,lazy,spdk.")
 @listed("--shape", help="Sizes, as in n2-sq3-cq3. Default: eight small ones.")
-@click.option("--policy", default="", help="Policy of the model, in place of QEMU's: a wrong one should disagree.")
+@click.option("--policy", default="", help="Policy of the model, in place of its own: a wrong one should disagree.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Change a choice of the model. Repeatable."
 )
@@ -84,6 +90,7 @@ def conform(
     what: str,
     schedules: int,
     seed: int,
+    device: str,
     guest: list[str] | None,
     shape: list[str] | None,
     policy: str,
@@ -101,13 +108,16 @@ def conform(
     may be stuck. A schedule that fails is shrunk, printed and written to a file. Results are in docs/conform.md.
     """
     stored = None if what == "qemu" else _stored(what)
-    of_search = ("schedules", "seed", "guest", "shape", "policy", "overrides", "overlay", "controls")
+    of_search = ("schedules", "seed", "device", "guest", "shape", "policy", "overrides", "overlay", "controls")
     if stored and (ignored := _given(of_search)):
         raise click.UsageError(f"a stored schedule has its own: leave out --{', --'.join(ignored)}")
     writable([None if stored else save, json_], [what])
-    plan = _Plan(schedules, seed, _settings(guest, shape), parse_all(overrides), policy, overlay, controls)
+    chosen = _settings(guest, shape, device)
+    plan = _Plan(schedules, seed, chosen, device, parse_all(overrides), policy, overlay, controls)
     for name in (policy, overlay):
         find_policy(name) if name else None
+    if device != "qemu" and (overlay or controls):
+        raise InstanceError("--overlay and --controls change QEMU's own model: leave out --device")
     if overlay and (policy or "post_order" in plan.overrides):
         raise InstanceError("--overlay needs QEMU's own policy: leave out --policy and --set post_order")
     for setting in plan.settings:
@@ -188,10 +198,10 @@ class _Made:
 def _compare(plan: _Plan, qemu: Qemu, watch: Watch) -> _Made:
     controller = Controller(qemu)
     probed = probe(controller)
-    base = variant(probed)
+    base = variant(probed) if plan.device == "qemu" else {}
     campaign = Campaign(controller, {**base, **plan.overrides}, policy=plan.policy, overlay=plan.overlay)
     found = campaign.until_one_fails(plan.settings, plan.schedules, plan.seed, watch)
-    lines = [*trials.probed(probed), *trials.settings([each for each in found if each.schedules])]
+    lines = [*trials.probed(probed, plan.device), *trials.settings([each for each in found if each.schedules])]
     failed = next(((each.setting, each.failed) for each in found if each.failed), None)
     if failed:
         watch(Tick(0, 1, "shrinking the schedule that fails"))
@@ -203,7 +213,7 @@ def _compare(plan: _Plan, qemu: Qemu, watch: Watch) -> _Made:
 
 def _again(stored: Stored, qemu: Qemu) -> _Made:
     instance = stored.instance
-    setting = Setting(instance.guest, instance.shape)
+    setting = Setting(instance.guest, instance.shape, instance.device)
     campaign = Campaign(Controller(qemu), dict(instance.overrides), policy=instance.policy, overlay=stored.overlay)
     made = campaign.run(setting, stored.seed, stored.moves)
     failed = (setting, made) if made.mismatch or made.stuck else None
@@ -231,17 +241,22 @@ def _stored(path: str) -> Stored:
     return found
 
 
-def _settings(guests: Sequence[str] | None, shapes: Sequence[str] | None) -> list[Setting]:
+def _settings(guests: Sequence[str] | None, shapes: Sequence[str] | None, device: str) -> list[Setting]:
     sizes = [from_name(f"qemu/linux/head/{name}").shape for name in shapes or ()]
-    return settings(guests or GUESTS, sizes or SHAPES)
+    return settings(guests or GUESTS, sizes or SHAPES, device)
 
 
 def _comparable(instance: Instance) -> None:
     """Raises `InstanceError` for a model that the driver cannot play the guest of, or whose queues are too large."""
     choices = instance.choices
-    for name, only in (("doorbell_buffer", "on"), ("events", "none"), ("memory", "sc")):
+    for name, only in _PLAYED.items():
         if choices.items()[name] != only:
             raise InstanceError(f"{instance.name}: a real device can only be compared with {name}={only}")
+    if type(guest := instance.assembled.guest) is not Driver:
+        raise InstanceError(
+            f"{instance.name}: the driver of a real device does not know the steps of {type(guest).__name__}: take a "
+            "guest that has Driver, with settings"
+        )
     if instance.sqs > _MOST_SQS or instance.sq_size > _MOST_SQ or instance.cq_size > _MOST_CQ:
         most = f"at most {_MOST_SQS} SQs of {_MOST_SQ} entries and a CQ of {_MOST_CQ}"
         raise InstanceError(f"{instance.name}: a real device is compared with {most}")

@@ -55,8 +55,8 @@ def loads(content: str, name: str) -> Stored:
         raise InstanceError(
             f"{name} is not a run that uncork conform stored: seed, overlay or moves are of another type"
         )
-    if instance.device != "qemu":
-        raise InstanceError(f"{name} is of the device {instance.device}: only qemu can be run")
-    if overlay and (instance.policy != "head" or "post_order" in instance.overrides):
-        raise InstanceError(f"{name} lays {overlay} over {instance.policy}: overlays need QEMU's own policy, head")
+    own = instance.device == "qemu" and instance.policy == "head" and "post_order" not in instance.overrides
+    if overlay and not own:
+        over = f"{instance.device} with {instance.policy}"
+        raise InstanceError(f"{name} lays {overlay} over {over}: overlays need qemu with its own policy, head")
     return Stored(instance, overlay, seed, moves)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.catalogue import find_device
 from uncork_nvme.choices import Choice, Choices
 
 from uncork.conform.campaign import Campaign, Setting, SettingResult
@@ -37,9 +37,9 @@ class Line:
     right: bool
 
 
-def probed(found: Probed) -> Iterator[Line]:
+def probed(found: Probed, device: str = "qemu") -> Iterator[Line]:
     """Returns what the device wrote at queue creation and doorbell buffer configuration, beside the model's choices."""
-    chosen = Choices().replace(DEVICES["qemu"].choices)
+    chosen = Choices().replace(find_device(device).choices)
     for name, what, value in (
         ("on_create", "written as a queue is created", found.on_create),
         ("on_config", "written as the doorbell buffer is configured", found.on_config),

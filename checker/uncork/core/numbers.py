@@ -16,3 +16,8 @@ def whole(text: str) -> int:
     if len(text) > _MOST:
         raise ValueError(f"a number of {len(text)} digits is too large: {_MOST} is the most")
     return int(text)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its word, such as `1 step` and `1,024 steps`; `many` is the plural if an s does not make it."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

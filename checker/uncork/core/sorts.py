@@ -16,13 +16,24 @@ class SlipError(TypeError):
     """A mistake in a model, found while the model is built. The message says what to write instead."""
 
 
+_FEW = 6
+"""Up to this many names are all listed in an error."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint " (did you mean 'x'?)" if some known name is close to `word`, else the known names."""
+    """A hint " (did you mean 'x'?)" if some known name is close to `word`, else the known names if they are few.
+
+    Of many names, the three nearest.
+    """
     import difflib  # imported here because only a mistake needs it
 
     names = list(known)
     close = difflib.get_close_matches(word, names, 1)
-    return f" (did you mean {close[0]!r}?)" if close else f" (one of: {', '.join(names)})"
+    if close:
+        return f" (did you mean {close[0]!r}?)"
+    if len(names) <= _FEW:
+        return f" (one of: {', '.join(names)})"
+    return f" (nearest: {', '.join(difflib.get_close_matches(word, names, 3, 0))})"
 
 
 @frozen

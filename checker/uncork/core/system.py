@@ -307,7 +307,8 @@ class System:
     """Variables, actions and pictures: everything that an engine, exporter or printer may know.
 
     `replicas` are records that may be interchangeable, each with its name in enumerations: (record, name). An engine
-    that uses this symmetry has to check it.
+    that uses this symmetry has to check it. `watched` are variables that a short account of a run tells of beside the
+    pictures, each with a word for it: (word, variable).
     """
 
     name: str
@@ -315,6 +316,7 @@ class System:
     actions: tuple[Action, ...]
     pictures: tuple[RingPicture, ...] = ()
     replicas: tuple[tuple[str, str], ...] = ()
+    watched: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for kind, names in (

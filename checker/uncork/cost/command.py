@@ -6,6 +6,7 @@ import json
 
 import click
 
+from uncork.command import complete
 from uncork.command.instances import chosen
 from uncork.command.options import JSON, Command, budget, budgeted, filtered, writable, write
 from uncork.command.selection import Filters
@@ -16,7 +17,7 @@ from uncork.render.terminal.progress import progress
 
 
 @click.command(cls=Command)
-@click.argument("instances", nargs=-1)
+@click.argument("instances", nargs=-1, shell_complete=complete.instances)
 @filtered
 @click.option(
     "--trace",
@@ -44,7 +45,8 @@ def cost(
     writable([json_], [file for each in asked for file in each.files])
     from uncork.cost import show  # rich
     from uncork.engines.explicit.cost import Unfinished  # imports numpy and llvmlite: slow
-    from uncork.render.terminal.text import Page, console, show_run
+    from uncork.render.terminal.text import Page
+    from uncork.render.terminal.trace import show_run
 
     limit, found, code = budget(max_states, max_memory, max_seconds, 1), [], Exit.AS_EXPECTED
     try:
@@ -68,11 +70,13 @@ def cost(
     if json_ != "-" and found:
         to = Page()
         to.show(show.table(found))
+        to.say()
         to.say(show.LEGEND)
         for each in found if trace else ():
+            to.say()
             run = show.RUNS[trace or ""](each)
             if run is None:
                 to.say(f"{each.instance.name}: no run has a {trace} to show")
             else:
-                show_run(console(), f"{each.instance.name}: {trace}", each.instance.system, run)
+                show_run(to, f"{each.instance.name}: {trace}", each.instance.system, run)
     return code

@@ -48,8 +48,10 @@ def _wait(found: Longest) -> str:
 
 def table(found: Sequence[Costs]) -> text.Table:
     """Returns a table with a row for every instance."""
-    rows = [[each.instance.name, *cells(each), f"{each.states:,}"] for each in found]
-    return text.table(None, ["instance", *HEADS, "states"], rows, numbers=(len(HEADS) + 1,))
+    names = [each.instance.name for each in found]
+    common, short = text.shortened(names) if len(names) > 1 else ("", names)
+    rows = [[name, *cells(each), f"{each.states:,}"] for name, each in zip(short, found, strict=True)]
+    return text.table(common or None, ["" if common else "instance", *HEADS, "states"], rows, numbers=(len(HEADS) + 1,))
 
 
 def as_json(found: Costs) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from uncork.core.verdict import Refuted
 from uncork.decide import signals
 from uncork.decide.one import Asked, Checked, Row, decisive, one, unknown
 from uncork.decide.patience import INTERRUPTED
-from uncork.engines import REDUCTIONS, Budget, Progress, Stop, Tick, Watch, compiling, unwatched
+from uncork.engines import REDUCTIONS, Budget, Progress, Stop, Tick, Watch, unwatched
 
 
 def check(
@@ -154,7 +154,10 @@ def _together(
 ) -> Generator[tuple[int, Checked], None, None]:
     from uncork.decide import processes  # importing it takes as long as checking an instance
 
-    compiling.kept()
+    if asked.engine in ("explicit", "all"):
+        from uncork.engines import compiling  # imports numpy
+
+        compiling.foretell()
     sent = ((index, replace(instances[index])) for index in order)
     with contextlib.closing(processes.run(sent, count, partial(_remote, asked), _name, watch)) as results:
         for (index, instance), found in results:

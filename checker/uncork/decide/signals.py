@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,28 @@ def code() -> int:
     return 128 + (_caught[0] if _caught else signal.SIGINT)
 
 
+class _Awake:
+    """A thread that ends the process some time after a signal, whatever the process does."""
+
+    def __init__(self) -> None:
+        reads, self._writes = os.pipe()
+        os.set_blocking(self._writes, False)
+        self._before = signal.set_wakeup_fd(self._writes, warn_on_full_buffer=False)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=_see_to_it, args=(reads, self._over), daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Ends the thread."""
+        self._over.set()
+        signal.set_wakeup_fd(self._before)
+        os.close(self._writes)
+        self._thread.join()
+
+
+_awake: list[_Awake] = []
+
+
 @contextlib.contextmanager
 def heard() -> Iterator[None]:
     """Makes the three signals raise `KeyboardInterrupt`. Ignored signals (nohup) stay ignored."""
@@ -44,22 +66,29 @@ def heard() -> Iterator[None]:
         return
     _caught.clear()
     before = {each: signal.getsignal(each) for each in SIGNALS}
-    reads, writes = os.pipe()
-    os.set_blocking(writes, False)
-    woken = signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
-    over = threading.Event()
-    threading.Thread(target=_see_to_it, args=(reads, over), daemon=True).start()
+    _awake.append(_Awake())
     told, sys.unraisablehook = sys.unraisablehook, _unraisable
     _each(_interrupt)
     try:
         yield
     finally:
-        over.set()
         sys.unraisablehook = told
         for number, handler in before.items():
             signal.signal(number, handler)
-        signal.set_wakeup_fd(woken)
-        os.close(writes)
+        _awake.pop().end()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Ends this module's thread, if there is one, for the time of the block: a fork takes no other thread along."""
+    was = _awake.pop() if _awake else None
+    if was:
+        was.end()
+    try:
+        yield
+    finally:
+        if was:
+            _awake.append(_Awake())
 
 
 def _unraisable(found: sys.UnraisableHookArgs) -> None:
@@ -149,18 +178,24 @@ def ignore_sigint() -> Iterator[None]:
 
 def born() -> None:
     """Sets up a child process: it ends with its parent, however the parent ends."""
-    import ctypes
     import multiprocessing
 
     parent = multiprocessing.parent_process()
     assert parent is not None
+    ends_with(parent.join)
+
+
+def ends_with(parent: Callable[[], object]) -> None:
+    """Makes this process end when its parent does, which is when `parent` returns."""
+    import ctypes
+
     if sys.platform == "linux":  # the kernel does it even while a library blocks all threads
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     threading.Thread(target=_outlived, args=(parent,), daemon=True).start()
 
 
-def _outlived(parent: Any) -> None:
-    parent.join()
+def _outlived(parent: Callable[[], object]) -> None:
+    parent()
     os._exit(1)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from uncork_nvme.catalogue import DEVICES, GUESTS, POLLS
 from uncork_nvme.choices import YES, Choices, describe
@@ -20,12 +21,12 @@ from uncork.core.sorts import did_you_mean
 from uncork.core.system import Action
 from uncork.describe.program import Part
 from uncork.describe.subject import Subject, subject
-from uncork.render.terminal.text import Page, table
+from uncork.render.terminal.text import Page, Text, table
 
 
-def listing(kind: str | None) -> None:
+def listing(kind: str | None, to: Page | None = None) -> None:
     """Prints all entries of a kind; for None, of all kinds but instances."""
-    to = Page()
+    to = to or Page()
     if kind == "instances":
         for instance in instances():
             to.say(instance.name, whole=True)
@@ -38,7 +39,28 @@ def listing(kind: str | None) -> None:
     }
     for name, known in kinds.items():
         if kind in (None, name):
-            to.show(table(name, ["name", "what it is"], known.items()))
+            _lines(to, name, known)
+            to.say()
+    to.fold("uncork show NAME explains one.", "dim")
+
+
+def _lines(to: Page, title: str, known: Mapping[str, str]) -> None:
+    """Prints a line for every entry: its name, and as much of its first sentences as fits."""
+    to.fold(title, "bold")
+    indent = max(map(len, known)) + 4
+    for name, said in known.items():
+        to.line(Text(f"  {name:{indent - 4}}  {_first(said, to.width - indent)}".rstrip()))
+
+
+def _first(said: str, width: int) -> str:
+    """Returns the first sentences, if they fit and fill most of a width; else as many words as fit."""
+    if len(said) <= width:
+        return said
+    ends = [found.start() + 1 for found in re.finditer(r"\. ", said) if width // 2 <= found.start() < width]
+    if ends:
+        return said[: ends[-1]]
+    words = said[: width - 3].rpartition(" ")[0].rstrip(" ,;:.")
+    return f"{words} ..." if words else ""
 
 
 def explain(name: str | None, *, steps: bool = False, to: Page | None = None) -> None:

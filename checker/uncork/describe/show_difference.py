@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uncork.core.numbers import counted
 from uncork.describe.difference import Difference
 from uncork.render.terminal.text import Page, table
 
@@ -43,9 +44,9 @@ def _show_verdicts(to: Page, found: Difference) -> None:
         to.say("No verdicts of both are recorded: uncork check decides them.")
         return
     if not other:
-        to.say(f"The recorded verdicts are the same: {same} instances.")
+        to.say(f"The recorded verdicts are the same: {counted(same, 'instance')}.")
         return
-    to.say(f"Recorded verdicts that differ ({same} others are the same):")
+    to.say(f"Recorded verdicts that differ ({counted(same, 'other is', 'others are')} the same):")
     for before, after, at in other:
         left = [f"and {len(at) - _SHOWN} more"] if len(at) > _SHOWN else []
         to.pairs([(f"{before} -> {after}", ", ".join([*(where or "as named" for where in at[:_SHOWN]), *left]))])

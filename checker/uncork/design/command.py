@@ -12,6 +12,7 @@ from uncork_nvme.names import files
 from uncork_properties import matrix
 from uncork_properties.catalogue import ROWS
 
+from uncork.command import complete
 from uncork.command.options import JSON, NUMBERS, Command, budget, budgeted, listed, whole, writable, write
 from uncork.command.plots import drawable
 from uncork.decide.exits import Exit
@@ -35,22 +36,33 @@ def _space(device: str, guest: list[str], sqs: list[int], policy: list[str] | No
     return replace(space, policies=tuple(policy)) if policy else space
 
 
-_GUESTS = listed("--guest", default="linux", show_default=True, help="Guests; designs have to be live with all.")
+_GUESTS = listed(
+    "--guest",
+    default="linux",
+    show_default=True,
+    shell_complete=complete.several_guests,
+    help="Guests; designs have to be live with all.",
+)
 _PROPERTIES = listed(
     "--property",
     "property_",
     default="uncorked,drains",
     show_default=True,
+    shell_complete=complete.rows,
     help="Properties that have to hold besides safety.",
 )
 _SQS = listed(
     "--sqs", of=NUMBERS, default="1,2", show_default=True, help="Numbers of SQs; 3 takes seconds per instance."
 )
-_POLICIES = listed("--policy", help="EventIdx policies or formulas to try. Default: about thirty.")
+_POLICIES = listed(
+    "--policy",
+    shell_complete=complete.several_policies,
+    help="EventIdx policies or formulas to try. Default: about thirty.",
+)
 
 
 @click.command(cls=Command)
-@click.argument("device")
+@click.argument("device", shell_complete=complete.devices)
 @_GUESTS
 @_PROPERTIES
 @_SQS
@@ -100,7 +112,13 @@ def repair(
 
 
 @click.command(cls=Command)
-@click.option("--device", default="propolis-2026", show_default=True, help="The device to vary by switches.")
+@click.option(
+    "--device",
+    default="propolis-2026",
+    show_default=True,
+    shell_complete=complete.devices,
+    help="The device to vary by switches.",
+)
 @_GUESTS
 @_SQS
 @_POLICIES

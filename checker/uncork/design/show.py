@@ -8,6 +8,7 @@ from typing import Any
 
 from uncork_nvme.choices import Choice
 
+from uncork.core.numbers import counted
 from uncork.design.decider import Decision
 from uncork.design.finalists import Finalist, size
 from uncork.design.price import Priced, Unpriced
@@ -34,6 +35,7 @@ def show(to: Page, found: SearchResult, finals: Sequence[Finalist]) -> None:
     """Prints the minimal sets of changes, why each change is needed, and the work done."""
     if finals:
         to.show(_table(finals))
+        to.say()
         to.say(COSTS if any(each.price for each in finals) else NO_COSTS)
         for reason in reasons([each.price for each in finals]):
             to.say(reason, "magenta")
@@ -42,16 +44,15 @@ def show(to: Page, found: SearchResult, finals: Sequence[Finalist]) -> None:
         to.say("No design is known to be live." if found.open and not found.interrupted else none, "bold red")
     for number, each in enumerate(finals, 1):
         to.say()
-        to.say(f"{number}. {in_words(each.live.changes)}", "bold", whole=True)
-        to.say(f"   live at {_sizes(each.live)}", whole=True)
+        to.fold(f"{number}. {in_words(each.live.changes)}", "bold")
+        to.fold(f"live at {_sizes(each.live)}", indent=3)
         for change, decision in found.needed(each.live):
-            to.say(f"   without {said(change)}: {fails(decision)}", whole=True)
+            to.fold(f"without {said(change)}: {fails(decision)}", indent=3)
     to.say()
     to.say(sums(found))
     if found.open:
-        to.say(
-            f"{len(found.open)} designs are open, and a set said to be minimal may have one of them in it", "magenta"
-        )
+        left = counted(len(found.open), "design is", "designs are")
+        to.say(f"{left} open, and a set said to be minimal may have one in it", "magenta")
 
 
 def _table(finals: Sequence[Finalist]) -> Table:
@@ -76,7 +77,7 @@ def fails(decision: Decision) -> str:
     """Returns what is wrong with an instance: a counterexample, or that it is open."""
     if decision.trace is None or decision.refutes is None:
         return f"open at {decision.instance.name}: {decision.reason}"
-    return f"{decision.refutes.row} fails in {len(decision.trace.steps)} steps at {decision.instance.name}"
+    return f"{decision.refutes.row} fails in {counted(len(decision.trace.steps), 'step')} at {decision.instance.name}"
 
 
 def reasons(prices: Iterable[Priced | None]) -> list[str]:
@@ -89,7 +90,7 @@ def sums(found: SearchResult) -> str:
     """Returns a sentence: how many designs there were, and how they were decided."""
     counts = ", ".join(f"{count:,} {how}" for how, count in found.counts.items() if count) or "none decided"
     end = "; interrupted, the rest was not looked at" if found.interrupted else ""
-    return f"{found.total:,} designs: {counts}. {found.searches:,} searches{end}."
+    return f"{counted(found.total, 'design')}: {counts}. {counted(found.searches, 'search', 'searches')}{end}."
 
 
 # -- as data -----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from uncork.core.numbers import counted
 from uncork.design import space
 from uncork.design.front import Front, Point
 from uncork.design.show import COSTS, reasons, sums
@@ -30,7 +31,8 @@ def show(to: Page, made: Front) -> None:
         rows.append([*made.open[0][1].cells, _few([changes for changes, _ in made.open])])
     if rows:
         to.show(table(None, ["doorbells, least", "greatest", "worst wait", "designs: changes"], rows))
-    to.say(f"{COSTS} {made.beaten} live designs are beaten by one of these.")
+        to.say()
+    to.say(f"{COSTS} {counted(made.beaten, 'live design is', 'live designs are')} beaten by one of these.")
     for words in warnings(made):
         to.say(words, "magenta")
     to.say(sums(made.found))
@@ -95,7 +97,7 @@ def plot(path: Path, points: Sequence[Point]) -> int:
             axes.scatter([x for x, _ in some], [y for _, y in some], label=label, marker=marker)
     for point in drawn:
         such = f", such as\n{said(point.designs[0])}".replace("; ", "\n") if point.best else ""
-        words = f"{len(point.designs)} designs{such}"
+        words = f"{counted(len(point.designs), 'design')}{such}"
         axes.annotate(words, _where(point), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8)
     axes.set_xticks(*_ticks([point.price.greatest for point in drawn]))
     axes.set_yticks(*_ticks([point.price.wait for point in drawn]))

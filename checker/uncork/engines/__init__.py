@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import field
 from typing import Protocol
 
@@ -73,6 +74,25 @@ Watch = Callable[[Tick], None]
 
 def unwatched(_: Tick) -> None:
     """Shows nothing."""
+
+
+_LISTENERS: list[Callable[[str], None]] = []
+
+
+@contextmanager
+def listening(listener: Callable[[str], None]) -> Iterator[None]:
+    """Calls `listener` with a sentence whenever work waits for something else than a search."""
+    _LISTENERS.append(listener)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(listener)
+
+
+def waiting(what: str) -> None:
+    """Tells every listener what is waited for."""
+    for each in tuple(_LISTENERS):
+        each(what)
 
 
 @frozen

@@ -25,11 +25,16 @@ import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
+from uncork.engines import waiting
+
 _SAID = "UNCORK_KEEPS_NO_CODE"
 """The variable that is set once the note is printed. Child processes inherit it, and do not print the note again."""
 
 _ROOM = 2**20
 """Bytes of free space that a folder for code needs."""
+
+_COMPILES = "compiling the loops of the search: once after an install, half a minute or so"
+"""What is told while nothing else happens."""
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -54,6 +59,16 @@ def kept() -> Path | None:
     if found is None and _SAID not in os.environ:
         _say()
     return found
+
+
+def foretell() -> None:
+    """Tells listeners that loops have to be compiled, if no code of this version is kept yet.
+
+    Call it before starting processes that compile: nobody listens there.
+    """
+    folder = kept()
+    if folder is None or next(folder.glob(f"*-{_mark()}*.o"), None) is None:
+        waiting(_COMPILES)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -212,6 +227,11 @@ def _depends() -> bytes:
     return found.digest()
 
 
+def _mark() -> str:
+    """What the names of the files of this version have in common."""
+    return _depends().hex()[:8]
+
+
 def _numba() -> bytes:
     """The source of numba's version, read without importing numba."""
     spec = importlib.util.find_spec("numba")
@@ -225,11 +245,12 @@ def _object(function: Callable[..., Any], name: str, types: _Types) -> bytes:
     if folder is not None:
         key = hashlib.sha256(_depends() + _symbol(name, types).encode()).hexdigest()
         family = f"{_symbol(name, types)}.{sys.implementation.cache_tag}"
-        file = folder / f"{family}-{key[:32]}.o"
+        file = folder / f"{family}-{_mark()}{key[:24]}.o"
         with contextlib.suppress(OSError):
             found = file.read_bytes()
             if hashlib.sha256(found[_DIGEST:]).digest() == found[:_DIGEST]:
                 return found[_DIGEST:]
+    waiting(_COMPILES)
     made = _compile(function, name, types)
     if file is not None:
         _keep(file, hashlib.sha256(made).digest() + made)

@@ -7,13 +7,14 @@ import sys
 import click
 from uncork_nvme.instance import from_name
 
+from uncork.command import complete
 from uncork.command.options import Command
 from uncork.decide.exits import Exit
 from uncork.explore.known import counterexamples, stored_as
 
 
 @click.command(cls=Command)
-@click.argument("instance")
+@click.argument("instance", shell_complete=complete.instances)
 @click.option(
     "--from",
     "from_",

@@ -6,13 +6,14 @@ import click
 from uncork_nvme.instance import from_name
 from uncork_properties.catalogue import covers, named, properties
 
+from uncork.command import complete
 from uncork.command.options import Command
 from uncork.export import data, dot, promela, tla
 
 
 @click.command(cls=Command)
 @click.argument("format_", metavar="FORMAT", type=click.Choice(["tla", "promela", "dot", "json"]))
-@click.argument("instance")
+@click.argument("instance", shell_complete=complete.instances)
 @click.option("--property", "property_", help="promela: the property to state, by its full name or the first of a row.")
 @click.option("--config", is_flag=True, help="tla: print the configuration (.cfg) and not the module.")
 def export(format_: str, instance: str, property_: str | None, config: bool) -> None:

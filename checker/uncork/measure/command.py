@@ -9,6 +9,7 @@ import click
 from uncork_nvme.instance import look_up
 from uncork_properties.load import LOADS, SPREAD
 
+from uncork.command import complete
 from uncork.command.instances import chosen
 from uncork.command.options import JSON, Command, filtered, listed, whole, writable, write
 from uncork.command.plots import drawable
@@ -19,9 +20,16 @@ from uncork.render.terminal.progress import progress
 
 
 @click.command(cls=Command)
-@click.argument("instances", nargs=-1)
+@click.argument("instances", nargs=-1, shell_complete=complete.instances)
 @filtered
-@listed("--load", "loads", default="full", show_default=True, help=f"Loads, of {', '.join(LOADS)}.")
+@listed(
+    "--load",
+    "loads",
+    default="full",
+    show_default=True,
+    shell_complete=complete.loads,
+    help=f"Loads, of {', '.join(LOADS)}.",
+)
 @click.option(
     "--time",
     "milliseconds",
@@ -95,6 +103,7 @@ def measure(
         if len(found) > 1:
             to.say()
             to.show(show.chart(found))
+        to.say()
         to.say(show.LEGEND.format(runs))
         for name in dict.fromkeys(loads):
             to.say(f"{name}: {LOADS[name].doc}")

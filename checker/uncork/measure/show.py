@@ -53,13 +53,13 @@ def table(found: Sequence[Measurement]) -> text.Table:
     return text.table(common, ["", *HEADS], rows, whole=[0] if max(map(len, "\n".join(short).split("\n"))) < 24 else [])
 
 
-def chart(found: Sequence[Measurement]) -> text.Table:
+def chart(found: Sequence[Measurement]) -> text.Bars:
     """Returns bars of CQ doorbells per completion and of the 99th percentile of the time to resume."""
     flows = [each.flow for each in found]
     _, short = text.shortened([f"{each.instance.name}/{each.load}" for each in found])
     bells = [flow.cq_doorbells.value if flow and flow.cq_doorbells else None for flow in flows]
     waits = [flow.resume.p99.value if flow and flow.resume else None for flow in flows]
-    return text.bars(short, {"CQ rings": (bells, "{:.3f}"), "resume p99": (waits, "{:.1f}")})
+    return text.Bars(short, {"CQ rings": (bells, "{:.3f}"), "resume p99": (waits, "{:.1f}")})
 
 
 def plot(path: Path, found: Sequence[Measurement]) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from uncork_nvme.catalogue import find_device
+from uncork_nvme.choices import GuestChoices
+from uncork_nvme.instance import Design, Instance
 from uncork_nvme.museum import Bug, Shown
 from uncork_properties.expected import Expected
 
@@ -18,6 +21,8 @@ from uncork.engines import Budget, Watch, unwatched
 
 FIXED = ("safety", "uncorked", "drains")
 """Properties that a fix has to have. Progress is not among them: SQs starve one another on sound devices too."""
+_AROUND = frozenset({*GuestChoices.__annotations__, "events", "words", "memory"})
+"""Choices that are the device's circumstances: what its guest does, what happens to its queues, and memory."""
 
 
 @dataclass(frozen=True)
@@ -48,3 +53,20 @@ def check(bugs: Sequence[Bug], budget: Budget | None = None, watch: Watch = unwa
     for bug, shown in exhibited:
         pairs = [(next(found), next(found)) for _ in shown.shapes]
         yield Exhibit(bug, shown, tuple(v for v, _ in pairs), tuple(f for _, f in pairs))
+
+
+def elsewhere(bugs: Sequence[Bug], device: str) -> list[tuple[Instance, list[Bug]]]:
+    """Returns instances of another device in the circumstances in which the fix of a bug is proved, each with its bugs.
+
+    These are the guest, the events, the memory and the sizes; all else is the device's.
+    """
+    found: dict[str, tuple[Instance, list[Bug]]] = {}
+    for bug in bugs:
+        if bug.shown:
+            fix = bug.shown.fix
+            around = {name: value for name, value in fix.overrides.items() if name in _AROUND}
+            design = Design(device, fix.guest, find_device(device).policy, around)
+            for shape in bug.shown.shapes:
+                instance = design.at(*shape)
+                found.setdefault(instance.name, (instance, []))[1].append(bug)
+    return list(found.values())

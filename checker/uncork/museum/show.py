@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from uncork_nvme.museum import Bug
 from uncork_properties.expected import cell
 
 from uncork.decide.one import Checked
@@ -11,13 +12,26 @@ from uncork.museum.check import FIXED, Exhibit
 from uncork.render.terminal import text
 
 
-def table(exhibits: Sequence[Exhibit]) -> text.Table:
-    """Returns two rows for every exhibit: how the variant fails, and where the fix holds."""
-    rows = []
-    for each in exhibits:
-        rows.append([each.bug.name, each.shown.variant.name, f"{each.shown.refutes} refuted {refuted(each)}"])
-        rows.append(["", each.shown.fix.name, proved(each)])
-    return text.table(None, ["bug", "variant, fix", "verdict"], rows, whole=(0,))
+def tell(to: text.Page, each: Exhibit) -> None:
+    """Prints a bug: what went wrong, how the variant fails, and where the fix holds."""
+    to.fold(each.bug.name, "bold")
+    to.fold(each.bug.happened, indent=2)
+    styles = text.style("refuted"), text.style(proved(each).split(" ")[0])
+    to.fold(f"wrong  {each.shown.variant.name}: {each.shown.refutes} refuted {refuted(each)}", styles[0], indent=2)
+    to.fold(f"fixed  {each.shown.fix.name}: {proved(each)}", styles[1], indent=2)
+    to.say()
+
+
+def elsewhere(found: Sequence[Checked], like: Mapping[str, Sequence[Bug]]) -> list[str]:
+    """Returns a line for every instance of another device: the verdicts, and the bugs with such circumstances."""
+    lines = []
+    for checked in found:
+        words = {row: _cell(checked, row) for row in FIXED}
+        failed = ", ".join(f"{row} {word}" for row, word in words.items() if word != "proved")
+        bugs = ", ".join(bug.name for bug in like[checked.instance.name])
+        said = f"{failed}; proved is the fix of {bugs}" if failed else f"proved, as is the fix of {bugs}"
+        lines.append(f"{checked.instance.name}: {said}")
+    return lines
 
 
 def refuted(each: Exhibit) -> str:

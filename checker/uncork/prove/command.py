@@ -8,12 +8,13 @@ import click
 from uncork_nvme.choices import parse_all
 from uncork_nvme.instance import Design
 
+from uncork.command import complete
 from uncork.command.options import Command, progress
 from uncork.decide.gate import worst
 
 
 @click.command(cls=Command)
-@click.argument("policy")
+@click.argument("policy", shell_complete=complete.policies)
 @click.option("--device", required=True, help="A device.")
 @click.option("--guest", default="linux", show_default=True, help="A guest.")
 @click.option("--sqs", type=click.Choice(["one", "any", "both"]), default="both", show_default=True)

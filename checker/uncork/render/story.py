@@ -18,10 +18,17 @@ from uncork.core.trace import Trace, owed
 _DRAWN = 8
 """Rings of up to this many slots are drawn; for larger rings, indices are printed as numbers."""
 
+_SPOKEN = {"event": "EventIdx"}
+"""Fields that have another name for people."""
+
 
 @frozen
 class Line:
-    """One step: its number, its actor, what the actor did, the changed rings (drawn) and other changes."""
+    """One step: its number, its actor, what the actor did, the changed rings (drawn) and other changes.
+
+    `signs` are the changes that a short account has beside drawn rings: indices of rings too large to draw, and of
+    other variables those that the system says to watch.
+    """
 
     number: int
     actor: str
@@ -29,6 +36,7 @@ class Line:
     did: str
     rings: tuple[str, ...]
     changes: tuple[str, ...]
+    signs: tuple[str, ...]
     in_loop: bool
 
 
@@ -44,14 +52,39 @@ def lines(system: System, trace: Trace) -> Iterator[Line]:
             actor=action.actor,
             action=name,
             did=action.told.on(before),
-            rings=tuple(draw(p, after) for p in drawn if any(before[v] != after[v] for v in _marked(p))),
+            rings=turned(system, before, after),
             changes=tuple(
                 f"{v.name} {plain(before[v.name])}→{plain(after[v.name])}"
                 for v in system.variables
                 if before[v.name] != after[v.name] and v.name not in shown
             ),
+            signs=(*moved(system, before, after), *signs(system, before, after)),
             in_loop=trace.loop is not None and index >= trace.loop,
         )
+
+
+def turned(system: System, before: State, after: State) -> tuple[str, ...]:
+    """Returns the rings that differ from those before, drawn; not those too large to draw."""
+    drawn = (p for p in system.pictures if p.size <= _DRAWN)
+    return tuple(draw(p, after) for p in drawn if any(before[v] != after[v] for v in _marked(p)))
+
+
+def signs(system: System, before: State | None, after: State) -> list[str]:
+    """Returns the watched variables that differ from `before`, with their values; all of them for None."""
+    return [
+        f"{word} {plain(after[variable])}"
+        for word, variable in system.watched
+        if before is None or before[variable] != after[variable]
+    ]
+
+
+def moved(system: System, before: State, after: State) -> Iterator[str]:
+    """Yields the indices that a step moves on rings that are too large to draw."""
+    for picture in system.pictures:
+        if picture.size > _DRAWN:
+            moved = [f"{mark} {plain(after[v])}" for mark, v in picture.marks if before[v] != after[v]]
+            if moved:
+                yield f"{picture.title} {', '.join(moved)}"
 
 
 def _marked(picture: RingPicture) -> list[str]:
@@ -89,9 +122,20 @@ def legend(system: System) -> str:
     meaning: dict[str, str] = {}
     for picture in system.pictures:
         for mark, variable in picture.marks:
-            meaning.setdefault(mark, variable.rpartition(".")[2])
+            field = variable.rpartition(".")[2]
+            meaning.setdefault(mark, _SPOKEN.get(field, field))
     marks = ", ".join(f"{mark} {name}" for mark, name in meaning.items())
-    return f"{marks}, • an entry not yet consumed"
+    return f"{marks}, • an entry not consumed"
+
+
+def called(system: System, variable: str) -> str:
+    """Returns what people call a variable: an index by its ring, a watched one by its word, others by their name."""
+    marks = ((picture.title, each) for picture in system.pictures for _, each in picture.marks)
+    for title, each in marks:
+        if each == variable:
+            field = variable.rpartition(".")[2]
+            return f"{title} {_SPOKEN.get(field, field)}"
+    return next((word for word, each in system.watched if each == variable), variable)
 
 
 def headline(prop: Property, trace: Trace) -> str:
@@ -136,11 +180,12 @@ def obligations(system: System, trace: Trace) -> tuple[list[Action], list[tuple[
             taken += [action for action in actions if action.name in names]
         else:
             for action in actions:
-                reasons.setdefault(_reason(action, loop), []).append(action)
+                reasons.setdefault(reason(action, loop), []).append(action)
     return taken, list(reasons.items())
 
 
-def _reason(action: Action, loop: tuple[State, ...]) -> str:
+def reason(action: Action, loop: tuple[State, ...]) -> str:
+    """Says why an action is enabled in no state of a loop (or in a single state)."""
     parts = conjuncts(action.guard)
     for part in parts:
         if not any(holds(part, state) for state in loop):
@@ -156,7 +201,8 @@ def _why_not(condition: Expr, loop: tuple[State, ...]) -> str:
     if condition.op == "~" and condition.args[0].op == "var":
         return f"{read[0].value} is yes"
     told = ", ".join(f"{v.value} is {_values(v, loop)}" for v in read)
-    return f"not {text(condition)} ({told})"
+    false = text(condition.args[0]) if condition.op == "~" else f"not {text(condition)}"
+    return f"{false} ({told})"
 
 
 def _values(variable: Expr, loop: tuple[State, ...]) -> str:

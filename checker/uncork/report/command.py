@@ -9,7 +9,7 @@ import click
 from uncork_nvme.instance import Instance, InstanceError
 from uncork_nvme.museum import BUGS
 
-from uncork.command import idle, selection
+from uncork.command import complete, idle, selection
 from uncork.command.options import Command, budget, budgeted, filtered, progress, writable, write
 from uncork.command.selection import Filters
 from uncork.decide import many
@@ -19,7 +19,7 @@ from uncork.trace.runs import Stored, stored
 
 
 @click.command(cls=Command)
-@click.argument("what", metavar="[INSTANCE|FILE]...", nargs=-1)
+@click.argument("what", metavar="[INSTANCE|FILE]...", nargs=-1, shell_complete=complete.instances_or_files)
 @filtered
 @click.option(
     "--museum/--no-museum", "museum", default=None, help="Include the museum of bugs. Default: if no filter is given."

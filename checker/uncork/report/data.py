@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from uncork_properties.catalogue import ROWS, properties
 from uncork_properties.load import SPREAD
 
 from uncork import __version__
+from uncork.core.trace import Trace
 from uncork.core.verdict import Open, Proved, Refuted
 from uncork.cost import show as costs
 from uncork.decide.gate import judge
@@ -28,7 +29,9 @@ from uncork.engines import Outcome
 from uncork.measure import show as measured
 from uncork.museum.check import Exhibit
 from uncork.render.html.scene import scene
-from uncork.report import drawn
+from uncork.report import drawn, terms
+from uncork.report.mended import KINDS, Mended
+from uncork.report.mended import told as mending
 from uncork.report.sources import pieces
 from uncork.trace.runs import Stored
 
@@ -46,6 +49,15 @@ class Pool:
         if number == len(self.all):
             self.all.append(data)
         return number
+
+
+@dataclass(frozen=True)
+class Pools:
+    """What many rows of a page share."""
+
+    stages: Pool = field(default_factory=Pool)
+    runs: Pool = field(default_factory=Pool)
+    besides: Pool = field(default_factory=Pool)
 
 
 @dataclass(frozen=True)
@@ -71,17 +83,17 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
     from uncork.render.html.page import page  # jinja2
 
     recorded = expected.recorded()
-    stages, runs = Pool(), Pool()
+    pools, mended = Pools(), Mended(found, exhibits)
     told: dict[str, dict[str, Any]] = {}
     shown = [*found, *(checked for each in exhibits for checked in (*each.variants, *each.fixes))]
     for checked in found:
         known = recorded.get(checked.instance.name)
         findings = [] if checked.outcome.engine == STORED else judge(checked, known[1] if known else None)
         said = [f"{finding.property or 'covers'}: {finding.message}" for finding in findings]
-        told[checked.instance.name] = _instance(checked, said, stages, runs)
+        told[checked.instance.name] = _instance(checked, said, pools, mended)
     for checked in shown[len(found) :]:
         if checked.instance.name not in told:
-            told[checked.instance.name] = _instance(checked, [], stages, runs)
+            told[checked.instance.name] = _instance(checked, [], pools, mended)
     instances = [checked.instance for checked in shown]
     blocks, alike = _blocks(found, told)
     words = {
@@ -91,51 +103,63 @@ def write(found: Sequence[Checked], exhibits: Sequence[Exhibit]) -> Written:
         "featured": _featured(found, told),
         "events": any(checked.instance.choices.events != "none" for checked in found),
         "polls": [POLLS.format(name) for name in _polling(found)],
+        "terms": terms.TERMS,
         "exhibits": [_exhibit(each, told) for each in exhibits],
         "not_shown": [_bug(bug) for bug in BUGS if bug.shown is None] if exhibits else [],
         **_costs(found),
     }
     data = {
-        "texts": _texts(told, stages.all, runs.all),
+        "texts": _texts(told, pools),
         "instances": told,
         "alike": alike,
         "only": found[0].instance.name if len(found) == 1 and not exhibits else None,
-        "stages": stages.all,
-        "runs": runs.all,
+        "stages": pools.stages.all,
+        "runs": pools.runs.all,
+        "besides": pools.besides.all,
+        "kinds": KINDS,
         "properties": ROWS,
         "devices": {each.device: _entry(find_device(each.device)) for each in instances},
         "guests": {each.guest: _entry(find_guest(each.guest)) for each in instances},
         "policies": {each.policy: _policy(each.policy) for each in instances},
     }
-    return Written(page(words, data), len(runs.all))
+    return Written(page(words, data), len(pools.runs.all))
 
 
-def _texts(told: Mapping[str, dict[str, Any]], stages: Iterable[Any], runs: Iterable[Any]) -> list[str]:
+def _texts(told: Mapping[str, dict[str, Any]], pools: Pools) -> list[str]:
     """Puts the number of a text in place of every sentence that many runs share, and returns the texts.
 
     These are a third of a page of the matrix.
     """
     texts = Pool()
+
+    def numbered(step: Sequence[Any]) -> list[Any]:
+        actor, action, did, changed = step
+        return [actor, texts.add(action), texts.add(did), changed]
+
     for this in told.values():
         for row in this["rows"]:
             row |= {key: texts.add(row[key]) for key in ("said", "cause") if key in row}
-    for stage in stages:
+    for stage in pools.stages.all:
         stage["variables"] = [[name, texts.add(doc)] for name, doc in stage["variables"]]
-    for run in runs:
-        run["steps"] = [
-            [actor, texts.add(action), texts.add(did), changes] for actor, action, did, changes in run["steps"]
+    for run in pools.runs.all:
+        run["steps"] = list(map(numbered, run["steps"]))
+    for each in pools.besides.all:
+        each["why"] = texts.add(each["why"])
+        each["rows"] = [
+            [row[0], row[1], numbered(row[2])] if isinstance(row, list) and isinstance(row[2], list) else row
+            for row in each["rows"]
         ]
     return texts.all
 
 
 # -- instances ---------------------------------------------------------------------------------------------------------
-def _instance(checked: Checked, unexpected: list[str], stages: Pool, runs: Pool) -> dict[str, Any]:
+def _instance(checked: Checked, unexpected: list[str], pools: Pools, mended: Mended) -> dict[str, Any]:
     instance, outcome = checked.instance, checked.outcome
     cells = {row.property: expected.cell(row.verdict.word, *row.verdict.steps) for row in checked.rows}
     stated = {prop.name: prop for prop in properties(instance.machine, instance.system)}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in checked.rows:
-        told: dict[str, Any] = {"property": row.property, "name": row.name, "cell": cells[row.property]}
+        told: dict[str, Any] = {"property": row.property, "cell": cells[row.property]}
         match row.verdict:
             case Proved(how):
                 told["said"] = f"Proved: {how}."
@@ -143,16 +167,17 @@ def _instance(checked: Checked, unexpected: list[str], stages: Pool, runs: Pool)
                 told["said"] = f"Open to depth {depth}: {reason}."
             case Refuted(trace, shortest):
                 played = scene(instance.system, stated[row.name], trace)
-                for ring, beside in zip(played.stage["rings"], drawn.facts(instance), strict=True):
-                    ring |= beside
+                stage = drawn.stage(instance)
                 played.run["messages"] = {
-                    number: [[kind, played.stage["actors"].index(to)] for kind, to in sent]
+                    number: [[kind, stage["actors"].index(to)] for kind, to in sent]
                     for number, sent in drawn.messages(instance, trace).items()
                 }
                 played.run["moves"] = drawn.moves(instance, trace)
-                told |= {"said": played.headline, "wakers": played.wakers, "shortest": shortest}
+                told |= {"name": row.name, "said": played.headline, "wakers": played.wakers}
+                told |= {} if shortest else {"shortest": False}
                 told |= {"cause": played.cause.text, "causing": played.cause.steps}
-                told |= {"stage": stages.add(played.stage), "run": runs.add(played.run)}
+                told |= {"stage": pools.stages.add(stage), "run": pools.runs.add(played.run)}
+                told |= _beside(instance, row.name, trace, mended, pools, rows, played.run["steps"], told["run"])
         rows.append(told)
     return {
         "device": instance.device,
@@ -162,7 +187,30 @@ def _instance(checked: Checked, unexpected: list[str], stages: Pool, runs: Pool)
         "rows": rows,
         "unexpected": unexpected,
         "searched": _searched(outcome),
+        **({"mended": other.name} if (other := mended.of(instance)) and any("beside" in row for row in rows) else {}),
     }
+
+
+def _beside(
+    instance: Instance,
+    name: str,
+    trace: Trace,
+    mended: Mended,
+    pools: Pools,
+    rows: Sequence[dict[str, Any]],
+    steps: Sequence[Sequence[Any]],
+    run: int,
+) -> dict[str, Any]:
+    """Returns what stands beside a run; what stood there before if one of the `rows` before has the same run."""
+    known = next((row for row in rows if row.get("run") == run and "beside" in row), None)
+    if known:
+        return {"beside": known["beside"]}
+    other = mended.of(instance)
+    found = mending(instance, name, trace, other, steps) if other else None
+    if other is None or found is None:
+        return {}
+    found["stage"] = pools.stages.add(found["stage"])
+    return {"beside": pools.besides.add(found)}
 
 
 def _polling(found: Iterable[Checked]) -> list[str]:

@@ -12,9 +12,18 @@ from uncork.core.evaluate import State, evaluate
 from uncork.core.sorts import Value
 from uncork.core.system import Action, System
 from uncork.core.trace import Trace
+from uncork.render.html import scene
 
 _CHECKS = {"need": True, "elide": False}
 """Steps that compare a move with EventIdx, by the first word of the family, and whether EventIdx was passed."""
+
+
+def stage(instance: Instance) -> dict[str, Any]:
+    """Returns the stage of an instance, with what stands beside its rings; see `facts`."""
+    made = scene.stage(instance.system)
+    for ring, beside in zip(made["rings"], facts(instance), strict=True):
+        ring |= beside
+    return made
 
 
 def facts(instance: Instance) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from uncork_nvme.instance import Instance
 from uncork_properties.expected import cell, word
 
+from uncork.core.numbers import counted
 from uncork.render.terminal import text
 from uncork.sweep.plan import Known, Sweep
 from uncork.sweep.store import StoredVerdict
@@ -78,7 +79,7 @@ def summary(to: text.Page, known: Sequence[Known], rows: Sequence[str], sweep: S
         )
     systems, left = len(sweep.systems), len(sweep.tasks) - sweep.searched
     to.say(
-        f"{len(known)} instance{'s' * (len(known) != 1)}, {systems} different: {sweep.searched} searched now, "
+        f"{counted(len(known), 'instance')}, {systems} different: {sweep.searched} searched now, "
         f"{systems - len(sweep.tasks)} known before" + (f", {left} not searched yet." if left else "."),
         "bold",
     )

@@ -20,6 +20,7 @@ from typing import Any, Self
 import click
 from uncork_nvme.instance import Instance, InstanceError
 from uncork_properties.catalogue import ROWS
+from uncork_properties.expected import cell, deciding
 
 from uncork import __version__
 from uncork.core import jsontext
@@ -339,14 +340,17 @@ def _ran_out(checked: Checked, engine: str, budget: Budget) -> tuple[str | None,
 
 
 def kept(db: str, instance: Instance, row: str | None) -> tuple[StoredVerdict, Trace] | str:
-    """Returns an instance's counterexample in a sweep's file, or a sentence that says that there is none."""
+    """Returns an instance's counterexample in a sweep's file, or a sentence that says that there is none.
+
+    Without a row it is the counterexample whose steps `uncork check` counts.
+    """
     with Store(db, create=False) as store:
         found = best(store.known(fingerprint(instance)))
         asked = [found[each] for each in ([row] if row else ROWS) if each in found]
         if not asked:
             raise InstanceError(f"{db} knows nothing of {instance.name}{f': {row}' if row else ''} as it is now")
-        refuted = next((each for each in asked if each.verdict == "refuted"), None)
-        if refuted is not None:
-            return refuted, store.trace(refuted)
+        name = deciding({each.row: cell(each.verdict, each.steps, each.loop) for each in asked})
+        if name is not None:
+            return found[name], store.trace(found[name])
     verdicts = ", ".join(f"{each.row} {each.verdict}" for each in asked)
     return f"{instance.name}: {db} has no counterexample: {verdicts}"

@@ -62,7 +62,7 @@ def decide(task: Task, report: Callable[[Progress], None]) -> Checked:
 # -- here --------------------------------------------------------------------------------------------------------------
 def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Results:
     """Decides tasks in `jobs` processes. A task whose process dies is retried after the others."""
-    compiling.kept()
+    compiling.foretell()
     return processes.run(tasks, min(jobs, len(tasks)), decide, lambda task: task.instance.name, watch, retries)
 
 

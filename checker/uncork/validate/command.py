@@ -15,6 +15,7 @@ from uncork_nvme.choices import parse_all
 from uncork_nvme.instance import Instance, InstanceError, from_name
 from uncork_properties.catalogue import properties
 
+from uncork.command import complete
 from uncork.command.options import Command, told, writable, write
 from uncork.core.trace import Trace, refutes, replay
 from uncork.decide.exits import Exit
@@ -30,7 +31,7 @@ _LINE = 1_000_000
 
 @click.command(cls=Command)
 @click.argument("log", type=click.Path(dir_okay=False, exists=True, allow_dash=True))
-@click.argument("instance", required=False)
+@click.argument("instance", required=False, shell_complete=complete.instances)
 @click.option("--device", help="A device. Default: the log's.")
 @click.option("--guest", help="A guest.")
 @click.option("--policy", help="An EventIdx policy. Default: the log's, or the device's own.")

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from copy import copy
 from typing import TypeVar
 
+from uncork.core import before_own_code
 from uncork.core.sorts import did_you_mean
 
 from uncork_nvme.choices import InstanceError
@@ -56,6 +57,8 @@ def _load(name: str, kind: type[Composed]) -> Composed:
     if real not in _files:
         if not os.path.isfile(path):
             raise InstanceError(f"{what} {name}: there is no file {path}")
+        for each in list(before_own_code):
+            each(path)
         file = File(path)
         with told((file, 0)):
             file.load()

@@ -3,7 +3,8 @@
 The policies of a file run in a process of their own (`own/policy.py`). A device or guest runs in this process: its
 parts make steps, and properties and engines read the records of the machine that the parts have made, not only
 expressions. So a device's file is trusted as uncork's own code is. What may go wrong in it by mistake becomes an error
-message with its line: any exception, and `sys.exit`.
+message with its line: any exception, and `sys.exit`. A file that ends the process in another way does not decide the
+exit code: the command runs it in a second process (`uncork.decide.apart`).
 """
 
 from __future__ import annotations

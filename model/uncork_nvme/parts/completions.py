@@ -160,5 +160,5 @@ def block(m: Machine, p: Poster) -> Guarded:
     """Finds the CQ full, and stops until a doorbell or another completion makes it try again."""
     waits = _queue(m).waits(m)
     return when((p.at == "post") & (m.cq.available == 0), m.cq(locked=False), p(at="idle"), *waits).says(
-        "the CQ is full: [{} ]completions STAY QUEUED", m.queued
+        "the CQ is full: completions STAY QUEUED[: {}]", m.queued
     )

@@ -3,12 +3,17 @@
 An event is an admin command or a register write of the guest, or an action of the virtual machine's host. At an event
 no doorbell of the queue is half done, and the device answers in one step, under the locks that it needs. No event ever
 has to happen, except that a paused device is resumed.
+
+Under x86-TSO an event is where the guest sees the answer to its command. A thread that sees the answer sees what the
+device stored before. An event that changes words waits for the stores of the queue's threads: the guest has stopped
+using the queue, by locks, and the device's threads have told each other, by locks, that they have.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import ClassVar
 
 from uncork.core.expr import Expr, all_of, boolean, ite, lift
 from uncork.core.sorts import Bool, Nat, Ring
@@ -28,6 +33,10 @@ class Cycle(Part):
 
     slot = "life"
     chosen: LifeChoices
+    at_rest: ClassVar[frozenset[str]] = frozenset(
+        {"create_sq", "delete_sq", "configure", "reset", "restart", "recreate"}
+    )
+    """The steps that change shared words while no store to them waits."""
 
     def check(self) -> None:
         """Refuses to configure a doorbell buffer that there is not."""
@@ -35,8 +44,11 @@ class Cycle(Part):
             raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
         if self.posts_late:
             self.only_with("on_delete=late", "on_delete=post", {"cq_full": "permits"})
-        if self.happening and self.parts.memory.waits:
-            raise ChoiceError("events are described with memory=sc only: set events=none, or leave memory at sc")
+        if self.happening and self.parts.memory.waits and (self.pages(2, sq=True) or self.pages(2)):
+            raise ChoiceError(
+                "words that hold what was stored before an event are described with memory=sc only: set words=clear, "
+                "after_reset=forget and on_reset=forget, or leave memory at sc"
+            )
 
     @property
     def happening(self) -> Counter[str]:
@@ -176,7 +188,8 @@ def _calm(q: SQ) -> Expr:
 
 
 def _all_calm(m: Machine) -> Expr:
-    return all_of(_calm(q) for q in m.sqs) & (m.cq.consumer == "poll") & m.cq.unlocked
+    calm = all_of(_calm(q) for q in m.sqs) & (m.cq.consumer == "poll") & m.cq.unlocked
+    return calm & m.parts.memory.drained(*m.buffers)
 
 
 # -- one SQ ------------------------------------------------------------------------------------------------------------
@@ -238,9 +251,10 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
     if q.has("armed"):
         emptied |= q(armed=0)
     emptied |= _left(q)
-    may = may & q.exists & _calm(q) & m.cq.unlocked & m.parts.crew.settled(m)
+    still = m.parts.memory.drained(q.buffer, *(thread.buffer for thread in q.threads))
+    may = may & q.exists & _calm(q) & m.cq.unlocked & m.parts.crew.settled(m) & still
     return when(may, done, emptied, *m.parts.life.looked_at(m, q, live=False)).says(
-        f"deletes {q.label}" + "[, {} commands in flight]", q.in_flight
+        f"deletes {q.label}" + "[, with {} in flight]", q.in_flight
     )
 
 
@@ -256,7 +270,11 @@ def release(m: Machine, q: SQ, p: Serving | Completer, kick: Kick) -> Guarded:
     cq = m.cq
     back = m.parts.life.given_back
     return when(
-        (p.at == "run") & (q.orphans > 0) & cq.unlocked & kick.possible(cq.available + back),
+        (p.at == "run")
+        & (q.orphans > 0)
+        & cq.unlocked
+        & m.parts.memory.may_lock(p)
+        & kick.possible(cq.available + back),
         q(orphans=q.orphans - 1),
         cq(available=cq.available + back),
         p(at="run") if isinstance(p, Completer) else p.looks(),

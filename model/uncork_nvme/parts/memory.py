@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from uncork.core.expr import Expr, boolean
+from uncork.core.expr import Expr, all_of, boolean
 from uncork.core.system import Action
 
 from uncork_nvme.choices import NO, YES, ChoiceError, InstanceError, MemoryChoices
@@ -72,6 +72,10 @@ class Memory(Part):
         """
         waits = isinstance(thread.buffer, Queue) and not self.lockless
         return thread.buffer.drained if waits else boolean(True)
+
+    def drained(self, *buffers: Buffer) -> Expr:
+        """Whether no store waits in some threads' buffers."""
+        return all_of(buffer.drained for buffer in buffers) if self.chosen.tso else boolean(True)
 
     # -- the buffers ---------------------------------------------------------------------------------------------------
     def pending(self, capacity: int) -> int:
@@ -200,14 +204,17 @@ class Memory(Part):
         return 2 if isinstance(actor, Poster | Completer) else max(look, 2)
 
     def watched(self, steps: Iterable[Action], shared: Iterable[str]) -> Iterator[Action]:
-        """The steps, none of which stores to a shared word past its thread's buffer; raises `InstanceError`."""
+        """The steps, none of which stores to a shared word past its thread's buffer; raises `InstanceError`.
+
+        Events may: they wait until nothing is in the buffers concerned.
+        """
         if not (self.chosen.tso and self.parts.guest.buffered):
             yield from steps
             return
         names = frozenset(shared)
         for each in steps:
             past = names & each.updates.keys()
-            if past and each.family != "flush":
+            if past and each.family not in self.parts.life.at_rest:
                 raise InstanceError(
                     f"{each.name} stores to {', '.join(sorted(past))} past the store buffer of its thread: write "
                     "w.cq_event.store(value) or the like, or leave memory at sc"

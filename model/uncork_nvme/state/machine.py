@@ -154,3 +154,16 @@ class Machine(Remembers):
             RingPicture("CQ", self.cq.size, tuple((mark, f"cq.{field}") for field, mark in cq), "cq.slots"),
             *sqs,
         )
+
+    def watched(self) -> tuple[tuple[str, str], ...]:
+        """What a short account of a run tells of beside the rings: permits, and what wakes an SQ or makes it wait."""
+        found = [("permits", "cq.available")]
+        for q in self.sqs:
+            fields = (("corked", "corked"), ("granted", "granted"), ("kicked", "called"), ("notified", "wakeups"))
+            found += [(f"{q.label} {word}", f"{q.name}.{field}") for word, field in fields if q.has(field)]
+            found += [
+                (f"{q.label} {worker.label or 'worker'} woken", f"{worker.name}.woken") for worker in q.registered
+            ]
+            found += [(f"{q.label} queued", f"{q.name}.queued")] if q.has("queued") else []
+        shared = [worker for worker in self.crew if worker.has("woken")]
+        return (*found, *((f"{worker.label or 'worker'} woken", f"{worker.name}.woken") for worker in shared))

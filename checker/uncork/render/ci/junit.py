@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from uncork.render.ci.results import MODEL, Case, InstanceResult, Problem, Results
-from uncork.render.terminal import text
+from uncork.render.terminal import trace
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -67,7 +67,7 @@ def _story(told: InstanceResult, case: Case) -> str:
     run = case.run
     if run is None:
         return ""
-    return text.trace_text(told.name, run.system, run.prop, run.trace, shortest=run.shortest)
+    return trace.trace_text(told.name, run.system, run.prop, run.trace, shortest=run.shortest)
 
 
 def _clean(words: str) -> str:

@@ -1,4 +1,4 @@
-"""Writes a job summary in Markdown: a table of verdicts, the unexpected ones, and a chart of every unexpected run.
+"""Writes a job summary in Markdown: what is not as expected and why, the verdicts, and a chart of every such run.
 
 GitHub shows a summary of up to 1 MiB, and a chart of up to 50,000 characters. Anything beyond is left out, and the text
 says what.
@@ -17,6 +17,8 @@ LIMIT = 2**20
 """The most bytes of a summary."""
 CHART = 50_000
 """The most characters of a chart."""
+_FEW = 12
+"""Tables of more instances are folded."""
 _ROOM = 20_000
 """Bytes kept free for the sentences that say what is left out, and for other output of the job."""
 
@@ -25,14 +27,16 @@ def dumps(results: Results, limit: int = LIMIT, chart: int = CHART) -> str:
     """Returns the content of the file."""
     room = limit - min(_ROOM, limit // 4)
     parts = ["\n\n".join(["## uncork check", *map(_plain, (results.summary, *results.notes))]) + "\n"]
-    parts.append(_first(room // 2, _table(results), "{} more instances are left out of this table."))
     if results.unchecked:
         left = len(results.unchecked)
         parts.append(f"\nInterrupted: {left} of {left + len(results.told)} instances were not checked.\n")
     wrong = list(_wrong(results))
     if wrong:
-        told = _first(room // 5, ["\n### Not as expected\n\n", *wrong], "{} more findings are left out of this list.")
+        told = _first(room // 5, ["\n### Not as expected\n", *wrong], "{} more findings are left out of this list.")
         parts.append(told)
+    table = _first(room // 2, _table(results), "{} more instances are left out of this table.")
+    few = len(results.told) <= _FEW
+    parts.append(table if few else f"\n<details><summary>Every verdict</summary>\n{table}\n</details>\n")
     left = room - sum(_size(part) for part in parts)
     parts.append(_first(left, ["", *_charts(results, chart)], "{} more charts are left out: see uncork trace."))
     return "".join(parts)
@@ -76,25 +80,38 @@ def _cell(case: Case) -> str:
 
 
 def _wrong(results: Results) -> Iterable[str]:
+    """Yields what is wrong with every instance: the cause of each run, and the properties that it refutes."""
     for told in results.told:
         for problem in told.model:
-            yield f"- {_code(told.name)}: {MODEL}: {_plain(problem.message)}\n"
-        for case in told.cases:
-            for problem in case.problems:
-                why = f". {_plain(case.run.cause.text)}" if case.run else ""
-                yield f"- {_code(told.name)}: {case.property}: {_plain(problem.message)}{why}\n"
+            yield f"\n- {_code(told.name)}: {MODEL}: {_plain(problem.message)}\n"
+        for those in _by_run(case for case in told.cases if case.problems):
+            run = those[0].run
+            said = [f"{case.property}: {_plain(problem.message)}\n" for case in those for problem in case.problems]
+            if run:
+                rows = "".join(f"  - {each}" for each in said)
+                yield f"\n- {_code(told.name)}: {_plain(run.cause.text)}\n{rows}"
+            else:
+                yield "".join(f"\n- {_code(told.name)}: {each}" for each in said)
+
+
+def _by_run(cases: Iterable[Case]) -> list[list[Case]]:
+    """The cases that a run refutes, together; the others one by one."""
+    found: list[list[Case]] = []
+    for case in cases:
+        like = (those for those in found if case.run and those[0].run and those[0].run.trace == case.run.trace)
+        if (those := next(like, None)) is not None:
+            those.append(case)
+        else:
+            found.append([case])
+    return found
 
 
 def _charts(results: Results, most: int) -> Iterable[str]:
     """Yields a chart for every run that unexpectedly refutes properties, with the names of these properties."""
     for told in results.told:
         refuting = [case for case in told.cases if case.run and any(problem.refutes for problem in case.problems)]
-        seen: list[Case] = []
-        for case in refuting:
-            if case.run and not any(other.run and other.run.trace == case.run.trace for other in seen):
-                seen.append(case)
-                names = [each.property for each in refuting if each.run and each.run.trace == case.run.trace]
-                yield _chart(told, case, names, most)
+        for those in _by_run(refuting):
+            yield _chart(told, those[0], [each.property for each in those], most)
 
 
 def _chart(told: InstanceResult, case: Case, names: Sequence[str], most: int) -> str:
@@ -106,7 +123,7 @@ def _chart(told: InstanceResult, case: Case, names: Sequence[str], most: int) ->
         f"\n<details><summary>{_code(told.name)}: not {', '.join(names)}</summary>\n\n{cause}\n\n{headline}\n\n"
         f"```mermaid\n{mermaid.chart(run.system, run.prop, run.trace, most)}```\n\n"
         + (f"{ending[:1].upper()}{ending[1:]}.\n\n" if ending else "")
-        + f"{_code(f'uncork trace {_shell(told.name)} --property {case.property}')} has every change of it.\n\n"
+        + f"{_code(f'uncork trace {_shell(told.name)} --property {case.property} --all')} has every change of it.\n\n"
         "</details>\n"
     )
 

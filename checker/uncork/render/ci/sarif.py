@@ -1,6 +1,7 @@
 """Writes unexpected verdicts as SARIF 2.1.0: one rule per property, traces as code flows through the deciding code.
 
-An open verdict is a result of kind `open`, not a failure.
+A message begins with the cause, because what shows a list of results shows its beginning. An open verdict is a result
+of kind `open`, not a failure.
 """
 
 from __future__ import annotations
@@ -76,12 +77,12 @@ def _result(
     results: Results, rule: int, told: InstanceResult, name: str, case: Case | None, problem: Problem
 ) -> dict[str, Any]:
     run = case.run if case else None
-    why = f" {run.cause.text}" if run else ""
+    said = f"{told.name}: {name}: {problem.message}"
     made: dict[str, Any] = {
         "ruleId": name,
         "ruleIndex": rule,
         **({"kind": "open", "level": "none"} if problem.kind == "open" else {"kind": "fail", "level": "error"}),
-        "message": _message(f"{told.name}: {name}: {problem.message}.{why}"),
+        "message": _message(f"{run.cause.text} ({said})" if run else f"{said}."),
         "locations": [_location(results, told.place)],
         "partialFingerprints": {
             "uncorkRow/v1": hashlib.sha256(f"{told.name}\n{name}\n{problem.kind}".encode()).hexdigest()

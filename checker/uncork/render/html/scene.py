@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uncork.core.causes.cause import Cause, cause
+from uncork.core.evaluate import State
 from uncork.core.property import Property
 from uncork.core.sorts import Value
 from uncork.core.system import System
@@ -15,24 +16,21 @@ from uncork.render import story
 
 @dataclass(frozen=True)
 class Scene:
-    """A counterexample: its stage, its run, and the sentences about one property.
+    """A counterexample: its run, and the sentences about one property.
 
-    Equal systems have equal stages, and properties refuted by one run have equal runs: a page stores each once.
-    Variables and actors are given by their index in a list.
+    Properties refuted by one run have equal runs: a page stores each once. Variables and actors are given by their
+    index in the lists of the `stage`.
     """
 
-    stage: dict[str, Any]
     run: dict[str, Any]
     cause: Cause
     headline: str
     wakers: tuple[int, ...]
 
 
-def scene(system: System, prop: Property, trace: Trace) -> Scene:
-    """Returns the scene of a trace that refutes `prop`. Raises `ReplayError` if the trace does not."""
-    replay(system, trace, prop)
+def stage(system: System) -> dict[str, Any]:
+    """Returns the stage of a system: its variables, actors and rings. Equal systems have equal stages."""
     places = {variable.name: place for place, variable in enumerate(system.variables)}
-    actors = {actor: place for place, actor in enumerate(dict.fromkeys(action.actor for action in system.actions))}
     rings = [
         {
             "title": picture.title,
@@ -43,12 +41,24 @@ def scene(system: System, prop: Property, trace: Trace) -> Scene:
         }
         for picture in system.pictures
     ]
-    stage = {"variables": [[v.name, v.doc] for v in system.variables], "actors": list(actors), "rings": rings}
+    variables = [[v.name, v.doc] for v in system.variables]
+    return {"variables": variables, "actors": list(dict.fromkeys(a.actor for a in system.actions)), "rings": rings}
+
+
+def scene(system: System, prop: Property, trace: Trace) -> Scene:
+    """Returns the scene of a trace that refutes `prop`. Raises `ReplayError` if the trace does not."""
+    replay(system, trace, prop)
+    actors = {actor: place for place, actor in enumerate(stage(system)["actors"])}
     taken, reasons = story.obligations(system, trace)
     run = {
-        "first": [_value(trace.states[0][v.name]) for v in system.variables],
+        "first": whole(system, trace.states[0]),
         "steps": [
-            [actors[line.actor], line.action, line.did, _changes(system, trace, line.number)]
+            [
+                actors[line.actor],
+                line.action,
+                line.did,
+                changes(system, trace.states[line.number - 1], trace.after(line.number - 1)),
+            ]
             for line in story.lines(system, trace)
         ],
         "loop": trace.loop,
@@ -58,13 +68,16 @@ def scene(system: System, prop: Property, trace: Trace) -> Scene:
         "reasons": [[why, [action.name for action in actions]] for why, actions in reasons],
     }
     last = tuple(line.number for line in story.wakers(system, prop, trace))
-    return Scene(stage, run, cause(system, prop, trace), story.headline(prop, trace), last)
+    return Scene(run, cause(system, prop, trace), story.headline(prop, trace), last)
 
 
-def _changes(system: System, trace: Trace, number: int) -> list[list[Any]]:
-    """Returns the indices and new values of the variables that a step changed."""
-    before = trace.states[number - 1]
-    after = trace.after(number - 1)
+def whole(system: System, state: State) -> list[Any]:
+    """Returns the values of a state, in the order of the stage's variables."""
+    return [_value(state[v.name]) for v in system.variables]
+
+
+def changes(system: System, before: State, after: State) -> list[list[Any]]:
+    """Returns the indices and new values of the variables that differ after a step."""
     return [
         [place, _value(after[v.name])] for place, v in enumerate(system.variables) if before[v.name] != after[v.name]
     ]

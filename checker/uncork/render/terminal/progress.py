@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from uncork.engines import Tick, Watch, unwatched
+from uncork.engines import Tick, Watch, listening, unwatched
 
 
 @contextlib.contextmanager
@@ -27,11 +27,28 @@ def progress() -> Iterator[Watch]:
         return
     started = time.monotonic()
     with Live(Text(""), console=to, refresh_per_second=8, transient=True) as live:
+        said, waits = "", ""
+
+        def draw(*, at_once: bool = False) -> None:
+            words = "\n".join(filter(None, (said, waits)))
+            if to.options.ascii_only:
+                words = words.replace("·", "-")
+            live.update(Text(words, no_wrap=True, overflow="ellipsis"), refresh=at_once)
 
         def show(tick: Tick) -> None:
-            live.update(Text(_line(tick, time.monotonic() - started), no_wrap=True, overflow="ellipsis"))
+            nonlocal said, waits
+            said = _line(tick, time.monotonic() - started)
+            if tick.done or tick.progress:
+                waits = ""
+            draw()
 
-        yield show
+        def wait(what: str) -> None:
+            nonlocal waits
+            waits = what
+            draw(at_once=True)  # the work may keep every other thread from drawing
+
+        with listening(wait):
+            yield show
 
 
 def _may_be_terminal() -> bool:

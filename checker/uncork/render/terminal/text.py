@@ -1,31 +1,25 @@
-"""Prints traces, tables and explanations on a terminal or to a file."""
+"""Prints tables and explanations on a terminal or to a file."""
 
 from __future__ import annotations
 
 import os
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from io import StringIO
+from collections.abc import Mapping, Sequence
 
-from rich import box
-from rich.bar import Bar
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text as Text  # re-exported: no other module knows the library
+from rich.console import Console, RenderableType
+from rich.text import Text as Text  # re-exported: few other modules know the library
 
-from uncork.core.causes.cause import cause
-from uncork.core.property import Property
-from uncork.core.system import System
-from uncork.core.trace import Trace
-from uncork.render import story
+from uncork.render.terminal.grid import Bars, Table, fold, joined, table
 
-__all__ = ["Page", "Table", "Text", "console", "fold", "show_run", "show_trace", "table", "trace_text"]
+__all__ = ["Bars", "Page", "Table", "Text", "console", "fold", "joined", "shortened", "style", "table"]
 
 _WORDS = 22
 """The least width for words beside a column of sources."""
-_BREAKS = re.compile(r"[^/,= -]*[/,= -]|[^/,= -]+")
+_ASCII = str.maketrans({
+    "→": "->", "↻": "@", "•": "*", "▸": ">", "·": "-", "×": "x", "±": "+-", "…": "...", "✓": "ok", "✗": "X", "│": "|",
+})  # fmt: skip
+"""What is printed in place of other characters where only ASCII can be."""
 _STYLES = {
     **dict.fromkeys(("HANGS", "UNSAFE", "refuted"), "red"),
     **dict.fromkeys(("live", "proved"), "green"),
@@ -51,9 +45,12 @@ class Page:
         self._to = to or console(stderr=stderr)
 
     def say(self, words: str = "", style: str = "", *, whole: bool = False, indent: int = 0) -> None:
-        """Prints a paragraph."""
-        said = Text(words, style)
-        self._to.print(Padding(said, (0, 0, 0, indent), expand=False) if indent else said, soft_wrap=whole)
+        """Prints a paragraph. Unless it is `whole`, it is folded, and no word is broken."""
+        for part in words.split("\n"):
+            if whole:
+                self.line(Text(" " * indent + part, style))
+            else:
+                self.fold(part, style, indent=indent)
 
     @property
     def width(self) -> int:
@@ -66,8 +63,12 @@ class Page:
         return self._to.options.ascii_only
 
     def fold(self, words: str, style: str = "", *, indent: int = 0) -> None:
-        """Prints a paragraph in which names are broken, where they must be, only behind `/`, `-`, `,` or `=`."""
-        for line in fold(words, max(self.width - indent, 1)):
+        """Prints a paragraph in which names are broken, where they must be, only behind `/`, `-`, `,` or `=`.
+
+        Blanks at its start stand before every line.
+        """
+        indent += len(words) - len(words.lstrip(" "))
+        for line in fold(words.lstrip(" "), max(self.width - indent, 1)):
             self.line(Text(" " * indent + line, style))
 
     def flow(self, pieces: Sequence[str], style: str = "") -> None:
@@ -87,11 +88,29 @@ class Page:
 
     def line(self, line: Text) -> None:
         """Prints a line as it is."""
+        if self.ascii and not line.plain.isascii():
+            line = Text(self.plain(line.plain), line.style)
         self._to.print(line, soft_wrap=True)
 
-    def show(self, made: Table) -> None:
-        """Prints a table."""
-        self._to.print(made)
+    def show(self, made: Table | Bars | RenderableType) -> None:
+        """Prints a table, bars, or what else the library can print."""
+        if not isinstance(made, Table | Bars):
+            self._to.print(made)
+            return
+        if isinstance(made, Table) and made.title:
+            self.fold(made.title, "bold")
+        signs = {"─": "-", "█": "#"}
+        mark = "─" if isinstance(made, Table) else "█"
+        for parts in made.lines(self.width, signs[mark] if self.ascii else mark):
+            line = Text()
+            for said, of in parts:
+                line.append(said, style(of))
+            line.rstrip()
+            self.line(line)
+
+    def plain(self, words: str) -> str:
+        """Returns words as they can be printed: in ASCII, if there is nothing else."""
+        return words.translate(_ASCII) if self.ascii else words
 
     def steps(self, rows: Sequence[tuple[str, str, str, str]], styles: Mapping[int, str] | None = None) -> None:
         """Prints steps: where from, where to, words, and their source: on the right, or behind the words if narrow.
@@ -128,63 +147,6 @@ class Page:
         return textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def fold(words: str, width: int) -> list[str]:
-    """Returns lines of at most `width` characters, broken at spaces, else behind `/`, `-`, `,` or `=`.
-
-    A piece that has none of these and is longer has a line of its own.
-    """
-    lines = [""]
-    for word in words.split(" "):
-        if lines[-1] and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += " " + word
-            continue
-        if lines[-1]:
-            lines.append("")
-        for piece in _BREAKS.findall(word) if len(word) > width else [word]:
-            if lines[-1] and len(lines[-1]) + len(piece) > width:
-                lines.append("")
-            lines[-1] += piece
-    return lines
-
-
-def joined(pieces: Sequence[str], width: int, gap: str = "   ") -> list[str]:
-    """Returns lines of whole pieces, as many a line as fit."""
-    lines: list[str] = []
-    for piece in pieces:
-        if lines and len(lines[-1]) + len(gap) + len(piece) <= width:
-            lines[-1] += gap + piece
-        else:
-            lines.append(piece)
-    return [line for each in lines for line in fold(each, width)]
-
-
-def table(
-    title: str | None,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    numbers: Sequence[int] = (),
-    whole: Sequence[int] = (),
-) -> Table:
-    """Returns a plain table. Columns in `numbers` are right-aligned; cells of columns in `whole` are not wrapped."""
-    made = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for index, column in enumerate(columns):
-        made.add_column(
-            column, justify="right" if index in numbers else "left", overflow="fold", no_wrap=index in whole
-        )
-    for row in rows:
-        made.add_row(*(Text(each, style=style(each)) for each in row))
-    return made
-
-
 def shortened(names: Sequence[str]) -> tuple[str, list[str]]:
     """Returns the common pattern of names, with * for parts that differ, and these parts of each, one per line."""
     parts = [name.split("/") for name in names]
@@ -197,99 +159,7 @@ def shortened(names: Sequence[str]) -> tuple[str, list[str]]:
     ]
 
 
-def bars(names: Sequence[str], columns: Mapping[str, tuple[Sequence[float | None], str]]) -> Table:
-    """Returns a table of bars: one per name and column, with its number; None has no bar."""
-    made = table(None, [""], [])
-    for title in columns:
-        made.add_column(title, justify="right")
-        made.add_column("", ratio=1, min_width=10)
-    longest = [max([value for value in values if value is not None], default=0.0) for values, _ in columns.values()]
-    for row, name in enumerate(names):
-        cells: list[Text | Bar] = []
-        for (values, form), most in zip(columns.values(), longest, strict=True):
-            value = values[row]
-            cells += [Text("-"), Text("")] if value is None else [Text(form.format(value)), Bar(most or 1, 0, value)]
-        made.add_row(Text(name), *cells)
-    return made
-
-
 def style(cell: str) -> str:
     """Returns the style of a verdict, by its first word."""
     first = cell.split(" ")[0]
     return _STYLES.get(first, "")
-
-
-def run(system: System, trace: Trace) -> Table:
-    """Returns the steps of a trace as a table: the actor, what it did, and what changed."""
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    made.add_column("#", justify="right")
-    made.add_column("")
-    made.add_column("actor", max_width=16)
-    made.add_column("what it did", ratio=5)
-    made.add_column("what changed", ratio=4)
-    for line in story.lines(system, trace):
-        changed = Text("\n".join(line.rings), style="bold")
-        if line.rings and line.changes:
-            changed.append("\n")
-        changed.append(", ".join(line.changes), style="dim")
-        loop = "↻" if line.in_loop else " "
-        made.add_row(str(line.number), loop, Text(line.actor), Text(line.did), changed)
-    return made
-
-
-def show_trace(to: Console, name: str, system: System, prop: Property, trace: Trace, *, shortest: bool = True) -> None:
-    """Prints everything about a counterexample."""
-    to.print(Text(f"{name}: {prop.name} is refuted", style="bold"))
-    to.print()
-    to.print(Text(cause(system, prop, trace).text, style="red"))
-    to.print()
-    to.print(Text(story.headline(prop, trace)))
-    to.print()
-    for picture in system.pictures:
-        to.print(Text(f"at first: {story.draw(picture, trace.states[0])}", style="dim"))
-    to.print(Text(f"({story.legend(system)}; ↻ marks the loop)", style="dim"))
-    to.print(run(system, trace))
-    if ending := story.ending(trace):
-        to.print(Text(f"     {ending}", style="bold"))
-        to.print()
-    if not shortest:
-        to.print("(The way in is a shortest one; the loop is short, not proved to be the shortest.)")
-        to.print()
-    _show_why(to, system, prop, trace)
-
-
-def _show_why(to: Console, system: System, prop: Property, trace: Trace) -> None:
-    lines = story.wakers(system, prop, trace)
-    if lines:
-        to.print(Text("Who could have woken it, and what came of it the last time", style="bold"))
-        for line in lines:
-            to.print(Padding(Text(f"step {line.number}, {line.actor}: {line.did}"), (0, 0, 0, 2)))
-        to.print()
-    taken, reasons = story.obligations(system, trace)
-    if taken:
-        to.print(Text("What goes on in the loop", style="bold"))
-        to.print(Padding(Text(", ".join(action.name for action in taken)), (0, 0, 0, 2)))
-        to.print()
-    if reasons:
-        to.print(Text("What can not happen there, and why", style="bold"))
-        for reason, actions in reasons:
-            why = Text(f"{reason}: ")
-            why.append(", ".join(action.name for action in actions), style="dim")
-            to.print(Padding(why, (0, 0, 0, 2)))
-
-
-def trace_text(name: str, system: System, prop: Property, trace: Trace, *, shortest: bool = True) -> str:
-    """Returns the output of `show_trace` as text of 80 columns without colour."""
-    buffer = StringIO()
-    to = Console(file=buffer, width=80, highlight=False, color_system=None)
-    show_trace(to, name, system, prop, trace, shortest=shortest)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
-
-
-def show_run(to: Console, title: str, system: System, trace: Trace) -> None:
-    """Prints a run that is no counterexample, and the rings at its end."""
-    to.print(Text(title, style="bold"))
-    to.print(Text(f"({story.legend(system)})", style="dim"))
-    to.print(run(system, trace))
-    for picture in system.pictures:
-        to.print(f"at the end: {story.draw(picture, trace.states[-1])}", markup=False)

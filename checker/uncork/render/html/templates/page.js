@@ -6,7 +6,12 @@ for (const { rows } of Object.values(data.instances)) {
   for (const row of rows) for (const key of ["said", "cause"]) if (key in row) row[key] = data.texts[row[key]];
 }
 for (const { variables } of data.stages) for (const each of variables) each[1] = data.texts[each[1]];
-for (const { steps } of data.runs) for (const step of steps) { step[1] = data.texts[step[1]]; step[2] = data.texts[step[2]]; }
+for (const each of data.besides) {
+  each.rows = each.rows.map((row) => (Array.isArray(row) ? [data.kinds[row[0]], row[1], row[2]] : ["same", row, 1]));
+}
+const besteps = data.besides.flatMap(({ rows }) => rows.flatMap(([, , step]) => (Array.isArray(step) ? [step] : [])));
+for (const step of [...data.runs.flatMap(({ steps }) => steps), ...besteps]) { step[1] = data.texts[step[1]]; step[2] = data.texts[step[2]]; }
+for (const each of data.besides) each.why = data.texts[each.why];
 const all = document.getElementById("all"), one = document.getElementById("one");
 let player = null;
 
@@ -29,6 +34,25 @@ function filled(element, attributes, children) {
 
 function told(value) {
   return Array.isArray(value) ? "[" + value.map(told).join(" ") + "]" : String(value);
+}
+
+// -- words ------------------------------------------------------------------------------------------------------------
+const WORDS = [...document.querySelectorAll("#words dt")].map((each) =>
+  [each.textContent.replace(/ed$/, "").replace(/y$/, "(?:y|ie)"), each.nextElementSibling.textContent]);
+const WORD = new RegExp(`\\b(?:${WORDS.map(([stem]) => `(${stem})`).join("|")})(?:ed|es|s|d|ing)?\\b`, "gi");
+
+// A text with the meaning of each word of the list at its first place.
+function explained(text) {
+  const parts = [], seen = new Set();
+  let end = 0;
+  for (const found of text.matchAll(WORD)) {
+    const which = found.slice(1).findIndex((group) => group !== undefined);
+    if (seen.has(which)) continue;
+    seen.add(which);
+    parts.push(text.slice(end, found.index), make("abbr", { title: WORDS[which][1] }, found[0]));
+    end = found.index + found[0].length;
+  }
+  return [...parts, text.slice(end)];
 }
 
 // -- rings ------------------------------------------------------------------------------------------------------------
@@ -133,7 +157,7 @@ function movements(stage, run, visited) {
 }
 
 // `permits 0 · CORKED · asleep`
-function beside(stage, state) {
+function standing(stage, state) {
   const many = stage.rings.length > 2, parts = [];
   for (const each of stage.rings) {
     if (each.permits !== undefined) parts.push(make("span", { class: state[each.permits] ? "" : "bad" }, `permits ${state[each.permits]}`));
@@ -157,10 +181,11 @@ function states(run) {
   return found;
 }
 
-function play(row, name, from) {
+function play(row, name, from, opened) {
   const stage = data.stages[row.stage], run = data.runs[row.run], last = run.steps.length;
   const visited = states(run), moved = movements(stage, run, visited), loops = run.loop !== null && !run.stuck;
-  let here = 0, rounds = 1, playing = 0, writing = 0;
+  const rest = row.beside === undefined ? 0 : data.besides[row.beside].rows.filter(([kind]) => kind === "on").length;
+  let here = 0, beyond = 0, rounds = 1, playing = 0, writing = 0;
 
   const rings = stage.rings.map((picture) => ring(picture, stage));
   const did = make("p", { class: "did" }), where = make("p", { class: "where" }), changes = make("ul", { class: "changes" });
@@ -196,7 +221,11 @@ function play(row, name, from) {
 
   function move(by, alone = false) {
     if (!alone && playing) stop();
-    if (by > 0 && here === last && loops) {  // the last step leads back into the loop
+    const further = beyond + by;
+    if (here === last && beside && beside.shown() && further >= 0 && further <= rest && (by > 0 || beyond)) {
+      beyond = further;
+      beside.mark(here, beyond);
+    } else if (by > 0 && here === last && loops) {  // the last step leads back into the loop
       rounds += 1;
       go(run.loop + 1, true);
     } else go(Math.min(last, Math.max(0, here + by)), true);
@@ -213,12 +242,13 @@ function play(row, name, from) {
       if (playing) stop();
     }
     here = step;
+    beyond = 0;
     if (loops && here <= run.loop) rounds = 1;
     const [actor, , said, changed] = here ? run.steps[here - 1] : [null, null, "at first", []];
     const before = here ? visited[here - 1] : visited[0], marked = new Set(changed.map(([variable]) => variable));
     rings.forEach((each, place) => each.show(visited[here], before, moved[here][place]));
-    facts.replaceChildren(...beside(stage, visited[here]));
-    did.textContent = here ? `${stage.actors[actor]}: ${said}` : "At first";
+    facts.replaceChildren(...standing(stage, visited[here]));
+    did.replaceChildren(...(here ? explained(`${stage.actors[actor]}: ${said}`) : ["At first"]));
     const round = loops && here > run.loop ? `, round ${rounds} of the loop` : "";
     where.textContent = `step ${here} of ${last}${round}`;
     slider.value = here;
@@ -230,17 +260,25 @@ function play(row, name, from) {
     end.hidden = here !== last;
     first.disabled = back.disabled = here === 0;
     final.disabled = here === last;
-    on.disabled = here === last && !loops;
+    on.disabled = here === last && !loops && !(rest && beside.shown());
     earlier.disabled = strip.change(here, -1) === null;
     later.disabled = strip.change(here, 1) === null;
     strip.mark(here);
     chart.mark(here);
+    if (beside) beside.mark(here, beyond);
     clearTimeout(writing);  // browsers limit how often an address may change
-    writing = setTimeout(() => { if (one.contains(element)) history.replaceState(null, "", address(name, row.property, here)); }, 120);
+    writing = setTimeout(() => {
+      if (one.contains(element)) history.replaceState(null, "", address(name, row.property, here, beside && beside.shown()));
+    }, 120);
     if (now.getBoundingClientRect().top < 1) chart.follow(null);  // not while that would move the buttons away
   }
 
   const chart = sequence(stage, run, row, (step) => go(step));
+  const beside = row.beside === undefined ? null : mending(data.besides[row.beside], data.instances[name].mended, stage, run, name, (step, further) => {
+    go(step);
+    beyond = further;
+    beside.mark(here, beyond);
+  }, () => { chart.element.classList.toggle("off", beside.shown()); go(here, true); });
   strip.chosen(() => go(here, true));
   end.textContent = run.stuck ? "■ Stuck: " + row.said : loops ? "↻ " + run.ending : "■ " + row.said;
   const live = make("div", { class: "told", "aria-live": "polite" }, where, did);
@@ -257,11 +295,13 @@ function play(row, name, from) {
   const values = make("details", { class: "values" }, make("summary", {}, "All values, and what they mean"),
     make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...lines))));
   const element = make("div", {},
-    make("p", { class: "headline" }, row.cause),
-    make("p", { class: "said-end" }, row.said),
-    make("div", { class: "play" }, now, make("div", {}, chart.element, why(row, stage, run, go), values)),
-    make("p", { class: "note hint" }, "Step with the arrow keys, the slider, or by choosing a step. n and p: next and previous change of a value."),
-    row.shortest ? null : make("p", { class: "note" }, "The way in is a shortest one; the loop is short, not proved to be the shortest."));
+    make("p", { class: "headline" }, ...explained(row.cause)),
+    make("p", { class: "said-end" }, ...explained(row.said)),
+    make("div", { class: "play" }, now,
+      make("div", {}, beside && beside.tabs, chart.element, beside && beside.element, why(row, stage, run, go), values)),
+    make("p", { class: "note hint" }, "Step with the arrow keys, the slider, or by choosing a step. n and p: next and previous change of a value." +
+      (beside ? " b: the run beside a mended design." : "")),
+    row.shortest === undefined ? null : make("p", { class: "note" }, "The way in is a shortest one; the loop is short, not proved to be the shortest."));
 
   function key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.type === "search") return;
@@ -272,10 +312,12 @@ function play(row, name, from) {
     else if (event.key === "End" && inside) go(last);
     else if (event.key === "n") jump(1);
     else if (event.key === "p") jump(-1);
+    else if (event.key === "b" && beside) beside.toggle();
     else return;
     event.preventDefault();
     chart.follow(event.target);
   }
+  if (beside && opened) beside.toggle();
   go(Math.min(last, Math.max(0, from || 0)));
   return { element, key };
 }
@@ -343,8 +385,22 @@ function sequence(stage, run, row, choose) {
   const blamed = new Set(row.causing);
   const heads = make("div", { class: "heads", "aria-hidden": "true" }, ...seen.map((actor) => make("span", {}, stage.actors[actor])));
   const middle = (actor) => (seen.indexOf(actor) + 0.5) * lane;
-  const rows = run.steps.map(([actor, action, said], k) => {
-    const step = k + 1, lines = seen.map((each) => draw("line", { x1: middle(each), x2: middle(each), y1: 0, y2: "100%" }));
+  const loops = run.loop !== null && !run.stuck, groups = [];  // steps of one actor that send and cause nothing share a line
+  run.steps.forEach(([actor], k) => {
+    const plain = !sent(k + 1).length && !blamed.has(k + 1), before = groups[groups.length - 1];
+    if (plain && before && before.plain && before.actor === actor && !(loops && k === run.loop)) before.steps.push(k);
+    else groups.push({ actor, plain, steps: [k] });
+  });
+  const rows = [];
+  const lanes = (actor, ...drawn) => {
+    const lines = seen.map((each) => draw("line", { x1: middle(each), x2: middle(each), y1: 0, y2: "100%" }));
+    const made = make("span", { class: "lanes", "aria-hidden": "true" }, draw("svg", { width: seen.length * lane }, ...lines, ...drawn,
+      draw("circle", { class: "here", cx: middle(actor), cy: 15, r: lane > 20 ? 6 : 4.5 })));
+    made.style.width = `${seen.length * lane}px`;
+    return made;
+  };
+  const single = (k) => {
+    const [actor, action, said] = run.steps[k], step = k + 1;
     const arrows = sent(step).map(([kind, to]) => {
       const from = middle(actor), x = middle(to), way = Math.sign(x - from);
       const tip = kind === "silent" ? `M${x - 4 - way * 4} 11l8 8m0 -8l-8 8` : `M${x - way * 7} 11L${x - way} 15L${x - way * 7} 19`;
@@ -355,22 +411,32 @@ function sequence(stage, run, row, choose) {
       kind === "silent" ? SENT[kind] : `${SENT[kind]} → ${stage.actors[to]}`));
     return make("button",
       { class: "step" + (blamed.has(step) ? " cause" : ""), type: "button", tabindex: k ? -1 : 0, title: action, click: () => choose(step) },
-      make("span", { class: "lanes", "aria-hidden": "true" }, draw("svg", { width: seen.length * lane }, ...lines, ...arrows,
-        draw("circle", { class: "here", cx: middle(actor), cy: 15, r: lane > 20 ? 6 : 4.5 }))),
+      lanes(actor, ...arrows),
       make("span", { class: "n" }, String(step)),
       make("span", { class: "said" }, make("b", {}, stage.actors[actor]), " " + said, ...tags.flatMap((tag) => [" ", tag])));
+  };
+  const several = ({ actor, steps }) => {
+    const chips = steps.map((k) => make("button", { class: "step chip", type: "button", tabindex: k ? -1 : 0, title: run.steps[k][1], click: () => choose(k + 1) },
+      make("span", { class: "n" }, String(k + 1)), " " + run.steps[k][2]));
+    rows.push(...chips);
+    const busy = draw("line", { class: "busy", x1: middle(actor), x2: middle(actor), y1: 15, y2: "100%" });
+    return make("div", { class: "together" }, lanes(actor, busy), make("div", { class: "said" }, make("b", {}, stage.actors[actor]), ...chips));
+  };
+  const items = groups.map((group) => {
+    if (group.steps.length > 1) return make("li", {}, several(group));
+    const made = single(group.steps[0]);
+    rows.push(made);
+    return make("li", {}, made);
   });
-  for (const each of rows) each.firstChild.style.width = `${seen.length * lane}px`;
-  const items = rows.map((each) => make("li", {}, each));
   const element = make("ol", { class: "chart", "aria-label": "the run, step by step" });
-  if (run.loop === null || run.stuck) {
+  if (!loops) {
     element.append(...items);
     if (run.stuck) element.append(make("li", { class: "end" }, "■ " + run.ending));
   } else {
-    const long = run.steps.length - run.loop;
-    element.append(...items.slice(0, run.loop), make("li", { class: "loop" },
+    const long = run.steps.length - run.loop, inside = groups.findIndex(({ steps }) => steps[0] >= run.loop);
+    element.append(...items.slice(0, inside), make("li", { class: "loop" },
       make("p", {}, `↻ a loop of ${long} step${long === 1 ? "" : "s"}, for ever`),
-      make("ol", { "aria-label": "the loop" }, ...items.slice(run.loop)),
+      make("ol", { "aria-label": "the loop" }, ...items.slice(inside)),
       make("p", {}, `↰ ${run.ending}`)));
   }
   let marked = null;
@@ -392,6 +458,75 @@ function sequence(stage, run, row, choose) {
   };
 }
 
+// -- a run beside the same steps on a mended design -------------------------------------------------------------------
+function mending(made, mended, before, run, name, choose, switched) {
+  const stage = data.stages[made.stage];
+  const shown = made.rows.map(([kind, number, step]) => [kind, number, step === 1 ? run.steps[number - 1] : step]);
+  const other = { first: made.state, steps: shown.flatMap(([, , step]) => (step ? [step] : [])), moves: made.moves };
+  const visited = states(other), moved = movements(stage, other, visited);
+  let taken = 0, further = 0, on = false, marked = null;
+  const at = shown.map(([, , step]) => (step ? ++taken : taken));
+  const rings = stage.rings.map((picture) => ring(picture, stage)), facts = make("p", { class: "facts" }), did = make("p", { class: "did" });
+
+  const own = (number) => (number ? [make("b", {}, before.actors[run.steps[number - 1][0]]), " " + run.steps[number - 1][2]] : ["-"]);
+  const theirs = ([actor, , said]) => [make("b", {}, stage.actors[actor]), " " + said];
+  const line = (kind, number, step) => {
+    if (kind === "on") further += 1;
+    const label = number || (kind === "on" ? `+${further}` : "+"), beyond = kind === "on" ? further : 0;
+    const does = kind === "same" ? [make("span", { class: "dim" }, "the same")] : step ? theirs(step) : [make("span", { class: "dim" }, "waits")];
+    return make("tr", { class: kind, click: () => choose(number || (beyond ? run.steps.length : 0), beyond) },
+      make("th", { scope: "row" }, make("button", { type: "button" }, String(label))),
+      make("td", {}, ...own(number)), make("td", {}, ...does));
+  };
+  const first = Math.max(0, made.from - 2);
+  const lines = run.steps.slice(first, made.from).map((_, k) => line("same", first + k + 1, null));
+  lines.push(...shown.map(([kind, number, step]) => line(kind, number, step)));
+  const known = Object.hasOwn(data.instances, mended);
+  const element = make("section", { class: "beside off", "aria-label": "beside a mended design" },
+    make("h3", {}, "The same steps on ", known ? make("a", { href: "#at=" + encodeURIComponent(mended) }, mended) : mended),
+    make("p", {}, ...explained(made.why)),
+    make("div", { class: "rings" }, ...rings.map((each) => each.svg)), facts, did,
+    make("div", { class: "wide" }, make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "step"),
+      make("th", { scope: "col" }, "this run"), make("th", { scope: "col" }, "the mended design"))), make("tbody", {}, ...lines))));
+  const button = (label, pressed, click) => make("button", { type: "button", "aria-pressed": String(pressed), click }, label);
+  const part = (shown.find(([, number]) => number) || [0, made.from])[1];
+  const steps = button("The run", true, () => set(false)), both = button(`Beside ${short(mended, name)}: parts at step ${part}`, false, () => set(true));
+
+  function set(wanted) {
+    on = wanted;
+    element.classList.toggle("off", !on);
+    steps.setAttribute("aria-pressed", String(!on));
+    both.setAttribute("aria-pressed", String(on));
+    switched();
+  }
+
+  return {
+    element, tabs: make("div", { class: "tabs", role: "group", "aria-label": "what is shown" }, steps, both),
+    shown: () => on,
+    toggle: () => set(!on),
+    mark(step, beyond) {
+      const ended = shown.findIndex(([kind]) => kind === "on");
+      let place = shown.findLastIndex(([, number]) => number && number <= step);
+      if (beyond) place = ended + beyond - 1;
+      const now = place < 0 ? 0 : at[place], was = place <= 0 ? 0 : at[place - 1];
+      rings.forEach((each, k) => each.show(visited[now], visited[was], moved[now][k]));
+      facts.replaceChildren(...standing(stage, visited[now]));
+      const [, , does] = place < 0 ? [] : shown[place];
+      did.textContent = place < 0 ? "So far both take the same steps." : does ? `${stage.actors[does[0]]}: ${does[2]}` : "It waits.";
+      if (marked) marked.removeAttribute("aria-current");
+      marked = lines[place < 0 ? step - 1 - first : place + made.from - first] || null;
+      if (marked) marked.setAttribute("aria-current", "step");
+      if (marked && on && !matchMedia("(max-width: 52rem)").matches) marked.scrollIntoView({ block: "nearest" });
+    },
+  };
+}
+
+// What of a name differs from another: the policy, or device and policy, or all of it.
+function short(name, than) {
+  const [device, guest, policy] = name.split("/"), [device_, guest_] = than.split("/");
+  return guest !== guest_ ? name : device !== device_ ? `${device}/${policy}` : policy;
+}
+
 function why(row, stage, run, go) {
   const parts = [];
   const tell = (title, ...lines) => parts.push(make("h3", {}, title), make("ul", { class: "why" }, ...lines.map((line) => make("li", {}, ...line))));
@@ -409,11 +544,11 @@ function why(row, stage, run, go) {
 }
 
 // -- an instance ------------------------------------------------------------------------------------------------------
-function address(name, property, step) {
-  return "#at=" + encodeURIComponent(`${name}:${property}`) + (step ? `&step=${step}` : "");
+function address(name, property, step, beside) {
+  return "#at=" + encodeURIComponent(`${name}:${property}`) + (step ? `&step=${step}` : "") + (beside ? "&beside" : "");
 }
 
-function instance(name, property, step) {
+function instance(name, property, step, beside) {
   const found = data.instances[name];
   if (!found) return make("p", {}, `There is no ${name} on this page.`);
   const refuted = found.rows.find((each) => each.run !== undefined);
@@ -421,7 +556,7 @@ function instance(name, property, step) {
   const tabs = found.rows.map((each) => make("li", {}, make("a",
     { href: address(name, each.property, 0), title: data.properties[each.property], "aria-current": each === row && "true" },
     `${each.property} `, make("span", { class: "verdict " + each.cell.split(" ")[0] }, each.cell))));
-  player = row.run === undefined ? null : play(row, name, step);
+  player = row.run === undefined ? null : play(row, name, step, beside);
   return make("div", {},
     make("p", {}, make("a", { href: data.only ? "#verdicts" : "#" }, "← all verdicts")),
     make("h2", {}, name),
@@ -453,14 +588,14 @@ function about(kind, name, known) {
 let left = null;
 
 function asked() {
-  if (!location.hash && data.only) return [data.only, 0];
-  if (!location.hash.startsWith("#at=")) return [null, 0];
-  const [wanted, step] = location.hash.slice(4).split("&step=");
-  return [decodeURIComponent(wanted), Number.parseInt(step || "0", 10) || 0];
+  if (!location.hash && data.only) return [data.only, 0, false];
+  if (!location.hash.startsWith("#at=")) return [null, 0, false];
+  const [wanted, ...more] = location.hash.slice(4).split("&"), step = more.find((each) => each.startsWith("step="));
+  return [decodeURIComponent(wanted), Number.parseInt((step || "").slice(5), 10) || 0, more.includes("beside")];
 }
 
 function arrive() {
-  const [wanted, step] = asked();
+  const [wanted, step, beside] = asked();
   player = null;
   all.hidden = wanted !== null;
   one.hidden = wanted === null;
@@ -476,7 +611,7 @@ function arrive() {
   }
   const colon = wanted.lastIndexOf(":"), known = Object.hasOwn(data.instances, wanted);
   const name = known ? wanted : wanted.slice(0, colon), property = known ? null : wanted.slice(colon + 1);
-  one.replaceChildren(instance(name, property, step));
+  one.replaceChildren(instance(name, property, step, beside));
   document.title = `uncork: ${name}`;
   scrollTo(0, 0);
   one.focus({ preventScroll: true });
@@ -493,7 +628,7 @@ function feature() {
     const drawn = ring(picture, stage);
     drawn.show(visited[last], visited[last], moved[k]);
     return drawn.svg;
-  })), make("p", { class: "facts" }, ...beside(stage, visited[last])));
+  })), make("p", { class: "facts" }, ...standing(stage, visited[last])));
 }
 
 // Shows the lines that have every word of the filter.
@@ -517,6 +652,12 @@ all.addEventListener("click", (event) => { left = event.target.closest("a.verdic
 document.getElementById("filter").addEventListener("input", sift);
 addEventListener("hashchange", arrive);
 document.addEventListener("keydown", (event) => { if (player) player.key(event); });
+document.querySelector(".skip").addEventListener("click", (event) => {
+  if (one.hidden) return;
+  event.preventDefault();
+  one.focus();
+});
 feature();
+for (const each of document.querySelectorAll("#featured .headline")) each.replaceChildren(...explained(each.textContent));
 sift();
 arrive();
