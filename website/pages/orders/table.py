@@ -43,9 +43,9 @@ def possible(litmus: Litmus, outcome: str) -> bool:
     return any(map(predicate(litmus.system, litmus.holds(outcome)), states(litmus)))
 
 
-def outcomes(litmus: Litmus, asked: Sequence[str] = ()) -> set[Plain]:
+def outcomes(litmus: Litmus, asked: Sequence[str] | None = None) -> set[Plain]:
     """What these registers and words can hold when all has ended: by default all, in the order of their names."""
-    names = asked or sorted(litmus.registers)
+    names = sorted(litmus.registers) if asked is None else asked
     ended = predicate(litmus.system, litmus.ended)
     values = [value(litmus.system, litmus.registers[name]) for name in names]
     return {tuple(each(state) for each in values) for state in states(litmus) if ended(state)}
