@@ -65,6 +65,9 @@ proofs: .venv/installed ## record what is proved for all sizes, here and in docs
 museum-pages: .venv/installed ## record what `make museum` checks, here and in docs (minutes)
 	$(PAGE) museum
 
+orders: .venv/installed ## write the table of orders in docs/memory.md
+	$(PAGE) orders.table
+
 costs: .venv/installed ## record what policies cost, here and in docs/cost.md
 	$(PAGE) costs
 
@@ -124,4 +127,4 @@ clean: ## remove what was made
 	$(INSTALL) '.[bench]'
 	@touch $@
 
-.PHONY: help check check-deep test test-quick docs docs-serve pictures museum museum-pages costs measure answer repairs frontier changed-logs conform conform-page linux counterexamples expectations expectations-deep proofs bench format clean
+.PHONY: help check check-deep test test-quick docs docs-serve pictures museum museum-pages orders costs measure answer repairs frontier changed-logs conform conform-page linux counterexamples expectations expectations-deep proofs bench format clean

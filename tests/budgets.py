@@ -64,6 +64,7 @@ BUDGETS = {
     "pages/test_repairs.py": 12,
     "decide/test_agreement.py": 12,
     "model/test_causes.py": 16,
+    "model/test_orders.py": 8,
     "report/test_html.py": 10,
     "design/test_frontier.py": 9,
     "check/test_watch.py": 8,

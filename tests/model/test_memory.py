@@ -9,6 +9,7 @@ import pytest
 from budgets import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pages.orders.table import outcomes
 from pages.sheets import MEMORY
 from uncork.core.expr import all_of, any_of, variables
 from uncork.core.property import InRange, NotForever, always
@@ -22,6 +23,7 @@ from uncork_nvme.assembly import assembled, steps
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import ChoiceError, InstanceError
 from uncork_nvme.instance import Instance, find_policy, from_name
+from uncork_nvme.orders import program
 from uncork_nvme.parts.memory import Memory as MemoryPart
 from uncork_nvme.parts.reader import Reader
 from uncork_nvme.state.actors import Serving
@@ -252,6 +254,16 @@ def test_the_memory_by_place_is_that_of_the_book(codes: Code) -> None:
 @given(codes(ordered=False))
 def test_the_memory_in_line_is_that_of_the_book(codes: Code) -> None:
     assert by_the_model(codes, line=True) == by_the_book(codes)
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(100), deadline=None)
+@given(codes(ordered=False))
+def test_programs_under_tso_end_as_with_the_buffers_of_the_machine(codes: Code) -> None:
+    texts = ["; ".join("fence full" if each == "fence" else each for each in code) for code in codes]
+    registers = sorted(name for name, _, word in (each.partition("=") for code in codes for each in code)
+                       if word and not word.isdecimal())  # fmt: skip
+    assert outcomes(program.litmus(texts, "tso"), registers) == by_the_model(codes, line=True)
 
 
 @SPELLINGS

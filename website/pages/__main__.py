@@ -14,6 +14,7 @@ PAGES = {
     "logs.scores": "the mutation scores in docs/validate.md, and changed-logs.csv (minutes)",
     "measured": "docs/measure.md, and measured.csv",
     "museum": "docs/museum.md and field.md, the tables of lifecycle.md and others, and their verdicts",
+    "orders.table": "the tables of orders in docs/memory.md",
     "pictures": "the pictures of docs/index.md",
     "proofs": "docs/proof.md, and proofs.csv (minutes)",
     "readme": "the table of verdicts in README.md",
