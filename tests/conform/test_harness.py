@@ -131,9 +131,8 @@ def row_of(bug: str) -> str:
 
 @pytest.mark.deep
 @with_cc
-@pytest.mark.parametrize("sizes", [f"n1-sq2-cq2{EVENTS}", "n1-sq3-cq2", "n1-sq2-cq3"])
-def test_the_right_device_passes_every_transition_of_larger_models(built: Path, sizes: str) -> None:
-    found = examined(ring(built), RING + sizes, most=200_000)
+def test_the_right_device_passes_every_transition_as_queues_come_and_go(built: Path) -> None:
+    found = examined(ring(built), RING + f"n1-sq2-cq2{EVENTS}")
     assert found.failed is None
     assert found.lines[0].figures["taken"] == found.lines[0].figures["transitions"]
 
