@@ -20,7 +20,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # what it runs does no
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
-settings.register_profile("few", max_examples=20)  # in a hundred of those that a test names: see budgets.examples
+settings.register_profile("few", max_examples=12)  # in a hundred of those that a test names: see budgets.examples
 settings.register_profile("all", max_examples=100)
 settings.load_profile("few")
 

@@ -171,6 +171,7 @@ def test_what_rests_on_a_lock_is_not_proved_if_the_lock_may_be_held_for_ever() -
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 def test_nothing_is_proved_where_two_may_hold_the_lock() -> None:
     found, against = mutant(
         "post", "(q.in_flight > 0) & m.cq.unlocked & m.parts", "(q.in_flight > 0) & m.parts",

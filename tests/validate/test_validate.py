@@ -231,8 +231,18 @@ def of_header(log: logs.Log) -> Instance:
     return tracing._instance(log, logs.Header())
 
 
+LONG = ("acor", "b3", "cob")
+"""Variants whose runs take seconds to follow."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("driver", DRIVEN, ids=lambda row: "-".join(str(part) for part in row))
+@pytest.mark.parametrize(
+    "driver",
+    [
+        pytest.param(row, id="-".join(map(str, row)), marks=[pytest.mark.deep] if row[0] in LONG else [])
+        for row in DRIVEN
+    ],
+)
 def test_a_driven_run_is_accepted_as_what_its_header_says(driver: tuple[Any, ...]) -> None:
     drives = driven(*driver)
     log = propolis.read(drives.lines(700))

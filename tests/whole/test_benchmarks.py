@@ -33,6 +33,7 @@ def test_a_quick_run_of_the_benchmark_writes_agreeing_results(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 def test_a_tool_climbs_until_it_reaches_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)
     import ladder

@@ -293,12 +293,12 @@ def own_children(parent: int, words: str) -> list[int]:
 
 
 def at_work(session: int) -> None:
-    """Waits until the processes of a session have used two seconds of a processor: a busy machine takes longer."""
+    """Waits until the processes of a session have used a second of a processor: a busy machine takes longer."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         told = subprocess.run(["ps", "-A", "-o", "sess=,cputimes="], capture_output=True, text=True, check=True).stdout
         lines = [line.split() for line in told.splitlines()]
-        if sum(int(seconds) for own, seconds in lines if own == str(session)) >= 2:
+        if sum(int(seconds) for own, seconds in lines if own == str(session)) >= 1:
             return
         time.sleep(0.1)
 
