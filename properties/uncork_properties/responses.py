@@ -90,7 +90,8 @@ class _Steps:
 
     def of(self, while_: Expr, *families: str, q: AnySQ | None = None, free: Mapping[str, Value] | None = None) -> Help:
         """Steps of an SQ, or of the guest's consumer and the CQ's doorbell handler, while a condition holds."""
-        return Help(self._duties(families, q.label if q else ""), while_, free=free or {})
+        own = boolean(True) if self.m.rest and not q else None
+        return Help(self._duties(families, q.label if q else ""), while_, own, free or {})
 
     def of_any(
         self,

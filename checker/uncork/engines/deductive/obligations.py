@@ -268,7 +268,7 @@ def _left_alone(
         return
     may = helper.own & _may(system.duties[duty], _free(system, response, helper))
     for action in system.actions:
-        if action.name in response.replica.others and touched(action, may):
+        if action.name in response.replica.others and action.duty != duty and touched(action, may):
             goal = substituted(may, action.updates)
             about = f"{response.prop.name}: {duty}, whoever waits"
             yield Obligation("help stays", about, action.name, (*given, may, action.guard), goal, response.prop.name)
