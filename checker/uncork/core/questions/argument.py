@@ -65,12 +65,13 @@ class Descent:
 class Help:
     """Steps that lower the rank of a `Response`, as long as `while_` holds, and `own` if it is not None.
 
-    `duties` names the steps by their duties. `own` is None if they are steps of the waiting replica. Otherwise they are
-    steps of the `replica` of the response, or with some outcomes for each replica; and `own` is a condition on that
-    replica's variables only. `while_` is a condition on the waiting replica and on what all replicas share. So each
-    step of a third replica is covered: as a step of the `replica` it leaves `while_` true, or lowers the rank; as a
-    step of one of the replica's `others`, whether or not that one waits, it leaves `own` and the guard true. `free` has the values of further variables at which the step counts as enabled, like the lock of the
-    response; it is proved that the step is enabled wherever `released` of the response is satisfied.
+    `duties` names the steps by their duties. `own` is None if they are steps of the waiting replica. Otherwise they
+    are steps of the `replica` of the response, or with some outcomes for each replica; and `own` is a condition on
+    that replica's variables only. `while_` is a condition on the waiting replica and on what all replicas share. So
+    each step of a third replica is covered: as a step of the `replica` it leaves `while_` true, or lowers the rank;
+    as a step of one of the replica's `others`, whether or not that one waits, it leaves `own` and the guard true.
+    `free` has the values of further variables at which the step counts as enabled, like the lock of the response;
+    it is proved that the step is enabled wherever `released` of the response is satisfied.
     """
 
     duties: frozenset[str]

@@ -193,7 +193,9 @@ def _response(system: System, response: Response, given: tuple[Expr, ...], held:
 def _apart(response: Response, helper: Help) -> None:
     """Raises `SlipError` unless `while_` speaks of the waiting replica and what is shared, and `own` of its replica."""
     of, replica = f"{response.prop.name}: {', '.join(sorted(helper.duties))}", response.replica
-    hidden = sorted(_read(helper.while_, {text(total) for total in replica.totals}) & (replica.variables | replica.sums))
+    hidden = sorted(
+        _read(helper.while_, {text(total) for total in replica.totals}) & (replica.variables | replica.sums)
+    )
     if hidden:
         raise SlipError(f"{of}: while_ reads {', '.join(hidden)}, of which a third replica has others: use own")
     if helper.own is not None:
