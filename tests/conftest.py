@@ -44,6 +44,10 @@ def _spent() -> float:
     return times.user + times.system + times.children_user + times.children_system + commands.spent()
 
 
+_TOLD = 20
+"""The dearest files, which are told."""
+
+
 class Costs:
     """Sums what the phases of tests cost by file, and tells at the end which files cost more than they may."""
 
@@ -69,7 +73,9 @@ class Costs:
         if not self.files:
             return
         terminalreporter.section(f"{sum(self.files.values()):.0f} seconds of a processor")
-        for name, cost in sorted(self.files.items(), key=lambda item: -item[1]):
+        dearest = sorted(self.files.items(), key=lambda item: -item[1])
+        terminalreporter.line("  ".join(f"{name} {cost:.0f}" for name, cost in dearest[:_TOLD]))
+        for name, cost in dearest:
             may = BUDGETS.get(name, OTHERS)
             if cost > OVERDRAFT * may:
                 told = f"WARNING: {name} took {cost:.0f} s, and may take {may}: see tests/budgets.py"

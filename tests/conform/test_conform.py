@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from repository import ROOT
 from uncork.conform.campaign import Campaign, Setting, settings, variant
 from uncork.conform.controls import CONTROLS, MOST, MOST_WRONG, WRONG, Control, Wrong, against
 from uncork.conform.following import CQ_EVENT, LAID_OVER, Model
-from uncork.conform.rig import qtest
+from uncork.conform.rig import linux, qtest
 from uncork.conform.rig.controller import Controller
 from uncork.conform.rig.driver import need_event
 from uncork.conform.rig.probing import Probed, probe
@@ -31,6 +32,7 @@ from uncork.core.sorts import Nat
 from uncork.core.system import Fairness, Guarded, Record, System, step, var, when
 from uncork.engines import unwatched
 from uncork.engines.follow import Follower
+from uncork.logs import qemu as qemu_logs
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import Choice
 from uncork_nvme.shape import Shape
@@ -238,6 +240,10 @@ def test_a_model_of_ones_own_is_compared(tmp_path: Path) -> None:
 
 
 # -- without QEMU ------------------------------------------------------------------------------------------------------
+def test_make_linux_traces_every_event_that_is_read_of_any_version() -> None:
+    assert [name for name in qemu_logs._TAKES if not any(fnmatch(name, pattern) for pattern in linux.EVENTS)] == []
+
+
 def test_a_qemu_is_held_against_the_one_of_the_catalogue_that_it_is() -> None:
     old, new = (variant(Probed("neither", "shadow", kicks_sqs=kicks)) for kicks in (True, False))
     assert DEVICES["qemu"].choices | old | {"on_request": "nothing"} == DEVICES["qemu-9.1"].choices  # of a pool

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import click
@@ -409,10 +409,10 @@ def _runs(pid: int) -> bool:
     return state != "Z"  # its parent has not asked for it
 
 
-def _descendants(pid: int, number: int) -> list[int]:
-    """The processes below one, as soon as there are as many."""
+def _descendants(pid: int, number: int, besides: Collection[int] = ()) -> list[int]:
+    """The processes below one, as soon as there are as many; without those that were there before."""
     for _ in range(400):
-        found = list(_below(pid))
+        found = [each for each in _below(pid) if each not in besides]
         if len(found) >= number:
             return found
         time.sleep(0.05)
@@ -428,7 +428,8 @@ def _below(pid: int) -> Iterator[int]:
 
 
 def test_a_harness_does_not_outlive_its_block() -> None:
+    before = list(_below(os.getpid()))
     with Harness([sys.executable, RUDE, "children"]) as harness:
         Player(harness, from_name(SMALL))
-        found = _descendants(os.getpid(), 2)
+        found = _descendants(os.getpid(), 2, before)
     assert _gone(found)

@@ -165,7 +165,7 @@ def problems(markdown: str, folder: Path) -> list[str]:
 
 
 def _run(command: Command, folder: Path) -> tuple[int, str]:
-    paths = os.pathsep.join([str(program().parent), os.environ["PATH"]])
+    paths = os.pathsep.join([str(program().parent), str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": paths}
     if command.line.startswith("make "):
         targets = re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
