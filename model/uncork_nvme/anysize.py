@@ -13,7 +13,7 @@ Where kicks hand permits over, the corked SQs stand in line, and a kick lets out
 that joins the line draws a ticket, so that which SQs a kick lets out can be said of one SQ: those whose ticket is less
 than the number of the next SQ to be let out. The numbers on the tickets exist for the proof only.
 
-With `events=delete+create` SQs are deleted and created again, each any number of times: the number is a symbol, too.
+With `events=delete+create` SQs are deleted and created again, each any finite number of times: a symbol, too.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _OF_OTHER_EVENTS = ("on_create", "on_config", "kick_on_release", "on_reset", "on
 
 
 class AnyLife(Life):
-    """The events that may still happen, each any number of times: the number is a symbol."""
+    """The events that may still happen, each any finite number of times: the number is a symbol."""
 
     def __init__(self, choices: LifeChoices) -> None:
         super().__init__(choices, old_pages=False)

@@ -25,7 +25,7 @@ _PARKED = ("tail-1", "head", "reserve-permits", "reserve-slots", "head-when-full
 _TWO_KICKS = "kick_on_reserve=yes;kick_on_remit=yes"
 """The least kicks with which several SQs are live, if EventIdx is written only while the CQ is full."""
 _EVENTS = "events=delete+create"
-"""SQs come and go, each any number of times."""
+"""SQs come and go, each any finite number of times."""
 _KEPT = "kick_delivery=at-once;notify=kept;workers=2"
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from uncork.core.expr import Expr, boolean, gap, ite, total
 from uncork.core.property import NotForever
-from uncork.core.questions.argument import Elsewhere, Help, Response
+from uncork.core.questions.argument import Elsewhere, Help, Replica, Response, Sums
 from uncork.core.sorts import Value
 from uncork.core.system import Action, System, say
 from uncork_nvme.anysize import AnySize, AnySQ
@@ -60,7 +60,7 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     left = total(section(m, each) for each in m.every)
     inside = steps.of_any(boolean(True), "cork_arm", "cork_park", "post_read", "post_arm", "post_leave")
     others = [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
-    yield Response(lock, [("steps under the lock", left)], inside, others)
+    yield Response(lock, [("steps under the lock", left)], inside, others, replica=steps.replica)
     if m.rest is None:
         yield from (_drained(m, steps, prop, lock.name) for prop in wanted if prop.row == "drains")
         return
@@ -78,23 +78,32 @@ class _Steps:
     """The helpful steps of a machine, by the families of their actions."""
 
     def __init__(self, m: AnySize, system: System) -> None:
-        self.m, self.system = m, system
+        self.m, self.system, self.replica = m, system, Replica()
+        for other in m.every[1:]:
+            assert m.rest is not None
+            self.replica = Replica(
+                frozenset(variable.name for record in other.records for variable in record.variables),
+                frozenset(variable.name for variable in m.rest.variables),
+                [m.at("post read")],
+                frozenset(action.name for action in system.actions if not self._is_of(action, other)),
+            )
 
     def of(self, while_: Expr, *families: str, q: AnySQ | None = None, free: Mapping[str, Value] | None = None) -> Help:
         """Steps of an SQ, or of the guest's consumer and the CQ's doorbell handler, while a condition holds."""
-        return Help(self._duties(families, q.label if q else ""), while_, free=free or {})
+        own = boolean(True) if self.m.rest and not q else None
+        return Help(self._duties(families, q.label if q else ""), while_, own, free or {})
 
     def of_any(
-        self, while_: Expr | Callable[[AnySQ], Expr], *families: str, free: Mapping[str, Value] | None = None
+        self,
+        while_: Expr,
+        *families: str,
+        own: Callable[[AnySQ], Expr] = lambda _: boolean(True),
+        free: Mapping[str, Value] | None = None,
     ) -> list[Help]:
-        """Steps of any SQ: of the waiting SQ, and of the other SQ, which stands for all others."""
+        """Steps of any SQ, as `own` says of it: of the waiting SQ, and of the other SQ, which stands for all others."""
         one, *others = self.m.every
-        now = (lambda _: while_) if isinstance(while_, Expr) else while_
-        found = [self.of(now(one), *families, q=one, free=free)]
-        for other in others:
-            third = frozenset(action.name for action in self.system.actions if not self._is_of(action, other))
-            found.append(Help(self._duties(families, other.label), now(other), third, free or {}))
-        return found
+        found = [self.of(while_ & own(one), *families, q=one, free=free)]
+        return found + [Help(self._duties(families, q.label), while_, own(q), free or {}) for q in others]
 
     @staticmethod
     def _is_of(action: Action, q: AnySQ) -> bool:
@@ -151,7 +160,7 @@ def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> R
     if passes_on(m):
         helpers += steps.of_any(waiting & freed, "reserve")
         elsewhere.append(rest_looks(m, freed))
-    return Response(prop, rank, helpers, elsewhere, "cq.locked", lock)
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
 def _elsewhere(m: AnySize) -> list[Elsewhere]:
@@ -200,7 +209,7 @@ def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) 
         *steps.of_any((stage == 9) | ((stage == 11) & room(m)), "reserve"),
     ]
     elsewhere = [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, stage >= 10), rest_looks(m, room(m))]
-    return Response(prop, rank, helpers, elsewhere, "cq.locked", lock)
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
 # -- a kick hands permits over -----------------------------------------------------------------------------------------
@@ -224,6 +233,7 @@ def _served(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> I
         [rest_at(m, *UNDER_CQ_LOCK)],
         "cq.locked",
         lock,
+        steps.replica,
     )
     for prop in wanted:
         if prop.row in ("uncorked", "progress"):
@@ -259,11 +269,13 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
         steps.of(near, "ring_cq", "notify_head", "kick"),
         steps.of(far, "consume", "publish", "need_cq", "ring_cq", "notify_head", "kick"),
         *steps.of_any(far, *_HOLDERS),
-        *steps.of_any(lambda x: far & x.granted & x.asleep & (x.wakeups == 0), "deliver"),
-        *steps.of_any(lambda x: far & x.granted & (x.wakeups > 0), "wake"),
-        *steps.of_any(lambda x: far & (x.granted | freed), "reserve", free=_KICK_DONE),
+        *steps.of_any(far, "deliver", own=lambda x: x.granted & x.asleep & (x.wakeups == 0)),
+        *steps.of_any(far, "wake", own=lambda x: x.granted & (x.wakeups > 0)),
+        *steps.of_any(far, "reserve", own=lambda x: x.granted, free=_KICK_DONE),
+        *steps.of_any(far & freed, "reserve", free=_KICK_DONE),
     ]  # fmt: skip
-    return Response(prop, rank, helpers, [*_elsewhere(m), rest_looks(m, freed)], "cq.locked", free)
+    elsewhere = [*_elsewhere(m), rest_looks(m, freed)]
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, Sums(3, far))
 
 
 def _own(m: AnySize) -> Sequence[str]:

@@ -8,6 +8,7 @@ from uncork.core.sorts import SlipError
 from uncork.core.verdict import Refuted
 from uncork.engines import REDUCTIONS, explicit
 from uncork.engines.deductive import judge
+from uncork.prove import proof
 from uncork_nvme.anysize import AnySize, anywhere
 from uncork_nvme.instance import system
 from uncork_nvme.policies import policy
@@ -117,11 +118,12 @@ def test_a_device_that_arms_only_when_the_cq_is_full_needs_no_kick_at_a_post() -
 @pytest.mark.deep
 @pytest.mark.parametrize("name", ARMS_OFTEN)
 def test_a_device_that_arms_more_often_needs_it(name: str) -> None:
-    """Another SQ's post moves EventIdx away from the guest. A recorded run shows that it hangs."""
+    """Another SQ's post moves EventIdx away from the guest. It hangs: a search finds that, or a run is recorded."""
     found = part(name, ANY)
     assert "uncorked" not in found.proved and "drains" in found.proved
     failures = {failure.obligation.name for failure in found.judgement.failures}
     assert "rank not raised: uncorked SQ0, after post_arm(SQ1)" in failures
+    assert hangs(name) or proof.known_to_fail(design(name), ANY, ["uncorked"])
 
 
 @pytest.mark.deep
@@ -138,7 +140,7 @@ COME_AND_GO = "arm-recheck/linux/{}/cork=park,events=delete+create"
 
 @pytest.mark.deep
 @pytest.mark.parametrize("policy", ["reserve-slots", "reserve-permits", "tail-1", "head-when-full"])
-def test_sqs_may_be_deleted_and_created_again_any_number_of_times(policy: str) -> None:
+def test_sqs_may_be_deleted_and_created_again_any_finite_number_of_times(policy: str) -> None:
     assert part(COME_AND_GO.format(policy), ANY).proved == ["safety", "uncorked", "drains"]
 
 

@@ -63,18 +63,49 @@ class Descent:
 
 @frozen
 class Help:
-    """Steps that lower the rank of a `Response`, as long as `while_` holds.
+    """Steps that lower the rank of a `Response`, as long as `while_` holds, and `own` if it is not None.
 
-    `duties` names the steps by their duties. If the steps belong to a replica that stands for any replica, `others`
-    are the actions of the other replicas. What is proved of `others` does not use the waiting condition, so it also
-    holds of a third replica. `free` has the values of further variables at which the step counts as enabled, like the
-    lock of the response; it is proved that the step is enabled wherever `released` of the response is satisfied.
+    `duties` names the steps by their duties. `own` is None if they are steps of the waiting replica. Otherwise they
+    are steps of the `replica` of the response, or with some outcomes for each replica; and `own` is a condition on
+    that replica's variables only. `while_` is a condition on the waiting replica and on what all replicas share. So
+    each step of a third replica is covered: as a step of the `replica` it leaves `while_` true, or lowers the rank;
+    as a step of one of the replica's `others`, whether or not that one waits, it leaves `own` and the guard true.
+    `free` has the values of further variables at which the step counts as enabled, like the lock of the response;
+    it is proved that the step is enabled wherever `released` of the response is satisfied.
     """
 
     duties: frozenset[str]
     while_: Expr
-    others: frozenset[str] = frozenset()
+    own: Expr | None = None
     free: Mapping[str, Value] = field(default_factory=dict)
+
+
+@frozen
+class Replica:
+    """The replica that stands for any one that does not wait, and what a system says of those that it does not follow.
+
+    `variables` are the replica's own, and `sums` the variables that sum up the replicas that are not followed. `totals`
+    are expressions over these that have one value, whichever replica is followed, like a sum over all replicas.
+    `others` are the actions of all others than the replica.
+    """
+
+    variables: frozenset[str] = frozenset()
+    sums: frozenset[str] = frozenset()
+    totals: Sequence[Expr] = ()
+    others: frozenset[str] = frozenset()
+
+
+@frozen
+class Sums:
+    """Where the numbers of a rank are sums over all replicas, of which the system follows some.
+
+    The parts of the rank from the part number `first` on are such sums where the condition `counts` holds, and 0
+    elsewhere. Each step lowers a part before `first`, or it leaves `counts` as it is and, where that holds, changes no
+    number `unless` of a frame. So wherever a sum decides, the replicas that are not followed contribute what they did.
+    """
+
+    first: int
+    counts: Expr
 
 
 @frozen
@@ -87,6 +118,8 @@ class Response:
     enabled whenever the property `released` is satisfied, which says that the lock is not held for ever. The helper
     lowers the rank when it is taken. So strong fairness makes the rank fall again and again, which is impossible for
     ever. This is the response rule for compassion of Manna and Pnueli (Completing the temporal picture, 1991).
+
+    `sums` is None if no part of the rank is a sum that a frame says to be kept `unless` a number changes.
     """
 
     prop: NotForever
@@ -95,6 +128,8 @@ class Response:
     elsewhere: Sequence[Elsewhere] = ()
     lock: str | None = None
     released: str = ""
+    replica: Replica = field(default_factory=Replica)
+    sums: Sums | None = None
 
 
 @frozen
@@ -127,7 +162,7 @@ class Argument:
 class Frame:
     """A claim about some `steps`: they keep the numbers `kept`, do not raise `not_raised`, and end with `after` true.
 
-    Nothing is claimed of a step that changes the number `unless`.
+    Nothing is claimed of a step that changes the number `unless`; see `Sums`.
     Frames justify that a sum stands for the replicas that the system does not follow.
     """
 

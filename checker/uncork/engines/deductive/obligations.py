@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, lift, variables
+from uncork.core.expr import Expr, all_of, any_of, boolean, lift, text, variables
 from uncork.core.property import NotForever
 from uncork.core.questions.argument import Argument, Descent, Elsewhere, Help, Lemma, Response
-from uncork.core.sorts import Range, Value
+from uncork.core.sorts import Range, SlipError, Value
 from uncork.core.system import Action, Fairness, System
 from uncork.core.transform import substituted
 from uncork.engines.deductive.unwind import in_range, laps
@@ -92,8 +92,10 @@ def conclusions(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligat
     for descent in argument.descents:
         yield from _descent(argument.system, descent, given)
     held = {response.prop.name: response.prop.condition for response in argument.responses}
+    unless = [frame.unless for frame in argument.frames if frame.unless is not None]
     for response in argument.responses:
         yield from _response(argument.system, response, given, held.get(response.released))
+        yield from _summed(argument.system, response, given, unless)
 
 
 def _frames(argument: Argument, given: tuple[Expr, ...]) -> Iterator[Obligation]:
@@ -160,6 +162,8 @@ def lowered(rank: Sequence[tuple[str, Expr]], action: Action, *, otherwise: bool
 def _response(system: System, response: Response, given: tuple[Expr, ...], held: Expr | None) -> Iterator[Obligation]:
     prop, region = response.prop, response.prop.condition
     here = (*given, region)
+    for helper in response.helpers:
+        _apart(response, helper)
     yield from _ranked(prop, response.rank, given)
     falls: dict[str, Expr] = {}
     for action in _staying(system, prop):
@@ -173,7 +177,7 @@ def _response(system: System, response: Response, given: tuple[Expr, ...], held:
             outcomes = system.duties[duty]
             if outcomes[0].fairness is not Fairness.STRONG:
                 continue  # a step that never has to happen helps nobody
-            may = helper.while_ & _may(outcomes, _free(system, response, helper))
+            may = _owned(helper, helper.while_) & _may(outcomes, _free(system, response, helper))
             helping.append(may)
             yield from _helped(system, prop, duty, may, here, falls)
             yield from _left_alone(system, response, helper, duty, given)
@@ -184,6 +188,54 @@ def _response(system: System, response: Response, given: tuple[Expr, ...], held:
                 yield Obligation("helped", about, "", (*here, may, free), enabled, prop.name)
         yield from _stays(system, prop, helper, here, falls)
     yield from _somewhere("helped", prop.name, here, helping, response.elsewhere)
+
+
+def _apart(response: Response, helper: Help) -> None:
+    """Raises `SlipError` unless `while_` speaks of the waiting replica and what is shared, and `own` of its replica."""
+    of, replica = f"{response.prop.name}: {', '.join(sorted(helper.duties))}", response.replica
+    hidden = sorted(
+        _read(helper.while_, {text(total) for total in replica.totals}) & (replica.variables | replica.sums)
+    )
+    if hidden:
+        raise SlipError(f"{of}: while_ reads {', '.join(hidden)}, of which a third replica has others: use own")
+    if helper.own is not None:
+        if not replica.variables:
+            raise SlipError(f"{of}: own is a condition on a replica, and the response names none")
+        foreign = sorted(_read(helper.own, set()) - replica.variables)
+        if foreign:
+            raise SlipError(f"{of}: own reads {', '.join(foreign)}, which its replica does not own: use while_")
+
+
+def _read(node: Expr, totals: set[str]) -> set[str]:
+    """The names of the variables that an expression reads, apart from those in `totals`, which are given as text."""
+    if node.args and text(node) in totals:
+        return set()
+    return {str(node.value)} if node.op == "var" else {name for arg in node.args for name in _read(arg, totals)}
+
+
+def _owned(helper: Help, condition: Expr) -> Expr:
+    """A condition and `own` of a helper."""
+    return condition if helper.own is None else condition & helper.own
+
+
+def _summed(
+    system: System, response: Response, given: tuple[Expr, ...], unless: Sequence[Expr]
+) -> Iterator[Obligation]:
+    """The obligations that a part before the sums falls where those who are not followed may contribute otherwise."""
+    prop, sums = response.prop, response.sums
+    if sums is None:
+        return
+    for what, part in response.rank[sums.first :]:
+        about = f"{prop.name}: {what} is 0 where it does not count"
+        yield Obligation("sums", about, "", (*given, prop.condition, ~sums.counts), part == 0, prop.name)
+    for action in _staying(system, prop):
+        moved = sums.counts & any_of(_changes(action, number) for number in unless)
+        moves = _changes(action, sums.counts) | moved
+        left = ~substituted(prop.condition, action.updates)
+        goal = left | ~moves | lowered(response.rank[: sums.first], action, otherwise=False)
+        here = (*given, prop.condition, action.guard)
+        if any(touched(action, each) for each in (sums.counts, *unless)):
+            yield Obligation("sums", prop.name, action.name, here, goal, prop.name)
 
 
 def _staying(system: System, prop: NotForever) -> list[Action]:
@@ -213,10 +265,12 @@ def _helped(
 def _left_alone(
     system: System, response: Response, helper: Help, duty: str, given: tuple[Expr, ...]
 ) -> Iterator[Obligation]:
-    """The obligations that no step of another replica disables a helping step, whether or not that replica waits."""
-    may = _may(system.duties[duty], _free(system, response, helper))
+    """The obligations that no step of another replica ends a help of a replica, whether or not that other one waits."""
+    if helper.own is None:
+        return
+    may = helper.own & _may(system.duties[duty], _free(system, response, helper))
     for action in system.actions:
-        if action.name in helper.others and touched(action, may):
+        if action.name in response.replica.others and action.duty != duty and touched(action, may):
             goal = substituted(may, action.updates)
             about = f"{response.prop.name}: {duty}, whoever waits"
             yield Obligation("help stays", about, action.name, (*given, may, action.guard), goal, response.prop.name)
@@ -228,7 +282,7 @@ def _stays(
     """The obligations that `while_` of a helper holds until the rank falls, whichever replica takes a step."""
     about = f"{prop.name}: as long as it helps: {', '.join(sorted(helper.duties))}"
     for action in _staying(system, prop):
-        if helper.others and touched(action, helper.while_):
+        if helper.own is not None and touched(action, helper.while_):
             goal = substituted(helper.while_, action.updates) | falls[action.name]
             yield Obligation("help stays", about, action.name, (*here, helper.while_, action.guard), goal, prop.name)
 
