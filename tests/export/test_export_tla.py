@@ -450,7 +450,7 @@ def distributed(jar: Path, name: str, **more: str) -> subprocess.CompletedProces
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sets", [pytest.param("0", marks=pytest.mark.deep), "2"])
+@pytest.mark.parametrize("sets", [pytest.param(sets, marks=pytest.mark.deep) for sets in ("0", "2")])
 def test_distributed_tlc_finds_all_states(jar: Path, sets: str) -> None:
     """Of an instance that hangs: it knows no liveness."""
     name = "propolis-2025/linux/tail/n1-sq2-cq2"

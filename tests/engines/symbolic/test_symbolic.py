@@ -62,7 +62,9 @@ def test_bmc_agrees_with_the_explicit_engine_on_random_systems(picture) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shortest", [False, True], ids=["sweeps", "single steps"])
+@pytest.mark.parametrize(
+    "shortest", [pytest.param(False, id="sweeps"), pytest.param(True, id="single steps", marks=pytest.mark.deep)]
+)
 def test_bmc_sees_a_variable_leave_its_range(*, shortest: bool) -> None:
     found = verdict(bmc.check(counter(3, 4), [IN_RANGE], shortest=shortest, effort=LITTLE // 10))
     assert isinstance(found, Refuted)
@@ -78,6 +80,7 @@ def test_bmc_decides_a_system_without_any_action() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 def test_single_steps_find_runs_as_short_as_any() -> None:
     instance, wanted = asked(HANGS, "drains")
     exact = verdict(explicit.check(instance.system, wanted))
