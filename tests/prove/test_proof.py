@@ -217,6 +217,8 @@ DESIGNS = [
         "arm-recheck/linux/reserve-slots-size/cork=park",
     ),
 ]
+LONGER = (*DESIGNS[-4:], "arm-recheck/linux/head/cork=park")
+"""Those that no other test proves."""
 
 
 @pytest.mark.slow
@@ -232,7 +234,7 @@ def test_several_workers_drain_a_single_sq_and_not_several(several: bool) -> Non
 @pytest.mark.parametrize(
     ("name", "several"),
     [
-        pytest.param(n, s, marks=[pytest.mark.deep] if s and n != REMIT else [])
+        pytest.param(n, s, marks=[pytest.mark.deep] if (s and n != REMIT) or n in LONGER else [])
         for n in DESIGNS for s in (ONE, ANY) if "workers" not in n or not s
     ],
 )  # fmt: skip
@@ -269,7 +271,7 @@ WALKED = [
 @pytest.mark.parametrize(
     ("name", "several"),
     [
-        pytest.param(n, s, marks=[pytest.mark.deep] if s and n != "mmio/linux/tail" else [])
+        pytest.param(n, s, marks=[pytest.mark.deep] if (s and n != "mmio/linux/tail") or n == WALKED[-1] else [])
         for n in WALKED for s in (ONE, ANY)
     ],
 )  # fmt: skip
