@@ -239,15 +239,22 @@ def from_name(name: str) -> Instance:
         raise InstanceError(
             f"{name!r} is not an instance: write device/guest/policy/n1-sq3-cq3, and overrides after another /"
         )
-    if found.shape is None:
-        raise InstanceError(f"{found.found!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
+    sizes = shape(found.found)
     try:
         overrides = parse_all(found.overrides)
     except ChoiceError as error:
         raise InstanceError(str(error)) from None
-    made = Instance(found.device, found.guest, found.policy, *found.shape, overrides)
+    made = Instance(found.device, found.guest, found.policy, *sizes, overrides)
     find_policy(made.policy)
     return made
+
+
+def shape(text: str) -> Shape:
+    """The sizes that are written as `n1-sq3-cq3`; raises `InstanceError` for another text."""
+    found = Shape.parse(text)
+    if found is None:
+        raise InstanceError(f"{text!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
+    return found
 
 
 _Named = TypeVar("_Named")

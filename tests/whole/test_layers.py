@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -143,6 +144,7 @@ def within(module: str, layer: str) -> bool:
     return module == layer or module.startswith(f"{layer}.")
 
 
+@cache
 def row(module: str) -> str | None:
     """The row that a module is under: the closest. What stands in `uncork` itself has to have one of its own."""
     rows = [name for name in TABLE if within(module, name) and (name != "uncork" or module == name)]
@@ -156,6 +158,7 @@ def meant(imported: str) -> str:
     return inner if name and is_module(inner) else origin
 
 
+@cache
 def is_module(dotted: str) -> bool:
     return dotted in MODULES or any(within(module, dotted) for module in MODULES)
 

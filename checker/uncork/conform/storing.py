@@ -40,23 +40,34 @@ def as_json(run: Run, instance: Instance, overlay: str | None, version: str) -> 
     }
 
 
-def loads(content: str, name: str) -> Stored:
-    """Loads a run that `as_json` made. Raises `InstanceError`, which names the file, for anything else."""
+def fields(content: str, what: str, *names: str) -> tuple[Instance, list[Any]]:
+    """Returns the model of a stored run, and what else it has by these names.
+
+    Raises `InstanceError` for anything else: `what`, and why.
+    """
     try:
         found = jsontext.loads(content)
-        instance, overlay, seed = from_name(found["instance"]), found["overlay"], found["seed"]
-        moves = tuple(found["moves"])
+        return from_name(found["instance"]), [found[name] for name in names]
     except KeyError as error:
-        raise InstanceError(f"{name} is not a run that uncork conform stored: it has no {error}") from None
+        raise InstanceError(f"{what}: it has no {error}") from None
     except (ValueError, TypeError, AttributeError) as error:
-        raise InstanceError(f"{name} is not a run that uncork conform stored: {error}") from None
+        raise InstanceError(f"{what}: {error}") from None
+
+
+def texts(found: object) -> bool:
+    """Returns whether something in a file is a list of texts, as moves are."""
+    return isinstance(found, list) and all(isinstance(each, str) for each in found)
+
+
+def loads(content: str, name: str) -> Stored:
+    """Loads a run that `as_json` made. Raises `InstanceError`, which names the file, for anything else."""
+    what = f"{name} is not a run that uncork conform stored"
+    instance, (overlay, seed, moves) = fields(content, what, "overlay", "seed", "moves")
     known = isinstance(seed, int) and (overlay is None or isinstance(overlay, str))
-    if not known or not all(isinstance(move, str) for move in moves):
-        raise InstanceError(
-            f"{name} is not a run that uncork conform stored: seed, overlay or moves are of another type"
-        )
+    if not known or not texts(moves):
+        raise InstanceError(f"{what}: seed, overlay or moves are of another type")
     own = instance.device == "qemu" and instance.policy == "head" and "post_order" not in instance.overrides
     if overlay and not own:
         over = f"{instance.device} with {instance.policy}"
         raise InstanceError(f"{name} lays {overlay} over {over}: overlays need qemu with its own policy, head")
-    return Stored(instance, overlay, seed, moves)
+    return Stored(instance, overlay, seed, tuple(moves))

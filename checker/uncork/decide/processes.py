@@ -90,9 +90,12 @@ class _Process(Generic[_Item, _Given]):
         signals.ended(self._pool, 0)
         self._pool = self._new()
 
+    def stop(self) -> None:
+        """Asks the work to end."""
+        self.words[_STOP] = True
+
     def end(self, seconds: float) -> None:
         """Ends the process: by itself within so many seconds, or killed."""
-        self.words[_STOP] = True
         signals.ended(self._pool, seconds)
 
     @property
@@ -157,13 +160,13 @@ def run(
                         yield piece.item, result
                 if interrupted.is_set():
                     for process in processes:
-                        process.words[_STOP] = True
+                        process.stop()
                     until = min(until, time.monotonic() + signals.GRACE)
                 watch(_tick(ended, len(ready), processes, name))
         finally:
             until = min(until, time.monotonic() + signals.GRACE)
             for process in processes:
-                process.words[_STOP] = True
+                process.stop()
             for process in processes:
                 process.end(until - time.monotonic())
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from uncork_nvme.catalogue import find_device
 from uncork_nvme.choices import parse_all
-from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name
-from uncork_nvme.shape import Shape
+from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name, shape
 
 from uncork.command.options import OUTPUT, Command, filtered, listed, told, writable, write
 from uncork.command.selection import Filters
@@ -24,6 +23,7 @@ from uncork.conform.harness.storing import Stored, as_json, loads
 from uncork.conform.harness.threads import comparable
 from uncork.conform.harness.trials import Examined, Failure, Plan, examine
 from uncork.conform.rig.harness import PATIENCE, SCHEMA, Harness, HarnessError
+from uncork.core.numbers import counted
 from uncork.decide.exits import Exit
 from uncork.decide.gate import worst
 from uncork.engines.follow import TooManyStates
@@ -111,7 +111,7 @@ def exec_(
     instances = [stored.instance] if stored else _instances(what, filters)
     for instance in instances:
         comparable(instance)
-    shapes = None if beyond is None else [_shape(each) for each in beyond]
+    shapes = None if beyond is None else [shape(each) for each in beyond]
     plan = Plan(instances, shapes, random_, seed, max_states, steps=stored.steps if stored else not at_rest)
 
     from uncork.render.terminal.text import Page  # rich
@@ -150,7 +150,7 @@ class _Again:
 
     def tell(self, to: Page, found: Examined, plan: Plan) -> int:
         """Prints the results, after the harness has ended, and writes the files. Returns the exit code."""
-        from uncork.conform.harness.show import WORDS, about, counted, failure, lines
+        from uncork.conform.harness.show import WORDS, about, failure, lines
 
         to.fold(about(found))
         for line in lines(found):
@@ -219,13 +219,6 @@ def _instances(what: str | None, filters: Filters) -> list[Instance]:
         for sq_size in filters.sq_sizes or _DEFAULTS.sq_sizes
         for cq_size in filters.cq_sizes or _DEFAULTS.cq_sizes
     ]
-
-
-def _shape(text: str) -> Shape:
-    found = Shape.parse(text)
-    if found is None:
-        raise InstanceError(f"{text!r} is not a shape: write n1-sq3-cq3 for one SQ of 3 entries and a CQ of 3")
-    return found
 
 
 def _stored(path: str) -> Stored:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uncork_nvme.instance import Instance
-from uncork_nvme.observe import families, shows
+from uncork_nvme.observe import shows
 
 from uncork.conform.following import Beside, Mismatch
-from uncork.conform.harness.threads import SETTLE, STEP, roles
+from uncork.conform.harness.threads import SETTLE, STEP, roles, told_by
 from uncork.conform.rig.harness import Answer, Cqe, Harness, HarnessError
 from uncork.core.questions.observed import Event
 from uncork.core.sorts import Value, did_you_mean
@@ -161,10 +161,7 @@ class Player:
     def _events(self, thread: str, event: str) -> frozenset[str]:
         """Returns the actions of a thread that an event may be; none if the model has no such step."""
         if (thread, event) not in self._doing:
-            try:
-                of = families(event, self.system)
-            except KeyError:
-                raise HarnessError("rubbish", f"it tells an event {event!r:.40}, which no log has") from None
+            of = told_by(event, self.system)
             actions = frozenset(name for name in self.roles.threads[thread] if self._actions[name].family in of)
             if not actions and any(action.family in of for action in self.system.actions):
                 known = sorted({self._actions[name].family for name in self.roles.threads[thread]})

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from uncork.conform.harness.player import Played
 from uncork.conform.harness.trials import Examined, Failure
 from uncork.conform.show import seen
+from uncork.core.numbers import counted
 from uncork.core.sorts import Value
 
 
@@ -15,11 +16,6 @@ def lines(found: Examined) -> Iterator[str]:
     for each in found.lines:
         made = f"{counted(each.runs, 'run')}, {counted(each.moves, 'move')}: " if each.runs else ""
         yield f"{each.part} of {each.instance.shape}: {made}{each.result}"
-
-
-def counted(number: int, what: str) -> str:
-    """Returns a number of things in words."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def about(found: Examined) -> str:

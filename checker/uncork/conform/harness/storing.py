@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from uncork_nvme.choices import ChoiceError
-from uncork_nvme.instance import Instance, InstanceError, from_name
+from uncork_nvme.instance import Instance, InstanceError
 
 from uncork.conform.harness.player import Played
-from uncork.core import jsontext
+from uncork.conform.storing import fields, texts
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,7 @@ def as_json(run: Played, instance: Instance, harness: str, *, steps: bool) -> di
 def loads(content: str, name: str) -> Stored:
     """Loads a run that `as_json` made. Raises `InstanceError`, which names the file, for anything else."""
     what = f"{name} is not a run that uncork conform exec stored"
-    try:
-        found = jsontext.loads(content)
-        instance, moves, steps = from_name(found["instance"]), tuple(found["moves"]), found["stepped"]
-    except KeyError as error:
-        raise InstanceError(f"{what}: it has no {error}") from None
-    except (ValueError, TypeError, AttributeError, ChoiceError) as error:
-        raise InstanceError(f"{what}: {error}") from None
-    if not isinstance(steps, bool) or not all(isinstance(move, str) for move in moves):
+    instance, (moves, steps) = fields(content, what, "moves", "stepped")
+    if not isinstance(steps, bool) or not texts(moves):
         raise InstanceError(f"{what}: stepped or moves are of another type")
-    return Stored(instance, moves, steps)
+    return Stored(instance, tuple(moves), steps)

@@ -14,7 +14,7 @@ from uncork_nvme.instance import Instance, InstanceError
 from uncork_nvme.observe import families
 
 from uncork.conform.rig.harness import HarnessError, Hello
-from uncork.core.system import Action
+from uncork.core.system import Action, System
 
 SETTLE, STEP = "settle", "step "
 _EVENTS = ("create", "delete")
@@ -93,14 +93,19 @@ def roles(instance: Instance, hello: Hello, *, steps: bool) -> Roles:
             raise HarnessError("rubbish", f"it names a thread {thread!r:.40}, and the model has {known}")
     told = set[str]()
     for event in hello.events:
-        try:
-            of = families(event, system)
-        except KeyError:
-            raise HarnessError("rubbish", f"it tells an event {event!r:.40}, which no log has") from None
+        of = told_by(event, system)
         told |= {action.name for action in system.actions if action.family in of}
     stepped = set(hello.threads) if steps else set[str]()
     alone = frozenset(name for thread, actions in threads.items() if thread not in stepped for name in actions)
     return Roles(_frozen(guest), _frozen(threads), frozenset(told), alone)
+
+
+def told_by(event: str, system: System) -> frozenset[str]:
+    """Returns the families of actions that an event may be. Raises `HarnessError` for an event that is none."""
+    try:
+        return frozenset(families(event, system))
+    except KeyError:
+        raise HarnessError("rubbish", f"it tells an event {event!r:.40}, which no log has") from None
 
 
 def _frozen(of: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
