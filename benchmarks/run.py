@@ -1,6 +1,6 @@
 """Compares uncork with its peers on this machine, and writes the tables to RESULTS.md.
 
-Every figure is the median of several runs, in which the tools take turns.
+Every figure is the median of several runs, in which the tools take turns; a run that is long is not repeated.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def table(task: Task, columns: Sequence[Column]) -> Iterator[str]:
             figures = [c.exceeded, f"> {c.cpu[-1]:.0f}", f"> {c.memory[-1] / 2**20:,.0f}"]
         else:
             figures = [c.exceeded, "", ""]
-        yield f"| {' | '.join([c.tool.name, *figures, compiling, c.answer.says if c.ended and c.answer else ''])} |"
+        name = f"{c.tool.name} ({len(c.wall)} of {runs} runs)" if c.ended and len(c.wall) < runs else c.tool.name
+        yield f"| {' | '.join([name, *figures, compiling, c.answer.says if c.ended and c.answer else ''])} |"
     yield ""
     yield from _ahead(columns)
 
@@ -161,8 +162,9 @@ ABOUT = """\
 # Results
 
 Written by `make bench`; see `run.py` for what is run and how. One machine, one run of the benchmark, in which the tools
-take turns; medians. Times and memory are of whole processes, from start to end, but for compilers: those of SPIN's
-verifiers stand apart (uncork compiles each system within its time). `>` is a limit: {limits}.
+take turns; medians (a run of more than a minute is not repeated). Times and memory are of whole processes, from start
+to end, but for compilers: those of SPIN's verifiers stand apart (uncork compiles each system within its time). `>` is a
+limit: {limits}.
 
 How long one waits: a model was changed, and the first answer is there. For that uncork compiles its system, and SPIN
 its verifier; TLC reads the model.

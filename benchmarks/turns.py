@@ -1,6 +1,7 @@
 """Runs the tools in turns, so that other load on the machine affects all of them alike.
 
-A tool that exceeds a limit is not run again.
+A tool that exceeds a limit is not run again, and neither is one that took more than a minute: what disturbs a run of a
+minute is small beside it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from pathlib import Path
 from measure import GIB, Limits, Run, measure
 from tools import Answer, Prepared, Task, Tool
 from uncork.export import Inexpressible
+
+LONG = 60
+"""Seconds of a run that is not repeated."""
 
 _NO_MEMORY = ("MemoryError", "Unable to allocate", "bad_alloc", "OutOfMemoryError", "out of memory", "-DMEMLIM bound")
 
@@ -36,11 +40,11 @@ class Column:
 
 
 def compare(task: Task, tools: Sequence[Tool], repeat: int, limits: Limits, folder: Path) -> list[Column]:
-    """Runs the tools on a task, in turns, `repeat` times each. Returns a column for each tool that applies."""
+    """Runs the tools that apply on a task, in turns, `repeat` times each, but long runs once; a column for each."""
     columns = [_column(tool, task, limits, folder) for tool in tools if tool.applies(task)]
     for _ in range(repeat):
         for column in columns:
-            if not column.exceeded:
+            if not column.exceeded and max(column.wall, default=0) < LONG:
                 _take_turn(column, task, limits)
     return columns
 
