@@ -6,13 +6,15 @@ states in which they have come to rest. A harness that steps every thread can be
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from uncork.conform.harness.threads import Roles
 from uncork.core.system import System
-from uncork.engines.python import Plain, Successors, successors
+from uncork.engines.python import Plain, successors
+from uncork.engines.rest import Resting
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,25 @@ class Graph:
 
 
 def graph(system: System, roles: Roles, most: int) -> Graph | None:
-    """Returns the graph of a system; None if there are more than `most` states."""
+    """Returns the graph of a system; None if there are more than `most` states.
+
+    Raises `TooManyStates` if so many may be passed before threads that run by themselves come to rest.
+    """
     driven = successors(system, set(roles.moves))
-    rests = _Rests(successors(system, roles.alone) if roles.alone else None)
+    alone = Resting(system, roles.alone)
+
+    @functools.cache
+    def rests(state: Plain) -> tuple[Plain, ...]:
+        """The states in which threads that run by themselves may come to rest."""
+        return tuple(alone.rests([state], most).ends) if roles.alone else (state,)
+
     names = [action.name for action in system.actions]
-    first = rests.of(tuple(system.initial.values()))
+    first = rests(tuple(system.initial.values()))
     edges: dict[Plain, dict[str, tuple[Plain, ...]]] = {state: {} for state in first}
     queue = deque(first)
     while queue:
         state = queue.popleft()
-        edges[state] = {names[action]: rests.of(target) for action, target in driven(state) if target is not None}
+        edges[state] = {names[action]: rests(target) for action, target in driven(state) if target is not None}
         for targets in edges[state].values():
             for target in targets:
                 if target not in edges:
@@ -71,24 +82,3 @@ def graph(system: System, roles: Roles, most: int) -> Graph | None:
         if len(edges) > most:
             return None
     return Graph(first, edges)
-
-
-class _Rests:
-    """The states to which threads that run by themselves may bring a state, and where they have nothing left to do."""
-
-    def __init__(self, alone: Successors | None) -> None:
-        self._alone, self._known = alone, dict[Plain, tuple[Plain, ...]]()
-
-    def of(self, start: Plain) -> tuple[Plain, ...]:
-        if self._alone is None:
-            return (start,)
-        if start not in self._known:
-            reached, ends = {start}, list[Plain]()
-            queue = [start]
-            for state in queue:
-                after = [target for _, target in self._alone(state) if target is not None]
-                ends += [] if after else [state]
-                queue += (new := [target for target in dict.fromkeys(after) if target not in reached])
-                reached |= set(new)
-            self._known[start] = tuple(ends)
-        return self._known[start]
