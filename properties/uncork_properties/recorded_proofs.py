@@ -16,7 +16,7 @@ from importlib.resources import files
 from uncork.core.size import symbol
 from uncork.core.sorts import SlipError
 from uncork_nvme.choices import Choice, parse
-from uncork_nvme.instance import find_policy
+from uncork_nvme.instance import Instance, find_policy
 
 from uncork_properties import matrix
 
@@ -99,6 +99,24 @@ def known() -> list[Line]:
     """The lines of the file."""
     reader = csv.DictReader(files("uncork_properties").joinpath("recorded", "proofs.csv").read_text().splitlines())
     return [Line(**{**row, "least": int(row["least"])}) for row in reader]  # type: ignore[arg-type]  # the rest is text
+
+
+def proved(instance: Instance) -> frozenset[str]:
+    """The properties that are recorded as proved of an instance, with every size of its queues.
+
+    A guest that submits fewer entries at a time has no other runs than the guest of the line.
+    """
+    if instance.assembled.own:
+        return frozenset()
+    found = set[str]()
+    for line in known():
+        if line.policy != instance.policy or line.several != (instance.sqs > 1) or line.least > instance.cq_size:
+            continue
+        choices = Instance(line.device, line.guest, line.policy, *instance.shape, line.choices).choices
+        fewer = min(choices.submit_batch, instance.choices.submit_batch)
+        if choices.replace({"submit_batch": fewer}) == instance.choices:
+            found |= {*line.proved.split()}
+    return frozenset(found)
 
 
 def dumps(lines: Iterable[Line]) -> str:
