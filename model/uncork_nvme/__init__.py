@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from uncork_nvme.parts.post import Post as Post
     from uncork_nvme.parts.reader import Reader as Reader
     from uncork_nvme.parts.room.admission import FreeSlots as FreeSlots
+    from uncork_nvme.parts.room.admission import NeverLooks as NeverLooks
     from uncork_nvme.parts.room.admission import Permits as Permits
     from uncork_nvme.parts.room.full import ArmRecheck as ArmRecheck
     from uncork_nvme.parts.room.full import Park as Park
@@ -63,7 +64,7 @@ _STANDS_IN = {
     "uncork_nvme.catalogue": ("DEVICES", "GUESTS"),
     "uncork_nvme.choices": ("NO", "YES"),
     "uncork_nvme.device": ("Device", "Guest"),
-    "uncork_nvme.parts.room.admission": ("FreeSlots", "Permits"),
+    "uncork_nvme.parts.room.admission": ("FreeSlots", "NeverLooks", "Permits"),
     "uncork_nvme.parts.backend": ("Detached", "InWorker", "Repoll"),
     "uncork_nvme.parts.completions": ("Completions",),
     "uncork_nvme.parts.crew": ("Kept", "LostBits", "Spent"),

@@ -113,10 +113,10 @@ class ReaderChoices:
 class AdmissionChoices:
     """What keeps the CQ from overflowing."""
 
-    cq_full: Literal["permits", "ignore-in-flight", "queue"] = _choice(
+    cq_full: Literal["permits", "ignore-in-flight", "queue", "ignore"] = _choice(
         "what keeps the CQ from overflowing: the device takes a command only with a permit, a free CQ slot that no "
         "other command counts on; or only if the CQ has a free slot, whatever is in flight; or always, and "
-        "completions queue until there is room",
+        "completions queue until there is room; or nothing: commands are always taken and their completions posted",
     )
     pool: Literal["none"] | int = _choice(
         "requests of each SQ; a command holds a request from when it is taken until its completion is posted. Always "

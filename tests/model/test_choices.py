@@ -56,6 +56,9 @@ DECIDES = {
     "spdk-poll/linux/never/n1-sq3-cq3/cq_full=ignore-in-flight,early_free=no": "live",
     "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight": "unsafe",
     "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight,early_free=no": "live",
+    "usnvmemu/linux/never/n1-sq3-cq3": "unsafe",
+    "usnvmemu/linux/never/n1-sq3-cq3/early_free=no": "live",
+    "usnvmemu/linux/never/n1-sq3-cq2/early_free=no": "unsafe",
     # locks that are let go between the first look and the second
     f"{SOUND}/cork_lock=let-go": "hangs",
     f"{SOUND}/cork_lock=let-go-permits": "live",
@@ -153,6 +156,7 @@ def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> No
         ({"event_look": "before", "doorbell_buffer": "off"}, "doorbell_buffer=on only"),
         ({"cq_head": "kept", "drain": 1}, "drain=all only"),
         ({"events": "delete", "on_delete": "late", "cq_full": "ignore-in-flight"}, "cq_full=permits only"),
+        ({"cq_full": "ignore", "pool": 1}, "set cq_full=queue"),
         ({"used_by": "guest", "doorbell_buffer": "off"}, "set doorbell_buffer=on"),
         ({"used_by": "device", "memory": "tso"}, "memory=sc only"),
         ({"byte_order": "other", "events": "config"}, "events=none only"),
