@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from uncork_nvme.parts.life import Cycle as Cycle
     from uncork_nvme.parts.memory import Memory as Memory
     from uncork_nvme.parts.post import Post as Post
+    from uncork_nvme.parts.reader import ByMessage as ByMessage
     from uncork_nvme.parts.reader import Reader as Reader
     from uncork_nvme.parts.room.admission import FreeSlots as FreeSlots
     from uncork_nvme.parts.room.admission import NeverLooks as NeverLooks
@@ -74,7 +75,7 @@ _STANDS_IN = {
     "uncork_nvme.parts.life": ("Cycle",),
     "uncork_nvme.parts.memory": ("Memory",),
     "uncork_nvme.parts.post": ("Post",),
-    "uncork_nvme.parts.reader": ("Reader",),
+    "uncork_nvme.parts.reader": ("ByMessage", "Reader"),
     "uncork_nvme.state.kicks": ("notified",),
 }
 """What devices are made of, by module. A policy needs none of it, so it is imported where it is asked for."""

@@ -20,7 +20,7 @@ DEVICES: dict[str, Device] = {
         *(propolis.PROPOLIS_2025, propolis.PROPOLIS_2026, propolis.PROPOLIS_2026_SHARED, propolis.MMIO),
         *(designs.ARM_RECHECK, designs.HAND_OVER, qemu.QEMU, qemu.QEMU_9_1, qemu.QEMU_7_1),
         *(spdk.SPDK_POLL, spdk.SPDK_INTERRUPT, openvmm.OPENVMM, openvmm.OPENVMM_2024),
-        *(nvme_mdev.NVME_MDEV, femu.FEMU, usnvmemu.USNVMEMU),
+        *(nvme_mdev.NVME_MDEV, femu.FEMU, usnvmemu.USNVMEMU, usnvmemu.USNVMEMU_REMOTE),
     )
 }
 """The devices by name."""

@@ -424,6 +424,21 @@ BUGS = (
         ),
     ),
     Bug(
+        "usnvmemu-ring",
+        "A doorbell that came while the device waited for an answer to its read of the SQ shadow tail was dropped. If "
+        "the tail moved after it was read, nobody looks until the tick, after 60 s without any message. Found in "
+        "review, before the code was committed.",
+        "usnvmemu f35e5a71 (June 2026), nvme_firmware/src/controller/mod.rs: start_shadow_sq_poll; its LESSONS.md, 29",
+        "The doorbell is noted, and the tail is read once more (shadow_ring_pending, f35e5a71).",
+        Shown(
+            Design("usnvmemu-remote", "linux", "never", {**_LATE_FREE, "notify": "dropped"}),
+            "uncorked",
+            Design("usnvmemu-remote", "linux", "never", _LATE_FREE),
+            _ONE_AND_TWO,
+            "The guest reuses a command slot only after it has published the CQ head (usnvmemu-cq has why).",
+        ),
+    ),
+    Bug(
         "spdk-64db53f1",
         "This was seen before it was in the code. In interrupt mode the thread of the controller handles every "
         "doorbell, and then looks at the SQs of its own poll group. An SQ in another poll group would not be looked "

@@ -59,6 +59,8 @@ DECIDES = {
     "usnvmemu/linux/never/n1-sq3-cq3": "unsafe",
     "usnvmemu/linux/never/n1-sq3-cq3/early_free=no": "live",
     "usnvmemu/linux/never/n1-sq3-cq2/early_free=no": "unsafe",
+    "usnvmemu-remote/linux/never/n1-sq2-cq2/early_free=no": "live",
+    "usnvmemu-remote/linux/never/n1-sq2-cq2/early_free=no,notify=dropped": "hangs",
     # locks that are let go between the first look and the second
     f"{SOUND}/cork_lock=let-go": "hangs",
     f"{SOUND}/cork_lock=let-go-permits": "live",
@@ -157,6 +159,8 @@ def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> No
         ({"cq_head": "kept", "drain": 1}, "drain=all only"),
         ({"events": "delete", "on_delete": "late", "cq_full": "ignore-in-flight"}, "cq_full=permits only"),
         ({"cq_full": "ignore", "pool": 1}, "set cq_full=queue"),
+        ({"sq_answer": "later"}, "sq_read=wake only"),
+        ({"notify": "dropped", "kick_delivery": "deferred"}, "kick_delivery=at-once only"),
         ({"used_by": "guest", "doorbell_buffer": "off"}, "set doorbell_buffer=on"),
         ({"used_by": "device", "memory": "tso"}, "memory=sc only"),
         ({"byte_order": "other", "events": "config"}, "events=none only"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from uncork.core.expr import Expr, lift
+from uncork.core.expr import Expr, boolean, ite, lift
 from uncork.core.sorts import Ring
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
-from uncork_nvme.choices import YES, ReaderChoices
+from uncork_nvme.choices import YES, Choice, ReaderChoices
 from uncork_nvme.parts.part import Part
 from uncork_nvme.parts.post import remembers, stored, writes_nothing
 from uncork_nvme.state.actors import Serving
@@ -38,7 +39,11 @@ class Reader(Part):
     """Reads the SQ shadow tail before it takes an entry or as a worker wakes up, and writes SQ EventIdx."""
 
     slot = "reader"
+    chooser = "sq_answer"
+    named: ClassVar[tuple[Choice, ...]] = ("at-once",)
     chosen: ReaderChoices
+    later = False
+    """Whether the answer to the second read of the tail comes in a step of its own."""
 
     @property
     def never_arms(self) -> bool:
@@ -85,6 +90,14 @@ class Reader(Part):
         """What a worker reads as it wakes up."""
         return q(tail=q.seen) if self.parts.guest.buffered and self.chosen.sq_read == "wake" else Updates()
 
+    def ignores(self, q: SQ) -> Expr:
+        """Whether the device makes no use of the index that an SQ's doorbell carries, and needs no lock for it."""
+        return boolean(False)
+
+    def answers(self, m: Machine, q: SQ, w: Serving, way: Way) -> Iterator[Action]:
+        """What a second read of the tail finds besides nothing, if no entry was taken."""
+        yield find_more(m, q, w)
+
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """A worker's look for an entry, with a permit or without."""
         yield fetch(m, q, w)
@@ -96,8 +109,40 @@ class Reader(Part):
             if "reread" in way.stages:
                 yield reread_sq(m, q, w, way)
                 if not way.taken:
-                    yield find_more(m, q, w)
+                    yield from self.answers(m, q, w, way)
         yield find_empty(m, q, w)
+
+
+class ByMessage(Reader):
+    """Memory is read by messages: the second read of the tail is a question, and the answer comes in a later step."""
+
+    named: ClassVar[tuple[Choice, ...]] = ("later",)
+    places = ("answer",)
+    later = True
+
+    def check(self) -> None:
+        """Refuses what is not described together with answers that come later."""
+        known: dict[str, Choice] = {"sq_read": "wake", "sq_arm": "idle", "sq_reread": YES, "memory": "sc"}
+        self.only_with("sq_answer=later", "sq_answer=at-once", {**known, "serve": "own", "workers": 1})
+
+    @property
+    def permit_at(self) -> Sequence[str]:
+        """Where a worker stands that found its SQ empty, before it gives its permit back."""
+        return (*super().permit_at, *self.places)
+
+    def way(self, *, taken: bool) -> Way:
+        """What follows an entry that was taken, or an SQ that was found empty."""
+        stages = super().way(taken=taken).stages
+        return Way((*stages, *self.places) if stages else (), taken)
+
+    def ignores(self, q: SQ) -> Expr:
+        """Where the device reads the SQ's word, it goes by that."""
+        return q.life.device_uses if self.parts.guest.buffered else boolean(False)
+
+    def answers(self, m: Machine, q: SQ, w: Serving, way: Way) -> Iterator[Action]:
+        """The answer: there are entries, or none."""
+        yield hear_more(m, q, w)
+        yield hear_none(m, q, w, way)
 
 
 @step("worker {}", of="fetch")
@@ -157,7 +202,8 @@ def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
 @step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     """Reads the SQ shadow tail again, for entries published before the guest could see EventIdx."""
-    right = _rereads(m, w) if way.taken else _rereads(m, w) & (q.seen == q.head)
+    whatever = way.taken or m.parts.reader.later
+    right = _rereads(m, w) if whatever else _rereads(m, w) & (q.seen == q.head)
     return (
         when(right, q(tail=q.seen), *way.onward(m, q, w, "reread"))
         .says("re-reads SQ tail[ {}]", q.seen)
@@ -165,9 +211,26 @@ def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     )
 
 
+@step("worker {}", of="hear")
+def hear_more(m: Machine, q: SQ, w: Serving) -> Guarded:
+    """Gets the answer to its second read of the SQ shadow tail: there is an entry."""
+    return when((w.at == "answer") & (q.tail != q.head), w(at="fetch")).says(
+        "gets the answer[, SQ tail {}]: more to do", q.tail
+    )
+
+
+@step("worker {}", of="hear")
+def hear_none(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
+    """Gets the answer to its second read of the SQ shadow tail: there was no entry as it was read."""
+    onward = way.onward(m, q, w, "answer")
+    return when((w.at == "answer") & (q.tail == q.head), *onward).says("gets the answer[, SQ tail {}]", q.tail)
+
+
 # -- the SQ's doorbell -------------------------------------------------------------------------------------------------
 @step("doorbell handler {}")
 def notify_tail(m: Machine, q: SQ) -> Guarded:
     """Takes the SQ tail from the doorbell."""
-    learnt = [q(tail=q.shadow, submitter="notify"), *m.parts.buffer.on_doorbell(q)]
-    return when((q.submitter == "notify tail") & q.unlocked, *learnt).says("learns the SQ tail[ {}]", q.shadow)
+    ignored = m.parts.reader.ignores(q)
+    learnt = [q(tail=ite(ignored, q.tail, q.shadow), submitter="notify"), *m.parts.buffer.on_doorbell(q)]
+    takes = when((q.submitter == "notify tail") & (q.unlocked | ignored), *learnt)
+    return takes.says("learns the SQ tail[ {}]", q.shadow).but_where(ignored, "hears the doorbell, and not its index")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from uncork_nvme.choices import NO
+from uncork_nvme.choices import NO, YES
 from uncork_nvme.device import Device
 from uncork_nvme.parts.backend import Detached
 from uncork_nvme.parts.crew import Kept
 from uncork_nvme.parts.life import Cycle
 from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.post import Post
-from uncork_nvme.parts.reader import Reader
+from uncork_nvme.parts.reader import ByMessage, Reader
 from uncork_nvme.parts.room.admission import NeverLooks
 from uncork_nvme.parts.room.full import Park
 from uncork_nvme.parts.room.kicks import Kicks
@@ -45,6 +45,31 @@ USNVMEMU = Device(
     read_in={
         "start_shadow_sq_poll": ("wake",),
         "handle_shadow_sq": ("fetch", "arm_sq", "reread_sq"),
+        "post_cqe": ("post",),
+        "on_sq_tail_doorbell": ("notify_tail", "notify"),
+        "on_cq_head_doorbell": ("notify_head",),
+    },
+)
+
+USNVMEMU_REMOTE = USNVMEMU.but(
+    "usnvmemu-remote",
+    "usnvmemu where guest memory is read and written by messages, as from a Hyper-V or OpenHCL relay: a read of the SQ "
+    "shadow tail is a question, and doorbells come before the answer. A doorbell that comes during a look makes the "
+    "device read once more at its end.",
+    {
+        ByMessage: {},
+        Kept: {"threads": "many"},  # the looks at different SQs take turns between question and answer
+        Memory: {"device_locks": YES, "device_fence_sq": YES},  # the messages keep their order
+    },
+    source="usnvmemu 076aeeb3, usnvmemu/crates/nvme_firmware/src/controller/mod.rs (June 2026, in puxu-msft/openvmm): "
+    "issue_shadow_read, handle_shadow_poll_complete, handle_shadow_sq; pcie_remote_device: worker.rs, dma.rs; "
+    "pcie_device_sdk: run.rs",
+    assumes="As of usnvmemu, except for memory. Only the second read of the tail is question and answer; the first is "
+    "one step, which the next steps act on. Every answer comes, and is no failure. Its tick, after 60 s without any "
+    "message, is left out.",
+    read_in={
+        "issue_shadow_read": ("wake", "reread_sq"),
+        "handle_shadow_sq": ("fetch", "arm_sq", "hear_more", "hear_none"),
         "post_cqe": ("post",),
         "on_sq_tail_doorbell": ("notify_tail", "notify"),
         "on_cq_head_doorbell": ("notify_head",),
