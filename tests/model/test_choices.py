@@ -159,7 +159,6 @@ def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> No
         ({"cq_head": "kept", "drain": 1}, "drain=all only"),
         ({"events": "delete", "on_delete": "late", "cq_full": "ignore-in-flight"}, "cq_full=permits only"),
         ({"cq_full": "ignore", "pool": 1}, "set cq_full=queue"),
-        ({"sq_answer": "later"}, "sq_read=wake only"),
         ({"notify": "dropped", "kick_delivery": "deferred"}, "kick_delivery=at-once only"),
         ({"used_by": "guest", "doorbell_buffer": "off"}, "set doorbell_buffer=on"),
         ({"used_by": "device", "memory": "tso"}, "memory=sc only"),

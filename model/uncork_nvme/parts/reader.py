@@ -95,8 +95,9 @@ class Reader(Part):
         return boolean(False)
 
     def answers(self, m: Machine, q: SQ, w: Serving, way: Way) -> Iterator[Action]:
-        """What a second read of the tail finds besides nothing, if no entry was taken."""
-        yield find_more(m, q, w)
+        """What follows a second read of the tail that is not its last step."""
+        if not way.taken:
+            yield find_more(m, q, w)
 
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """A worker's look for an entry, with a permit or without."""
@@ -108,8 +109,7 @@ class Reader(Part):
                 yield arm_sq(m, q, w, way)
             if "reread" in way.stages:
                 yield reread_sq(m, q, w, way)
-                if not way.taken:
-                    yield from self.answers(m, q, w, way)
+                yield from self.answers(m, q, w, way)
         yield find_empty(m, q, w)
 
 
@@ -120,29 +120,26 @@ class ByMessage(Reader):
     places = ("answer",)
     later = True
 
-    def check(self) -> None:
-        """Refuses what is not described together with answers that come later."""
-        known: dict[str, Choice] = {"sq_read": "wake", "sq_arm": "idle", "sq_reread": YES, "memory": "sc"}
-        self.only_with("sq_answer=later", "sq_answer=at-once", {**known, "serve": "own", "workers": 1})
-
     @property
     def permit_at(self) -> Sequence[str]:
         """Where a worker stands that found its SQ empty, before it gives its permit back."""
-        return (*super().permit_at, *self.places)
+        before = super().permit_at
+        return (*before, *self.places) if before else ()
 
     def way(self, *, taken: bool) -> Way:
         """What follows an entry that was taken, or an SQ that was found empty."""
         stages = super().way(taken=taken).stages
-        return Way((*stages, *self.places) if stages else (), taken)
+        return Way((*stages, *self.places) if "reread" in stages else stages, taken)
 
     def ignores(self, q: SQ) -> Expr:
         """Where the device reads the SQ's word, it goes by that."""
         return q.life.device_uses if self.parts.guest.buffered else boolean(False)
 
     def answers(self, m: Machine, q: SQ, w: Serving, way: Way) -> Iterator[Action]:
-        """The answer: there are entries, or none."""
-        yield hear_more(m, q, w)
-        yield hear_none(m, q, w, way)
+        """The answer: there are entries, or none; after an entry was taken that is not looked at."""
+        if not way.taken:
+            yield hear_more(m, q, w)
+        yield hear(m, q, w, way)
 
 
 @step("worker {}", of="fetch")
@@ -219,11 +216,11 @@ def hear_more(m: Machine, q: SQ, w: Serving) -> Guarded:
     )
 
 
-@step("worker {}", of="hear")
-def hear_none(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
-    """Gets the answer to its second read of the SQ shadow tail: there was no entry as it was read."""
-    onward = way.onward(m, q, w, "answer")
-    return when((w.at == "answer") & (q.tail == q.head), *onward).says("gets the answer[, SQ tail {}]", q.tail)
+@step("worker {}")
+def hear(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
+    """Gets the answer to its second read of the SQ shadow tail, which is how it was as it was read."""
+    here = (w.at == "answer") & (boolean(True) if way.taken else q.tail == q.head)
+    return when(here, *way.onward(m, q, w, "answer")).says("gets the answer[, SQ tail {}]", q.tail)
 
 
 # -- the SQ's doorbell -------------------------------------------------------------------------------------------------

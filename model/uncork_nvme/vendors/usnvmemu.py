@@ -69,7 +69,7 @@ USNVMEMU_REMOTE = USNVMEMU.but(
     "message, is left out.",
     read_in={
         "issue_shadow_read": ("wake", "reread_sq"),
-        "handle_shadow_sq": ("fetch", "arm_sq", "hear_more", "hear_none"),
+        "handle_shadow_sq": ("fetch", "arm_sq", "hear_more", "hear"),
         "post_cqe": ("post",),
         "on_sq_tail_doorbell": ("notify_tail", "notify"),
         "on_cq_head_doorbell": ("notify_head",),
