@@ -597,6 +597,11 @@ def _bad_head(r: Reader, g: Groups) -> None:
     r.holds(r.gap("CQ", int(g["head"]), head) == int(g["freed"]) > int(g["of"]) == r.gap("CQ", tail, head), "it fits")
 
 
+def _unlooked(r: Reader, g: Groups) -> None:
+    families = {action.family for action in r.system.actions}
+    r.holds(not families & ({*_HEAD} - {"notify_head"}), "it looks at the CQ head")
+
+
 def _overwritten(r: Reader, g: Groups) -> None:
     r.holds(int(g["step"]) == r.last, "not the last step")
     r.holds(r.end(f"{g['q'].lower()}.in_flight") > 0, "nothing completes")
@@ -694,6 +699,7 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     r"end\. Since step (?P<waits>\d+) [^.]* in turn waits? for the CQ lock\.": _lock,
     r"After step (?P<step>\d+) the CQ doorbell carries head (?P<head>\d+): (?P<freed>\d+) freed of (?P<of>\d+)\."
     "": _bad_head,
+    r"The device posts without a look at the CQ head\.": _unlooked,
     r"After step (?P<step>\d+) a command of (?P<q>SQ\d+) completes into CQ slot (?P<slot>\d+), where an unread CQE "
     r"stands\.": _overwritten,
     r"After step (?P<step>\d+) the device writes (?P<what>[^.]*) to pages that are no doorbell buffer since the reset "

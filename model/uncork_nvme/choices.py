@@ -102,6 +102,10 @@ class ReaderChoices:
         "what the device writes to SQ EventIdx: the SQ head; the tail as last read; or one behind that tail"
     )
     sq_reread: Yes = _choice("the device reads the SQ shadow tail again after it writes SQ EventIdx")
+    sq_answer: Literal["at-once", "later"] = _choice(
+        "the device's second read of the SQ shadow tail is one step; or two: it asks, and acts on the answer later, "
+        "which is the tail of then. A doorbell waits for neither, and only wakes a worker",
+    )
     sq_event_cache: No = _choice(
         "the device writes SQ EventIdx each time; or only if the value differs from what it remembers to have written"
         " last",
@@ -113,10 +117,10 @@ class ReaderChoices:
 class AdmissionChoices:
     """What keeps the CQ from overflowing."""
 
-    cq_full: Literal["permits", "ignore-in-flight", "queue"] = _choice(
+    cq_full: Literal["permits", "ignore-in-flight", "queue", "ignore"] = _choice(
         "what keeps the CQ from overflowing: the device takes a command only with a permit, a free CQ slot that no "
         "other command counts on; or only if the CQ has a free slot, whatever is in flight; or always, and "
-        "completions queue until there is room",
+        "completions queue until there is room; or nothing: commands are always taken and their completions posted",
     )
     pool: Literal["none"] | int = _choice(
         "requests of each SQ; a command holds a request from when it is taken until its completion is posted. Always "
@@ -197,14 +201,14 @@ class CrewChoices:
         "workers of different SQs run concurrently; or one thread serves all SQs of the CQ, one look after the other",
     )
     poll: No = _choice("workers look at their SQ again and again, without a notification")
-    notify: Literal["kept", "spent", "lost-bits", "dealt", "stale-bits"] = _choice(
+    notify: Literal["kept", "spent", "lost-bits", "dealt", "stale-bits", "dropped"] = _choice(
         "what happens to a notification that finds no worker asleep: a worker looks once more before it sleeps; or "
         "the notification is spent (each worker sets a bit when its look finds nothing; a notification waits for a "
         "look under way, then wakes as many workers with a bit as the device knows entries, or all if it knows none);"
         " or spent, and the bits of workers that it does not wake are lost, and a worker that looks while another's "
         "bit is set is refused; or spent, and all workers (`workers` is their number) are dealt to the SQs that exist, "
         "anew whenever an SQ comes or goes, when all bits are cleared and all workers look; or the same, but a worker "
-        "that is given another SQ leaves its bit at the SQ before",
+        "that is given another SQ leaves its bit at the SQ before; or it is gone, whatever the worker is doing",
     )
     doorbell_wakes: Literal["own", "first", "every"] = _choice(
         "whose workers look after an SQ's doorbell: those of this SQ; or those of SQ0 only, whose poll group handles "

@@ -51,6 +51,7 @@ _KICKS = Design("arm-recheck", "linux", "arm-on-cork")
 _TSO: dict[str, Choice] = {"memory": "tso"}
 _MIGRATED: dict[str, Choice] = {"doorbell_buffer": "off", "events": "pause", "on_resume": "keep"}
 _DELETED: dict[str, Choice] = {"doorbell_buffer": "off", "events": "delete+create"}
+_LATE_FREE: dict[str, Choice] = {"early_free": NO}
 _DEALT: dict[str, Choice] = {
     "workers": 2,
     "events": "delete+create",
@@ -302,6 +303,35 @@ BUGS = (
         ),
     ),
     Bug(
+        "femu-6f998742",
+        "The modes of FEMU that do not run commands inline post a completion without a look at the CQ head. If more "
+        "commands are under way than the CQ holds, unread CQEs are overwritten.",
+        "FEMU hw/femu/nvme-io.c at 99ce4fb2: nvme_process_cq_cpl",
+        "A completion that finds the CQ full is held, and tried again each sweep (6f998742f).",
+        Shown(
+            Design("femu", "linux", "head-1", {"cq_full": "ignore"}),
+            "safety",
+            Design("femu", "linux", "head-1"),
+            (Shape(1, 4, 2), Shape(2, 2, 2)),
+            "In the fix no command is taken while the CQ is full, as in inline FEMU; the other modes take it.",
+        ),
+    ),
+    Bug(
+        "usnvmemu-cq",
+        "The device learns the CQ head and does not use it: it posts whether or not the CQ is full. If several SQs, or "
+        "one larger SQ, complete into it, unread CQEs are overwritten. Found here, by reading; no report is known.",
+        "usnvmemu 076aeeb3, usnvmemu/crates/nvme_firmware/src/controller/mod.rs: post_cqe",
+        "Take a command only if the CQ has room for its completion, and look again until it has (proposed here).",
+        Shown(
+            Design("usnvmemu", "linux", "never", _LATE_FREE),
+            "safety",
+            Design("usnvmemu", "linux", "never", {**_LATE_FREE, "cq_full": "permits", "cork": "self-kick"}),
+            (Shape(1, 4, 2), Shape(2, 2, 2)),
+            "The guest reuses a command slot only after it has published the CQ head. With earlier reuse, as in Linux, "
+            "the device also posts into slots of CQEs that were read and not published, which does no harm.",
+        ),
+    ),
+    Bug(
         "linux-2018",
         "Linux stores the shadow and then loads EventIdx, with no barrier between. The load may pass the store: the "
         "guest reads an old EventIdx and stays silent, the device reads an old shadow and sleeps.",
@@ -345,6 +375,24 @@ BUGS = (
         ),
     ),
     Bug(
+        "usnvmemu-fence",
+        "The device copies EventIdx into the guest's page, and copies the SQ shadow tail out of it, with no fence "
+        "between: on x86 the load may pass the store. The guest publishes an entry, reads the old EventIdx, and stays "
+        "silent; the device reads the old tail, and sleeps. With vfio-user no tick looks again. Found here, by "
+        "reading; no report is known.",
+        "usnvmemu 076aeeb3, usnvmemu/crates/vfio_user_transport/src/dma.rs: mmap_write, mmap_read; nvme_firmware: "
+        "handle_shadow_sq",
+        "A full fence after the store of EventIdx (proposed here).",
+        Shown(
+            Design("usnvmemu", "linux", "never", {**_TSO, **_LATE_FREE}),
+            "uncorked",
+            Design("usnvmemu", "linux", "never", {**_TSO, **_LATE_FREE, "device_fence_sq": YES}),
+            _ONE,
+            "Memory is x86-TSO. QEMU's guest memory is mapped; a client that maps none gets a message for each copy. "
+            "The guest reuses a command slot only after it has published the CQ head (usnvmemu-cq has why).",
+        ),
+    ),
+    Bug(
         "spdk-2410",
         "A virtual machine is migrated in interrupt mode, and a request gets stuck: the device runs, the guest writes "
         "a doorbell, and the I/O queues are not set up yet. No thread looks at them when they are. The reporter says "
@@ -373,6 +421,21 @@ BUGS = (
             Design("spdk-interrupt", "linux", "never", {"events": "pause"}),
             _ONE_AND_TWO,
             "The guest goes on while the device is quiesced.",
+        ),
+    ),
+    Bug(
+        "usnvmemu-ring",
+        "A doorbell that came while the device waited for an answer to its read of the SQ shadow tail was dropped. If "
+        "the tail moved after it was read, nobody looks until the tick, after 60 s without any message. Found in "
+        "review, before the code was committed.",
+        "usnvmemu f35e5a71 (June 2026), nvme_firmware/src/controller/mod.rs: start_shadow_sq_poll; its LESSONS.md, 29",
+        "The doorbell is noted, and the tail is read once more (shadow_ring_pending, f35e5a71).",
+        Shown(
+            Design("usnvmemu-remote", "linux", "never", {**_LATE_FREE, "notify": "dropped"}),
+            "uncorked",
+            Design("usnvmemu-remote", "linux", "never", _LATE_FREE),
+            _ONE_AND_TWO,
+            "The guest reuses a command slot only after it has published the CQ head (usnvmemu-cq has why).",
         ),
     ),
     Bug(
@@ -544,6 +607,15 @@ BUGS = (
         ),
     ),
     Bug(
+        "usnvmemu-release",
+        "The call that takes the entries stands in a debug_assert!. Built without debug assertions, the device never "
+        "takes an I/O command once the guest uses a doorbell buffer: it writes the tail to EventIdx and reads it again "
+        "until it fails itself (CSTS.CFS), after 65,535 reads. Found here, by reading; no report is known.",
+        "usnvmemu 076aeeb3, usnvmemu/crates/nvme_firmware/src/controller/mod.rs: handle_shadow_sq",
+        "Call first, and assert on the result (proposed here).",
+        needs="a look that takes no entry that it finds",
+    ),
+    Bug(
         "propolis-981",
         "A migrated device is not enabled again, and refuses every doorbell.",
         "https://github.com/oxidecomputer/propolis/issues/981 and https://github.com/oxidecomputer/propolis/pull/1156",
@@ -701,6 +773,20 @@ BUGS = (
             Design("spdk-poll", "linux", "never", {"doorbell_buffer": "off", "events": "reset"}),
             _ONE,
             "NVMeVirt has no doorbell buffer, and polls. SPDK's poller stands for it.",
+        ),
+    ),
+    Bug(
+        "usnvmemu-config",
+        "The device announced and accepted Doorbell Buffer Config, and never looked at the words. Linux left doorbells "
+        "out, those commands were not taken, and its I/O hung for 30 s.",
+        "usnvmemu before f35e5a71 (June 2026), nvme_firmware/src/controller/admin.rs; its LESSONS.md, 28 and 29",
+        "The device announced the command no more, until it read and wrote the words (f35e5a71).",
+        Shown(
+            Design("usnvmemu", "linux", "never", {**_LATE_FREE, "used_by": "guest"}),
+            "uncorked",
+            Design("usnvmemu", "linux", "never", {**_LATE_FREE, "doorbell_buffer": "off"}),
+            _ONE,
+            "The guest reuses a command slot only after it has published the CQ head (usnvmemu-cq has why).",
         ),
     ),
     Bug(

@@ -176,6 +176,18 @@ class Spent(Kept):
         return q(wakeups=ite(condition, minimum(q.wakeups + more, most), q.wakeups))
 
 
+class Dropped(Spent):
+    """A notification that finds no worker asleep is gone, and waits for no look."""
+
+    named = ("dropped",)
+
+    def check(self) -> None:
+        """Refuses notifications that wait for a look."""
+        Kept.check(self)
+        known: dict[str, Choice] = {"kick_delivery": "at-once", "serve": "own", "events": "none"}
+        self.only_with("notify=dropped", "notify=kept", known)
+
+
 class LostBits(Spent):
     """Each worker sets a bit as it falls asleep. A notification takes all bits, and loses those that it does not use.
 
@@ -345,7 +357,8 @@ def notify(m: Machine, q: SQ) -> Guarded:
             crew.chosen.doorbell_wakes
         ]
         notifies = when(q.submitter == "notify", q(submitter="idle"), *crew.notifies(m, q)).says(told)
-        return notifies.but_where(~q.served, told + ", which does not serve it yet: lost")
+        notifies = notifies.but_where(~q.served, told + ", which does not serve it yet: lost")
+        return notifies.but_where(crew.loses(q), told + ", which runs: dropped")
     awake = m.life.awake  # a notification during a pause is delivered at the resume
     reaches = [crew.delivered(q, awake & q.served), *([q(called=q.called | ~awake)] if m.life.events["pause"] else [])]
     notifies = when((q.submitter == "notify") & (q.settled | ~awake), q(submitter="idle"), *reaches).says(told)

@@ -42,7 +42,7 @@ class Cycle(Part):
         """Refuses to configure a doorbell buffer that there is not."""
         if self.happening["config"] and not self.parts.guest.buffered:
             raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
-        if self.posts_late:
+        if self.posts_late and self.parts.admission.counts:
             self.only_with("on_delete=late", "on_delete=post", {"cq_full": "permits"})
         if self.happening and self.parts.memory.waits and (self.pages(2, sq=True) or self.pages(2)):
             raise ChoiceError(
@@ -78,7 +78,7 @@ class Cycle(Part):
         And whether the SQ is served, on a device that does not serve an SQ at once.
         """
         events, added = self.happening, dict[str, Declared]()
-        if events["delete"] and not self.waits and self.parts.admission.corks:
+        if events["delete"] and not self.waits and not self.parts.admission.queues:
             orphans = "commands in flight whose SQ was deleted; each holds a permit if any does"
             added["orphans"] = var(Nat(sum([size - 1] * events["delete"])), orphans)
         if self.chosen.activation != "at-once" and events["create"] + events["pause"]:

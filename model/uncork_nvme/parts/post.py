@@ -77,7 +77,8 @@ class Post(Part):
         if not m.buffered:
             return []
         arm = [] if event_idx(m).value is None else ["post arm"]
-        return ["post read", *arm] if self.chosen.post_order == "read-then-arm" else [*arm, "post read"]
+        read = ["post read"] if self.parts.admission.counts else []
+        return [*read, *arm] if self.chosen.post_order == "read-then-arm" else [*arm, *read]
 
     def onward(
         self, m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, done: str | None, kick: Kick | None = None
@@ -107,11 +108,12 @@ class Post(Part):
 
     def sequence(self, m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Iterator[Action]:
         """The steps of a post besides the CQE itself."""
-        if m.buffered:
+        stages = self.stages(m)
+        if "post read" in stages:
             yield post_read(m, q, p)
             for each in m.kicks("post"):
                 yield post_credit(m, q, p, each)
-        if "post arm" in self.stages(m):
+        if "post arm" in stages:
             yield post_arm(m, q, p)
             if event_idx(m).written.op != "const":
                 yield post_leave(m, q, p)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from uncork.core.expr import Expr, lift
+from uncork.core.expr import Expr, boolean, ite, lift
 from uncork.core.sorts import Ring
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
-from uncork_nvme.choices import YES, ReaderChoices
+from uncork_nvme.choices import YES, Choice, ReaderChoices
 from uncork_nvme.parts.part import Part
 from uncork_nvme.parts.post import remembers, stored, writes_nothing
 from uncork_nvme.state.actors import Serving
@@ -38,7 +39,11 @@ class Reader(Part):
     """Reads the SQ shadow tail before it takes an entry or as a worker wakes up, and writes SQ EventIdx."""
 
     slot = "reader"
+    chooser = "sq_answer"
+    named: ClassVar[tuple[Choice, ...]] = ("at-once",)
     chosen: ReaderChoices
+    later = False
+    """Whether the answer to the second read of the tail comes in a step of its own."""
 
     @property
     def never_arms(self) -> bool:
@@ -85,6 +90,15 @@ class Reader(Part):
         """What a worker reads as it wakes up."""
         return q(tail=q.seen) if self.parts.guest.buffered and self.chosen.sq_read == "wake" else Updates()
 
+    def ignores(self, q: SQ) -> Expr:
+        """Whether the device makes no use of the index that an SQ's doorbell carries, and needs no lock for it."""
+        return boolean(False)
+
+    def answers(self, m: Machine, q: SQ, w: Serving, way: Way) -> Iterator[Action]:
+        """What follows a second read of the tail that is not its last step."""
+        if not way.taken:
+            yield find_more(m, q, w)
+
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """A worker's look for an entry, with a permit or without."""
         yield fetch(m, q, w)
@@ -95,9 +109,37 @@ class Reader(Part):
                 yield arm_sq(m, q, w, way)
             if "reread" in way.stages:
                 yield reread_sq(m, q, w, way)
-                if not way.taken:
-                    yield find_more(m, q, w)
+                yield from self.answers(m, q, w, way)
         yield find_empty(m, q, w)
+
+
+class ByMessage(Reader):
+    """Memory is read by messages: the second read of the tail is a question, and the answer comes in a later step."""
+
+    named: ClassVar[tuple[Choice, ...]] = ("later",)
+    places = ("answer",)
+    later = True
+
+    @property
+    def permit_at(self) -> Sequence[str]:
+        """Where a worker stands that found its SQ empty, before it gives its permit back."""
+        before = super().permit_at
+        return (*before, *self.places) if before else ()
+
+    def way(self, *, taken: bool) -> Way:
+        """What follows an entry that was taken, or an SQ that was found empty."""
+        stages = super().way(taken=taken).stages
+        return Way((*stages, *self.places) if "reread" in stages else stages, taken)
+
+    def ignores(self, q: SQ) -> Expr:
+        """Where the device reads the SQ's word, it goes by that."""
+        return q.life.device_uses if self.parts.guest.buffered else boolean(False)
+
+    def answers(self, m: Machine, q: SQ, w: Serving, way: Way) -> Iterator[Action]:
+        """The answer: there are entries, or none; after an entry was taken that is not looked at."""
+        if not way.taken:
+            yield hear_more(m, q, w)
+        yield hear(m, q, w, way)
 
 
 @step("worker {}", of="fetch")
@@ -157,7 +199,8 @@ def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
 @step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     """Reads the SQ shadow tail again, for entries published before the guest could see EventIdx."""
-    right = _rereads(m, w) if way.taken else _rereads(m, w) & (q.seen == q.head)
+    whatever = way.taken or m.parts.reader.later
+    right = _rereads(m, w) if whatever else _rereads(m, w) & (q.seen == q.head)
     return (
         when(right, q(tail=q.seen), *way.onward(m, q, w, "reread"))
         .says("re-reads SQ tail[ {}]", q.seen)
@@ -165,9 +208,26 @@ def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     )
 
 
+@step("worker {}", of="hear")
+def hear_more(m: Machine, q: SQ, w: Serving) -> Guarded:
+    """Gets the answer to its second read of the SQ shadow tail: there is an entry."""
+    return when((w.at == "answer") & (q.tail != q.head), w(at="fetch")).says(
+        "gets the answer[, SQ tail {}]: more to do", q.tail
+    )
+
+
+@step("worker {}")
+def hear(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
+    """Gets the answer to its second read of the SQ shadow tail, which is how it was as it was read."""
+    here = (w.at == "answer") & (boolean(True) if way.taken else q.tail == q.head)
+    return when(here, *way.onward(m, q, w, "answer")).says("gets the answer[, SQ tail {}]", q.tail)
+
+
 # -- the SQ's doorbell -------------------------------------------------------------------------------------------------
 @step("doorbell handler {}")
 def notify_tail(m: Machine, q: SQ) -> Guarded:
     """Takes the SQ tail from the doorbell."""
-    learnt = [q(tail=q.shadow, submitter="notify"), *m.parts.buffer.on_doorbell(q)]
-    return when((q.submitter == "notify tail") & q.unlocked, *learnt).says("learns the SQ tail[ {}]", q.shadow)
+    ignored = m.parts.reader.ignores(q)
+    learnt = [q(tail=ite(ignored, q.tail, q.shadow), submitter="notify"), *m.parts.buffer.on_doorbell(q)]
+    takes = when((q.submitter == "notify tail") & (q.unlocked | ignored), *learnt)
+    return takes.says("learns the SQ tail[ {}]", q.shadow).but_where(ignored, "hears the doorbell, and not its index")
