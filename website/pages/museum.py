@@ -46,6 +46,7 @@ KINDS = {
     "No worker looks once more, or the wake-up goes elsewhere": (
         *("qemu-review-2022", "qemu-suppress-db", "spdk-4bcab9fb", "propolis-972", "propolis-resume", "qemu-2388"),
         *("spdk-2410", "spdk-0a153e8a", "spdk-64db53f1", "propolis-1156", "qemu-2388-v1"),
+        *("nvmet-mdev-pci-event", "nvmet-mdev-pci-poller", "nvmet-mdev-pci-39130d69"),
     ),
     "CQ slots are miscounted": ("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983", "openvmm-3474", "rocm-xio-68"),
     "Two threads wait for each other's lock": ("propolis-3be416e2",),
