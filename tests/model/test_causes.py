@@ -142,6 +142,8 @@ KINDS = {
     "propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2": "safety",
     "femu/linux/head-1/n1-sq3-cq3/events=delete+create,words=keep": "safety",
     "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight": "safety",
+    "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2": "uncorked",
+    "nvmet-mdev-pci-batch/linux/head-when-full/n1-sq2-cq2/cq_compare=written,poll=no,sq_compare=head": "drains",
     "arm-recheck/spdk/tail/n1-sq3-cq3/event_look=before": "uncorked",
     "propolis-2025/linux/tail/n1-sq3-cq3/event_look=before": "drains",
     "spdk-poll/spdk/never/n1-sq3-cq3/used_by=guest": "progress",
