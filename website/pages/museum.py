@@ -120,8 +120,8 @@ def entry(bug: Bug, how: str, where: str, why: str, run: str, steps: Sequence[st
 # -- real devices and guests -------------------------------------------------------------------------------------------
 _FIELD = """# Real devices and guests
 
-**With one SQ, only Propolis before #1026, QEMU 7.1 and OpenVMM before #1582 hang, and only with guests that ring when
-EventIdx is *passed*.** Guests that ring when EventIdx is just reached (spdk, libvfn), or that have no doorbell buffer
+**With one SQ, only Propolis before #1026, QEMU 7.1, OpenVMM before #1582 and nvmet-mdev-pci hang, and only with guests
+that ring when EventIdx is *passed*.** Guests that ring when EventIdx is just reached (spdk, libvfn), or that have no doorbell buffer
 (mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM and the design
 `hand-over` are live; in the other devices one SQ may starve another.
 
