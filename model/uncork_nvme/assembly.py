@@ -8,6 +8,7 @@ from itertools import chain
 from uncork.core.system import Action
 
 from uncork_nvme.choices import Choice, Choices
+from uncork_nvme.parts.anew import ReadArmRead, ReadsAnew
 from uncork_nvme.parts.backend import Detached, InWorker, Repoll
 from uncork_nvme.parts.buffer import BothSides, DeviceOnly, GuestOnly
 from uncork_nvme.parts.completions import Completions
@@ -28,7 +29,7 @@ from uncork_nvme.state.queues import SQ
 PARTS: tuple[type[Part], ...] = (
     *(Driver, Reader, ByMessage, Permits, FreeSlots, NeverLooks, Completions, Park, SelfKick, ArmRecheck, Post),
     *(InWorker, Detached, Repoll, Kept, Spent, Dropped, LostBits, GivenAnew, Kicks, AsManyAsRoom, HandOver, Cycle),
-    *(BothSides, GuestOnly, DeviceOnly, Memory),
+    *(BothSides, GuestOnly, DeviceOnly, Memory, ReadsAnew, ReadArmRead),
 )
 """Every part that choices may ask for."""
 

@@ -12,7 +12,7 @@ from uncork.core.sorts import did_you_mean
 from uncork_nvme.choices import InstanceError
 from uncork_nvme.device import Composed, Device, Guest
 from uncork_nvme.names import ambiguous, of_file
-from uncork_nvme.vendors import designs, femu, guests, nvme_mdev, openvmm, propolis, qemu, spdk, usnvmemu
+from uncork_nvme.vendors import designs, femu, guests, nvme_mdev, nvmet_mdev, openvmm, propolis, qemu, spdk, usnvmemu
 
 DEVICES: dict[str, Device] = {
     device.name: device
@@ -21,6 +21,7 @@ DEVICES: dict[str, Device] = {
         *(designs.ARM_RECHECK, designs.HAND_OVER, qemu.QEMU, qemu.QEMU_9_1, qemu.QEMU_7_1),
         *(spdk.SPDK_POLL, spdk.SPDK_INTERRUPT, openvmm.OPENVMM, openvmm.OPENVMM_2024),
         *(nvme_mdev.NVME_MDEV, femu.FEMU, usnvmemu.USNVMEMU, usnvmemu.USNVMEMU_REMOTE),
+        *(nvmet_mdev.NVMET_MDEV_PCI, nvmet_mdev.NVMET_MDEV_PCI_SCAN, nvmet_mdev.NVMET_MDEV_PCI_BATCH),
     )
 }
 """The devices by name."""

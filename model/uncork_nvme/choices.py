@@ -98,8 +98,9 @@ class ReaderChoices:
     sq_arm: Literal["each", "idle", "never"] = _choice(
         "when the device writes SQ EventIdx: after each entry taken; or when no entry is left to take; or never",
     )
-    sq_event: Literal["head", "tail", "tail-1"] = _choice(
-        "what the device writes to SQ EventIdx: the SQ head; the tail as last read; or one behind that tail"
+    sq_event: Literal["head", "tail", "tail-1", "tail-anew"] = _choice(
+        "what the device writes to SQ EventIdx: the SQ head; the tail as last read; one behind that tail; or the tail "
+        "that it reads once more just before"
     )
     sq_reread: Yes = _choice("the device reads the SQ shadow tail again after it writes SQ EventIdx")
     sq_answer: Literal["at-once", "later"] = _choice(
@@ -109,6 +110,14 @@ class ReaderChoices:
     sq_event_cache: No = _choice(
         "the device writes SQ EventIdx each time; or only if the value differs from what it remembers to have written"
         " last",
+    )
+    sq_compare: Literal["head", "written"] = _choice(
+        "with sq_event=tail-anew: the read after SQ EventIdx finds more if the tail is not the SQ head; or only if it "
+        "is not the tail that was just written, even if that tail is past the head",
+    )
+    sq_last_look: No = _choice(
+        "with sq_event=tail-anew: a worker that has found nothing more sleeps; or it lets go of the SQ, compares the "
+        "SQ shadow tail with the SQ head, writes SQ EventIdx once more, and reads the tail again",
     )
 
 
@@ -161,8 +170,9 @@ class FullChoices:
 class PostChoices:
     """The steps around a CQE, and CQ EventIdx."""
 
-    post_order: Literal["read-then-arm", "arm-then-read"] = _choice(
-        "the two steps after a CQE is written: read the CQ shadow head, and arm (write CQ EventIdx)",
+    post_order: Literal["read-then-arm", "arm-then-read", "read-arm-read"] = _choice(
+        "the two steps after a CQE is written: read the CQ shadow head, and arm (write CQ EventIdx); or, where "
+        "completions queue, the head is read before a post, and if there is no room the device arms and reads again",
     )
     event_outside: Literal["none", "cq", "both"] = _choice(
         "which EventIdx the device keeps at a value that no index has, such as 0xFFFFFFFF, which a guest passes when "
@@ -171,6 +181,11 @@ class PostChoices:
     cq_event_cache: No = _choice(
         "the device writes CQ EventIdx each time; or only if the value differs from what it remembers to have written"
         " last"
+    )
+    cq_compare: Literal["head", "written"] = _choice(
+        "with post_order=read-arm-read: the device writes CQ EventIdx as the policy says, and the second read finds "
+        "room if the head is not the one that it knows; or the device reads the head once more, writes that, and finds "
+        "room only if the head moves past what it wrote",
     )
 
 
@@ -200,7 +215,11 @@ class CrewChoices:
     threads: Literal["many", "one"] = _choice(
         "workers of different SQs run concurrently; or one thread serves all SQs of the CQ, one look after the other",
     )
-    poll: No = _choice("workers look at their SQ again and again, without a notification")
+    poll: Literal["no", "yes", "changed"] = _choice(
+        "workers look at their SQ when they are notified; or again and again, without a notification; or a poller "
+        "reads the SQ shadow tail again and again, and notifies the worker of entries if the tail is not the one that "
+        "the poller saw last",
+    )
     notify: Literal["kept", "spent", "lost-bits", "dealt", "stale-bits", "dropped"] = _choice(
         "what happens to a notification that finds no worker asleep: a worker looks once more before it sleeps; or "
         "the notification is spent (each worker sets a bit when its look finds nothing; a notification waits for a "

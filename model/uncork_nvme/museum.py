@@ -59,6 +59,9 @@ _DEALT: dict[str, Choice] = {
     "kick_on_remit": YES,
     "kick_on_release": YES,
 }
+_NVMET = "peigongdsd/nvmet-mdev-pci, drivers/nvme/target/mdev-pci/queue.c at"
+_ALONE: dict[str, Choice] = {"poll": NO, "sq_compare": "head"}
+_TWO_AND_THREE = (Shape(1, 2, 2), Shape(1, 3, 3))
 _DEVICE_WITHOUT_EVENT = "At Doorbell Buffer Config the device writes the shadows, and not EventIdx."
 _DEVICE_AT_HAND = "Memory is x86-TSO. The device needs this barrier and no other; docs/memory.md has the others."
 
@@ -805,6 +808,58 @@ BUGS = (
             _ONE_AND_TWO,
             "No word is converted, as before 2fda0726e514. The guest is little-endian, and the queues have fewer than "
             "256 entries.",
+        ),
+    ),
+    Bug(
+        "nvmet-mdev-pci-event",
+        "Before it sleeps the device reads the SQ shadow tail once more, writes that to SQ EventIdx, and reads again. "
+        "It sleeps if that is what it wrote, though it has not taken the entries before it. A guest that moved the "
+        "tail before the first of these reads, and looks at EventIdx afterwards, rings no doorbell. Found here, by "
+        "reading; no report is known.",
+        f"{_NVMET} 28387e1aaeff: nvmet_mdev_arm_sq_event, nvmet_mdev_sq_work; at 6cff00f99f33 the same; at "
+        "0cc062830d7d nvmet_mdev_poll_work, which does so before it sleeps for 10 ms",
+        "Compare the last read with the SQ head (proposed here).",
+        Shown(
+            Design("nvmet-mdev-pci-scan", "linux", "head-when-full", {"poll": NO}),
+            "uncorked",
+            Design("nvmet-mdev-pci-scan", "linux", "head-when-full", {"poll": NO, "sq_compare": "head"}),
+            _TWO_AND_THREE,
+            "The poller is left out. In this version it looks every 10 ms: it wakes the SQ, and such a command is late "
+            "by up to 10 ms. It cannot be turned off (poll_budget is at least 1).",
+        ),
+    ),
+    Bug(
+        "nvmet-mdev-pci-poller",
+        "nvmet-mdev-pci-event, and the poller does not help: it compares the SQ shadow tail with the tail that it saw "
+        "last, and not with the SQ head. If the tail goes round the ring between two of its looks, and a wake-up is "
+        "lost just then, it sees the old tail for ever. The entry waits for the next one. Found here, by reading; no "
+        "report is known.",
+        f"{_NVMET} 6cff00f99f33: nvmet_mdev_poll_queues (polled_tail)",
+        "Compare the tail with the SQ head, as before (nvmet_mdev_budget_poll, 28387e1aaeff).",
+        Shown(
+            Design("nvmet-mdev-pci", "linux", "head-when-full"),
+            "uncorked",
+            Design("nvmet-mdev-pci", "linux", "head-when-full", {"poll": YES}),
+            _TWO_AND_THREE,
+            "Each doorbell has the poller look at once, too; here it may take its time, as a work item may. The larger "
+            "the queue, the more has to happen between two looks.",
+        ),
+    ),
+    Bug(
+        "nvmet-mdev-pci-39130d69",
+        "The same as nvmet-mdev-pci-event, at the CQ: a completion that finds the CQ full reads the shadow head once "
+        "more, writes that to CQ EventIdx, and waits if the head is still what it wrote, though there is room by it. "
+        "The poller ended the wait after up to 10 ms.",
+        f"{_NVMET} 42cea0691a4a: nvmet_mdev_arm_cq_event",
+        "If the head that is read once more is not the head that the device knows, it goes on at once (39130d697fc7).",
+        Shown(
+            Design("nvmet-mdev-pci-batch", "linux", "head-when-full", {**_ALONE, "cq_compare": "written"}),
+            "drains",
+            Design("nvmet-mdev-pci-batch", "linux", "head-when-full", _ALONE),
+            _TWO_AND_THREE,
+            "The poller is left out, and the tail is compared with the SQ head, so that only the CQ is wrong. The head "
+            "is read and written in one step. That a CQ doorbell was dropped while the work item of the CQ ran, which "
+            "had the same end, is left out.",
         ),
     ),
 )

@@ -86,6 +86,7 @@ FAMILIES = (
         "resume",
         "flush",
     ),
+    *("read_tail", "let_go", "last_look", "find_late", "poll_tail"),
 )
 """The families of the steps of the catalogue's machines; `uncork show` explains each. Parts of the user's own add some.
 """

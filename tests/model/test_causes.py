@@ -144,6 +144,8 @@ KINDS = {
     "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight": "safety",
     "usnvmemu/linux/never/n1-sq3-cq2/early_free=no": "safety",
     "usnvmemu-remote/linux/never/n1-sq2-cq2/early_free=no,notify=dropped": "uncorked",
+    "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2": "uncorked",
+    "nvmet-mdev-pci-batch/linux/head-when-full/n1-sq2-cq2/cq_compare=written,poll=no,sq_compare=head": "drains",
     "arm-recheck/spdk/tail/n1-sq3-cq3/event_look=before": "uncorked",
     "propolis-2025/linux/tail/n1-sq3-cq3/event_look=before": "drains",
     "spdk-poll/spdk/never/n1-sq3-cq3/used_by=guest": "progress",

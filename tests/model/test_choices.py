@@ -18,6 +18,7 @@ from uncork_nvme.instance import from_name
 from uncork_properties import matrix
 
 SOUND = "arm-recheck/linux/arm-on-cork/n1-sq3-cq3"
+BATCH = "nvmet-mdev-pci-batch/linux/head-when-full/n1-sq2-cq2"
 DECIDES = {
     # SQ EventIdx: where the last look is, after the last arm, is what counts
     f"{SOUND}/sq_arm=idle": "live",
@@ -85,6 +86,14 @@ DECIDES = {
     "spdk-poll/linux/never/n1-sq3-cq3/used_by=guest": "hangs",
     # words in two byte orders: the device takes what was never published
     "qemu/linux/head/n1-sq2-cq2/byte_order=other": "unsafe",
+    # an index that is read once more, written to EventIdx, and then trusted; and a poller that looks for changes only
+    "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2": "hangs",
+    "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2/poll=yes": "live",
+    "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2/sq_compare=head": "live",
+    f"{BATCH}/poll=no": "hangs",
+    f"{BATCH}/poll=no,sq_compare=head": "live",
+    f"{BATCH}/poll=no,sq_compare=head,cq_compare=written": "hangs",
+    f"{BATCH}/poll=no,sq_compare=head,post_order=read-then-arm": "hangs",
     # a notification that finds everybody awake is kept, or gone; the SQ's next look, or the CQ's doorbell, makes up
     f"{SOUND}/notify=kept,kick_delivery=at-once": "live",
     "propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2": "unsafe",
@@ -150,6 +159,12 @@ def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> No
         ({"notify": "lost-bits", "kick_delivery": "deferred", "workers": 2, "serve": "all"}, "serve=own only"),
         ({"notify": "lost-bits", "kick_delivery": "deferred", "workers": 2, "events": "pause"}, "events=none only"),
         ({"pool": 1}, "set cq_full=queue"),
+        ({"sq_event": "tail-anew"}, "sq_arm=idle only"),
+        ({"sq_compare": "written"}, "sq_event=tail-anew only"),
+        ({"sq_last_look": "yes"}, "sq_event=tail-anew only"),
+        ({"post_order": "read-arm-read"}, "cq_full=queue only"),
+        ({"cq_compare": "written"}, "post_order=read-arm-read only"),
+        ({"poll": "changed", "events": "pause"}, "events=none only"),
         ({"cork": "arm-recheck", "cork_lock": "let-go", "memory": "tso"}, "memory=sc only"),
         ({"kick_delivery": "held", "memory": "tso"}, "memory=sc only"),
         ({"kick_delivery": "held", "notify": "spent"}, "kick_delivery=deferred only"),

@@ -46,6 +46,7 @@ KINDS = {
     "No worker looks once more, or the wake-up goes elsewhere": (
         *("qemu-review-2022", "qemu-suppress-db", "spdk-4bcab9fb", "propolis-972", "propolis-resume", "qemu-2388"),
         *("spdk-2410", "spdk-0a153e8a", "usnvmemu-ring", "spdk-64db53f1", "propolis-1156", "qemu-2388-v1"),
+        *("nvmet-mdev-pci-event", "nvmet-mdev-pci-poller", "nvmet-mdev-pci-39130d69"),
     ),
     "CQ slots are miscounted, or not counted": (
         *("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983", "openvmm-3474", "rocm-xio-68", "femu-6f998742"),
@@ -122,9 +123,9 @@ def entry(bug: Bug, how: str, where: str, why: str, run: str, steps: Sequence[st
 # -- real devices and guests -------------------------------------------------------------------------------------------
 _FIELD = """# Real devices and guests
 
-**With one SQ, only Propolis before #1026, QEMU 7.1 and OpenVMM before #1582 hang, and only with guests that ring when
-EventIdx is *passed*.** Guests that ring when EventIdx is just reached (spdk, libvfn), or that have no doorbell buffer
-(mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM and the design
+**With one SQ, only Propolis before #1026, QEMU 7.1, OpenVMM before #1582 and nvmet-mdev-pci hang, and only with guests
+that ring when EventIdx is *passed*.** Guests that ring when EventIdx is just reached (spdk, libvfn), or that have no
+doorbell buffer (mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM and the design
 `hand-over` are live; in the other devices one SQ may starve another. usnvmemu posts into a full CQ.
 
 Each device has its own policy; one SQ of three entries on a CQ of three, or (`n2`) two SQs of two entries on a CQ of

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from uncork.core.expr import Expr, any_of, boolean, count, ite, lift, maximum, minimum
-from uncork.core.sorts import Bool, Nat
+from uncork.core.sorts import Bool, Nat, Ring
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
 from uncork_nvme.choices import NO, YES, Choice, ChoiceError, CrewChoices
@@ -41,6 +41,9 @@ class Kept(Part):
         if self.chosen.doorbell_wakes != "own":
             known: dict[str, Choice] = {"notify": "kept", "kick_delivery": "at-once", "serve": "own"}
             self.only_with(f"doorbell_wakes={self.chosen.doorbell_wakes}", "doorbell_wakes=own", known)
+        if self.chosen.poll == "changed":
+            seen: dict[str, Choice] = {"notify": "kept", "serve": "own", "workers": 1, "events": "none"}
+            self.only_with("poll=changed", "poll=yes or poll=no", seen)
         if self.chosen.serve != "all":
             return
         for name, value, instead in (("threads", "one", "many"), ("poll", YES, NO), ("sq_read", "wake", "each")):
@@ -60,6 +63,11 @@ class Kept(Part):
         return self.chosen.threads == "many"
 
     @property
+    def polls_changes(self) -> bool:
+        """Whether a poller looks for SQ shadow tails that have changed since it looked last."""
+        return self.chosen.poll == "changed" and self.parts.guest.buffered
+
+    @property
     def shares(self) -> bool:
         """Whether a worker serves every SQ."""
         return self.chosen.serve == "all"
@@ -67,8 +75,10 @@ class Kept(Part):
     def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
         """Notifications; with several workers, whether one is in a pop."""
         popping = {"popping": var(Bool(), "a worker is in a pop; the other workers of the SQ wait")}
+        polled = {"polled": var(Ring(size), "the SQ shadow tail as the poller saw it last")}
         return {
             **(popping if self.chosen.workers > 1 else {}),
+            **(polled if self.polls_changes else {}),
             "wakeups": var(Nat(self.chosen.workers), "notifications that no worker has answered yet"),
         }
 
@@ -91,6 +101,8 @@ class Kept(Part):
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """How a worker comes to look at its SQ."""
         yield poll(m, q, w) if self.chosen.poll == YES else wake(m, q, w)
+        if self.polls_changes:
+            yield poll_tail(m, q)
 
     def may_look(self, m: Machine, q: SQ, w: Serving) -> Expr:
         """Whether a worker may begin to look at its SQ, as far as the SQ goes."""
@@ -346,6 +358,17 @@ def poll(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Looks at its SQ, whether or not it was notified and the SQ is corked."""
     looks = [w.wakes(), q(wakeups=0, corked=False), m.parts.reader.wakes(q)]
     return when(w.asleep & m.life.awake, *looks).says("polls")
+
+
+@step("poller {}")
+def poll_tail(m: Machine, q: SQ) -> Guarded:
+    """Reads the SQ shadow tail, and notifies the worker if it is not the one seen last and there are entries."""
+    changed = q.exists & q.served & m.life.awake & (q.seen != q.polled)
+    more = q.seen != q.head
+    told = when(changed, q(polled=q.seen), m.parts.crew.delivered(q, more)).says(
+        f"sees SQ tail[ {{}}], before {{}}: notifies the worker of {q.label}", q.seen, q.polled
+    )
+    return told.but_where(~more, "sees SQ tail[ {}], before {}: all is taken", q.seen, q.polled)
 
 
 @step("doorbell handler {}")

@@ -72,6 +72,32 @@ class Post(Part):
         cache = {"armed": var(Ring(size), "the value that the device remembers to have written to CQ EventIdx")}
         return cache if self.chosen.cq_event_cache == YES and self.parts.life.happening else {}
 
+    def check(self) -> None:
+        """Refuses what is only of a device that reads the head, arms, and reads it again."""
+        if self.chosen.cq_compare != "head":
+            self.only_with("cq_compare=written", "cq_compare=head", {"post_order": "read-arm-read"})
+
+    @property
+    def trusts_event(self) -> bool:
+        """Whether a head that the device has just written to EventIdx passes for a head that has not moved."""
+        return self.chosen.cq_compare == "written"
+
+    def armed(self, m: Machine) -> EventIdx:
+        """What is written to CQ EventIdx, and when."""
+        return event_idx(m)
+
+    def fenced(self, m: Machine) -> bool:
+        """Whether a fence stands before the read of the CQ shadow head."""
+        return self.stages(m)[0] == "post arm"
+
+    def moved(self, m: Machine, p: Serving | Completer | Poster) -> Expr:
+        """Whether a poster that reads the CQ shadow head finds that it has moved."""
+        return m.cq.freed > 0
+
+    def unmoved(self, m: Machine, p: Serving | Completer | Poster) -> Expr:
+        """Whether it finds that it has not."""
+        return m.cq.freed == 0
+
     def stages(self, m: Machine) -> list[str]:
         """The steps after a CQE is written, as positions of the poster, which holds the CQ lock until the last."""
         if not m.buffered:
@@ -134,15 +160,15 @@ def post(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
 
 def _reads(m: Machine, p: Serving | Completer | Poster) -> Expr:
     """Whether a poster is about to read the CQ shadow head, after its fence if it armed first."""
-    armed = m.parts.post.stages(m)[0] == "post arm"
-    return (p.at == "post read") & (m.parts.memory.cq_fence(p.buffer) if armed else boolean(True))
+    fenced = m.parts.post.fenced(m)
+    return (p.at == "post read") & (m.parts.memory.cq_fence(p.buffer) if fenced else boolean(True))
 
 
 @step("backend {}", of="post_read")
 def post_read(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
     """Reads the CQ shadow head and finds that it has not moved."""
     return (
-        when(_reads(m, p) & (m.cq.freed == 0), *m.parts.post.onward(m, q, p, "post read"))
+        when(_reads(m, p) & m.parts.post.unmoved(m, p), *m.parts.post.onward(m, q, p, "post read"))
         .says("reads shadow head[ {}]: nothing freed", m.cq.seen)
         .but_where(m.life.blind, "no shadow head to read: nothing freed")
     )
@@ -155,7 +181,7 @@ def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: K
     room = cq.available + cq.freed
     kick = kick.of(room)
     return when(
-        _reads(m, p) & (cq.freed > 0) & kick.possible(room),
+        _reads(m, p) & m.parts.post.moved(m, p) & kick.possible(room),
         cq(head=cq.seen, available=kick.rest(room)),
         *m.parts.post.onward(m, q, p, "post read", kick),
     ).says("reads shadow head[ {}]: {} freed", cq.seen, cq.freed)
@@ -164,7 +190,7 @@ def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: K
 @step("backend {}", of="post_arm")
 def post_arm(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
     """Writes CQ EventIdx as the policy says."""
-    armed = event_idx(m)
+    armed = m.parts.post.armed(m)
     return (
         when(
             (p.at == "post arm") & armed.written,

@@ -45,6 +45,19 @@ class Reader(Part):
     later = False
     """Whether the answer to the second read of the tail comes in a step of its own."""
 
+    def check(self) -> None:
+        """Refuses what is only of a device that reads the tail once more before it writes it to EventIdx."""
+        known: dict[str, Choice] = {"sq_event": "tail-anew"}
+        if self.chosen.sq_compare != "head":
+            self.only_with(f"sq_compare={self.chosen.sq_compare}", "sq_compare=head", known)
+        if self.chosen.sq_last_look == YES:
+            self.only_with("sq_last_look=yes", "sq_last_look=no", known)
+
+    @property
+    def trusts_event(self) -> bool:
+        """Whether a tail that the device has just written to EventIdx passes for an SQ without entries."""
+        return self.chosen.sq_compare == "written"
+
     @property
     def never_arms(self) -> bool:
         """Whether SQ EventIdx is never written."""
@@ -85,6 +98,18 @@ class Reader(Part):
         if self.parts.buffer.swapped:
             return lift(0, q.event.sort)
         return {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[self.chosen.sq_event]
+
+    def compared(self, q: SQ) -> Expr:
+        """What the tail is compared with that a worker reads after it wrote EventIdx: if it differs, there is more."""
+        return q.head
+
+    def done(self, q: SQ, may: Expr) -> Expr:
+        """The condition `may` that a worker leaves an SQ in which it found no more, and what this part adds to it."""
+        return may
+
+    def anew(self, q: SQ) -> list[Updates]:
+        """What changes as a worker begins anew with its SQ, or leaves it."""
+        return []
 
     def wakes(self, q: SQ) -> Updates:
         """What a worker reads as it wakes up."""
@@ -191,18 +216,19 @@ def _rereads(m: Machine, w: Serving) -> Expr:
 @step("worker {}", of="reread_sq")
 def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again before it sleeps, and finds an entry."""
-    return when(_rereads(m, w) & (q.seen != q.head), q(tail=q.seen), w(at="fetch")).says(
-        "re-reads SQ tail[ {}]: more to do", q.seen
-    )
+    reader = m.parts.reader
+    more = _rereads(m, w) & (q.seen != reader.compared(q))
+    return when(more, q(tail=q.seen), w(at="fetch"), *reader.anew(q)).says("re-reads SQ tail[ {}]: more to do", q.seen)
 
 
 @step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     """Reads the SQ shadow tail again, for entries published before the guest could see EventIdx."""
-    whatever = way.taken or m.parts.reader.later
-    right = _rereads(m, w) if whatever else _rereads(m, w) & (q.seen == q.head)
+    reader, right = m.parts.reader, _rereads(m, w)
+    if not (way.taken or reader.later):
+        right = reader.done(q, right & (q.seen == reader.compared(q)))
     return (
-        when(right, q(tail=q.seen), *way.onward(m, q, w, "reread"))
+        when(right, q(tail=q.seen), *way.onward(m, q, w, "reread"), *reader.anew(q))
         .says("re-reads SQ tail[ {}]", q.seen)
         .but_where(m.life.blind, "no shadow tail to re-read: still knows SQ tail[ {}]", q.tail)
     )
