@@ -107,9 +107,10 @@ def fetch(m: Machine, q: SQ, w: Serving) -> Guarded:
     tail = reader.tail(q)
     taken = q(tail=tail, head=q.head + 1, in_flight=q.in_flight + 1)
     onward = reader.way(taken=True).onward(m, q, w)
-    return when((w.at == "fetch") & (tail != q.head) & q.request_free, taken, *onward).says(
-        "takes the entry[ in slot {}]", q.head
-    )
+    seen = q.sqe_view.clears(~q.torn)  # an SQE that is taken torn is one that no other entry has to wait for
+    takes = when((w.at == "fetch") & (tail != q.head) & q.request_free, taken, seen, *onward)
+    takes = takes.says("takes the entry[ in slot {}]", q.head)
+    return takes.but_where(q.torn, "takes the entry[ in slot {}], and sees the SQE as it was before", q.head)
 
 
 @step("worker {}", of="fetch")
@@ -142,14 +143,14 @@ def arm_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     return told.but_where(~m.life.in_use, writes_nothing(m)).but_where(*remembers(q, event))
 
 
-def _rereads(m: Machine, w: Serving) -> Expr:
-    return (w.at == "reread") & m.parts.memory.sq_fence(w.buffer)
+def _rereads(m: Machine, q: SQ, w: Serving) -> Expr:
+    return (w.at == "reread") & m.parts.memory.sq_fence(w.buffer, q.views)
 
 
 @step("worker {}", of="reread_sq")
 def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again before it sleeps, and finds an entry."""
-    return when(_rereads(m, w) & (q.seen != q.head), q(tail=q.seen), w(at="fetch")).says(
+    return when(_rereads(m, q, w) & (q.seen != q.head), q(tail=q.seen), w(at="fetch")).says(
         "re-reads SQ tail[ {}]: more to do", q.seen
     )
 
@@ -157,7 +158,7 @@ def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
 @step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     """Reads the SQ shadow tail again, for entries published before the guest could see EventIdx."""
-    right = _rereads(m, w) if way.taken else _rereads(m, w) & (q.seen == q.head)
+    right = _rereads(m, q, w) if way.taken else _rereads(m, q, w) & (q.seen == q.head)
     return (
         when(right, q(tail=q.seen), *way.onward(m, q, w, "reread"))
         .says("re-reads SQ tail[ {}]", q.seen)
@@ -169,5 +170,5 @@ def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
 @step("doorbell handler {}")
 def notify_tail(m: Machine, q: SQ) -> Guarded:
     """Takes the SQ tail from the doorbell."""
-    learnt = [q(tail=q.shadow, submitter="notify"), *m.parts.buffer.on_doorbell(q)]
+    learnt = [q(tail=q.shadow, submitter="notify"), *(v.clears() for v in q.views), *m.parts.buffer.on_doorbell(q)]
     return when((q.submitter == "notify tail") & q.unlocked, *learnt).says("learns the SQ tail[ {}]", q.shadow)

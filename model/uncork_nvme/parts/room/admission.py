@@ -203,6 +203,7 @@ def notify_head(m: Machine) -> Guarded:
     return when(
         (cq.consumer == "notify head") & cq.unlocked & (cq.told <= cq.occupied),
         cq(head=cq.shadow, available=cq.available + cq.told),
+        *(view.clears() for view in cq.views),
         *onward,
         *m.parts.buffer.on_doorbell(cq),
         *m.parts.admission.told(m),
