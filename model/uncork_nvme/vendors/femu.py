@@ -29,7 +29,8 @@ FEMU = Device(
         Kept: {"threads": "one", "poll": YES},
         Kicks: {"kick_on_doorbell": NO},
         Cycle: {"on_create": "neither"},
-        Memory: {"device_locks": NO},  # nvme-io.c: nvme_poller has barriers around a sweep, none in it
+        # nvme-io.c: nvme_poller has barriers around a sweep, none in it
+        Memory: {"device_locks": NO, "device_load_fence": NO, "cqe_store": "plain", "sqe_load": "plain"},
     },
     assumes="FEMU serves no I/O before it has a doorbell buffer, so events=config and doorbell_buffer=off "
     "describe no real FEMU; nor does FEMU wait for anything when an SQ is deleted. It runs commands "
