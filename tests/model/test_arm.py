@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -17,7 +17,7 @@ from pages.sheets import ARM, FENCES, MEMORY
 from plainly import both
 from uncork.core.expr import Expr, all_of, any_of
 from uncork.core.property import InRange, always
-from uncork.core.sorts import Ring, SlipError
+from uncork.core.sorts import Bool, Ring, SlipError
 from uncork.core.system import Action, Guarded, Record, System, step, var, when
 from uncork.core.trace import replay
 from uncork.core.verdict import Proved, Refuted
@@ -29,7 +29,7 @@ from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import Choice, ChoiceError
 from uncork_nvme.instance import Instance, from_name
 from uncork_nvme.orders.kernels import CQ, CQE, KERNELS, SQ, SQE, Kernel
-from uncork_nvme.orders.program import VALUES, Litmus, Program, litmus, parsed
+from uncork_nvme.orders.program import VALUES, Instruction, Litmus, Program, litmus, parsed
 from uncork_nvme.parts.memory import ORDERS
 from uncork_nvme.state.memory import Buffer, Queue, Sight, Word
 from uncork_properties.catalogue import covers, properties
@@ -42,23 +42,42 @@ def run(program: Program, at: int, guard: Expr, *updates: dict[str, Expr]) -> Gu
     return when((program.at == at) & guard, program(at=at + 1), *updates)
 
 
+def held(code: Sequence[Instruction], word: str, kind: str) -> int:
+    """How many loads or stores of a word there are while the lock is held."""
+    found, inside = 0, False
+    for each in code:
+        inside = {"lock": True, "unlock": False}.get(each.kind, inside)
+        found += inside and (each.kind, each.word) == (kind, word)
+    return found
+
+
 class Machine(Litmus):
     """Programs over the store buffers and sights that the machine has: every word is stored to by one thread.
 
-    A load that is no acquire has a sight of the word; with `line` a thread's buffer is a line of stores.
+    A load that is no acquire has a sight of the word; with `line` a thread's buffer is a line of stores. There is one
+    lock. It guards the words that are stored to while it is held, and the sights of the words that are then loaded.
     """
 
     def __init__(self, *texts: str, line: bool) -> None:
         self.programs = [Program(f"T{k}", parsed(text)) for k, text in enumerate(texts)]
         names = {each.word for p in self.programs for each in p.code if each.kind in ("store", "load")}
         self.words = Record("memory", **{name: var(Ring(VALUES), "a word") for name in sorted(names)})
+        self.lock = Record("lock", held=var(Bool(), "whether a thread holds the lock"))
+        self.guarded: list[Word] = []
+        self.under: list[Sight] = []
         self.buffers: list[Buffer] = []
         self.sights: dict[tuple[str, str], Sight] = {}
         own = {p.label: self._stored(p, line=line) for p in self.programs}
         actions = [action for p in self.programs for action in self._steps(p, own[p.label])]
         actions += [flush for buffer in self.buffers for flush in buffer.flushes]
         actions += [see for sight in self.sights.values() for see in sight.steps]
-        records = [self.words, *self.programs, *self.sights.values(), *(r for b in self.buffers for r in b.records)]
+        records = [
+            self.words,
+            self.lock,
+            *self.programs,
+            *self.sights.values(),
+            *(r for b in self.buffers for r in b.records),
+        ]
         self.system = System("litmus", tuple(v for record in records for v in record.variables), tuple(actions))
 
     def _stored(self, program: Program, *, line: bool) -> dict[str, Word]:
@@ -71,12 +90,16 @@ class Machine(Litmus):
             words[name] = word = Word(*place, what=name)
             word.release = all(each.order == "release" for each in mine)
             for other in self.programs:
-                if other is not program and any(
-                    e.word == name and e.kind == "load" and not e.order for e in other.code
-                ):
+                loads = [each for each in other.code if each.word == name and each.kind == "load" and not each.order]
+                if loads and other is not program:
+                    assert held(other.code, name, "load") in (0, len(loads))
                     sight = Sight(f"{other.label} sees {name}", f"{name} by {other.label}", VALUES, len(mine))
                     self.sights[other.label, name] = sight
                     word.sights = (*word.sights, sight)
+                    self.under += [sight] if held(other.code, name, "load") else []
+            if held(program.code, name, "store"):
+                self.guarded.append(word)
+                word.lock = self.under, self.lock.held
         if words:
             lined = Queue(f"{program.label}.line", len(stores), *words.values(), fifo=False) if line else None
             self.buffers.append(lined or Buffer(*words.values(), fifo=False))
@@ -90,6 +113,12 @@ class Machine(Litmus):
             match each.kind, each.word:
                 case "fence", "full":
                     yield run(program, at, drained & ~blind)
+                case "lock", _:
+                    free = ~self.lock.held & ~any_of(place.waiting for place in self.guarded)
+                    yield run(program, at, free, self.lock(held=True))
+                case "unlock", _:
+                    cleared = [sight.clears() for sight in self.under]
+                    yield run(program, at, self.lock.held, self.lock(held=False), *cleared)
                 case "fence", _:
                     yield run(program, at, drained)
                 case "store", name:
@@ -150,6 +179,35 @@ def test_a_plain_load_misses_what_arm_lets_it_miss(texts: list[str], line: bool)
 @given(programs("acquire-pc", release=True))
 def test_a_release_in_a_line_waits_for_what_stands_before_it(texts: list[str]) -> None:
     assert outcomes(Machine(*texts, line=True)) == outcomes(litmus(texts, "arm"))
+
+
+PROPOLIS_WAITS = ("a=1; fence full; r=c acquire-pc", "lock l; c=1; unlock l; lock l; s=a; unlock l")
+"""How Propolis sleeps: it writes EventIdx under a lock, and reads the tail under that lock the next time."""
+
+
+def test_a_lock_given_back_and_taken_stands_for_a_fence() -> None:
+    found = outcomes(Machine(*PROPOLIS_WAITS, line=False))
+    assert found == outcomes(litmus(PROPOLIS_WAITS, "arm"))
+    assert len(found) < len(outcomes(Machine(*(each.replace("; unlock l; lock l", "") for each in PROPOLIS_WAITS),
+                                             line=False)))  # fmt: skip
+
+
+@st.composite
+def locked(draw: st.DrawFn) -> list[str]:
+    """A guest without locks, and two threads of a device that store and load under one lock."""
+    guest = draw(st.lists(st.sampled_from(["a=1", "a=2", "fence full", "r=c acquire-pc"]), min_size=1, max_size=3))
+    looks = [draw(st.sampled_from([f"c={k}", f"s{k}=a", f"c={k}; s{k}=a"])) for k in (1, 2)]
+    code = "; ".join(f"lock l; {look}; unlock l" for look in looks)
+    guest = [each.replace("r=", f"r{k}=") for k, each in enumerate(guest)]
+    return ["; ".join(guest), code, *draw(st.sampled_from([[], ["lock l; t=a; unlock l"]]))]
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(60), deadline=None)
+@given(locked())
+def test_under_a_lock_a_load_misses_all_that_arm_lets_it_miss(texts: list[str]) -> None:
+    """And more: what an acquire of another lock or word would have it see."""
+    assert outcomes(litmus(texts, "arm")) <= outcomes(Machine(*texts, line=False))
 
 
 # -- the machine has every run that it has under x86-TSO ---------------------------------------------------------------

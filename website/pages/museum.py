@@ -50,6 +50,9 @@ KINDS = {
     "CQ slots are miscounted": ("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983", "openvmm-3474", "rocm-xio-68"),
     "Two threads wait for each other's lock": ("propolis-3be416e2",),
     "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence"),
+    "An entry is seen before it is whole": (
+        *("spdk-93db90f7", "spdk-1828", "linux-b69e2ef2", "libvfn-9e4191a0", "openvmm-506"),
+    ),
     "A queue or a buffer begins anew, and something of before stays": (
         *("linux-58847f12", "spdk-1795", "config-at-nonzero", "openvmm-config", "openvmm-cached"),
         *("spdk-36dfcca2", "spdk-0537f914", "openvmm-cached-cq", "nvmevirt-58"),
