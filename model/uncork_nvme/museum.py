@@ -726,8 +726,8 @@ BUGS = (
     ),
     Bug(
         "spdk-93db90f7",
-        "SPDK's target loads an SQ's tail and then the SQE, with no barrier between. On Arm the SQE may be loaded first: "
-        "the device sees the new tail, and takes what stood in the slot before.",
+        "SPDK's target loads an SQ's tail and then the SQE, with no barrier between. On Arm the SQE may be loaded "
+        "first: the device sees the new tail, and takes what stood in the slot before.",
         "https://github.com/spdk/spdk/commit/93db90f7f3; lib/nvmf/vfio_user.c: nvmf_vfio_user_sq_poll",
         "A read barrier between the two.",
         Shown(
@@ -740,8 +740,8 @@ BUGS = (
     ),
     Bug(
         "spdk-1828",
-        "SPDK's driver stores an SQE and then the shadow tail, with no barrier between. On Arm the tail may be in memory "
-        "first: the device takes what stood in the slot before.",
+        "SPDK's driver stores an SQE and then the shadow tail, with no barrier between. On Arm the tail may be in "
+        "memory first: the device takes what stood in the slot before.",
         "https://github.com/spdk/spdk/issues/1828, https://github.com/spdk/spdk/commit/3a7a66e505; "
         "lib/nvme/nvme_pcie_internal.h: nvme_pcie_qpair_update_mmio_required",
         "A write barrier between the two.",
@@ -755,8 +755,8 @@ BUGS = (
     ),
     Bug(
         "linux-b69e2ef2",
-        "Linux loads a CQE's phase and then the rest, with no barrier between. On Arm the rest may be loaded first: the "
-        "guest sees the new phase, and consumes what stood in the slot before.",
+        "Linux loads a CQE's phase and then the rest, with no barrier between. On Arm the rest may be loaded first: "
+        "the guest sees the new phase, and consumes what stood in the slot before.",
         "https://git.kernel.org/torvalds/c/b69e2ef24b7b; drivers/nvme/host/pci.c: nvme_poll_cq",
         "A read barrier between the two.",
         Shown(
@@ -769,7 +769,8 @@ BUGS = (
     ),
     Bug(
         "libvfn-9e4191a0",
-        "libvfn loads a CQE's phase and then the rest, as Linux did: on Arm it may consume what stood in the slot before.",
+        "libvfn loads a CQE's phase and then the rest, with no barrier between. On Arm it may consume what stood in "
+        "the slot before.",
         "https://github.com/SamsungDS/libvfn/commit/9e4191a0; include/vfn/nvme/queue.h: nvme_cq_get_cqe",
         "A read barrier between the two.",
         Shown(
