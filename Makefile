@@ -37,12 +37,13 @@ docs-serve: .venv/installed-docs ## serve it on this machine, anew whenever a pa
 pictures: .venv/installed ## draw the pictures of docs/index.md anew, of the runs that they show
 	$(PAGE) pictures
 
-museum: .venv/installed ## check the museum of bugs, every device with every guest, queues that come and go, x86-TSO
+museum: .venv/installed ## check the museum of bugs, every device with every guest, queues that come and go, x86-TSO, Arm
 	$(BIN)/uncork museum
 	$(BIN)/uncork check --expect properties/uncork_properties/recorded/field.csv
 	$(BIN)/uncork check --expect properties/uncork_properties/recorded/lifecycle.csv
 	$(BIN)/uncork check --expect properties/uncork_properties/recorded/second-sq.csv
 	$(BIN)/uncork check --expect properties/uncork_properties/recorded/memory.csv
+	$(BIN)/uncork check --expect properties/uncork_properties/recorded/arm.csv
 	$(BIN)/uncork check --expect properties/uncork_properties/recorded/hand-over.csv
 
 counterexamples: .venv/installed ## make the folder counterexamples/ anew (minutes)

@@ -30,7 +30,7 @@ from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError, Value
 from uncork.core.system import Declared, Record, Updates, Variable, var
 
 from uncork_nvme.assembly import Parts
-from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices, LifeChoices
+from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices, LifeChoices, MemoryChoices
 from uncork_nvme.policies import CQView, Policy
 from uncork_nvme.state.actors import IN_CORK, IN_POST
 from uncork_nvme.state.kicks import Kick, Site, notified, waiting
@@ -45,7 +45,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     **dict.fromkeys(("early_free", "drain", "need_event", "submit_batch"), ()),
     "notify": ("kept", "spent"),
     "kick_delivery": ("at-once", "deferred"),
-    **dict.fromkeys(("guest_fence", "device_fence_sq", "device_fence_cq", "device_locks"), ()),  # not read under sc
+    **dict.fromkeys(MemoryChoices.__annotations__.keys() - {"memory"}, ()),  # not read under sc
     "cork": ("park", "arm-recheck"),
     "kick_size": ("all", "hand-over"),
     "events": ("none", "delete+create"),

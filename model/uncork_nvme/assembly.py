@@ -126,6 +126,8 @@ def device(m: Machine) -> Iterator[Action]:
 def steps(m: Machine) -> Iterator[Action]:
     """All steps of a machine."""
     own = chain(m.parts.guest.steps(m), device(m), m.parts.life.steps(m))
-    yield from m.parts.memory.watched(own, m.stored)
+    yield from m.parts.memory.locking(m.parts.memory.watched(own, m.stored), (m.cq, *m.sqs))
     for buffer in m.buffers:
         yield from buffer.flushes
+    for view in m.views:
+        yield from view.steps

@@ -344,9 +344,10 @@ class LifeChoices:
 class MemoryChoices:
     """The order in which threads see one another's stores, and the fences that stand in it."""
 
-    memory: Literal["sc", "tso"] = _choice(
+    memory: Literal["sc", "tso", "arm"] = _choice(
         "sequentially consistent; or x86-TSO: a store waits in its thread's buffer, and leaves it some time later, or"
-        " at a fence, a lock or a trap (the fences matter under x86-TSO only)",
+        " at a fence, a lock or a trap; or Arm's memory, where stores to different words leave a buffer in any order, "
+        "and a load may read what a word was before (the fences matter with the last two only)",
     )
     guest_fence: Yes = _choice(
         "guest: a full fence stands between the store of a shadow index and the look at EventIdx"
@@ -362,10 +363,37 @@ class MemoryChoices:
         "as a permit comes back; or its one thread takes none, and only its fences empty its buffer",
     )
 
+    device_load_fence: Yes = _choice(
+        "with memory=arm: an acquire or a load fence stands behind each load of a shadow index by the device; or none "
+        "does, and the device may read an index as it was before"
+    )
+    cqe_store: Literal["release", "before", "plain"] = _choice(
+        "with memory=arm: a release or a store fence stands between the rest of a CQE and its phase; or before the CQE,"
+        " whose phase is in memory after all that its thread stored before, but perhaps before the rest; or there is "
+        "none, and the phase waits for those of earlier CQEs only"
+    )
+    cqe_load: Literal["fenced", "plain"] = _choice(
+        "guest, with memory=arm: an acquire or a load fence stands between the load of a CQE's phase and those of the "
+        "rest; or none does"
+    )
+    sqe_store: Literal["fenced", "plain"] = _choice(
+        "guest, with memory=arm: a release or a store fence stands between the stores of an SQE and of its tail; or "
+        "none does"
+    )
+    sqe_load: Literal["fenced", "plain"] = _choice(
+        "with memory=arm: an acquire or a load fence stands between the device's load of a tail and those of the SQE; "
+        "or none does"
+    )
+
     @property
-    def tso(self) -> bool:
-        """Whether memory is x86-TSO."""
-        return self.memory == "tso"
+    def weak(self) -> bool:
+        """Whether a store may wait in its thread's buffer: x86-TSO, or Arm's memory."""
+        return self.memory != "sc"
+
+    @property
+    def arm(self) -> bool:
+        """Whether memory is Arm's."""
+        return self.memory == "arm"
 
 
 SECTIONS: dict[str, type] = {

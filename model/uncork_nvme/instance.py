@@ -108,9 +108,11 @@ class Instance:
         ]
         steps = 13 * workers + self.sqs * min(chosen.submit_batch, self.sq_size - 1)
         steps += sum(times * kicks for kicked, times in sites if kicked == YES)
-        if chosen.tso and chosen.guest_fence != YES:  # each waiting store is a variable, and every step reads all
+        if chosen.weak and chosen.guest_fence != YES:  # each waiting store is a variable, and every step reads all
             steps += self.sqs * self.sq_size**2 + self.cq_size**2
-        if chosen.tso and chosen.device_locks != YES:
+        if chosen.arm and chosen.device_load_fence != YES:
+            steps += self.sqs * self.sq_size**2 + self.cq_size**2
+        if chosen.weak and chosen.device_locks != YES:
             steps += (self.sqs * self.sq_size + 3 * self.cq_size) ** 2
         if steps > MAX_STEPS:
             raise InstanceError(

@@ -48,7 +48,10 @@ _QEMU = Design("qemu", "linux", "head")
 _SPDK_POLL = Design("spdk-poll", "linux", "never")
 _FREED_KICKS: dict[str, Choice] = {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES}
 _KICKS = Design("arm-recheck", "linux", "arm-on-cork")
+_TWO_AND_THREE = (Shape(1, 2, 2), Shape(1, 3, 3))
 _TSO: dict[str, Choice] = {"memory": "tso"}
+_ARM: dict[str, Choice] = {"memory": "arm", "cqe_store": "release"}
+_ON_ARM = "Memory is Arm's. The device has a release before a CQE's phase, which it lacks to this day (docs/memory.md)."
 _MIGRATED: dict[str, Choice] = {"doorbell_buffer": "off", "events": "pause", "on_resume": "keep"}
 _DELETED: dict[str, Choice] = {"doorbell_buffer": "off", "events": "delete+create"}
 _LATE_FREE: dict[str, Choice] = {"early_free": NO}
@@ -860,6 +863,78 @@ BUGS = (
             "The poller is left out, and the tail is compared with the SQ head, so that only the CQ is wrong. The head "
             "is read and written in one step. That a CQ doorbell was dropped while the work item of the CQ ran, which "
             "had the same end, is left out.",
+        ),
+    ),
+    Bug(
+        "spdk-93db90f7",
+        "SPDK's target loads an SQ's tail and then the SQE, with no barrier between. On Arm the SQE may be loaded "
+        "first: the device sees the new tail, and takes what stood in the slot before.",
+        "https://github.com/spdk/spdk/commit/93db90f7f3; lib/nvmf/vfio_user.c: nvmf_vfio_user_sq_poll",
+        "A read barrier between the two.",
+        Shown(
+            Design("spdk-interrupt", "linux", "never", {**_ARM, "sqe_load": "plain"}),
+            "safety",
+            Design("spdk-interrupt", "linux", "never", _ARM),
+            _TWO_AND_THREE,
+            _ON_ARM,
+        ),
+    ),
+    Bug(
+        "spdk-1828",
+        "SPDK's driver stores an SQE and then the shadow tail, with no barrier between. On Arm the tail may be in "
+        "memory first: the device takes what stood in the slot before.",
+        "https://github.com/spdk/spdk/issues/1828, https://github.com/spdk/spdk/commit/3a7a66e505; "
+        "lib/nvme/nvme_pcie_internal.h: nvme_pcie_qpair_update_mmio_required",
+        "A write barrier between the two.",
+        Shown(
+            Design("qemu", "spdk", "head", {**_ARM, "sqe_store": "plain"}),
+            "safety",
+            Design("qemu", "spdk", "head", _ARM),
+            _TWO_AND_THREE,
+            _ON_ARM,
+        ),
+    ),
+    Bug(
+        "linux-b69e2ef2",
+        "Linux loads a CQE's phase and then the rest, with no barrier between. On Arm the rest may be loaded first: "
+        "the guest sees the new phase, and consumes what stood in the slot before.",
+        "https://git.kernel.org/torvalds/c/b69e2ef24b7b; drivers/nvme/host/pci.c: nvme_poll_cq",
+        "A read barrier between the two.",
+        Shown(
+            Design("qemu", "linux", "head", {**_ARM, "cqe_load": "plain"}),
+            "safety",
+            Design("qemu", "linux", "head", _ARM),
+            _TWO_AND_THREE,
+            _ON_ARM,
+        ),
+    ),
+    Bug(
+        "libvfn-9e4191a0",
+        "libvfn loads a CQE's phase and then the rest, with no barrier between. On Arm it may consume what stood in "
+        "the slot before.",
+        "https://github.com/SamsungDS/libvfn/commit/9e4191a0; include/vfn/nvme/queue.h: nvme_cq_get_cqe",
+        "A read barrier between the two.",
+        Shown(
+            Design("qemu", "libvfn", "head", {**_ARM, "cqe_load": "plain"}),
+            "safety",
+            Design("qemu", "libvfn", "head", _ARM),
+            _TWO_AND_THREE,
+            _ON_ARM,
+        ),
+    ),
+    Bug(
+        "openvmm-506",
+        "OpenVMM writes the 16 bytes of a CQE in one copy. On Arm the half with the phase may be in memory first: the "
+        "guest sees the new phase, and consumes what stood in the slot before.",
+        "https://github.com/microsoft/openvmm/pull/506; vm/devices/storage/nvme/src/queue.rs: CompletionQueue::write",
+        "Two stores of 8 bytes, the phase with the second, and a release fence between them (ffdc8f786).",
+        Shown(
+            Design("openvmm", "linux", "head-when-full", {"memory": "arm", "sqe_load": "fenced", "cqe_store": "plain"}),
+            "safety",
+            Design("openvmm", "linux", "head-when-full", {"memory": "arm", "sqe_load": "fenced"}),
+            _TWO_AND_THREE,
+            "Memory is Arm's. The device has a load fence between a tail and its SQE, which it lacks to this day "
+            "(docs/memory.md).",
         ),
     ),
 )

@@ -85,6 +85,7 @@ FAMILIES = (
         "pause",
         "resume",
         "flush",
+        "see",
     ),
     *("read_tail", "let_go", "last_look", "find_late", "poll_tail"),
 )
@@ -136,7 +137,8 @@ def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr, 
 
     How far is None if it is not the same each time. `leave_loop` decides a move that `publish` makes.
 
-    Under x86-TSO, and for an SQ whose shadow word was stale, the visible move comes later, so the result has no step.
+    Where stores wait in buffers, and for an SQ whose shadow word was stale, the visible move comes later, so the result
+    has no step.
     """
     moves: dict[str, tuple[str, Expr, Expr, int | None]] = {}
     for q in m.sqs:
@@ -145,7 +147,7 @@ def guest_moves(m: Machine, system: System) -> dict[str, tuple[str, Expr, Expr, 
             if moved and not q.has("stale"):
                 by = action.args[1] if action.family == "submit" else None
                 moves[action.name] = (f"{q.name}.shadow", q.word, action.updates[f"{q.name}.shadow"], by)
-    if not m.choices.tso:
+    if not m.choices.weak:
         moves |= {
             a.name: ("cq.shadow", m.cq.word, m.cq.cursor, None) for a in system.actions if a.family == "leave_loop"
         }

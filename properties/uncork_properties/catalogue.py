@@ -109,6 +109,13 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
         say("the CQ doorbell carries {}, which frees {} of {} entries", cq.shadow, cq.told, cq.occupied),
         _breach("refuses", m),
     )
+    if m.choices.arm:
+        yield always(
+            "a CQE that is consumed was written whole",
+            "safety",
+            ~(_where(system, "consume") & cq.torn),
+            say("the guest consumes the CQE in slot {}, and sees its phase, and the rest as it was before", cq.cursor),
+        )
     if m.life.keeps:
         writes = _where(system, "arm_sq", "post_arm", "cork_arm", *(["notify_tail", "notify_head"] if m.stores else []))
         yield always(
@@ -119,6 +126,14 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
             _breach("writes", m),
         )
     for q in m.sqs:
+        if m.choices.arm:
+            fetches = any_of(a.guard for a in system.actions if a.family == "fetch" and f"{q.name}.head" in a.updates)
+            yield always(
+                f"an SQE that is taken was written whole ({q.label})",
+                "safety",
+                ~(fetches & q.torn),
+                say(f"the device takes {q.label}'s SQE in slot {{}}, and sees it as it was before", q.head),
+            )
         yield always(
             f"notify_tail never sees a bad index ({q.label})",
             "safety",
@@ -251,7 +266,7 @@ def covers(m: Machine, system: System) -> list[Cover]:
     if m.buffered and m.life.guest:
         silent = [q.submitter == "publish" for q in m.sqs] if m.parts.guest.looks_first else []
         found.append(some("elides a doorbell", any_of([_where(system, "elide_sq", "elide_cq"), *silent])))
-    if m.choices.tso:
+    if m.choices.weak:
         found.append(some("delays a store", any_of(~buffer.drained for buffer in m.buffers)))
     return found
 

@@ -66,7 +66,7 @@ def default(name: str = "expected.csv", of: Collection[Instance] | None = None) 
     return _read((_HERE / name).read_text(encoding="utf-8"), name, only)
 
 
-RECORDED = ("field.csv", "lifecycle.csv", "second-sq.csv", "memory.csv", "hand-over.csv", "expected.csv")
+RECORDED = ("field.csv", "lifecycle.csv", "second-sq.csv", "memory.csv", "arm.csv", "hand-over.csv", "expected.csv")
 """The files in which an instance's verdicts are looked up; if several have the instance, the last file counts."""
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from uncork.core.sorts import SlipError
 from uncork.prove import proof
-from uncork_nvme.choices import ABOUT_EVENTS, describe
+from uncork_nvme.choices import ABOUT_EVENTS, MemoryChoices, describe
 from uncork_nvme.instance import Design
 
 SPOKEN_OF = {
     *("post_order", "backend", "workers", "doorbell_buffer", "early_free", "drain", "need_event", "submit_batch"),
     *("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"),
-    *("guest_fence", "device_fence_sq", "device_fence_cq", "device_locks", "on_doorbell"),
+    *(MemoryChoices.__annotations__.keys() - {"memory"}),
+    "on_doorbell",
 }
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
 KNOWN = {("cork", "arm-recheck"), ("notify", "spent"), ("kick_delivery", "deferred")}

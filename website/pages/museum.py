@@ -54,6 +54,9 @@ KINDS = {
     ),
     "Two threads wait for each other's lock": ("propolis-3be416e2",),
     "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence", "usnvmemu-fence"),
+    "An entry is seen before it is whole": (
+        *("spdk-93db90f7", "spdk-1828", "linux-b69e2ef2", "libvfn-9e4191a0", "openvmm-506"),
+    ),
     "A queue or a buffer begins anew, and something of before stays": (
         *("linux-58847f12", "spdk-1795", "config-at-nonzero", "openvmm-config", "openvmm-cached"),
         *("spdk-36dfcca2", "spdk-0537f914", "openvmm-cached-cq", "nvmevirt-58"),
@@ -125,8 +128,8 @@ _FIELD = """# Real devices and guests
 
 **With one SQ, only Propolis before #1026, QEMU 7.1, OpenVMM before #1582 and nvmet-mdev-pci hang, and only with guests
 that ring when EventIdx is *passed*.** Guests that ring when EventIdx is just reached (spdk, libvfn), or that have no
-doorbell buffer (mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM and the design
-`hand-over` are live; in the other devices one SQ may starve another. usnvmemu posts into a full CQ.
+doorbell buffer (mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM and the
+design `hand-over` are live; in the other devices one SQ may starve another. usnvmemu posts into a full CQ.
 
 Each device has its own policy; one SQ of three entries on a CQ of three, or (`n2`) two SQs of two entries on a CQ of
 two. **HANGS k**: a run of k steps ends with an SQ that stays corked, or with queues that never drain. **UNSAFE k**: it

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from uncork_nvme import catalogue
 from uncork_nvme.choices import NO, YES, Choice
 from uncork_nvme.instance import Design, Instance
+from uncork_nvme.parts.memory import ORDERS
 from uncork_nvme.shape import Shape
 from uncork_properties import expected
 
@@ -42,6 +43,17 @@ class Sheet:
     def recorded(self) -> Mapping[str, tuple[Instance, expected.Expected]]:
         """The recorded verdicts, by instance name."""
         return expected.default(f"{self.name}.csv")
+
+    def word(self, row: tuple[str, Shape], column: str) -> str:
+        """The word for the recorded verdicts of a cell."""
+        return expected.word(self.recorded[self.cell(row, column).name][1].verdicts)
+
+    def needed(self, name: str) -> list[str]:
+        """What is left out in a column `no ...` that is not live, at a size where the first column `all ...` is."""
+        (whole,) = [column for column in self.columns if column.startswith("all ")]
+        rows = [row for row in self.rows if row[0] == name and self.word(row, whole) == "live"]
+        left_out = [column for column in self.columns if column.startswith("no ")]
+        return [c.removeprefix("no ") for c in left_out if any(self.word(row, c) != "live" for row in rows)]
 
     def table(self) -> str:
         """The recorded verdicts in Markdown: a cell has the verdict at every size, or one if they are the same."""
@@ -165,6 +177,65 @@ MEMORY = Sheet(
 )
 """Which fences a design needs under x86-TSO: a column for each fence that is left out."""
 
+
+class _OnArm(Sheet):
+    """The table of orders on Arm, which stands beside that of x86."""
+
+    def table(self) -> str:
+        """For each design the orders that it needs on x86 and on Arm, and its verdicts as it is; then all verdicts."""
+        heads = ["design", "needed on x86", "needed on Arm", "entries ordered, on Arm", "as in the source, on Arm"]
+        whole = {column for column in self.columns if column.startswith(("no sqe", "no cqe"))}
+        rows = []
+        for name in dict.fromkeys(name for name, _ in self.rows):
+            words = [f"`{each}`" for each in self.needed(name) if f"no {each}" not in whole]
+            x86 = [f"`{each}`" for each in MEMORY.needed(name)]
+            said = [self._said(name, column) for column in ("entries ordered", "as in the source")]
+            rows.append([name, ", ".join(x86) or "-", ", ".join(words) or "-", *said])
+        return f"{readme.markdown(*readme.merged(heads, rows))}\n{readme.fold('Every order left out', super().table())}"
+
+    def _said(self, name: str, column: str) -> str:
+        """The verdicts at every size, or one if they are the same."""
+        words = [self.word((name, shape), column) for shape in dict.fromkeys(shape for _, shape in self.rows)]
+        return " / ".join(map(readme.marked, words if len(set(words)) > 1 else words[:1]))
+
+
+_WHOLE: dict[str, Choice] = {"memory": "arm", "sqe_load": "fenced", "cqe_store": "release"}
+"""On Arm, whatever a device leaves out with which an entry may be seen as it was before."""
+
+
+def _on_arm(**left_out: Choice) -> dict[str, Choice]:
+    return {"memory": "arm", **dict.fromkeys(FENCES, YES), **ORDERS, **left_out}
+
+
+ARM = _OnArm(
+    "arm",
+    "memory.md",
+    "design",
+    {
+        (f"`{design.name}`", shape): design
+        for design in (
+            _own("propolis-2026"),
+            _own("arm-recheck"),
+            Design("qemu", "linux", "head", {"threads": "one", "device_locks": NO}),
+            _own("spdk-interrupt"),
+            _own("spdk-poll"),
+            _own("openvmm"),
+            Design("openvmm", "linux", "head-when-full", {"backend": "detached"}),
+        )
+        for shape in (Shape(1, 2, 2), Shape(1, 3, 3))
+    },
+    {
+        "as in the source": {"memory": "arm"},
+        "entries ordered": _WHOLE,
+        "all orders": _on_arm(),
+        **{f"no {fence}": _on_arm(**{fence: NO}) for fence in (*FENCES, "device_load_fence")},
+        "no device fence": _on_arm(device_fence_sq=NO, device_fence_cq=NO),
+        **{f"no {order}": _on_arm(**{order: "plain"}) for order in ("sqe_store", "sqe_load", "cqe_load")},
+        "no cqe_store": _on_arm(cqe_store="before"),
+    },
+)
+"""Which orders a design needs on Arm: a column for each that is left out."""
+
 HAND_OVER = Sheet(
     "hand-over",
     "propolis-1043.md",
@@ -188,4 +259,4 @@ HAND_OVER = Sheet(
 )
 """Which parts a design needs to be fair to several SQs: a column for each part that is left out."""
 
-SHEETS = (LIFECYCLE, SECOND_SQ, MEMORY, HAND_OVER)
+SHEETS = (LIFECYCLE, SECOND_SQ, MEMORY, ARM, HAND_OVER)

@@ -157,7 +157,7 @@ def _stores(run: Run, place: Stores) -> list[tuple[int | None, Step]]:
         before, after = ([integer(wait, state) > 0 for wait in place.waits] for state in (step.before, step.after))
         if sum(after) > sum(before):
             found.append((None, step))
-        elif sum(after) < sum(before):
+        for _ in range(sum(before) - sum(after)):
             oldest = next(number for number, (arrives, _) in enumerate(found) if arrives is None)
             found[oldest] = (step.number, found[oldest][1])
     return found
@@ -168,3 +168,11 @@ def arrives(run: Run, place: Stores, store: Step) -> int | None:
     if place.at_once:
         return store.number
     return next((arrives for arrives, each in _stores(run, place) if each is store), None)
+
+
+def seen(run: Run, ring: SQ | CQ, store: Step) -> int | None:
+    """The step from which on the device cannot miss a store to a shadow index; None if it may miss it to the end."""
+    memory = arrives(run, ring.index, store)
+    if memory is None or ring.sight.at_once:
+        return memory
+    return next((gone for gone, each in _stores(run, ring.sight) if each.number == memory), None)

@@ -11,7 +11,7 @@ from uncork.core.evaluate import holds, integer
 from uncork.core.expr import any_of
 from uncork.core.sorts import plain
 
-from uncork_nvme.causes.events import BEGINS, arrives, concerns, elided, elided_early
+from uncork_nvme.causes.events import BEGINS, concerns, elided, elided_early, seen
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
@@ -97,7 +97,10 @@ def _unseen(m: Machine, q: SQ, run: Run, step: Step) -> str:
     """The guest left a doorbell out, and no worker looked after the entries were there."""
     move = run.last(("submit",), q, before=step.number)
     look = _last_look(m, q, run)
-    if move is None or (look and look.number > (arrives(run, q.index, move) or step.number)):
+    if move is None:
+        return ""
+    since = seen(run, q, move) or (step.number if q.sight.at_once else None)
+    if look and since and look.number > since:
         return ""
     return elided(m, q, run, step)
 

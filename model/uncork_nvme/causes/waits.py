@@ -15,7 +15,7 @@ from uncork.core.evaluate import holds, integer
 from uncork.core.expr import Expr, any_of, lift
 from uncork.core.sorts import plain
 
-from uncork_nvme.causes.events import arrives, begins, elided, elided_early
+from uncork_nvme.causes.events import begins, elided, elided_early, seen
 from uncork_nvme.causes.looks import (
     CORKS,
     asleep,
@@ -86,8 +86,8 @@ def _unheard(m: Machine, q: SQ, stops: tuple[str, ...], run: Run, step: Step) ->
     """The guest left a CQ doorbell out, and the device did not learn that head before it stopped for want of room."""
     move, stopped = run.last(("publish",), before=step.number), run.last(stops, q) or run.last(stops)
     if move and stopped and stopped.number > step.number:
-        seen = arrives(run, m.cq.index, move)
-        if seen and run.last(_READS_HEAD, before=stopped.number + 1, after=seen):
+        since = seen(run, m.cq, move)
+        if since and run.last(_READS_HEAD, before=stopped.number + 1, after=since):
             return ""
     return elided(m, m.cq, run, step)
 

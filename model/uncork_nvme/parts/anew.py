@@ -95,7 +95,7 @@ def read_tail(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
 def let_go(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again, finds no more, and lets go of its SQ: a later notification makes it run anew."""
     found = q.seen == m.parts.reader.compared(q)
-    here = (w.at == "reread") & m.parts.memory.sq_fence(w.buffer) & found & ~q.released
+    here = (w.at == "reread") & m.parts.memory.sq_fence(w.buffer, q.views) & found & ~q.released
     return when(here, q(tail=q.seen, released=True), w(at="last look")).says("re-reads SQ tail[ {}]: lets go", q.seen)
 
 

@@ -164,7 +164,8 @@ def _unbuffered(m: Machine) -> Expr:
 def _checks(m: Machine, ring: SQ | CQ) -> Expr:
     """Whether the guest is about to read EventIdx, after its fence."""
     at = ring.submitter if isinstance(ring, SQ) else ring.consumer
-    return (at == "check") & m.parts.memory.guest_fence(ring.buffer)
+    views = [ring.cqe_view] if isinstance(ring, CQ) else []
+    return (at == "check") & m.parts.memory.guest_fence(ring.buffer, views)
 
 
 @step("submitter {}", Fairness.NONE)
@@ -183,6 +184,7 @@ def submit(m: Machine, q: SQ, entries: int | Expr) -> Guarded:
         when(
             (q.submitter == "idle") & q.exists & (q.outstanding <= q.capacity - entries),
             q.index.store(new),
+            q.sqes.enter(entries),
             q(outstanding=q.outstanding + entries),
             moves(q, new, entries) | q(submitter="check") if m.buffered else q(submitter="ring"),
         )
@@ -239,11 +241,14 @@ def looks(m: Machine) -> Expr:
 def consume(m: Machine, q: SQ) -> Guarded:
     """Sees a new CQE by its phase tag and takes it. With early free the CQE's command slot is reusable at once."""
     cq = m.cq
-    return when(
+    takes = when(
         looks(m) & cq.shows(q),
         cq.take(q),
+        cq.cqe_view.clears(~cq.torn),
         q(outstanding=q.outstanding - 1) if m.parts.guest.frees_early else q(unfreed=q.unfreed + 1),
     ).says(f"takes the CQE of {q.label} " + "[in slot {}]", cq.cursor)
+    old = f"takes the CQE of {q.label} " + "[in slot {}], and sees its rest as it was before"
+    return takes.but_where(cq.torn, old, cq.cursor)
 
 
 @step("consumer", of="poll")

@@ -161,7 +161,7 @@ def post(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
 def _reads(m: Machine, p: Serving | Completer | Poster) -> Expr:
     """Whether a poster is about to read the CQ shadow head, after its fence if it armed first."""
     fenced = m.parts.post.fenced(m)
-    return (p.at == "post read") & (m.parts.memory.cq_fence(p.buffer) if fenced else boolean(True))
+    return (p.at == "post read") & (m.parts.memory.cq_fence(p.buffer, m.cq.views) if fenced else boolean(True))
 
 
 @step("backend {}", of="post_read")

@@ -174,9 +174,10 @@ def fetch(m: Machine, q: SQ, w: Serving) -> Guarded:
     tail = reader.tail(q)
     taken = q(tail=tail, head=q.head + 1, in_flight=q.in_flight + 1)
     onward = reader.way(taken=True).onward(m, q, w)
-    return when((w.at == "fetch") & (tail != q.head) & q.request_free, taken, *onward).says(
-        "takes the entry[ in slot {}]", q.head
-    )
+    seen = q.sqe_view.clears(~q.torn)  # an SQE that is taken torn is one that no other entry has to wait for
+    takes = when((w.at == "fetch") & (tail != q.head) & q.request_free, taken, seen, *onward)
+    takes = takes.says("takes the entry[ in slot {}]", q.head)
+    return takes.but_where(q.torn, "takes the entry[ in slot {}], and sees the SQE as it was before", q.head)
 
 
 @step("worker {}", of="fetch")
@@ -209,22 +210,22 @@ def arm_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     return told.but_where(~m.life.in_use, writes_nothing(m)).but_where(*remembers(q, event))
 
 
-def _rereads(m: Machine, w: Serving) -> Expr:
-    return (w.at == "reread") & m.parts.memory.sq_fence(w.buffer)
+def _rereads(m: Machine, q: SQ, w: Serving) -> Expr:
+    return (w.at == "reread") & m.parts.memory.sq_fence(w.buffer, q.views)
 
 
 @step("worker {}", of="reread_sq")
 def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again before it sleeps, and finds an entry."""
     reader = m.parts.reader
-    more = _rereads(m, w) & (q.seen != reader.compared(q))
+    more = _rereads(m, q, w) & (q.seen != reader.compared(q))
     return when(more, q(tail=q.seen), w(at="fetch"), *reader.anew(q)).says("re-reads SQ tail[ {}]: more to do", q.seen)
 
 
 @step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     """Reads the SQ shadow tail again, for entries published before the guest could see EventIdx."""
-    reader, right = m.parts.reader, _rereads(m, w)
+    reader, right = m.parts.reader, _rereads(m, q, w)
     if not (way.taken or reader.later):
         right = reader.done(q, right & (q.seen == reader.compared(q)))
     return (
@@ -254,6 +255,7 @@ def hear(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
 def notify_tail(m: Machine, q: SQ) -> Guarded:
     """Takes the SQ tail from the doorbell."""
     ignored = m.parts.reader.ignores(q)
-    learnt = [q(tail=ite(ignored, q.tail, q.shadow), submitter="notify"), *m.parts.buffer.on_doorbell(q)]
+    seen = [view.clears(ignored) for view in q.views]
+    learnt = [q(tail=ite(ignored, q.tail, q.shadow), submitter="notify"), *seen, *m.parts.buffer.on_doorbell(q)]
     takes = when((q.submitter == "notify tail") & (q.unlocked | ignored), *learnt)
     return takes.says("learns the SQ tail[ {}]", q.shadow).but_where(ignored, "hears the doorbell, and not its index")

@@ -9,7 +9,7 @@ from uncork.core.expr import Expr, ite, lift
 from uncork.core.sorts import Bool, Enum, Range
 from uncork.core.system import Declared, Record, Updates, var
 
-from uncork_nvme.state.memory import Buffer, Stores, Word
+from uncork_nvme.state.memory import Buffer, Content, Stores, Word
 
 IN_POST = ("post read", "post arm")
 """Where an actor stands while it posts and holds the CQ lock."""
@@ -20,6 +20,9 @@ IN_CORK = ("cork arm", "cork recheck")
 
 class Entry(Stores):
     """A CQE that a device thread has written and the guest cannot see yet."""
+
+    rest: Content | None = None
+    """What the phase does not tell of the CQE, if that may be in memory after the phase."""
 
     def store(self) -> Updates:
         """The update of a thread that writes an entry of its SQ at the tail."""

@@ -11,7 +11,7 @@ from uncork.core.system import Action, Record, Remembers, RingPicture, Updates
 
 from uncork_nvme.policies import Policy
 from uncork_nvme.state.kicks import Kick, Site, waiting
-from uncork_nvme.state.memory import Buffer
+from uncork_nvme.state.memory import Buffer, Sight
 from uncork_nvme.state.queues import CQ, SQ
 
 if TYPE_CHECKING:  # the parts stand above the machine that they are parts of
@@ -90,6 +90,7 @@ class Machine(Remembers):
     def records(self) -> list[Record]:
         """All records: the CQ's, then each SQ's."""
         places = [record for buffer in self.buffers for record in buffer.records]
+        places += self.views
         poster = [self.poster] if self.poster else []
         return [self.cq, *poster, *self.crew, *(record for q in self.sqs for record in q.records), *places, self.life]
 
@@ -97,6 +98,11 @@ class Machine(Remembers):
     def stored(self) -> list[str]:
         """The variables that steps change by a store only, which may wait in a buffer."""
         return [f"{ring.name}.{field}" for ring in (self.cq, *self.sqs) for field in ("shadow", "event")]
+
+    @property
+    def views(self) -> list[Sight]:
+        """What each thread may miss of what is in memory."""
+        return [*(view for ring in (self.cq, *self.sqs) for view in ring.views), self.cq.cqe_view]
 
     @property
     def buffers(self) -> list[Buffer]:

@@ -1,4 +1,4 @@
-"""Memory: sequentially consistent, or x86-TSO, where a store waits in its thread's buffer before other threads see it.
+"""Memory: sequentially consistent, x86-TSO, or Arm's. In the last two a store waits in its thread's buffer at first.
 
 The x86-TSO model is by Sewell, Sarkar, Owens, Zappa Nardelli and Myreen (x86-TSO: a rigorous and usable programmer's
 model for x86 multiprocessors, CACM 53(7), 2010). Each thread has a FIFO buffer. A store enters the buffer, and some
@@ -14,14 +14,20 @@ puts a number out of its range, which refutes the property `indices and counters
 
 Two threads that store to the same word do so under a lock (see `device`). A buffer of no stores is sequential
 consistency.
+
+Arm's memory is that of `orders.arm`, for the programs that machines are. Stores to different words leave a buffer in
+any order, and a release after all that the thread stored before. A store is in memory for all threads at once. What is
+left is a load that reads what a word was before. If an acquire or a load fence stands behind each load, no load comes
+before an earlier load of its thread, and none needs to read an old value: the thread may as well have read it when it
+was new. Otherwise a `Sight` has the stores that the device may still miss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift
-from uncork.core.sorts import Enum, Nat, Ring
+from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift, total
+from uncork.core.sorts import Bool, Enum, Nat, Ring
 from uncork.core.system import Action, Declared, Guarded, Record, Updates, step, var, when
 
 
@@ -35,6 +41,16 @@ class Stores(Record):
     what = ""
     """What it is a store to, in a queue; with `about`, the SQ whose store it is, this identifies the place."""
     about = ""
+    release = False
+    """Whether a store waits for all that its thread stored before."""
+    in_turn = False
+    """Whether a store waits for earlier stores to the places with the same `what`."""
+    sights: Sequence[Sight] = ()
+    """Who may still miss a store that has arrived."""
+    lock: tuple[Sequence[Sight], Expr] | None = None
+    """What is read under the lock that is given back behind these stores, and whether the lock is held."""
+    arrived = "the store reaches memory, all see it"
+    """What is told of a store that arrives."""
 
     def __init__(self, name: str, label: str, size: int, depth: int) -> None:
         self.label, self.size, self.depth = label, size, depth
@@ -67,6 +83,8 @@ class Stores(Record):
         """A store enters the buffer, unless it moves nothing and so has no effect."""
         if self.queue:
             return self.queue.enter(self, move)
+        if not self.depth:
+            return Updates()
         waits = self.waits
         taken = [boolean(True), *(wait > 0 for wait in waits)]
         nexts = [ite(taken[k] & ~taken[k + 1], move, wait) for k, wait in enumerate(waits)]
@@ -77,16 +95,30 @@ class Stores(Record):
     def leave(self) -> Updates:
         """The oldest store leaves the buffer."""
         if self.queue:
-            return self.queue.leave()
+            return self.queue.leave(self)
         left: list[Expr | int] = [*self.waits[1:], 0]
         return self(**{f"wait{k}": each for k, each in enumerate(left)})
 
     @property
     def oldest(self) -> Expr:
-        """Whether the thread's oldest store is a store to this place."""
+        """Whether a store to this place may leave: in a FIFO buffer, whether the thread's oldest store is one."""
         if self.queue:
-            return self.queue.holds(self)[0]
+            return any_of(self.queue.nexts(self))
         return self.waiting & ~any_of(other.waiting for other in self.before)
+
+    @property
+    def move(self) -> Expr:
+        """How far the store that may leave moves the value."""
+        return self.queue.move(self) if self.queue else self.waits[0]
+
+    def arrives(self) -> list[Updates]:
+        """What changes besides as the store that may leave arrives: who may miss it, and who misses less.
+
+        A lock that was given back behind the store is free no sooner, so who takes it sees what is in memory. If the
+        lock is still held, that is for the step that gives it back.
+        """
+        sights, held = self.lock or ((), boolean(False))
+        return [*(sight.enter(self.move) for sight in self.sights), *(sight.clears(held) for sight in sights)]
 
     def on_arrival(self, move: Expr) -> Updates:
         """What changes in memory when a store arrives there."""
@@ -129,12 +161,50 @@ class Word(Stores):
         return self._of(**{self._field: self.shown + move})
 
 
-class Buffer:
-    """A thread's store buffer: the places, in the order in which the thread stores to them between two drains."""
+class Content(Stores):
+    """Entries that a thread has stored and that are not in memory, though the word that tells of them may be.
 
-    def __init__(self, *places: Stores) -> None:
-        self.places = places
-        for number, place in enumerate(places):
+    How far a store moves is how many entries it is.
+    """
+
+    arrived = "they are in memory as they were written"
+
+    def on_arrival(self, move: Expr) -> Updates:
+        """No value of the machine says what an entry holds."""
+        return Updates()
+
+
+class Sight(Stores):
+    """The stores to a place that are in memory, and that another thread's next load may still miss, the oldest first.
+
+    Without such stores (`depth` 0) every load reads what is in memory.
+    """
+
+    def clears(self, keeps: Expr | bool = False) -> Updates:
+        """The next load misses none of the stores, unless the thread `keeps` on."""
+        return self(**{f"wait{k}": ite(lift(keeps, Bool()), wait, 0) for k, wait in enumerate(self.waits)})
+
+    def value(self, shown: Expr) -> Expr:
+        """What the next load reads, where `shown` is in memory."""
+        for wait in self.waits:
+            shown = shown - wait
+        return shown
+
+    @property
+    def steps(self) -> list[Action]:
+        """The steps by which the thread comes to see what is in memory."""
+        return [see(self)] if self.depth else []
+
+
+class Buffer:
+    """A thread's store buffer: the places, in the order in which the thread stores to them between two drains.
+
+    If it is not `fifo`, stores to different places leave it in any order.
+    """
+
+    def __init__(self, *places: Stores, fifo: bool = True) -> None:
+        self.places, self.fifo = places, fifo
+        for number, place in enumerate(places if fifo else ()):
             place.before, place.after = places[:number], places[number + 1 :]
 
     @property
@@ -156,11 +226,16 @@ class Buffer:
 class Queue(Buffer):
     """A thread's store buffer as a line of at most `room` stores, the oldest first, to any places in any order.
 
-    A place is told by its `what` and `about`: of no two places are both the same.
+    A place is told by its `what` and `about`: of no two places are both the same. If the line is not `fifo`, a store
+    leaves once no earlier store to its place waits; a `release`, once no earlier store waits. What waits `besides` is
+    in no order with the line.
     """
 
-    def __init__(self, name: str, room: int, *places: Stores) -> None:
-        self.places, self.room, self._most = places, room, max(place.size for place in places)
+    def __init__(
+        self, name: str, room: int, *places: Stores, fifo: bool = True, besides: Sequence[Stores] = ()
+    ) -> None:
+        self.places, self.room, self.fifo, self.besides = [*places, *besides], room, fifo, besides
+        self._most = max(place.size for place in places)
         kinds = Enum(("nothing", *dict.fromkeys(place.what for place in places)))
         whose = Enum(("none", *dict.fromkeys(place.about for place in places if place.about)))
         docs = ("what a waiting store in the thread's buffer is to", "whose that is", "how far the store moves it")
@@ -175,13 +250,16 @@ class Queue(Buffer):
 
     @property
     def records(self) -> Sequence[Record]:
-        """The one record of the line."""
-        return [self.line]
+        """The record of the line, and those of what waits besides."""
+        return [self.line, *self.besides]
 
     @property
     def drained(self) -> Expr:
         """Whether no store waits."""
-        return self._free(0)
+        drained = self._free(0)
+        for place in self.besides:
+            drained = drained & ~place.waiting
+        return drained
 
     def _free(self, k: int) -> Expr:
         found: Expr = getattr(self.line, f"what{k}") == "nothing"
@@ -198,6 +276,25 @@ class Queue(Buffer):
     def stores(self, place: Stores) -> list[Expr]:
         """For each position in the line, how far a store there moves this place: 0 if it is a store to another."""
         return [ite(here, getattr(self.line, f"by{k}"), 0) for k, here in enumerate(self.holds(place))]
+
+    def nexts(self, place: Stores) -> list[Expr]:
+        """For the positions in the line from the first on, whether the store there is to this place and may leave."""
+        here = self.holds(place)
+        if self.fifo or place.release:
+            first = here[0]
+            for rest in self.besides:  # of the entries in line, or of an earlier one, for which this one waits
+                first = first & (total(rest.waits) <= self.waiting(place.what))
+            return [first]
+        alike = [getattr(self.line, f"what{k}") == place.what for k in range(self.room)] if place.in_turn else here
+        return [each & ~any_of(alike[:k]) for k, each in enumerate(here)]
+
+    def move(self, place: Stores) -> Expr:
+        """How far the store to this place that may leave moves it."""
+        first, *others = self.nexts(place)
+        move = ite(first, self.line.by0, 0)
+        for k, other in enumerate(others, 1):
+            move = ite(other, getattr(self.line, f"by{k}"), move)
+        return move
 
     def waiting(self, what: str) -> Expr:
         """The number of stores of a kind that wait."""
@@ -217,18 +314,31 @@ class Queue(Buffer):
         nexts |= self.line(**{f"by{last}": ite(moves & ~self._free(last), self._most, end)})
         return nexts
 
-    def leave(self) -> Updates:
-        """The oldest store leaves the line, and the others move up."""
+    def leave(self, place: Stores) -> Updates:
+        """The store to this place that may leave does, and those behind it move up."""
         nexts: dict[str, Expr | int | str] = {}
+        first = self.nexts(place)
         for field, last in (("what", "nothing"), ("about", "none"), ("by", 0)):
             old = [getattr(self.line, f"{field}{k}") for k in range(self.room) if self.line.has(f"{field}{k}")]
-            nexts |= {f"{field}{k}": each for k, each in enumerate([*old[1:], last]) if old}
+            moved = {f"{field}{k}": each for k, each in enumerate([*old[1:], last]) if old}
+            if len(first) > 1:  # it may stand anywhere
+                moved = {
+                    f"{field}{k}": ite(any_of(first[: k + 1]), lift(moved[f"{field}{k}"], each.sort), each)
+                    for k, each in enumerate(old)
+                }
+            nexts |= moved
         return self.line(**nexts)
 
 
 @step("store buffer of {}")
 def flush(stores: Stores) -> Guarded:
     """A thread's oldest store leaves its buffer for memory, and all threads see it."""
-    return when(stores.oldest, stores.leave(), stores.on_arrival(stores.waits[0])).says(
-        f"{stores.label}: the store reaches memory, all see it"
+    return when(stores.oldest, stores.leave(), stores.on_arrival(stores.move), *stores.arrives()).says(
+        f"{stores.label}: {stores.arrived}"
     )
+
+
+@step("view of {}")
+def see(sight: Sight) -> Guarded:
+    """A thread no longer reads a place as it was before the oldest store that it may still miss."""
+    return when(sight.waiting, sight.leave()).says(f"{sight.label}: no longer read as before the next store")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift
+from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift, total
 from uncork.core.sorts import Array, Bool, Enum, Nat, Ring
 from uncork.core.system import Declared, Record, Updates, var
 
 from uncork_nvme.state.actors import Completer, Dealt, Entry, Registered, Serving, Shared, Storing, Thread, Turn
 from uncork_nvme.state.life import Life
-from uncork_nvme.state.memory import Buffer, Word
+from uncork_nvme.state.memory import Buffer, Content, Word
 
 if TYPE_CHECKING:  # the parts stand above what they are parts of
     from uncork_nvme.assembly import Parts
@@ -79,7 +79,10 @@ class SQ(Record):
         self.posters: Sequence[Serving | Completer] = parts.admission.posters(parts.backend.posters(name, self.workers))
         pending = parts.memory.pending(self.capacity)
         self.index = Word(f"{name}.shadow_tail", f"{self.label} shadow tail", self, "shadow", pending)
-        self.buffer = Buffer(self.index)
+        self.sqes, self.sqe_view = parts.memory.sqes(name, self.label, self.index, pending)
+        self.sight = parts.memory.sight(f"{name}.seen", self.index)
+        self.views = (self.sight, self.sqe_view)
+        self.buffer = Buffer(self.index, self.sqes, fifo=False) if self.sqes.depth else Buffer(self.index)
 
     @property
     def exists(self) -> Expr:
@@ -100,12 +103,20 @@ class SQ(Record):
     def seen(self) -> Expr:
         """The SQ tail that the device reads if it looks; of an index that no queue has, one that it never reaches."""
         word = ite(self.word == 0, self.word, self.head - 1) if self.parts.buffer.swapped else self.word
-        return _found(self, word, self.tail)
+        return _found(self, self.sight.value(word), self.tail)
 
     @property
     def pending(self) -> Expr:
         """Published entries that the device has not taken."""
         return self.shadow - self.head
+
+    @property
+    def torn(self) -> Expr:
+        """Whether the device sees the SQE at its head as it was before, should it see it published."""
+        if not (self.sqes.depth or self.sqe_view.depth):
+            return boolean(False)
+        later = self.sqes if self.sqes.depth else self.index  # the SQEs that are not in memory are the newest
+        return self.index.own - self.head <= total([*later.waits, *self.sqe_view.waits])
 
     @property
     def asleep(self) -> Expr:
@@ -209,6 +220,9 @@ class CQ(Record):
         )
         pending = parts.memory.pending(self.capacity)
         self.index = Word("cq.shadow_head", "CQ shadow head", self, "shadow", pending)
+        self.sight = parts.memory.sight("cq.seen", self.index)
+        self.cqe_view = parts.memory.cqe_view(size)
+        self.views = (self.sight,)
         self.buffer = Buffer(self.index)
         self.poster = parts.admission.poster()
         self.threads = [thread for q in sqs for thread in q.threads]
@@ -241,7 +255,23 @@ class CQ(Record):
             return ~self.locked
         posting = [*self.poster.entries.values(), self.poster.cq_event] if self.poster else []
         free = ~self.locked & ~any_of(t.cqe.waiting | t.cq_event.waiting for t in self.threads)
-        return free & ~any_of(place.waiting for place in posting)
+        return free & ~any_of(place.waiting for place in [*posting, *self.rests])
+
+    @property
+    def rests(self) -> list[Content]:
+        """What waits of CQEs whose phase may be in memory, of each thread that posts."""
+        entries = [*(t.cqe for t in self.threads), *(self.poster.entries.values() if self.poster else ())]
+        return list(dict.fromkeys(entry.rest for entry in entries if entry.rest))
+
+    @property
+    def torn(self) -> Expr:
+        """Whether the guest sees the rest of the CQE at its cursor as it was before, should it see its phase."""
+        if not (self.rests or self.cqe_view.depth):
+            return boolean(False)
+        posted = self.tail - self.cursor  # of these the newest may not be whole
+        if not self.rests:
+            posted = count(self.slots[lift(place, Ring(self.size))] != "none" for place in range(self.size))
+        return posted <= total([*(wait for rest in self.rests for wait in rest.waits), *self.cqe_view.waits])
 
     @property
     def overwrites(self) -> Expr:
@@ -262,7 +292,7 @@ class CQ(Record):
     def seen(self) -> Expr:
         """The CQ head that the device reads if it looks; with an index that no queue has the CQ never seems full."""
         word = ite(self.word == 0, self.word, self.tail) if self.swapped else self.word
-        return _found(self, word, self.head)
+        return _found(self, self.sight.value(word), self.head)
 
     @property
     def freed(self) -> Expr:
@@ -307,6 +337,8 @@ class Posted(Entry):
             return cq.put(self._q)
         stored = cq(tail=cq.tail + 1)
         stored |= self.enter(1)
+        if self.rest:
+            stored |= self.rest.enter(1)
         return stored
 
     def on_arrival(self, move: Expr) -> Updates:

@@ -29,7 +29,8 @@ FEMU = Device(
         Kept: {"threads": "one", "poll": YES},
         Kicks: {"kick_on_doorbell": NO},
         Cycle: {"on_create": "neither"},
-        Memory: {"device_locks": NO},  # nvme-io.c: nvme_poller has barriers around a sweep, none in it
+        # nvme-io.c: nvme_poller has barriers around a sweep, none in it
+        Memory: {"device_locks": NO, "device_load_fence": NO, "cqe_store": "plain", "sqe_load": "plain"},
     },
     assumes="FEMU runs commands inline (NoSSD): it takes a command only if the CQ has room for the completion, and "
     "tries again each sweep. Its other modes take every command, and hold the completion until the CQ has room; so "

@@ -34,8 +34,9 @@ OPENVMM = Device(
         Kicks: {"kick_on_doorbell": YES},
         Cycle: {"on_create": "shadow", "on_config": "both", "on_delete": "post"},
         BothSides: {"on_doorbell": "store"},  # DoorbellMemory::write
-        # queue.rs: probe_inner takes a RwLock for each read of a shadow, and has a SeqCst fence after EventIdx
-        Memory: {},
+        # queue.rs: probe_inner takes a RwLock for each read of a shadow, and has a SeqCst fence after EventIdx;
+        # poll_next reads the SQE by a plain load, after the lock was given back
+        Memory: {"sqe_load": "plain"},
     },
     assumes="The one task is here a worker for each SQ, of which one looks at a time, and a poster. They may take "
     "turns between steps; completions are posted in any order. An SQ has at most 8 commands under way; an "

@@ -65,7 +65,8 @@ PROPOLIS_2025 = Device(
             "on_delete": "abandon",
             "on_resume": "forget-looks",  # minder.rs: next_req while paused; attachment.rs: flush_notifications
         },
-        Memory: {"device_fence_sq": NO, "device_fence_cq": NO},  # release and acquire only
+        # release and acquire only: db_buf_read, db_buf_write; push writes each CQE twice, and the phase with the second
+        Memory: {"device_fence_sq": NO, "device_fence_cq": NO, "cqe_store": "before"},
     },
     assumes=_ASSUMES,
     read_in=_READ_IN,

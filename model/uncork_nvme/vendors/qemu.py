@@ -8,6 +8,7 @@ from uncork_nvme.parts.backend import Detached
 from uncork_nvme.parts.completions import Completions
 from uncork_nvme.parts.crew import Kept
 from uncork_nvme.parts.life import Cycle
+from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.post import Post
 from uncork_nvme.parts.reader import Reader
 from uncork_nvme.parts.room.kicks import Kicks
@@ -48,6 +49,7 @@ QEMU = Device(
         Kept: {},
         Kicks: {"kick_on_doorbell": NO},
         Cycle: {"on_create": "neither", "on_config": "shadow", "on_delete": "post", "on_resume": "keep"},
+        Memory: {"cqe_store": "before"},  # include/system/dma.h: dma_barrier, before the copy of a CQE
     },
     assumes=_ASSUMES,
     read_in=_READ_IN | {"nvme_update_cq_eventidx": ("post_arm",)},

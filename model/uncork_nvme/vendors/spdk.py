@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uncork_nvme.choices import NO, YES
+from uncork_nvme.choices import NO, YES, Choice
 from uncork_nvme.device import Device
 from uncork_nvme.parts.backend import Detached
 from uncork_nvme.parts.crew import Kept
@@ -28,6 +28,10 @@ _READ_IN = {
     "handle_dbl_access": ("notify_tail", "notify_head"),
 }
 
+# post_completion: spdk_wmb behind the phase; cq_is_full, handle_sq_tdbl_write: the head is read by a plain load;
+# nvmf_vfio_user_sq_poll: spdk_rmb between the tail and the SQEs
+_MEMORY: dict[str, Choice] = {"device_locks": NO, "device_load_fence": NO, "cqe_store": "before"}
+
 
 SPDK_POLL = Device(
     "spdk-poll",
@@ -45,7 +49,7 @@ SPDK_POLL = Device(
         Kept: {"threads": "one", "poll": YES},
         Kicks: {"kick_on_doorbell": NO, "kick_on_post": NO, "kick_on_remit": NO},
         Cycle: {"on_create": "both", "on_config": "both", "on_delete": "post"},
-        Memory: {"device_locks": NO},
+        Memory: _MEMORY,
     },
     assumes=_ASSUMES
     + (
@@ -76,7 +80,7 @@ SPDK_INTERRUPT = Device(
         Kept: {"threads": "one"},
         Kicks: {"kick_on_post": NO, "kick_on_remit": NO},
         Cycle: {"on_create": "both", "on_config": "both", "on_delete": "post"},
-        Memory: {"device_locks": NO},  # set_sq_eventidx: spdk_mb, an mfence, between EventIdx and the tail
+        Memory: _MEMORY,  # set_sq_eventidx: spdk_mb, an mfence, between EventIdx and the tail
     },
     assumes=_ASSUMES
     + (

@@ -248,6 +248,7 @@ def notify_head(m: Machine) -> Guarded:
     return when(
         (cq.consumer == "notify head") & cq.unlocked & m.parts.admission.accepts(m),
         m.parts.admission.learns(m),
+        *(view.clears() for view in cq.views),
         *onward,
         *m.parts.buffer.on_doorbell(cq),
         *m.parts.admission.told(m),

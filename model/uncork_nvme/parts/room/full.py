@@ -142,7 +142,7 @@ def cork_leave(m: Machine, q: SQ, w: Serving) -> Guarded:
 
 
 def _rechecks(m: Machine, w: Serving) -> Expr:
-    return (w.at == "cork recheck") & m.parts.memory.cq_fence(w.buffer) & _arming(m).locked(m)
+    return (w.at == "cork recheck") & m.parts.memory.cq_fence(w.buffer, m.cq.views) & _arming(m).locked(m)
 
 
 @step("worker {}", of="cork_recheck")

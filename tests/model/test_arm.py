@@ -1,0 +1,455 @@
+"""memory=arm: its parts compared with `orders.arm`, x86-TSO contained in it, and what each order is there for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from alike import same
+from budgets import examples, spread
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pages.orders import table as orders
+from pages.orders.table import outcomes
+from pages.sheets import ARM, FENCES, MEMORY
+from plainly import both
+from uncork.core.expr import Expr, all_of, any_of
+from uncork.core.property import InRange, always
+from uncork.core.sorts import Bool, Ring, SlipError
+from uncork.core.system import Action, Guarded, Record, System, step, var, when
+from uncork.core.trace import replay
+from uncork.core.verdict import Proved, Refuted
+from uncork.engines import REDUCTIONS, explicit
+from uncork.engines.python import successors
+from uncork.render import story
+from uncork_nvme.anysize import AnySize
+from uncork_nvme.catalogue import DEVICES
+from uncork_nvme.choices import Choice, ChoiceError
+from uncork_nvme.instance import Instance, from_name
+from uncork_nvme.orders.kernels import CQ, CQE, KERNELS, SQ, SQE, Kernel
+from uncork_nvme.orders.program import VALUES, Instruction, Litmus, Program, litmus, parsed
+from uncork_nvme.parts.memory import ORDERS
+from uncork_nvme.state.memory import Buffer, Queue, Sight, Word
+from uncork_properties.catalogue import covers, properties
+
+
+# -- the parts of the memory, in programs ------------------------------------------------------------------------------
+@step("thread {}")
+def run(program: Program, at: int, guard: Expr, *updates: dict[str, Expr]) -> Guarded:
+    """Runs one instruction."""
+    return when((program.at == at) & guard, program(at=at + 1), *updates)
+
+
+def held(code: Sequence[Instruction], word: str, kind: str) -> int:
+    """How many loads or stores of a word there are while the lock is held."""
+    found, inside = 0, False
+    for each in code:
+        inside = {"lock": True, "unlock": False}.get(each.kind, inside)
+        found += inside and (each.kind, each.word) == (kind, word)
+    return found
+
+
+class Machine(Litmus):
+    """Programs over the store buffers and sights that the machine has: every word is stored to by one thread.
+
+    A load that is no acquire has a sight of the word; with `line` a thread's buffer is a line of stores. There is one
+    lock. It guards the words that are stored to while it is held, and the sights of the words that are then loaded.
+    """
+
+    def __init__(self, *texts: str, line: bool) -> None:
+        self.programs = [Program(f"T{k}", parsed(text)) for k, text in enumerate(texts)]
+        names = {each.word for p in self.programs for each in p.code if each.kind in ("store", "load")}
+        self.words = Record("memory", **{name: var(Ring(VALUES), "a word") for name in sorted(names)})
+        self.lock = Record("lock", held=var(Bool(), "whether a thread holds the lock"))
+        self.guarded: list[Word] = []
+        self.under: list[Sight] = []
+        self.buffers: list[Buffer] = []
+        self.sights: dict[tuple[str, str], Sight] = {}
+        own = {p.label: self._stored(p, line=line) for p in self.programs}
+        actions = [action for p in self.programs for action in self._steps(p, own[p.label])]
+        actions += [flush for buffer in self.buffers for flush in buffer.flushes]
+        actions += [see for sight in self.sights.values() for see in sight.steps]
+        records = [
+            self.words,
+            self.lock,
+            *self.programs,
+            *self.sights.values(),
+            *(r for b in self.buffers for r in b.records),
+        ]
+        self.system = System("litmus", tuple(v for record in records for v in record.variables), tuple(actions))
+
+    def _stored(self, program: Program, *, line: bool) -> dict[str, Word]:
+        """The words that a program stores to."""
+        words: dict[str, Word] = {}
+        stores = [each for each in program.code if each.kind == "store"]
+        for name in dict.fromkeys(each.word for each in stores):
+            mine = [each for each in stores if each.word == name]
+            place = (f"{program.label}.{name}", f"{name} of {program.label}", self.words, name, len(mine) * (not line))
+            words[name] = word = Word(*place, what=name)
+            word.release = all(each.order == "release" for each in mine)
+            for other in self.programs:
+                loads = [each for each in other.code if each.word == name and each.kind == "load" and not each.order]
+                if loads and other is not program:
+                    assert held(other.code, name, "load") in (0, len(loads))
+                    sight = Sight(f"{other.label} sees {name}", f"{name} by {other.label}", VALUES, len(mine))
+                    self.sights[other.label, name] = sight
+                    word.sights = (*word.sights, sight)
+                    self.under += [sight] if held(other.code, name, "load") else []
+            if held(program.code, name, "store"):
+                self.guarded.append(word)
+                word.lock = self.under, self.lock.held
+        if words:
+            lined = Queue(f"{program.label}.line", len(stores), *words.values(), fifo=False) if line else None
+            self.buffers.append(lined or Buffer(*words.values(), fifo=False))
+        return words
+
+    def _steps(self, program: Program, words: dict[str, Word]) -> Iterator[Action]:
+        buffers = [buffer for buffer in self.buffers if any(place in words.values() for place in buffer.places)]
+        drained = all_of(buffer.drained for buffer in buffers)
+        blind = any_of(sight.waiting for (who, _), sight in self.sights.items() if who == program.label)
+        for at, each in enumerate(program.code):
+            match each.kind, each.word:
+                case "fence", "full":
+                    yield run(program, at, drained & ~blind)
+                case "lock", _:
+                    free = ~self.lock.held & ~any_of(place.waiting for place in self.guarded)
+                    yield run(program, at, free, self.lock(held=True))
+                case "unlock", _:
+                    cleared = [sight.clears() for sight in self.under]
+                    yield run(program, at, self.lock.held, self.lock(held=False), *cleared)
+                case "fence", _:
+                    yield run(program, at, drained)
+                case "store", name:
+                    yield run(program, at, drained | True, words[name].store(each.value))
+                case _, name:
+                    sight = self.sights.get((program.label, name)) if not each.order else None
+                    shown: Expr = getattr(self.words, name)
+                    value = words[name].own if name in words else sight.value(shown) if sight else shown
+                    yield run(program, at, drained | True, program(**{each.register: value}))
+
+    @property
+    def ended(self) -> Expr:
+        """Whether every program is at its end and every store in memory."""
+        return all_of(p.ended for p in self.programs) & all_of(buffer.drained for buffer in self.buffers)
+
+    @property
+    def registers(self) -> dict[str, Expr]:
+        """The registers of all programs, and the words."""
+        read = {e.register: getattr(p, e.register) for p in self.programs for e in p.code if e.register}
+        return read | {v.name.partition(".")[2]: getattr(self.words, v.name.partition(".")[2])
+                       for v in self.words.variables}  # fmt: skip
+
+
+@st.composite
+def programs(draw: st.DrawFn, load: str, *, release: bool) -> list[str]:
+    """Two threads with two words of their own, and loads of any word in this order; fences; `release` for one word."""
+    said = []
+    for k, own in enumerate(("ab", "cd")):
+        code = []
+        for at in range(draw(st.integers(1, 4))):
+            word, value = draw(st.sampled_from(own)), draw(st.integers(1, 2))
+            order = " release" if release and word in "bd" else ""
+            code.append(draw(st.sampled_from([
+                *(f"{word}={value}{order}", f"{word}={value}{order}"),
+                *(f"r{k}{at}={each} {load}".rstrip() for each in "abcd"), "fence full", "fence st",
+            ])))  # fmt: skip
+        said.append("; ".join(code))
+    return said
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(150), deadline=None)
+@given(programs("acquire-pc", release=False), st.booleans())
+def test_if_every_load_is_an_acquire_no_load_reads_an_old_value(texts: list[str], line: bool) -> None:
+    """So the machine needs no sights: store buffers whose words leave in any order allow what Arm's memory allows."""
+    assert outcomes(Machine(*texts, line=line)) == outcomes(litmus(texts, "arm"))
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(150), deadline=None)
+@given(programs("", release=False), st.booleans())
+def test_a_plain_load_misses_what_arm_lets_it_miss(texts: list[str], line: bool) -> None:
+    assert outcomes(Machine(*texts, line=line)) == outcomes(litmus(texts, "arm"))
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(100), deadline=None)
+@given(programs("acquire-pc", release=True))
+def test_a_release_in_a_line_waits_for_what_stands_before_it(texts: list[str]) -> None:
+    assert outcomes(Machine(*texts, line=True)) == outcomes(litmus(texts, "arm"))
+
+
+PROPOLIS_WAITS = ("a=1; fence full; r=c acquire-pc", "lock l; c=1; unlock l; lock l; s=a; unlock l")
+"""How Propolis sleeps: it writes EventIdx under a lock, and reads the tail under that lock the next time."""
+
+
+def test_a_lock_given_back_and_taken_stands_for_a_fence() -> None:
+    found = outcomes(Machine(*PROPOLIS_WAITS, line=False))
+    assert found == outcomes(litmus(PROPOLIS_WAITS, "arm"))
+    assert len(found) < len(outcomes(Machine(*(each.replace("; unlock l; lock l", "") for each in PROPOLIS_WAITS),
+                                             line=False)))  # fmt: skip
+
+
+@st.composite
+def locked(draw: st.DrawFn) -> list[str]:
+    """A guest without locks, and two threads of a device that store and load under one lock."""
+    guest = draw(st.lists(st.sampled_from(["a=1", "a=2", "fence full", "r=c acquire-pc"]), min_size=1, max_size=3))
+    looks = [draw(st.sampled_from([f"c={k}", f"s{k}=a", f"c={k}; s{k}=a"])) for k in (1, 2)]
+    code = "; ".join(f"lock l; {look}; unlock l" for look in looks)
+    guest = [each.replace("r=", f"r{k}=") for k, each in enumerate(guest)]
+    return ["; ".join(guest), code, *draw(st.sampled_from([[], ["lock l; t=a; unlock l"]]))]
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(60), deadline=None)
+@given(locked())
+def test_under_a_lock_a_load_misses_all_that_arm_lets_it_miss(texts: list[str]) -> None:
+    """And more: what an acquire of another lock or word would have it see."""
+    assert outcomes(litmus(texts, "arm")) <= outcomes(Machine(*texts, line=False))
+
+
+# -- the machine has every run that it has under x86-TSO ---------------------------------------------------------------
+PROPOLIS, SPDK = "propolis-2026/linux/tail-lag/n1-sq2-cq2", "spdk-interrupt/linux/never/n1-sq2-cq2"
+QEMU, OPENVMM = "qemu/linux/head/n1-sq2-cq2", "openvmm/linux/head-when-full/n1-sq2-cq2"
+ARMS = "arm-recheck/linux/arm-on-cork/n1-sq2-cq2"
+ALL = ",".join(f"{name}={value}" for name, value in ORDERS.items())
+"""No order that is about Arm only is left out."""
+
+
+def but(**choices: Choice) -> str:
+    """All orders but for these."""
+    return ",".join(f"{name}={value}" for name, value in {"memory": "arm", **ORDERS, **choices}.items())
+
+
+@pytest.mark.parametrize("name", [
+    *(f"{PROPOLIS}/{ALL}", f"{ARMS}/{ALL},device_fence_cq=no", f"{SPDK}/{ALL}"),
+    f"{QEMU}/{ALL},threads=one,device_locks=no",
+])  # fmt: skip
+def test_a_step_under_tso_is_a_step_on_arm_and_arm_has_more(name: str) -> None:
+    tso, arm = (from_name(f"{name},memory={memory}").system for memory in ("tso", "arm"))
+    assert [v.name for v in tso.variables] == [v.name for v in arm.variables]
+    names = [[action.name for action in system.actions] for system in (tso, arm)]
+    of_tso, of_arm = successors(tso), successors(arm)
+    first = tuple(tso.initial.values())
+    seen, todo, more = {first}, [first], 0
+    while todo:
+        state = todo.pop()
+        steps, wider = [{(names[k][at], after) for at, after in find(state)} for k, find in enumerate((of_tso, of_arm))]
+        assert steps <= wider
+        more += len(wider) - len(steps)
+        new = {after for _, after in steps if after is not None} - seen
+        seen |= new
+        todo += new
+    assert more
+
+
+def test_what_is_recorded_as_refuted_under_tso_is_refuted_on_arm() -> None:
+    """With the same fences, whatever else is ordered; a property is open where safety is refuted."""
+
+    def fenced(instance: Instance) -> tuple[str, tuple[tuple[str, Choice], ...]]:
+        left = {name: value for name, value in instance.overrides.items() if name not in {"memory", *ORDERS}}
+        return replace(instance, overrides={}).name, tuple(sorted(left.items()))
+
+    tso = {fenced(instance): each.verdicts for instance, each in MEMORY.recorded.values()}
+    alike = [
+        (each.verdicts, tso[fenced(instance)]) for instance, each in ARM.recorded.values() if fenced(instance) in tso
+    ]
+    assert len(alike) > 50
+    for on_arm, under_tso in alike:
+        for row, said in under_tso.items():
+            assert not said.startswith("refuted") or not on_arm[row].startswith("proved")
+
+
+# -- what the sources do -----------------------------------------------------------------------------------------------
+SQE_WHOLE, CQE_WHOLE = "an SQE that is taken was written whole (SQ0)", "a CQE that is consumed was written whole"
+LOST = {"uncorked SQ0", "drains SQ0", "progress SQ0"}
+
+
+def refuted(name: str) -> set[str]:
+    """The names of the refuted properties."""
+    found = from_name(name)
+    outcome = explicit.check(found.system, properties(found.machine, found.system), covers(found.machine, found.system))
+    broken = {prop.name for prop, verdict in outcome.verdicts if isinstance(verdict, Refuted)}
+    assert broken or (all(isinstance(v, Proved) for _, v in outcome.verdicts) and not outcome.unreached)
+    return broken
+
+
+VERDICTS = {
+    # as the sources are
+    f"{PROPOLIS}/memory=arm": {CQE_WHOLE},
+    f"{SPDK}/memory=arm": {CQE_WHOLE},
+    f"{QEMU}/memory=arm": {CQE_WHOLE},
+    f"{OPENVMM}/memory=arm": {SQE_WHOLE},
+    # with the one order that each lacks; Propolis with all others as they are, at sizes where its policy is live
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/memory=arm,cqe_store=release": set(),
+    f"{SPDK}/memory=arm,cqe_store=release": set(),
+    f"{QEMU}/memory=arm,cqe_store=release": set(),
+    f"{OPENVMM}/memory=arm,sqe_load=fenced": set(),
+    # public bugs: SPDK 93db90f7f3, 3a7a66e505, Linux b69e2ef24b7b, libvfn 9e4191a0, OpenVMM #506
+    f"{SPDK}/memory=arm,cqe_store=release,sqe_load=plain": {SQE_WHOLE},
+    f"{QEMU.replace('linux', 'spdk')}/memory=arm,cqe_store=release,sqe_store=plain": {SQE_WHOLE},
+    f"{QEMU.replace('linux', 'spdk')}/memory=arm,cqe_store=release": set(),
+    f"{QEMU}/memory=arm,cqe_store=release,cqe_load=plain": {CQE_WHOLE},
+    f"{QEMU.replace('linux', 'libvfn')}/memory=arm,cqe_store=release,cqe_load=plain": {CQE_WHOLE},
+    f"{QEMU.replace('linux', 'libvfn')}/memory=arm,cqe_store=release": set(),
+    f"{OPENVMM}/memory=arm,sqe_load=fenced,cqe_store=plain": {CQE_WHOLE},
+    # Propolis's locks stand where others have fences, and then its loads need no fence either
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/memory=arm,cqe_store=release,device_load_fence=no": set(),
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/memory=arm,cqe_store=release,threads=one": set(),
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/memory=arm,cqe_store=release,threads=one,device_locks=no": LOST,
+}
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_a_source_and_an_order_left_out_have_the_verdicts_that_are_known(name: str) -> None:
+    broken = refuted(name)
+    assert broken == VERDICTS[name] if VERDICTS[name] != LOST else broken <= LOST and "drains SQ0" in broken
+
+
+@pytest.mark.parametrize("memory", ["sc", "tso"])
+def test_no_entry_is_torn_where_no_choice_is_about_arm(memory: str) -> None:
+    plain, ordered = (from_name(f"{OPENVMM}/memory={memory},{choices}").system for choices in (
+        "cqe_load=plain,cqe_store=plain,device_load_fence=no,sqe_load=plain,sqe_store=plain", ALL))  # fmt: skip
+    assert plain.fingerprint() == ordered.fingerprint()
+
+
+# -- the same question, of programs and of machines --------------------------------------------------------------------
+_LIKE = {"SPDK's target": SPDK, "QEMU": f"{QEMU}/threads=one,device_locks=no", "Propolis": PROPOLIS.replace("q2", "q3"),
+         "OpenVMM": f"{OPENVMM}/backend=detached"}  # fmt: skip
+_LEFT_OUT = {
+    "the guest's `fence st` before `tail=1`": "sqe_store=plain",
+    "the guest's `fence ld` before `c=cqe`": "cqe_load=plain",
+    "the guest's `fence full` before `e=event`": "guest_fence=no",
+    "the device's `fence full` before `s=sqe`": "sqe_load=plain",
+    "the device's `fence ld` before `s=sqe`": "sqe_load=plain",
+    "the device's `fence acquire` before `s=sqe`": "sqe_load=plain",
+    "the device's `fence full` before `t=tail`": "device_fence_sq=no",
+    "the device's `fence full` before `h=head`": "device_fence_cq=no",
+    "the device's lock": "threads=one,device_locks=no",
+}
+_ORDERED = {SQE: {"cqe_store": "release"}, CQE: {"sqe_load": "fenced"}}
+"""What is ordered besides, so that only what is asked about goes wrong."""
+_ASKED = {SQE: {SQE_WHOLE}, CQE: {CQE_WHOLE}, SQ: LOST, CQ: LOST}
+_MATTERS = {SQE: ("sqe_",), CQE: ("cqe_",), SQ: ("guest_fence", "device_fence_sq", "threads"),
+            CQ: ("guest_fence", "device_fence_cq", "threads")}  # fmt: skip
+
+
+def machine(kernel: Kernel, left_out: str = "") -> set[str]:
+    """What is refuted of the machine of this kernel's device, of what the kernel asks about."""
+    name = _LIKE[kernel.who]
+    chosen = {"memory": "arm", **_ORDERED.get(kernel.question, {"cqe_store": "release", "sqe_load": "fenced"})}
+    chosen |= dict(each.partition("=")[::2] for each in left_out.split(",") if each)
+    between = "," if name.count("/") == 4 else "/"
+    return refuted(f"{name}{between}{','.join(f'{k}={v}' for k, v in chosen.items())}") & _ASKED[kernel.question]
+
+
+_TODAY = [kernel for kernel in KERNELS if kernel.who in _LIKE]
+
+
+@pytest.mark.parametrize("kernel", _TODAY, ids=lambda each: f"{each.question.name} {each.who}")
+def test_the_machine_goes_wrong_where_the_programs_of_its_source_do(kernel: Kernel) -> None:
+    wrong = orders.wrong(kernel, "arm")
+    assert bool(machine(kernel)) == wrong
+    for said, goes_wrong in {} if wrong else orders.needed(kernel, "arm").items():
+        if _LEFT_OUT.get(said, "").startswith(_MATTERS[kernel.question]):
+            assert bool(machine(kernel, _LEFT_OUT[said])) == goes_wrong, said
+
+
+def test_every_question_and_order_is_asked_of_some_machine() -> None:
+    assert {kernel.question for kernel in _TODAY} == set(_ASKED)
+    needed = {said for kernel in _TODAY for said, goes_wrong in orders.needed(kernel, "arm").items()
+              if goes_wrong and not orders.wrong(kernel, "arm")}  # fmt: skip
+    assert needed - {"the device's `fence release` before `phase=1`"} <= _LEFT_OUT.keys()
+
+
+# -- how much waits, and what is refused -------------------------------------------------------------------------------
+@pytest.mark.parametrize("device", sorted(DEVICES))
+def test_every_device_runs_or_says_why_not_and_no_store_lacks_room(device: str) -> None:
+    overrides: dict[str, Choice] = {"memory": "arm", "device_load_fence": "no", "sqe_load": "plain"}
+    found = Instance(device, "linux", DEVICES[device].policy, 1, 2, 2, overrides)
+    if device in ("nvme-mdev", "femu"):
+        with pytest.raises(ChoiceError, match="nothing bounds how many stores of the device wait: set cqe_store"):
+            _ = found.choices
+        found = Instance(device, "linux", DEVICES[device].policy, 1, 2, 2, {**overrides, "device_locks": "yes"})
+    assert isinstance(in_range(found), Proved)
+
+
+def in_range(instance: Instance) -> object:
+    ((_, verdict),) = explicit.check(instance.system, [InRange("in range", "", "")], reductions=REDUCTIONS).verdicts
+    return verdict
+
+
+TORN = "memory=arm,cqe_load=plain,cqe_store=before,device_load_fence=no,sqe_load=plain,sqe_store=plain"
+LINED_UP = [
+    *("cq_full=queue,backend=detached", "threads=one,device_locks=no,cork=park", "sq_read=wake", "serve=all"),
+    *("threads=one", "sq_arm=idle", "cork=self-kick", "poll=yes,sq_arm=never", "submit_batch=2", "notify=kept"),
+    *("threads=one,device_locks=no,backend=detached", "workers=2,serve=all", "drain=any", "early_free=no"),
+]
+
+
+@pytest.mark.parametrize(("choices", "fences"), spread(product(LINED_UP, ["yes", "no"]), 5))
+def test_no_order_left_out_makes_more_wait_than_there_is_room_for(choices: str, fences: str) -> None:
+    fences = f"device_fence_sq={fences},device_fence_cq={fences}"
+    assert isinstance(in_range(from_name(f"{ARMS}/{TORN},{choices},{fences}")), Proved)
+
+
+@pytest.mark.parametrize(("choices", "said"), [
+    ("sqe_load=plain,events=delete", "sqe_load=plain is described with events=none only: set that, or sqe_load=fenced"),
+    ("cqe_store=before,events=pause", "cqe_store=before is described with events=none only"),
+    ("sqe_store=plain,guest_fence=no", "sqe_store=plain is described with guest_fence=yes only"),
+    ("device_locks=no", "set threads=one, or device_locks=yes"),
+])  # fmt: skip
+def test_what_is_not_described_is_refused(choices: str, said: str) -> None:
+    with pytest.raises(ChoiceError, match=said):
+        _ = from_name(f"{ARMS}/memory=arm,{choices}").choices
+
+
+def test_a_proof_for_all_sizes_does_not_speak_of_arm() -> None:
+    found = from_name(f"{ARMS}/memory=arm")
+    with pytest.raises(SlipError, match="memory=arm is not proved for all sizes"):
+        AnySize(found.assembled, found.machine.policy, several=False)
+
+
+def test_to_take_a_lock_waits_for_no_store() -> None:
+    """Those of the thread that are before the last lock that it gave back are in memory all the same."""
+    found = from_name(f"{QEMU}/memory=arm,threads=one")
+    taken = [found.system.action(step).guard for step in ("reserve(SQ0)", "attempt")]
+    waits = any_of(~buffer.drained for buffer in found.machine.buffers if isinstance(buffer, Queue))
+    ((_, verdict),) = explicit.check(
+        found.system, [always("a lock drains", "litmus", ~(waits & any_of(taken)))]
+    ).verdicts
+    assert isinstance(verdict, Refuted)
+
+
+# -- with reductions, by another engine, and in words ------------------------------------------------------------------
+def test_reductions_and_another_engine_change_nothing() -> None:
+    found = from_name(f"{SPDK}/memory=arm,cqe_store=release,cqe_load=plain,sqe_load=plain")
+    same(found.system, properties(found.machine, found.system), covers(found.machine, found.system))
+    both(found)
+
+
+def test_a_run_says_who_still_reads_what_old_value() -> None:
+    found = from_name(f"{ARMS}/{but(device_load_fence='no')},device_fence_cq=no,device_fence_sq=no")
+    asked = [prop for prop in properties(found.machine, found.system) if prop.row == "drains"]
+    ((prop, verdict),) = explicit.check(found.system, asked).verdicts
+    assert isinstance(verdict, Refuted)
+    replay(found.system, verdict.trace, prop)
+    said = [line.did for line in story.lines(found.system, verdict.trace)]
+    assert [each for each in said if "where it may still be missed" in each]
+    torn = from_name(f"{SPDK}/memory=arm,cqe_store=release,sqe_load=plain")
+    asked = [prop for prop in properties(torn.machine, torn.system) if prop.name == SQE_WHOLE]
+    ((_, verdict),) = explicit.check(torn.system, asked).verdicts
+    assert isinstance(verdict, Refuted)
+    assert verdict.trace.steps
+
+
+# -- which orders are needed -------------------------------------------------------------------------------------------
+def test_every_order_is_needed_by_some_design() -> None:
+    """But for the load fence behind an index: where the words are right, a lock or a full fence stands in its place."""
+    names = {name for name, _ in ARM.rows}
+    needed = {order for name in names for order in ARM.needed(name)}
+    assert needed == {*FENCES, "device fence", "sqe_store", "sqe_load", "cqe_store", "cqe_load"}
+    assert all(set(ARM.needed(name)) >= {"sqe_store", "sqe_load", "cqe_store", "cqe_load"} for name in names)
+    assert all(set(ARM.needed(name)) & set(FENCES) == set(MEMORY.needed(name)) & set(FENCES) for name in names)
