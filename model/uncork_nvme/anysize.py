@@ -29,7 +29,7 @@ from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError, Value
 from uncork.core.system import Declared, Record, Updates, Variable, var
 
-from uncork_nvme.assembly import Parts
+from uncork_nvme.assembly import PARTS, Parts
 from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices, LifeChoices
 from uncork_nvme.policies import CQView, Policy
 from uncork_nvme.state.actors import IN_CORK, IN_POST
@@ -134,6 +134,11 @@ class AnyCQ(CQ):
         ledger = cast(AnySQ, q).ledger
         event = ite(gap(self.tail, self.event) >= self.capacity, self.event + self.size, self.event)
         return _joined(self(tail=self.tail + 1, event=event), ledger(unread=ledger.unread + 1))
+
+    def hides(self, q: SQ) -> Updates:
+        """What the guest sees while the last entry, one of this SQ, is not in memory yet."""
+        ledger = cast(AnySQ, q).ledger
+        return _joined(self(tail=self.tail - 1), ledger(unread=ledger.unread - 1))
 
     @property
     def overwrites(self) -> Expr:
@@ -255,6 +260,29 @@ def anywhere(cq: CQView) -> Expr:
     return cq.tail - minimum(behind, cq.occupied)
 
 
+_REPLACED = {
+    "kicks": ("at", "choose"),
+    "crew": ("shared", "workers"),
+    "admission": ("poster", "posters", "queue_steps"),
+    "guest": ("batch",),
+    "life": ("record", "first", "alive", "pages", "steps"),
+    "memory": ("join", "pending", "watched"),
+}
+"""By slot, what a part says of every machine and the machine of all sizes has in its own way."""
+
+
+def _refuse_replaced(parts: Parts) -> None:
+    """Raises `SlipError` for a part of one's own that changes what the machine of all sizes has in its own way."""
+    for part in parts.all:
+        stock = next(kind for kind in type(part).__mro__ if kind in PARTS)
+        for name in _REPLACED.get(part.slot, ()):
+            if getattr(type(part), name) is not getattr(stock, name):
+                raise SlipError(
+                    f"{type(part).__name__} changes {name}, of which the proof for all sizes has its own form: use "
+                    "uncork check, which decides it at the sizes you name"
+                )
+
+
 class AnySize(Machine):
     """One CQ and its SQs of any sizes, under given choices and a policy: one SQ, or any number from two up.
 
@@ -263,10 +291,7 @@ class AnySize(Machine):
 
     def __init__(self, parts: Parts, policy: Policy, *, several: bool, least: int = 2) -> None:
         choices = parts.choices
-        if parts.own:
-            raise SlipError(
-                f"{', '.join(parts.own)}: a part of one's own, of which the lemmas for all sizes do not speak"
-            )
+        _refuse_replaced(parts)
         if choices.kick_size == "room":
             raise SlipError(
                 "kick_size=room picks SQs by chance, and a proof for any number follows but one: use all or hand-over"
@@ -329,7 +354,7 @@ class AnySize(Machine):
 
     def batches(self, q: SQ) -> Iterable[int | Expr]:
         """The numbers of entries that one move of the SQ shadow tail may publish: a free variable, or one."""
-        if self.choices.submit_batch == 1:
+        if self.parts.guest.batch == 1:
             return [1]
         return [getattr(self.anything, f"entries{self.sqs.index(q)}")]
 

@@ -119,9 +119,13 @@ def _idle(m: AnySize, q: AnySQ) -> Expr:
 
 
 def _way(q: AnySQ) -> Expr:
-    places = {"remit": 1, "fetch": 2, "cork recheck": 3, "cork arm": 4, "reserve": 5}
+    own = q.parts.places  # of parts of one's own: from there a worker goes to sleep
+    steps = len(own) + 1
+    weights = {"remit": 1, "fetch": 2, "cork recheck": 3, "cork arm": 4, "reserve": 5}
+    places = {place: steps * weight for place, weight in weights.items()}
+    places |= {place: steps - 1 - number for number, place in enumerate(own)}
     woken = len(q.workers) if q.parts.choices.notify == "spent" else 1
-    notified = [times(10, q.wakeups), times(10 * woken + 1, called(q))]
+    notified = [times(10 * steps, q.wakeups), times((10 * woken + 1) * steps, called(q))]
     return total([*notified, *(weighed(w.at, places) for w in q.workers)])
 
 

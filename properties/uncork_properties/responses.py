@@ -21,7 +21,6 @@ from uncork.core.questions.argument import Elsewhere, Help, Replica, Response, S
 from uncork.core.sorts import Value
 from uncork.core.system import Action, System, say
 from uncork_nvme.anysize import AnySize, AnySQ
-from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_POST
 
 from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed, passes_on, room
@@ -67,7 +66,7 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     if m.parts.kicks.hands_over:
         yield from _served(m, steps, wanted, lock.name)
         return
-    every_read_kicks = m.choices.kick_on_post == YES or not passes_on(m) or m.choices.backend != "in-worker"
+    every_read_kicks = m.parts.kicks.kicks("post") or not passes_on(m) or m.choices.backend != "in-worker"
     woken = _woken_by_posts if every_read_kicks else _woken_by_the_guest
     for prop in wanted:
         if prop.row == "uncorked":
@@ -143,7 +142,7 @@ def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> R
     q = m.every[0]
     stage = _stage(m, q)
     waiting, freed = stage == _WAITING, gap(m.cq.shadow, m.cq.head) > 0
-    rechecked = freed if m.choices.kick_on_reserve == YES else boolean(False)
+    rechecked = freed if m.parts.kicks.kicks("reserve") else boolean(False)
     rank = [
         *events_left(m),
         ("how near a wake-up is", stage),

@@ -300,6 +300,11 @@ class Posted(Entry):
         self._q, self._cq, self.about = q, cq, q.label
         super().__init__(name, label, 2, depth)
 
+    @property
+    def word(self) -> str:
+        """The name of the entries of the CQ."""
+        return f"{self._cq.name}.slots"
+
     def store(self) -> Updates:
         """The thread writes the entry at the tail."""
         cq = self._cq
