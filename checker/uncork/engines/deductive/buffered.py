@@ -41,7 +41,7 @@ FAMILIES = {
 """What is wrong where an obligation of a family is not proved."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Late:
     """A step that stores late: its `thread` is the positions that it changes, `done` what it does besides its store."""
 
@@ -82,7 +82,7 @@ def _late(system: System, store: Store) -> _Late:
             f"{step.name} stores to {store.word} and stays where it is: no other thread may tell that it has"
         )
     done = {name: value for name, value in step.updates.items() if name != store.word}
-    return _Late(store, step, places & step.updates.keys(), done)
+    return _Late(store, step, frozenset(places & step.updates.keys()), done)
 
 
 # -- late stores -------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def _unnoticed(some: Sequence[_Late], other: Action, inputs: frozenset[str]) -> 
 
 def _told_alike(argument: Argument, late: Sequence[_Late], given: tuple[Expr, ...]) -> Iterator[Obligation]:
     """The obligations that a property holds of the states with buffers if it holds of those without."""
-    lasting = [each.prop for each in [*argument.descents, *argument.responses]]
+    lasting = [each.prop for each in [*argument.descents, *argument.responses] if each.prop.row]
     asked = [(claim.name, claim.condition, frozenset[str]()) for claim in argument.safety]
     asked += [(prop.name, ~prop.condition, prop.without) for prop in lasting]
     for name, condition, without in asked:
