@@ -90,6 +90,18 @@ class AnySQ(SQ):
         """The update of an SQ that is corked behind so many others: it draws the next ticket, unless it has one."""
         return _joined(super().lines_up(place), self.draws(place))
 
+    def moves_up(self, condition: Expr) -> Updates:
+        """The update of an SQ before which another has left the line: its ticket goes down with its place."""
+        moved = super().moves_up(condition)
+        if self.rest is None:
+            return moved
+        return _joined(moved, self.ledger(ticket=ite(condition, self.ledger.ticket - 1, self.ledger.ticket)))
+
+    def leaves_line(self) -> Updates:
+        """The update of an SQ that leaves the line, besides that it is corked no more."""
+        left = super().leaves_line()
+        return left if self.rest is None else _joined(left, self.ledger(ticket=0))
+
     def draws(self, place: Expr) -> Updates:
         """The update of its ticket as the SQ stands behind so many others."""
         if self.rest is None:

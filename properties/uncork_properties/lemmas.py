@@ -222,6 +222,7 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
             & ~q.corked
             & (q.wakeups == 0)
         )
+        idle = idle & ~q.granted if q.has("granted") else idle
         yield Lemma(
             f"end of {name}",
             "a deleted SQ is at 0, and has no entries, commands or notifications, and no actor in a look or a post",

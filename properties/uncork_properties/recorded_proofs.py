@@ -90,6 +90,10 @@ def designs() -> Iterator[Line]:
         yield Line("arm-recheck", "linux", "arm-on-cork", f"{_TSO};{fence}=no", "one")
     for policy in ("reserve-permits", "reserve-slots", "tail-1", "head-when-full"):
         yield Line("arm-recheck", "linux", policy, f"cork=park;{_EVENTS}", "any")
+    for policy in ("tail-1", "reserve-permits", "head-when-full"):
+        yield Line("hand-over", "linux", policy, _EVENTS, "any")
+    yield Line("hand-over", "linux", "reserve-permits", f"{_EVENTS};backend=detached", "any")
+    yield Line("hand-over", "linux", "tail-1", f"{_EVENTS};kick_on_release=no", "any")
     for without in ("kick_on_release=no", "post_order=read-then-arm"):
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{without}", "any")
 

@@ -248,7 +248,9 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
     near, far = q.corked & coming, q.corked & ~coming
     room_comes = ite(coming, weighed(cq.consumer, {"kick": 1, "notify head": 2, "ring": 3}), 4)
     uses = ite(q.asleep, ite(q.wakeups > 0, 2, 3), 1)
+    events = events_left(m)
     rank = [
+        *events,
         ("who has to be waited for: nobody, its worker, the line, its next look",
          ite(fetching, 0, ite(q.granted, 1, ite(q.corked, 2, 3)))),
         ("the place in line", ite(q.corked, q.before, 0)),
@@ -273,8 +275,8 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
         *steps.of_any(far, "reserve", own=lambda x: x.granted, free=_KICK_DONE),
         *steps.of_any(far & freed, "reserve", free=_KICK_DONE),
     ]  # fmt: skip
-    elsewhere = [*_elsewhere(m), rest_looks(m, freed)]
-    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, Sums(3, far))
+    elsewhere = [*_elsewhere(m), *([] if events else [rest_looks(m, freed)])]
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, Sums(3 + len(events), far))
 
 
 def _own(m: AnySize) -> Sequence[str]:

@@ -116,6 +116,14 @@ class SQ(Record):
         """The update of an SQ that is corked behind so many others."""
         return self(corked=True, before=place)
 
+    def moves_up(self, condition: Expr) -> Updates:
+        """The update of an SQ before which another has left the line if the condition holds."""
+        return self(before=ite(condition, self.before - 1, self.before))
+
+    def leaves_line(self) -> Updates:
+        """The update of an SQ that leaves the line, besides that it is corked no more."""
+        return self(before=0)
+
     def popping_is(self, value: bool) -> Updates:
         """The update of `popping` at a pop's first or last step; empty with one worker."""
         return self(popping=value) if len(self.workers) > 1 else Updates()
