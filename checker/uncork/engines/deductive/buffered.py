@@ -70,7 +70,7 @@ def everything(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligati
     late = [_late(argument.system, store) for store in buffers.late]
     for action in argument.system.actions:
         yield from _met(argument, late, action, given)
-    yield from _told_alike(argument, late, given)
+    yield from _told_alike(argument, buffers, late, given)
     yield from _early(argument.system, buffers, given)
 
 
@@ -156,11 +156,17 @@ def _unnoticed(some: Sequence[_Late], other: Action, inputs: frozenset[str]) -> 
     return (other.guard == substituted(other.guard, done)) & (~other.guard | all_of(same))
 
 
-def _told_alike(argument: Argument, late: Sequence[_Late], given: tuple[Expr, ...]) -> Iterator[Obligation]:
+def _told_alike(
+    argument: Argument, buffers: Buffered, late: Sequence[_Late], given: tuple[Expr, ...]
+) -> Iterator[Obligation]:
     """The obligations that a property holds of the states with buffers if it holds of those without."""
     lasting = [each.prop for each in [*argument.descents, *argument.responses] if each.prop.row]
     asked = [(claim.name, claim.condition, frozenset[str]()) for claim in argument.safety]
     asked += [(prop.name, ~prop.condition, prop.without) for prop in lasting]
+    hidden = {name for store in buffers.early for name in store.hidden}
+    for prop in lasting:
+        if hidden & {str(v.value) for v in variables(prop.condition)}:
+            yield Obligation("told alike", f"{prop.name}, an early store", "", given, boolean(False), prop.name)
     for name, condition, without in asked:
         read = {str(v.value) for v in variables(condition)}
         met = [each for each in late if each.step.name not in without and each.done.keys() & read]
