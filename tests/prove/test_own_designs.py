@@ -126,6 +126,16 @@ REFUSED = {
         "        yield look(m, q)\n" + NAMED,
         r"look\(SQ1\) looks at sq0.corked.*Use --sqs one",
     ),
+    "a step that counts the SQs": (
+        "@step('timer {}')\ndef look(m, q):\n    'Looks.'\n    return when(m.held > len(m.sqs), q(corked=q.corked))\n"
+        "class Mine(Park):\n    def steps(self, m, q, w):\n        yield from super().steps(m, q, w)\n"
+        "        yield look(m, q)\n" + NAMED,
+        r"len\(m.sqs\) means nothing.*write m.count",
+    ),
+    "a step that asks which SQ it is": (
+        "class Mine(Park):\n    def also(self, q):\n        return [q(wakeups=1)] if q.number else []\n" + NAMED,
+        r"q.number means nothing",
+    ),
     "a part that picks who is kicked": (
         "class Mine(Kicks):\n    def choose(self, sqs, capacity):\n        yield ()\n" + NAMED,
         "Mine changes choose",
