@@ -103,7 +103,10 @@ class Walk:
 
     def step(self, chosen: random.Random) -> Action:
         before = self.state
-        taken = chosen.choice(self.system.enabled(before))
+        enabled = self.system.enabled(before)
+        taken = chosen.choice(enabled)
+        while taken.family in ("create_sq", "delete_sq") and len(enabled) > 1 and chosen.random() < 0.95:
+            taken = chosen.choice(enabled)  # there are few of these: not all at the beginning
         self.state = self.system.after(before, taken)
         for name, size in self.rings.items():
             moved = (self.state[name] - before[name]) % size
