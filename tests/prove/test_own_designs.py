@@ -136,6 +136,12 @@ REFUSED = {
         "class Mine(Park):\n    def also(self, q):\n        return [q(wakeups=1)] if q.number else []\n" + NAMED,
         r"q.number means nothing",
     ),
+    "a step of one's own that writes a CQE": (
+        "@step('backend {}')\ndef put(m, q):\n    'Writes.'\n    return when(q.in_flight > 0, m.cq.put(q))\n"
+        "class Mine(Park):\n    def steps(self, m, q, w):\n        yield from super().steps(m, q, w)\n"
+        "        yield put(m, q)\n" + NAMED,
+        r"put\(SQ0\) writes a CQE",
+    ),
     "a part that picks who is kicked": (
         "class Mine(Kicks):\n    def choose(self, sqs, capacity):\n        yield ()\n" + NAMED,
         "Mine changes choose",

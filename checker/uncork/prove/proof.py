@@ -48,9 +48,9 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
         found = system(design.name, machine)
         made = argument(machine, found, own_lemmas(design, machine))
         if machine.parts.own:
-            from uncork_nvme.own.local import refuse_far_looks
+            from uncork_nvme.own.local import refuse
 
-            refuse_far_looks(machine, found)
+            refuse(machine, found)
             if tso:
                 raise SlipError(
                     f"{', '.join(machine.parts.own)}: with store buffers the proof for all sizes speaks of parts of "

@@ -1,7 +1,8 @@
-"""Whether steps of parts of the user's own speak of one SQ, as a proof for any number of SQs has to assume.
+"""What a proof for all sizes has to assume of steps of the user's own, and what it refuses.
 
-Such a proof follows two SQs, and sums up the others. A step of the user's that looks at every SQ would look at those
-two only. Steps of this package say what they do to all of them by the machine of all sizes, and are not asked.
+A proof for any number of SQs follows two of them, and sums up the others. A step of the user's that looks at every SQ
+would look at those two only. Steps of this package say what they do to all of them by the machine of all sizes, and are
+not asked. And CQEs are counted, so each step that writes one has to be a step of which it is proved that there is room.
 """
 
 from __future__ import annotations
@@ -17,10 +18,19 @@ from uncork_nvme.assembly import assembled, steps
 from uncork_nvme.own.lemma import read
 
 
-def refuse_far_looks(m: AnySize, system: System) -> None:
+def refuse(m: AnySize, system: System) -> None:
+    """Raises `SlipError` for a step of the user's own of which a proof for all sizes cannot speak."""
+    for action in system.actions:
+        if f"{m.cq.name}.tail" in action.updates and action.family != "post":
+            raise SlipError(
+                f"{action.name} writes a CQE: a proof for all sizes speaks of CQEs that the step post writes"
+            )
+    if m.rest is not None:
+        _refuse_far_looks(m, system)
+
+
+def _refuse_far_looks(m: AnySize, system: System) -> None:
     """Raises `SlipError` for a step of the user's own that looks at, or changes, an SQ that it is not about."""
-    if not m.parts.own or m.rest is None:
-        return
     stock = list(steps(AnySize(assembled(m.choices), m.policy, several=True)))
     known = {action.behaviour for action in stock}
     kicks = {f"{name} {text(value)}" for action in stock for name, value in action.updates.items()}

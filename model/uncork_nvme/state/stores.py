@@ -59,10 +59,11 @@ def _key(action: Action) -> _Step:
 def _stored(tso: Machine, with_buffers: System, without: System) -> dict[_Step, Stores]:
     """The places in buffers that steps store to."""
     plain = {action.name: action for action in without.actions}
+    steps = [action for action in with_buffers.actions if action.family != "flush"]
+    if {action.name for action in steps} != plain.keys():
+        raise SlipError("with store buffers the machine has other steps than without")
     found: dict[_Step, Stores] = {}
-    for action in with_buffers.actions:
-        if action.name not in plain:  # a store that reaches memory
-            continue
+    for action in steps:
         for buffer in tso.buffers:
             if not _variables(buffer) & action.updates.keys():
                 continue
