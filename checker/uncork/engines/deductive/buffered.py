@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 from uncork.core.expr import Expr, all_of, any_of, boolean, variables
 from uncork.core.questions.argument import Argument, Lemma
@@ -68,6 +68,11 @@ def everything(argument: Argument, lemmas: Sequence[Lemma]) -> Iterator[Obligati
         return
     given = tuple(lemma.condition for lemma in lemmas)
     late = [_late(argument.system, store) for store in buffers.late]
+    for one, other in combinations(late, 2):
+        if one.store.word == other.store.word and one.thread != other.thread:
+            about = f"{one.name}, {other.step.name} does"
+            here = (*given, one.step.guard, other.step.guard)
+            yield Obligation("one store at a time", about, "", here, boolean(False))
     for action in argument.system.actions:
         yield from _met(argument, late, action, given)
     yield from _told_alike(argument, buffers, late, given)
@@ -93,7 +98,7 @@ def _met(argument: Argument, late: Sequence[_Late], action: Action, given: tuple
     met = [each for each in others if action.name not in each.store.waits and _meets(each, action)]
     for each in own:
         if action.name not in each.store.waits:
-            for more in [(), *_together(met)]:
+            for more in [(), *_together(met, each)]:
                 done = _joined(each, *more)
                 goal = boolean(False) if done is None else ~substituted(action.guard, done)
                 yield _obligation("thread stands still", (each, *more), action, given, goal)
@@ -119,14 +124,15 @@ def _meets(late: _Late, action: Action) -> bool:
     return bool(late.done.keys() & touched or action.updates.keys() & (late.step.reads | late.step.updates.keys()))
 
 
-def _together(met: Sequence[_Late]) -> Iterator[tuple[_Late, ...]]:
-    """The sets of stores that may wait at once: at most one for each thread, and at least one."""
+def _together(met: Sequence[_Late], *beside: _Late) -> Iterator[tuple[_Late, ...]]:
+    """The sets of stores that may wait at once, beside others: at most one of each thread, and one to each word."""
     threads: dict[frozenset[str], list[_Late]] = {}
     for each in met:
         threads.setdefault(each.thread, []).append(each)
     for chosen in product(*([None, *stores] for stores in threads.values())):
         some = tuple(each for each in chosen if each is not None)
-        if some:
+        words = [each.store.word for each in (*some, *beside)]
+        if some and len(words) == len(set(words)):
             yield some
 
 
