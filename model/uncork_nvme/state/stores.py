@@ -49,7 +49,9 @@ def buffered(of: AnySize, system: System, tso: Machine, with_buffers: System, wi
             late.append(Store(action.name, place.word, waits))
     seen = {store.word for store in early}
     looks = {_key(each) for each in without.actions if seen & each.reads} - stored.keys()
-    return Buffered(late, early, frozenset(each.name for each in system.actions if _key(each) in looks))
+    lookers = frozenset(each.name for each in system.actions if _key(each) in looks)
+    sqs = [frozenset(v.name for record in q.records for v in record.variables) for q in of.every]
+    return Buffered(late, early, lookers, sqs)
 
 
 def _key(action: Action) -> _Step:

@@ -32,9 +32,11 @@ class Store:
 class Buffered:
     """The stores of a system with store buffers, and the `lookers`, which are the steps that read what `early` stores.
 
-    A `late` store counts as made when it reaches memory. An `early` store counts as made at once.
+    A `late` store counts as made when it reaches memory. An `early` store counts as made at once. `replicas` are the
+    variables of each replica that the system follows, of any number of them.
     """
 
     late: Sequence[Store]
     early: Sequence[Store]
     lookers: frozenset[str]
+    replicas: Sequence[frozenset[str]] = ()
