@@ -110,7 +110,18 @@ def _met(argument: Argument, late: Sequence[_Late], action: Action, given: tuple
     for some in _together(met):
         goal = _unnoticed(some, action, argument.inputs)
         yield _obligation("nobody notices", some, action, given, goal)
-        yield _obligation("exactness", some, action, given, laps(goal))
+        if (near := laps(goal)).op != "const":
+            yield _obligation("exactness", some, action, given, near)
+    assert argument.buffered is not None
+    for value in (action.guard, *action.updates.values()):
+        if len(_replicas(argument.buffered, met, value)) > 1:  # then stores of any number may meet in it
+            yield Obligation("nobody notices", "stores of any number of replicas", action.name, given, boolean(False))
+
+
+def _replicas(buffers: Buffered, met: Sequence[_Late], value: Expr) -> list[frozenset[str]]:
+    """The replicas of which an expression reads what steps change besides their stores."""
+    read = {str(v.value) for v in variables(value)} & {name for each in met for name in each.done}
+    return [replica for replica in buffers.replicas if replica & read]
 
 
 def _obligation(family: str, some: Sequence[_Late], action: Action, given: tuple[Expr, ...], goal: Expr) -> Obligation:
