@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from uncork_nvme.choices import YES as YES
     from uncork_nvme.device import Device as Device
     from uncork_nvme.device import Guest as Guest
+    from uncork_nvme.own.lemma import lemma as lemma
     from uncork_nvme.parts.backend import Detached as Detached
     from uncork_nvme.parts.backend import InWorker as InWorker
     from uncork_nvme.parts.backend import Repoll as Repoll
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from uncork_nvme.parts.room.kicks import AsManyAsRoom as AsManyAsRoom
     from uncork_nvme.parts.room.kicks import HandOver as HandOver
     from uncork_nvme.parts.room.kicks import Kicks as Kicks
+    from uncork_nvme.state.actors import Worker as Worker
     from uncork_nvme.state.kicks import notified as notified
 
 _STANDS_IN = {
@@ -65,6 +67,7 @@ _STANDS_IN = {
     "uncork_nvme.catalogue": ("DEVICES", "GUESTS"),
     "uncork_nvme.choices": ("NO", "YES"),
     "uncork_nvme.device": ("Device", "Guest"),
+    "uncork_nvme.own.lemma": ("lemma",),
     "uncork_nvme.parts.room.admission": ("FreeSlots", "NeverLooks", "Permits"),
     "uncork_nvme.parts.backend": ("Detached", "InWorker", "Repoll"),
     "uncork_nvme.parts.completions": ("Completions",),
@@ -76,6 +79,7 @@ _STANDS_IN = {
     "uncork_nvme.parts.memory": ("Memory",),
     "uncork_nvme.parts.post": ("Post",),
     "uncork_nvme.parts.reader": ("ByMessage", "Reader"),
+    "uncork_nvme.state.actors": ("Worker",),
     "uncork_nvme.state.kicks": ("notified",),
 }
 """What devices are made of, by module. A policy needs none of it, so it is imported where it is asked for."""

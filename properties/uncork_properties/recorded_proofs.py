@@ -27,6 +27,7 @@ _TWO_KICKS = "kick_on_reserve=yes;kick_on_remit=yes"
 _EVENTS = "events=delete+create"
 """SQs come and go, each any finite number of times."""
 _KEPT = "kick_delivery=at-once;notify=kept;workers=2"
+_TSO = "memory=tso"
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,19 @@ def designs() -> Iterator[Line]:
         for policy in ("tail-1", "reserve-permits", "head-when-full"):
             yield Line("hand-over", "linux", policy, "", sqs)
         yield Line("hand-over", "linux", "reserve-permits", "backend=detached", sqs)
+        for policy in ("tail-1", "reserve-permits", "head-when-full"):
+            yield Line("hand-over", "linux", policy, _TSO, sqs)
+        yield Line("hand-over", "linux", "reserve-permits", f"backend=detached;{_TSO}", sqs)
+        yield Line("arm-recheck", "linux", "arm-on-cork", _TSO, sqs)
+        yield Line("arm-recheck", "linux", "tail-1", f"cork=park;backend=detached;{_TSO}", sqs)
+    for fence in ("guest_fence", "device_fence_cq"):  # without it these hang, at sizes that a search reaches
+        yield Line("arm-recheck", "linux", "arm-on-cork", f"{_TSO};{fence}=no", "one")
     for policy in ("reserve-permits", "reserve-slots", "tail-1", "head-when-full"):
         yield Line("arm-recheck", "linux", policy, f"cork=park;{_EVENTS}", "any")
+    for policy in ("tail-1", "reserve-permits", "head-when-full"):
+        yield Line("hand-over", "linux", policy, _EVENTS, "any")
+    yield Line("hand-over", "linux", "reserve-permits", f"{_EVENTS};backend=detached", "any")
+    yield Line("hand-over", "linux", "tail-1", f"{_EVENTS};kick_on_release=no", "any")
     for without in ("kick_on_release=no", "post_order=read-then-arm"):
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{without}", "any")
 
