@@ -48,6 +48,8 @@ BUDGETS = {
     "explore/test_explore.py": 20,
     "prove/test_serving.py": 15,
     "prove/test_prove.py": 12,
+    "prove/test_buffered.py": 12,
+    "prove/test_own_designs.py": 12,
     "whole/test_hostile_files.py": 18,
     "core/test_expr.py": 17,
     "model/test_memory.py": 21,

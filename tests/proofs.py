@@ -103,7 +103,10 @@ class Walk:
 
     def step(self, chosen: random.Random) -> Action:
         before = self.state
-        taken = chosen.choice(self.system.enabled(before))
+        enabled = self.system.enabled(before)
+        taken = chosen.choice(enabled)
+        while taken.family in ("create_sq", "delete_sq") and len(enabled) > 1 and chosen.random() < 0.95:
+            taken = chosen.choice(enabled)  # there are few of these: not all at the beginning
         self.state = self.system.after(before, taken)
         for name, size in self.rings.items():
             moved = (self.state[name] - before[name]) % size
@@ -114,12 +117,19 @@ class Walk:
         tail = self.at["cq.tail"]  # CQ EventIdx may be moved back, and is said to be less than a lap behind the tail
         self.at["cq.event"] = tail - (self.state["cq.tail"] - self.state["cq.event"]) % self.rings["cq.tail"]
         if "sq0.before" in self.state:
-            self._lines_up(before)
+            self._lines_up(before, taken)
         return taken
 
-    def _lines_up(self, before: Mapping[str, Any]) -> None:
-        """Draws tickets for the SQs that have joined the line, after those that it has let out."""
+    def _lines_up(self, before: Mapping[str, Any], taken: Action) -> None:
+        """Draws tickets for the SQs that have joined the line, after those that it has let out; or closes a gap."""
         numbers = range(len(self.tickets))
+        if taken.family == "delete_sq":
+            (gone,) = (k for k in numbers if before[f"sq{k}.live"] and not self.state[f"sq{k}.live"])
+            for k in numbers:
+                behind = before[f"sq{k}.corked"] and before[f"sq{k}.before"] > before[f"sq{gone}.before"]
+                self.tickets[k] -= behind and before[f"sq{gone}.corked"]
+            self.tickets[gone] = 0
+            return
         self.next += sum(before[f"sq{k}.corked"] and not self.state[f"sq{k}.corked"] for k in numbers)
         for k in numbers:
             if self.state[f"sq{k}.corked"] and not before[f"sq{k}.corked"]:

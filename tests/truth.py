@@ -326,6 +326,7 @@ def _asleep(r: Reader, g: Groups) -> None:
     if g["look"]:
         step = int(g["look"])
         looks = ("fetch", "find_empty", "find_no_request", "reread_sq", "find_more", "wake")
+        looks = (*looks, "read_tail", "let_go", "find_late", "last_look")
         reads = [n for n in r.steps(looks, q) if r.reads_tail(n, name)]
         r.holds(reads[-1:] == [step], f"a worker reads the tail at {reads}")
         r.holds(r.becomes(step, f"{name}.tail") == int(g["tail"]), f"the tail is {r.becomes(step, f'{name}.tail')}")
@@ -528,6 +529,30 @@ def _not_full(r: Reader, g: Groups) -> None:
     r.holds(not r.becomes(int(g["step"]), "poster.scheduled"), "something is posted")
 
 
+def _trusted(r: Reader, g: Groups) -> None:
+    step, wrote, name = int(g["step"]), int(g["wrote"]), g["q"].lower()
+    r.is_a(step, ("reread_sq",), g["q"])
+    r.holds(r.steps(("arm_sq",), g["q"], before=step)[-1:] == [wrote], "it writes EventIdx at another step")
+    r.holds(r.was(step, f"{name}.shadow") == int(g["tail"]) == r.becomes(wrote, f"{name}.event"), "another tail")
+    r.holds(r.was(step, f"{name}.head") == int(g["head"]) != int(g["tail"]), "another head, or nothing to take")
+    r.holds(all(r.becomes(step, each) == "asleep" for each in r.workers(g["q"])), "a worker looks")
+
+
+def _polls(r: Reader, g: Groups) -> None:
+    name = g["q"].lower()
+    r.holds(r.end(f"{name}.polled") == r.end(f"{name}.shadow") == int(g["tail"]), "the poller sees another tail")
+    r.holds(r.steps(("poll_tail",), g["q"])[-1:] == ([int(g["saw"])] if g["saw"] else []), "it saw it at another step")
+
+
+def _trusted_head(r: Reader, g: Groups) -> None:
+    step, wrote = int(g["step"]), int(g["wrote"])
+    r.is_a(step, ("post_read",))
+    r.holds(r.steps(("post_arm",), before=step)[-1:] == [wrote], "it writes EventIdx at another step")
+    r.holds(r.was(step, "cq.shadow") == int(g["head"]) == r.becomes(wrote, "cq.event"), "another head")
+    r.holds(r.becomes(step, "cq.head") == int(g["known"]) != int(g["head"]), "it goes by another head")
+    r.holds(r.becomes(step, "cq.available") == 0, "there is room")
+
+
 # -- loops -------------------------------------------------------------------------------------------------------------
 def _numbers(said: str) -> tuple[int, int, int, list[int]]:
     """How many steps a text names, the first, the last, and all of them if it has all."""
@@ -595,6 +620,11 @@ def _bad_head(r: Reader, g: Groups) -> None:
     head, tail = r.end("cq.head"), r.end("cq.tail")
     r.holds(r.end("cq.shadow") == int(g["head"]) and r.end("cq.consumer") == "notify head", "another head")
     r.holds(r.gap("CQ", int(g["head"]), head) == int(g["freed"]) > int(g["of"]) == r.gap("CQ", tail, head), "it fits")
+
+
+def _unlooked(r: Reader, g: Groups) -> None:
+    families = {action.family for action in r.system.actions}
+    r.holds(not families & ({*_HEAD} - {"notify_head"}), "it looks at the CQ head")
 
 
 def _overwritten(r: Reader, g: Groups) -> None:
@@ -694,6 +724,7 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     r"end\. Since step (?P<waits>\d+) [^.]* in turn waits? for the CQ lock\.": _lock,
     r"After step (?P<step>\d+) the CQ doorbell carries head (?P<head>\d+): (?P<freed>\d+) freed of (?P<of>\d+)\."
     "": _bad_head,
+    r"The device posts without a look at the CQ head\.": _unlooked,
     r"After step (?P<step>\d+) a command of (?P<q>SQ\d+) completes into CQ slot (?P<slot>\d+), where an unread CQE "
     r"stands\.": _overwritten,
     r"After step (?P<step>\d+) the device writes (?P<what>[^.]*) to pages that are no doorbell buffer since the reset "
@@ -712,6 +743,12 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     r"range\.": _strays,
     r"At step (?P<step>\d+) a notification takes the bits of (?P<taken>\d+) workers of (?P<q>SQ\d+) and wakes "
     r"(?P<woken>\d+): no notification will find the others?\.": _bits,
+    r"At step (?P<step>\d+) the worker of (?P<q>SQ\d+) reads tail (?P<tail>\d+), which it wrote to EventIdx at step "
+    r"(?P<wrote>\d+), and sleeps with its head at (?P<head>\d+)\.": _trusted,
+    r"The poller of (?P<q>SQ\d+) goes on finding tail (?P<tail>\d+), which it (?:saw at step (?P<saw>\d+)|began with)\."
+    "": _polls,
+    r"At step (?P<step>\d+) the device reads CQ head (?P<head>\d+), which it wrote to EventIdx at step (?P<wrote>\d+), "
+    r"and posts nothing: it goes by head (?P<known>\d+)\.": _trusted_head,
     r"At step (?P<step>\d+) a worker takes the entry in slot (?P<slot>\d+) of (?P<q>SQ\d+) by the tail (?P<tail>\d+), "
     r"which it has from step (?P<learned>\d+)(?:, (?P<order>before|after) step (?P<begun>\d+) began SQ\d+ anew)?; the "
     r"guest's tail is (?P<shadow>\d+)\.": _unpublished,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from uncork_nvme.choices import YES as YES
     from uncork_nvme.device import Device as Device
     from uncork_nvme.device import Guest as Guest
+    from uncork_nvme.own.lemma import lemma as lemma
     from uncork_nvme.parts.backend import Detached as Detached
     from uncork_nvme.parts.backend import InWorker as InWorker
     from uncork_nvme.parts.backend import Repoll as Repoll
@@ -45,8 +46,10 @@ if TYPE_CHECKING:
     from uncork_nvme.parts.life import Cycle as Cycle
     from uncork_nvme.parts.memory import Memory as Memory
     from uncork_nvme.parts.post import Post as Post
+    from uncork_nvme.parts.reader import ByMessage as ByMessage
     from uncork_nvme.parts.reader import Reader as Reader
     from uncork_nvme.parts.room.admission import FreeSlots as FreeSlots
+    from uncork_nvme.parts.room.admission import NeverLooks as NeverLooks
     from uncork_nvme.parts.room.admission import Permits as Permits
     from uncork_nvme.parts.room.full import ArmRecheck as ArmRecheck
     from uncork_nvme.parts.room.full import Park as Park
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from uncork_nvme.parts.room.kicks import AsManyAsRoom as AsManyAsRoom
     from uncork_nvme.parts.room.kicks import HandOver as HandOver
     from uncork_nvme.parts.room.kicks import Kicks as Kicks
+    from uncork_nvme.state.actors import Worker as Worker
     from uncork_nvme.state.kicks import notified as notified
 
 _STANDS_IN = {
@@ -63,7 +67,8 @@ _STANDS_IN = {
     "uncork_nvme.catalogue": ("DEVICES", "GUESTS"),
     "uncork_nvme.choices": ("NO", "YES"),
     "uncork_nvme.device": ("Device", "Guest"),
-    "uncork_nvme.parts.room.admission": ("FreeSlots", "Permits"),
+    "uncork_nvme.own.lemma": ("lemma",),
+    "uncork_nvme.parts.room.admission": ("FreeSlots", "NeverLooks", "Permits"),
     "uncork_nvme.parts.backend": ("Detached", "InWorker", "Repoll"),
     "uncork_nvme.parts.completions": ("Completions",),
     "uncork_nvme.parts.crew": ("Kept", "LostBits", "Spent"),
@@ -73,7 +78,8 @@ _STANDS_IN = {
     "uncork_nvme.parts.life": ("Cycle",),
     "uncork_nvme.parts.memory": ("Memory",),
     "uncork_nvme.parts.post": ("Post",),
-    "uncork_nvme.parts.reader": ("Reader",),
+    "uncork_nvme.parts.reader": ("ByMessage", "Reader"),
+    "uncork_nvme.state.actors": ("Worker",),
     "uncork_nvme.state.kicks": ("notified",),
 }
 """What devices are made of, by module. A policy needs none of it, so it is imported where it is asked for."""

@@ -18,18 +18,22 @@ With `events=delete+create` SQs are deleted and created again, each any finite n
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from math import inf
+from pathlib import Path
 from typing import cast
 
+import uncork.core
 from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number, text
 from uncork.core.frozen import frozen
 from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError, Value
 from uncork.core.system import Declared, Record, Updates, Variable, var
 
-from uncork_nvme.assembly import Parts
+import uncork_nvme
+from uncork_nvme.assembly import PARTS, Parts
 from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices, LifeChoices, MemoryChoices
 from uncork_nvme.policies import CQView, Policy
 from uncork_nvme.state.actors import IN_CORK, IN_POST
@@ -40,7 +44,8 @@ from uncork_nvme.state.queues import CQ, SQ
 
 _ANY_NUMBER = cast(int, inf)
 _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
-    **dict.fromkeys(("post_order", "backend", "workers", "doorbell_buffer"), ()),
+    "post_order": ("read-then-arm", "arm-then-read"),
+    **dict.fromkeys(("backend", "workers", "doorbell_buffer"), ()),
     **dict.fromkeys(("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"), ()),
     **dict.fromkeys(("early_free", "drain", "need_event", "submit_batch"), ()),
     "notify": ("kept", "spent"),
@@ -54,6 +59,26 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
 """The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""
 _OF_OTHER_EVENTS = ("on_create", "on_config", "kick_on_release", "on_reset", "on_resume", "after_reset", "cq_begins")
 """Choices that make no difference if SQs come and go and the guest clears their words, or that the lemmas cover."""
+
+
+_OURS = tuple(str(Path(each.__file__).parent) for each in (uncork.core, uncork_nvme) if each.__file__)
+
+
+def _refuse_own_code(parts: Parts, what: str, instead: str) -> None:
+    """Raises `SlipError` if a part of the user's own asks for what is a number of the proof, and of no machine."""
+    if parts.own and not sys._getframe(2).f_code.co_filename.startswith(_OURS):
+        raise SlipError(f"{what} means nothing in a proof for any number of SQs, which follows some: {instead}")
+
+
+class _Followed(list[SQ]):
+    """The SQs that are followed, whose number says nothing of how many there are."""
+
+    parts: Parts
+
+    def __len__(self) -> int:
+        if super().__len__() > 1:
+            _refuse_own_code(self.parts, "len(m.sqs)", "write m.count for the number of SQs")
+        return super().__len__()
 
 
 class AnyLife(Life):
@@ -73,6 +98,7 @@ class AnySQ(SQ):
     def __init__(
         self, number: int, size: int, cq_size: int, parts: Parts, life: Life, of: int, rest: Rest | None
     ) -> None:
+        self._number, self._alone = number, isinstance(of, int)
         super().__init__(number, size, cq_size, parts, life, of=of)
         if self.has("orphans"):  # an SQ may be deleted again and again
             most = Nat(_ANY_NUMBER)
@@ -86,9 +112,32 @@ class AnySQ(SQ):
             **(ticket if self.rest else {}),
         )
 
+    @property
+    def number(self) -> int:
+        """Which of the followed SQs it is; any SQ may be followed."""
+        if not self._alone:
+            _refuse_own_code(self.parts, "q.number", "an SQ does the same whatever its number")
+        return self._number
+
+    @number.setter
+    def number(self, value: int) -> None:
+        self._number = value
+
     def lines_up(self, place: Expr) -> Updates:
         """The update of an SQ that is corked behind so many others: it draws the next ticket, unless it has one."""
         return _joined(super().lines_up(place), self.draws(place))
+
+    def moves_up(self, condition: Expr) -> Updates:
+        """The update of an SQ before which another has left the line: its ticket goes down with its place."""
+        moved = super().moves_up(condition)
+        if self.rest is None:
+            return moved
+        return _joined(moved, self.ledger(ticket=ite(condition, self.ledger.ticket - 1, self.ledger.ticket)))
+
+    def leaves_line(self) -> Updates:
+        """The update of an SQ that leaves the line, besides that it is corked no more."""
+        left = super().leaves_line()
+        return left if self.rest is None else _joined(left, self.ledger(ticket=0))
 
     def draws(self, place: Expr) -> Updates:
         """The update of its ticket as the SQ stands behind so many others."""
@@ -134,6 +183,11 @@ class AnyCQ(CQ):
         ledger = cast(AnySQ, q).ledger
         event = ite(gap(self.tail, self.event) >= self.capacity, self.event + self.size, self.event)
         return _joined(self(tail=self.tail + 1, event=event), ledger(unread=ledger.unread + 1))
+
+    def hides(self, q: SQ) -> Updates:
+        """What the guest sees while the last entry, one of this SQ, is not in memory yet."""
+        ledger = cast(AnySQ, q).ledger
+        return _joined(self(tail=self.tail - 1), ledger(unread=ledger.unread - 1))
 
     @property
     def overwrites(self) -> Expr:
@@ -255,6 +309,29 @@ def anywhere(cq: CQView) -> Expr:
     return cq.tail - minimum(behind, cq.occupied)
 
 
+_REPLACED = {
+    "kicks": ("at", "choose"),
+    "crew": ("shared", "workers"),
+    "admission": ("poster", "posters", "queue_steps"),
+    "guest": ("batch",),
+    "life": ("record", "first", "alive", "pages", "steps"),
+    "memory": ("join", "pending", "watched"),
+}
+"""By slot, what a part says of every machine and the machine of all sizes has in its own way."""
+
+
+def _refuse_replaced(parts: Parts) -> None:
+    """Raises `SlipError` for a part of one's own that changes what the machine of all sizes has in its own way."""
+    for part in parts.all:
+        stock = next(kind for kind in type(part).__mro__ if kind in PARTS)
+        for name in _REPLACED.get(part.slot, ()):
+            if getattr(type(part), name) is not getattr(stock, name):
+                raise SlipError(
+                    f"{type(part).__name__} changes {name}, of which the proof for all sizes has its own form: use "
+                    "uncork check, which decides it at the sizes you name"
+                )
+
+
 class AnySize(Machine):
     """One CQ and its SQs of any sizes, under given choices and a policy: one SQ, or any number from two up.
 
@@ -263,10 +340,7 @@ class AnySize(Machine):
 
     def __init__(self, parts: Parts, policy: Policy, *, several: bool, least: int = 2) -> None:
         choices = parts.choices
-        if parts.own:
-            raise SlipError(
-                f"{', '.join(parts.own)}: a part of one's own, of which the lemmas for all sizes do not speak"
-            )
+        _refuse_replaced(parts)
         if choices.kick_size == "room":
             raise SlipError(
                 "kick_size=room picks SQs by chance, and a proof for any number follows but one: use all or hand-over"
@@ -299,9 +373,10 @@ class AnySize(Machine):
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         of = symbol("n", 2) if several else 1
         self.rest = Rest(of, hands_over=parts.kicks.hands_over, come_and_go=comes_and_goes) if several else None
-        self.sqs: list[SQ] = [
+        self.sqs: list[SQ] = _Followed(
             AnySQ(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
-        ]
+        )
+        self.sqs.parts = parts
         self.cq = AnyCQ(cq_size, self.sqs, parts, self.life)
         self.poster = None
         self.crew = []
@@ -329,7 +404,7 @@ class AnySize(Machine):
 
     def batches(self, q: SQ) -> Iterable[int | Expr]:
         """The numbers of entries that one move of the SQ shadow tail may publish: a free variable, or one."""
-        if self.choices.submit_batch == 1:
+        if self.parts.guest.batch == 1:
             return [1]
         return [getattr(self.anything, f"entries{self.sqs.index(q)}")]
 

@@ -8,17 +8,18 @@ from itertools import chain
 from uncork.core.system import Action
 
 from uncork_nvme.choices import Choice, Choices
+from uncork_nvme.parts.anew import ReadArmRead, ReadsAnew
 from uncork_nvme.parts.backend import Detached, InWorker, Repoll
 from uncork_nvme.parts.buffer import BothSides, DeviceOnly, GuestOnly
 from uncork_nvme.parts.completions import Completions
-from uncork_nvme.parts.crew import GivenAnew, Kept, LostBits, Spent, deliver, notify
+from uncork_nvme.parts.crew import Dropped, GivenAnew, Kept, LostBits, Spent, deliver, notify
 from uncork_nvme.parts.guest import Driver
 from uncork_nvme.parts.life import Cycle
 from uncork_nvme.parts.memory import Memory
 from uncork_nvme.parts.part import Part
 from uncork_nvme.parts.post import Post
-from uncork_nvme.parts.reader import Reader, notify_tail
-from uncork_nvme.parts.room.admission import FreeSlots, Permits, notify_head, reject_head
+from uncork_nvme.parts.reader import ByMessage, Reader, notify_tail
+from uncork_nvme.parts.room.admission import FreeSlots, NeverLooks, Permits, notify_head, reject_head
 from uncork_nvme.parts.room.full import ArmRecheck, Park, SelfKick
 from uncork_nvme.parts.room.kicks import AsManyAsRoom, HandOver, Kicks, kick
 from uncork_nvme.state.actors import Serving
@@ -26,9 +27,9 @@ from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
 PARTS: tuple[type[Part], ...] = (
-    *(Driver, Reader, Permits, FreeSlots, Completions, Park, SelfKick, ArmRecheck, Post, InWorker, Detached, Repoll),
-    *(Kept, Spent, LostBits, GivenAnew, Kicks, AsManyAsRoom, HandOver, Cycle, BothSides, GuestOnly, DeviceOnly),
-    Memory,
+    *(Driver, Reader, ByMessage, Permits, FreeSlots, NeverLooks, Completions, Park, SelfKick, ArmRecheck, Post),
+    *(InWorker, Detached, Repoll, Kept, Spent, Dropped, LostBits, GivenAnew, Kicks, AsManyAsRoom, HandOver, Cycle),
+    *(BothSides, GuestOnly, DeviceOnly, Memory, ReadsAnew, ReadArmRead),
 )
 """Every part that choices may ask for."""
 
@@ -115,7 +116,8 @@ def device(m: Machine) -> Iterator[Action]:
             yield deliver(m, q)
     yield from m.parts.admission.queue_steps(m)
     yield notify_head(m)
-    yield reject_head(m)
+    if m.parts.admission.counts:
+        yield reject_head(m)
     if m.parts.kicks.follows_doorbell:
         for each in m.kicks("doorbell"):
             yield kick(m, each)

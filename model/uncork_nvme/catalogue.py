@@ -12,7 +12,7 @@ from uncork.core.sorts import did_you_mean
 from uncork_nvme.choices import InstanceError
 from uncork_nvme.device import Composed, Device, Guest
 from uncork_nvme.names import ambiguous, of_file
-from uncork_nvme.vendors import designs, femu, guests, nvme_mdev, openvmm, propolis, qemu, spdk
+from uncork_nvme.vendors import designs, femu, guests, nvme_mdev, nvmet_mdev, openvmm, propolis, qemu, spdk, usnvmemu
 
 DEVICES: dict[str, Device] = {
     device.name: device
@@ -20,7 +20,8 @@ DEVICES: dict[str, Device] = {
         *(propolis.PROPOLIS_2025, propolis.PROPOLIS_2026, propolis.PROPOLIS_2026_SHARED, propolis.MMIO),
         *(designs.ARM_RECHECK, designs.HAND_OVER, qemu.QEMU, qemu.QEMU_9_1, qemu.QEMU_7_1),
         *(spdk.SPDK_POLL, spdk.SPDK_INTERRUPT, openvmm.OPENVMM, openvmm.OPENVMM_2024),
-        *(nvme_mdev.NVME_MDEV, femu.FEMU),
+        *(nvme_mdev.NVME_MDEV, femu.FEMU, usnvmemu.USNVMEMU, usnvmemu.USNVMEMU_REMOTE),
+        *(nvmet_mdev.NVMET_MDEV_PCI, nvmet_mdev.NVMET_MDEV_PCI_SCAN, nvmet_mdev.NVMET_MDEV_PCI_BATCH),
     )
 }
 """The devices by name."""

@@ -98,13 +98,26 @@ class ReaderChoices:
     sq_arm: Literal["each", "idle", "never"] = _choice(
         "when the device writes SQ EventIdx: after each entry taken; or when no entry is left to take; or never",
     )
-    sq_event: Literal["head", "tail", "tail-1"] = _choice(
-        "what the device writes to SQ EventIdx: the SQ head; the tail as last read; or one behind that tail"
+    sq_event: Literal["head", "tail", "tail-1", "tail-anew"] = _choice(
+        "what the device writes to SQ EventIdx: the SQ head; the tail as last read; one behind that tail; or the tail "
+        "that it reads once more just before"
     )
     sq_reread: Yes = _choice("the device reads the SQ shadow tail again after it writes SQ EventIdx")
+    sq_answer: Literal["at-once", "later"] = _choice(
+        "the device's second read of the SQ shadow tail is one step; or two: it asks, and acts on the answer later, "
+        "which is the tail of then. A doorbell waits for neither, and only wakes a worker",
+    )
     sq_event_cache: No = _choice(
         "the device writes SQ EventIdx each time; or only if the value differs from what it remembers to have written"
         " last",
+    )
+    sq_compare: Literal["head", "written"] = _choice(
+        "with sq_event=tail-anew: the read after SQ EventIdx finds more if the tail is not the SQ head; or only if it "
+        "is not the tail that was just written, even if that tail is past the head",
+    )
+    sq_last_look: No = _choice(
+        "with sq_event=tail-anew: a worker that has found nothing more sleeps; or it lets go of the SQ, compares the "
+        "SQ shadow tail with the SQ head, writes SQ EventIdx once more, and reads the tail again",
     )
 
 
@@ -113,10 +126,10 @@ class ReaderChoices:
 class AdmissionChoices:
     """What keeps the CQ from overflowing."""
 
-    cq_full: Literal["permits", "ignore-in-flight", "queue"] = _choice(
+    cq_full: Literal["permits", "ignore-in-flight", "queue", "ignore"] = _choice(
         "what keeps the CQ from overflowing: the device takes a command only with a permit, a free CQ slot that no "
         "other command counts on; or only if the CQ has a free slot, whatever is in flight; or always, and "
-        "completions queue until there is room",
+        "completions queue until there is room; or nothing: commands are always taken and their completions posted",
     )
     pool: Literal["none"] | int = _choice(
         "requests of each SQ; a command holds a request from when it is taken until its completion is posted. Always "
@@ -157,8 +170,9 @@ class FullChoices:
 class PostChoices:
     """The steps around a CQE, and CQ EventIdx."""
 
-    post_order: Literal["read-then-arm", "arm-then-read"] = _choice(
-        "the two steps after a CQE is written: read the CQ shadow head, and arm (write CQ EventIdx)",
+    post_order: Literal["read-then-arm", "arm-then-read", "read-arm-read"] = _choice(
+        "the two steps after a CQE is written: read the CQ shadow head, and arm (write CQ EventIdx); or, where "
+        "completions queue, the head is read before a post, and if there is no room the device arms and reads again",
     )
     event_outside: Literal["none", "cq", "both"] = _choice(
         "which EventIdx the device keeps at a value that no index has, such as 0xFFFFFFFF, which a guest passes when "
@@ -167,6 +181,11 @@ class PostChoices:
     cq_event_cache: No = _choice(
         "the device writes CQ EventIdx each time; or only if the value differs from what it remembers to have written"
         " last"
+    )
+    cq_compare: Literal["head", "written"] = _choice(
+        "with post_order=read-arm-read: the device writes CQ EventIdx as the policy says, and the second read finds "
+        "room if the head is not the one that it knows; or the device reads the head once more, writes that, and finds "
+        "room only if the head moves past what it wrote",
     )
 
 
@@ -196,15 +215,19 @@ class CrewChoices:
     threads: Literal["many", "one"] = _choice(
         "workers of different SQs run concurrently; or one thread serves all SQs of the CQ, one look after the other",
     )
-    poll: No = _choice("workers look at their SQ again and again, without a notification")
-    notify: Literal["kept", "spent", "lost-bits", "dealt", "stale-bits"] = _choice(
+    poll: Literal["no", "yes", "changed"] = _choice(
+        "workers look at their SQ when they are notified; or again and again, without a notification; or a poller "
+        "reads the SQ shadow tail again and again, and notifies the worker of entries if the tail is not the one that "
+        "the poller saw last",
+    )
+    notify: Literal["kept", "spent", "lost-bits", "dealt", "stale-bits", "dropped"] = _choice(
         "what happens to a notification that finds no worker asleep: a worker looks once more before it sleeps; or "
         "the notification is spent (each worker sets a bit when its look finds nothing; a notification waits for a "
         "look under way, then wakes as many workers with a bit as the device knows entries, or all if it knows none);"
         " or spent, and the bits of workers that it does not wake are lost, and a worker that looks while another's "
         "bit is set is refused; or spent, and all workers (`workers` is their number) are dealt to the SQs that exist, "
         "anew whenever an SQ comes or goes, when all bits are cleared and all workers look; or the same, but a worker "
-        "that is given another SQ leaves its bit at the SQ before",
+        "that is given another SQ leaves its bit at the SQ before; or it is gone, whatever the worker is doing",
     )
     doorbell_wakes: Literal["own", "first", "every"] = _choice(
         "whose workers look after an SQ's doorbell: those of this SQ; or those of SQ0 only, whose poll group handles "

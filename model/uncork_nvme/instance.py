@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import field
 from functools import cache, cached_property
 from pathlib import Path
@@ -173,6 +173,10 @@ class Design:
     def files(self) -> list[Path]:
         """The files of the user's own that its device, guest and policy stand in."""
         return files([self.device, self.guest, self.policy])
+
+    def within(self) -> AbstractContextManager[None]:
+        """Runs parts of its device and guest; those of the user's own say in which line of their files an error is."""
+        return _within(self.device, self.guest)
 
     def at(self, sqs: int, sq_size: int, cq_size: int) -> Instance:
         """The instance of this design with the given sizes."""

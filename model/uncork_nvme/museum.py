@@ -54,6 +54,7 @@ _ARM: dict[str, Choice] = {"memory": "arm", "cqe_store": "release"}
 _ON_ARM = "Memory is Arm's. The device has a release before a CQE's phase, which it lacks to this day (docs/memory.md)."
 _MIGRATED: dict[str, Choice] = {"doorbell_buffer": "off", "events": "pause", "on_resume": "keep"}
 _DELETED: dict[str, Choice] = {"doorbell_buffer": "off", "events": "delete+create"}
+_LATE_FREE: dict[str, Choice] = {"early_free": NO}
 _DEALT: dict[str, Choice] = {
     "workers": 2,
     "events": "delete+create",
@@ -61,6 +62,9 @@ _DEALT: dict[str, Choice] = {
     "kick_on_remit": YES,
     "kick_on_release": YES,
 }
+_NVMET = "peigongdsd/nvmet-mdev-pci, drivers/nvme/target/mdev-pci/queue.c at"
+_ALONE: dict[str, Choice] = {"poll": NO, "sq_compare": "head"}
+_TWO_AND_THREE = (Shape(1, 2, 2), Shape(1, 3, 3))
 _DEVICE_WITHOUT_EVENT = "At Doorbell Buffer Config the device writes the shadows, and not EventIdx."
 _DEVICE_AT_HAND = "Memory is x86-TSO. The device needs this barrier and no other; docs/memory.md has the others."
 
@@ -305,6 +309,35 @@ BUGS = (
         ),
     ),
     Bug(
+        "femu-6f998742",
+        "The modes of FEMU that do not run commands inline post a completion without a look at the CQ head. If more "
+        "commands are under way than the CQ holds, unread CQEs are overwritten.",
+        "FEMU hw/femu/nvme-io.c at 99ce4fb2: nvme_process_cq_cpl",
+        "A completion that finds the CQ full is held, and tried again each sweep (6f998742f).",
+        Shown(
+            Design("femu", "linux", "head-1", {"cq_full": "ignore"}),
+            "safety",
+            Design("femu", "linux", "head-1"),
+            (Shape(1, 4, 2), Shape(2, 2, 2)),
+            "In the fix no command is taken while the CQ is full, as in inline FEMU; the other modes take it.",
+        ),
+    ),
+    Bug(
+        "usnvmemu-cq",
+        "The device learns the CQ head and does not use it: it posts whether or not the CQ is full. If several SQs, or "
+        "one larger SQ, complete into it, unread CQEs are overwritten. Found here, by reading; no report is known.",
+        "usnvmemu 076aeeb3, usnvmemu/crates/nvme_firmware/src/controller/mod.rs: post_cqe",
+        "Take a command only if the CQ has room for its completion, and look again until it has (proposed here).",
+        Shown(
+            Design("usnvmemu", "linux", "never", _LATE_FREE),
+            "safety",
+            Design("usnvmemu", "linux", "never", {**_LATE_FREE, "cq_full": "permits", "cork": "self-kick"}),
+            (Shape(1, 4, 2), Shape(2, 2, 2)),
+            "The guest reuses a command slot only after it has published the CQ head. With earlier reuse, as in Linux, "
+            "the device also posts into slots of CQEs that were read and not published, which does no harm.",
+        ),
+    ),
+    Bug(
         "linux-2018",
         "Linux stores the shadow and then loads EventIdx, with no barrier between. The load may pass the store: the "
         "guest reads an old EventIdx and stays silent, the device reads an old shadow and sleeps.",
@@ -348,6 +381,24 @@ BUGS = (
         ),
     ),
     Bug(
+        "usnvmemu-fence",
+        "The device copies EventIdx into the guest's page, and copies the SQ shadow tail out of it, with no fence "
+        "between: on x86 the load may pass the store. The guest publishes an entry, reads the old EventIdx, and stays "
+        "silent; the device reads the old tail, and sleeps. With vfio-user no tick looks again. Found here, by "
+        "reading; no report is known.",
+        "usnvmemu 076aeeb3, usnvmemu/crates/vfio_user_transport/src/dma.rs: mmap_write, mmap_read; nvme_firmware: "
+        "handle_shadow_sq",
+        "A full fence after the store of EventIdx (proposed here).",
+        Shown(
+            Design("usnvmemu", "linux", "never", {**_TSO, **_LATE_FREE}),
+            "uncorked",
+            Design("usnvmemu", "linux", "never", {**_TSO, **_LATE_FREE, "device_fence_sq": YES}),
+            _ONE,
+            "Memory is x86-TSO. QEMU's guest memory is mapped; a client that maps none gets a message for each copy. "
+            "The guest reuses a command slot only after it has published the CQ head (usnvmemu-cq has why).",
+        ),
+    ),
+    Bug(
         "spdk-2410",
         "A virtual machine is migrated in interrupt mode, and a request gets stuck: the device runs, the guest writes "
         "a doorbell, and the I/O queues are not set up yet. No thread looks at them when they are. The reporter says "
@@ -376,6 +427,21 @@ BUGS = (
             Design("spdk-interrupt", "linux", "never", {"events": "pause"}),
             _ONE_AND_TWO,
             "The guest goes on while the device is quiesced.",
+        ),
+    ),
+    Bug(
+        "usnvmemu-ring",
+        "A doorbell that came while the device waited for an answer to its read of the SQ shadow tail was dropped. If "
+        "the tail moved after it was read, nobody looks until the tick, after 60 s without any message. Found in "
+        "review, before the code was committed.",
+        "usnvmemu f35e5a71 (June 2026), nvme_firmware/src/controller/mod.rs: start_shadow_sq_poll; its LESSONS.md, 29",
+        "The doorbell is noted, and the tail is read once more (shadow_ring_pending, f35e5a71).",
+        Shown(
+            Design("usnvmemu-remote", "linux", "never", {**_LATE_FREE, "notify": "dropped"}),
+            "uncorked",
+            Design("usnvmemu-remote", "linux", "never", _LATE_FREE),
+            _ONE_AND_TWO,
+            "The guest reuses a command slot only after it has published the CQ head (usnvmemu-cq has why).",
         ),
     ),
     Bug(
@@ -547,6 +613,15 @@ BUGS = (
         ),
     ),
     Bug(
+        "usnvmemu-release",
+        "The call that takes the entries stands in a debug_assert!. Built without debug assertions, the device never "
+        "takes an I/O command once the guest uses a doorbell buffer: it writes the tail to EventIdx and reads it again "
+        "until it fails itself (CSTS.CFS), after 65,535 reads. Found here, by reading; no report is known.",
+        "usnvmemu 076aeeb3, usnvmemu/crates/nvme_firmware/src/controller/mod.rs: handle_shadow_sq",
+        "Call first, and assert on the result (proposed here).",
+        needs="a look that takes no entry that it finds",
+    ),
+    Bug(
         "propolis-981",
         "A migrated device is not enabled again, and refuses every doorbell.",
         "https://github.com/oxidecomputer/propolis/issues/981 and https://github.com/oxidecomputer/propolis/pull/1156",
@@ -707,6 +782,20 @@ BUGS = (
         ),
     ),
     Bug(
+        "usnvmemu-config",
+        "The device announced and accepted Doorbell Buffer Config, and never looked at the words. Linux left doorbells "
+        "out, those commands were not taken, and its I/O hung for 30 s.",
+        "usnvmemu before f35e5a71 (June 2026), nvme_firmware/src/controller/admin.rs; its LESSONS.md, 28 and 29",
+        "The device announced the command no more, until it read and wrote the words (f35e5a71).",
+        Shown(
+            Design("usnvmemu", "linux", "never", {**_LATE_FREE, "used_by": "guest"}),
+            "uncorked",
+            Design("usnvmemu", "linux", "never", {**_LATE_FREE, "doorbell_buffer": "off"}),
+            _ONE,
+            "The guest reuses a command slot only after it has published the CQ head (usnvmemu-cq has why).",
+        ),
+    ),
+    Bug(
         "qemu-ea3c76f1",
         "On a host of the other byte order QEMU read and wrote the shadow words in the host's byte order. Of an index "
         "other than 0 it made a number that no queue has, and took entries that were never published; the guest read "
@@ -722,6 +811,58 @@ BUGS = (
             _ONE_AND_TWO,
             "No word is converted, as before 2fda0726e514. The guest is little-endian, and the queues have fewer than "
             "256 entries.",
+        ),
+    ),
+    Bug(
+        "nvmet-mdev-pci-event",
+        "Before it sleeps the device reads the SQ shadow tail once more, writes that to SQ EventIdx, and reads again. "
+        "It sleeps if that is what it wrote, though it has not taken the entries before it. A guest that moved the "
+        "tail before the first of these reads, and looks at EventIdx afterwards, rings no doorbell. Found here, by "
+        "reading; no report is known.",
+        f"{_NVMET} 28387e1aaeff: nvmet_mdev_arm_sq_event, nvmet_mdev_sq_work; at 6cff00f99f33 the same; at "
+        "0cc062830d7d nvmet_mdev_poll_work, which does so before it sleeps for 10 ms",
+        "Compare the last read with the SQ head (proposed here).",
+        Shown(
+            Design("nvmet-mdev-pci-scan", "linux", "head-when-full", {"poll": NO}),
+            "uncorked",
+            Design("nvmet-mdev-pci-scan", "linux", "head-when-full", {"poll": NO, "sq_compare": "head"}),
+            _TWO_AND_THREE,
+            "The poller is left out. In this version it looks every 10 ms: it wakes the SQ, and such a command is late "
+            "by up to 10 ms. It cannot be turned off (poll_budget is at least 1).",
+        ),
+    ),
+    Bug(
+        "nvmet-mdev-pci-poller",
+        "nvmet-mdev-pci-event, and the poller does not help: it compares the SQ shadow tail with the tail that it saw "
+        "last, and not with the SQ head. If the tail goes round the ring between two of its looks, and a wake-up is "
+        "lost just then, it sees the old tail for ever. The entry waits for the next one. Found here, by reading; no "
+        "report is known.",
+        f"{_NVMET} 6cff00f99f33: nvmet_mdev_poll_queues (polled_tail)",
+        "Compare the tail with the SQ head, as before (nvmet_mdev_budget_poll, 28387e1aaeff).",
+        Shown(
+            Design("nvmet-mdev-pci", "linux", "head-when-full"),
+            "uncorked",
+            Design("nvmet-mdev-pci", "linux", "head-when-full", {"poll": YES}),
+            _TWO_AND_THREE,
+            "Each doorbell has the poller look at once, too; here it may take its time, as a work item may. The larger "
+            "the queue, the more has to happen between two looks.",
+        ),
+    ),
+    Bug(
+        "nvmet-mdev-pci-39130d69",
+        "The same as nvmet-mdev-pci-event, at the CQ: a completion that finds the CQ full reads the shadow head once "
+        "more, writes that to CQ EventIdx, and waits if the head is still what it wrote, though there is room by it. "
+        "The poller ended the wait after up to 10 ms.",
+        f"{_NVMET} 42cea0691a4a: nvmet_mdev_arm_cq_event",
+        "If the head that is read once more is not the head that the device knows, it goes on at once (39130d697fc7).",
+        Shown(
+            Design("nvmet-mdev-pci-batch", "linux", "head-when-full", {**_ALONE, "cq_compare": "written"}),
+            "drains",
+            Design("nvmet-mdev-pci-batch", "linux", "head-when-full", _ALONE),
+            _TWO_AND_THREE,
+            "The poller is left out, and the tail is compared with the SQ head, so that only the CQ is wrong. The head "
+            "is read and written in one step. That a CQ doorbell was dropped while the work item of the CQ ran, which "
+            "had the same end, is left out.",
         ),
     ),
     Bug(

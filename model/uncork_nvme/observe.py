@@ -56,6 +56,7 @@ FAMILIES = (
     *("consume", "leave_loop", "look_cq", "publish", "need_cq", "elide_cq", "ring_cq"),
     *("wake", "poll", "turn_away", "deliver", "reserve", "use_grant", "line_up", "refresh", "cork", "start_cork"),
     *("cork_arm", "cork_leave", "cork_saved", "cork_park", "fetch", "find_no_request", "find_empty"),
+    *("hear", "hear_more"),
     *("arm_sq", "reread_sq", "find_more", "remit", "notify_tail", "notify", "notify_head", "reject_head", "kick"),
     *(
         "find_room",
@@ -86,6 +87,7 @@ FAMILIES = (
         "flush",
         "see",
     ),
+    *("read_tail", "let_go", "last_look", "find_late", "poll_tail"),
 )
 """The families of the steps of the catalogue's machines; `uncork show` explains each. Parts of the user's own add some.
 """

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from uncork.core.property import Always, NotForever
-from uncork.core.questions.argument import Argument, Claim
+from uncork.core.questions.argument import Argument, Claim, Lemma
+from uncork.core.sorts import SlipError
 from uncork.core.system import System
 from uncork_nvme.anysize import AnySize
 
@@ -16,14 +19,22 @@ COUNTED = ("the CQ never overflows", "no CQE is overwritten unread")
 """The claims on which the counting of CQEs rests: without them the counted CQEs are not the CQEs of the ring."""
 
 
-def argument(m: AnySize, system: System) -> Argument:
-    """The proof for a machine with one SQ, or with any number."""
+def argument(m: AnySize, system: System, own: Sequence[Lemma] = ()) -> Argument:
+    """The proof for a machine with one SQ, or with any number.
+
+    `own` are the user's lemmas. Raises `SlipError` if one has the name of another lemma.
+    """
+    known = [*lemmas(m)]
+    for each in own:
+        if each.name in {lemma.name for lemma in known}:
+            raise SlipError(f"there is a lemma {each.name!r} already: give yours another name")
+        known.append(each)
     stated = properties(m, system)
     livenesses = [p for p in stated if isinstance(p, NotForever) and p.name.endswith(m.sqs[0].label)]
     return Argument(
         system,
         inputs=frozenset(variable.name for variable in m.anything.variables),
-        lemmas=[*lemmas(m)],
+        lemmas=known,
         safety=[Claim(p.name, p.doc, p.condition, p.name in COUNTED) for p in stated if isinstance(p, Always)],
         descents=[*descents(m, system, livenesses)],
         responses=[*responses(m, system, livenesses)],

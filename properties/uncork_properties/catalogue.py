@@ -77,14 +77,15 @@ def _breach(name: str, of: Machine | SQ) -> Callable[[Run], str]:
 def _safety(m: Machine, system: System) -> Iterator[Property]:
     cq = m.cq
     yield InRange("indices and counters in range", "safety", "Every variable keeps to its sort.")
-    yield always(
-        "permits conserved",
-        "safety",
-        cq.available + cq.occupied + (m.held if m.permit else 0) == cq.capacity,
-        say("{} permits available, {} entries occupied and {} permits held do not add up to " + str(cq.capacity),
-            cq.available, cq.occupied, m.held),
-        _breach("conserved", m),
-    )  # fmt: skip
+    if m.parts.admission.counts:
+        yield always(
+            "permits conserved",
+            "safety",
+            cq.available + cq.occupied + (m.held if m.permit else 0) == cq.capacity,
+            say("{} permits available, {} entries occupied and {} permits held do not add up to " + str(cq.capacity),
+                cq.available, cq.occupied, m.held),
+            _breach("conserved", m),
+        )  # fmt: skip
     posting = _where(system, "post", "post_late", "post_queued")
     yield always(
         "the CQ never overflows",
@@ -254,7 +255,8 @@ def covers(m: Machine, system: System) -> list[Cover]:
         some("uncorks an SQ", _uncorking(m, system)),
     ]
     found: list[Cover] = [
-        *([some("leaves a completion queued", _where(system, "block"))] if m.poster else corks),
+        *([some("leaves a completion queued", _where(system, "block"))] if m.poster else []),
+        *(corks if m.parts.admission.corks else []),
         again("wraps the CQ", "post", "post_queued"),
         again("wraps an SQ", "fetch"),
         some("fills the CQ", cq.occupied == cq.capacity),

@@ -22,6 +22,7 @@ from uncork.core.sorts import Enum, Ring
 from uncork_nvme.anysize import AnySQ
 from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_CORK, IN_POST
+from uncork_nvme.state.kicks import Site
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
 
@@ -189,6 +190,7 @@ def _before_armed(m: Machine) -> tuple[str, ...]:
 def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
     """Lemmas about one SQ."""
     name, pending = q.label, gap(q.shadow, q.head)
+    under_lock = (*UNDER_SQ_LOCK, *m.parts.places)
     unfreed = q.unfreed if m.choices.early_free != YES else 0
     yield Lemma(
         f"order of {name}",
@@ -213,24 +215,25 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         at_zero = q.head == 0 if isinstance(q.size, int) else expr.gap(q.head, lift(0, q.head.sort)) == 0
         idle = (
             at_zero
-            & (q.at(*UNDER_SQ_LOCK, *IN_POST) == 0)
+            & (q.at(*under_lock, *IN_POST) == 0)
             & (pending == 0)
             & (q.in_flight == 0)
             & (q.submitter == "idle")
             & ~q.corked
             & (q.wakeups == 0)
         )
+        idle = idle & ~q.granted if q.has("granted") else idle
         yield Lemma(
             f"end of {name}",
             "a deleted SQ is at 0, and has no entries, commands or notifications, and no actor in a look or a post",
             q.exists | (idle & ~q.called if q.has("called") else idle),
         )
-    yield Lemma(f"lock of {name}", "at most one worker holds the SQ lock", q.at(*UNDER_SQ_LOCK) == ite(q.locked, 1, 0))
+    yield Lemma(f"lock of {name}", "at most one worker holds the SQ lock", q.at(*under_lock) == ite(q.locked, 1, 0))
     if len(q.workers) > 1:
         yield Lemma(
             f"one pop at a time of {name}",
             "at most one worker pops, to the end of its remit",
-            q.at(*UNDER_SQ_LOCK, "remit") == ite(q.popping, 1, 0),
+            q.at(*under_lock, "remit") == ite(q.popping, 1, 0),
         )
     if m.choices.backend == "in-worker":
         yield Lemma(
@@ -309,7 +312,7 @@ def passes_on(m: Machine) -> bool:
     """Whether a look at an SQ passes room on: it kicks if its read finds room, and if it gives a permit back."""
     choices = m.choices
     stays = not m.choices.happening  # a worker does not look at an SQ that was deleted
-    kicks = choices.kick_on_reserve == YES and choices.kick_on_remit == YES
+    kicks = m.parts.kicks.kicks("reserve") and m.parts.kicks.kicks("remit")
     return m.buffered and choices.workers == 1 and kicks and stays
 
 
@@ -333,7 +336,7 @@ def _wake_up(m: Machine) -> Expr:
     handled = cq.consumer.among("ring", "notify head", "kick")
     if m.parts.kicks.hands_over:  # a kick wakes as many SQs as there are permits
         handled = (cq.consumer.among("ring", "notify head") & freed) | ((cq.consumer == "kick") & (cq.available > 0))
-    if m.choices.kick_on_doorbell != YES:
+    if not m.parts.kicks.on_doorbell:
         handled = boolean(False)
     held = m.held > 0
     if not m.buffered:
@@ -348,8 +351,8 @@ def _wake_up(m: Machine) -> Expr:
         passed = passed & freed
     ahead = (position >= 0) & ahead
     arming = m.at(*_before_armed(m)) > 0
-    kicking = [*(["post read"] if m.choices.kick_on_post == YES else []),
-               *(["cork recheck"] if m.choices.kick_on_reserve == YES else [])]  # fmt: skip
+    sites: dict[str, Site] = {"post read": "post", "cork recheck": "reserve"}
+    kicking = [place for place, site in sites.items() if m.parts.kicks.kicks(site)]
     seen = freed & (m.at(*kicking) > 0) if kicking else boolean(False)
     if passes_on(m):
         seen = seen | (room(m) & (m.at("reserve") > 0))

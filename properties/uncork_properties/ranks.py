@@ -119,9 +119,13 @@ def _idle(m: AnySize, q: AnySQ) -> Expr:
 
 
 def _way(q: AnySQ) -> Expr:
-    places = {"remit": 1, "fetch": 2, "cork recheck": 3, "cork arm": 4, "reserve": 5}
+    own = q.parts.places  # of parts of one's own: from there a worker goes to sleep
+    steps = len(own) + 1
+    weights = {"remit": 1, "fetch": 2, "cork recheck": 3, "cork arm": 4, "reserve": 5}
+    places = {place: steps * weight for place, weight in weights.items()}
+    places |= {place: steps - 1 - number for number, place in enumerate(own)}
     woken = len(q.workers) if q.parts.choices.notify == "spent" else 1
-    notified = [times(10, q.wakeups), times(10 * woken + 1, called(q))]
+    notified = [times(10 * steps, q.wakeups), times((10 * woken + 1) * steps, called(q))]
     return total([*notified, *(weighed(w.at, places) for w in q.workers)])
 
 
@@ -181,10 +185,14 @@ def frames(m: AnySize, system: System) -> Iterator[Frame]:
         counted = [q.ledger.unread, *(q.at(place) for place in (*UNDER_CQ_LOCK, "reserve")),
                    _work(m, q, submits=False), section(m, q)]  # fmt: skip
         counted += [ite(q.live, 1, 0)] if q.has("live") else []
-        counted += [q.permits + corked, q.ledger.ticket] if line else [q.permits, held(m, q)]
+        counted += [q.permits + corked] if line else [q.permits, held(m, q)]
         yield Frame(f"{q.label} as the others leave it",
                     "no step of other SQs changes this SQ's contribution to the sums", others,
                     counted, [_idle(m, q), *([corked] if line else [])])  # fmt: skip
+        for other in m.every if line else ():
+            deletes = frozenset(a.name for a in system.actions if a.family == "delete_sq" and a.about(other))
+            if other is not q:
+                yield from _tickets(q, other, others, deletes)
         yield Frame(f"{q.label} unless kicked",
                     "no step of other SQs, except a kick, changes this SQ's cork or way", others - kicks,
                     [corked, _way(q)])  # fmt: skip
@@ -194,3 +202,18 @@ def frames(m: AnySize, system: System) -> Iterator[Frame]:
                         others, [corked, held(m, q)], unless=m.rest.next)  # fmt: skip
         else:
             yield Frame(f"{q.label} if kicked", "no SQ is corked after a kick", others & kicks, after=[~q.corked])
+
+
+def _tickets(q: AnySQ, other: AnySQ, others: frozenset[str], deletes: frozenset[str]) -> Iterator[Frame]:
+    """What steps of another SQ do to an SQ's ticket.
+
+    If the other SQ is deleted in line, the SQ's ticket goes down by one if it is greater than the other's. Of two SQs
+    that have different tickets, and another than the deleted one, the tickets differ afterwards, too.
+    """
+    ticket = q.ledger.ticket
+    yield Frame(f"ticket of {q.label}", "no step of other SQs changes this SQ's ticket, unless one is deleted",
+                others - deletes, [ticket])  # fmt: skip
+    behind = ite(q.corked & other.corked & (other.ledger.ticket < ticket), 1, 0)
+    if deletes:
+        yield Frame(f"ticket of {q.label} if {other.label} is deleted", "those behind a deleted SQ move up, by one",
+                    deletes, [ticket - behind])  # fmt: skip

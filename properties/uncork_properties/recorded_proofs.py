@@ -16,7 +16,7 @@ from importlib.resources import files
 from uncork.core.size import symbol
 from uncork.core.sorts import SlipError
 from uncork_nvme.choices import Choice, parse
-from uncork_nvme.instance import find_policy
+from uncork_nvme.instance import Instance, find_policy
 
 from uncork_properties import matrix
 
@@ -27,6 +27,7 @@ _TWO_KICKS = "kick_on_reserve=yes;kick_on_remit=yes"
 _EVENTS = "events=delete+create"
 """SQs come and go, each any finite number of times."""
 _KEPT = "kick_delivery=at-once;notify=kept;workers=2"
+_TSO = "memory=tso"
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,19 @@ def designs() -> Iterator[Line]:
         for policy in ("tail-1", "reserve-permits", "head-when-full"):
             yield Line("hand-over", "linux", policy, "", sqs)
         yield Line("hand-over", "linux", "reserve-permits", "backend=detached", sqs)
+        for policy in ("tail-1", "reserve-permits", "head-when-full"):
+            yield Line("hand-over", "linux", policy, _TSO, sqs)
+        yield Line("hand-over", "linux", "reserve-permits", f"backend=detached;{_TSO}", sqs)
+        yield Line("arm-recheck", "linux", "arm-on-cork", _TSO, sqs)
+        yield Line("arm-recheck", "linux", "tail-1", f"cork=park;backend=detached;{_TSO}", sqs)
+    for fence in ("guest_fence", "device_fence_cq"):  # without it these hang, at sizes that a search reaches
+        yield Line("arm-recheck", "linux", "arm-on-cork", f"{_TSO};{fence}=no", "one")
     for policy in ("reserve-permits", "reserve-slots", "tail-1", "head-when-full"):
         yield Line("arm-recheck", "linux", policy, f"cork=park;{_EVENTS}", "any")
+    for policy in ("tail-1", "reserve-permits", "head-when-full"):
+        yield Line("hand-over", "linux", policy, _EVENTS, "any")
+    yield Line("hand-over", "linux", "reserve-permits", f"{_EVENTS};backend=detached", "any")
+    yield Line("hand-over", "linux", "tail-1", f"{_EVENTS};kick_on_release=no", "any")
     for without in ("kick_on_release=no", "post_order=read-then-arm"):
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{without}", "any")
 
@@ -99,6 +111,24 @@ def known() -> list[Line]:
     """The lines of the file."""
     reader = csv.DictReader(files("uncork_properties").joinpath("recorded", "proofs.csv").read_text().splitlines())
     return [Line(**{**row, "least": int(row["least"])}) for row in reader]  # type: ignore[arg-type]  # the rest is text
+
+
+def proved(instance: Instance) -> frozenset[str]:
+    """The properties that are recorded as proved of an instance, with every size of its queues.
+
+    A guest that submits fewer entries at a time has no other runs than the guest of the line.
+    """
+    if instance.assembled.own:
+        return frozenset()
+    found = set[str]()
+    for line in known():
+        if line.policy != instance.policy or line.several != (instance.sqs > 1) or line.least > instance.cq_size:
+            continue
+        choices = Instance(line.device, line.guest, line.policy, *instance.shape, line.choices).choices
+        fewer = min(choices.submit_batch, instance.choices.submit_batch)
+        if choices.replace({"submit_batch": fewer}) == instance.choices:
+            found |= {*line.proved.split()}
+    return frozenset(found)
 
 
 def dumps(lines: Iterable[Line]) -> str:

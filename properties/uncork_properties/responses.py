@@ -21,7 +21,6 @@ from uncork.core.questions.argument import Elsewhere, Help, Replica, Response, S
 from uncork.core.sorts import Value
 from uncork.core.system import Action, System, say
 from uncork_nvme.anysize import AnySize, AnySQ
-from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_POST
 
 from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed, passes_on, room
@@ -67,7 +66,7 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     if m.parts.kicks.hands_over:
         yield from _served(m, steps, wanted, lock.name)
         return
-    every_read_kicks = m.choices.kick_on_post == YES or not passes_on(m) or m.choices.backend != "in-worker"
+    every_read_kicks = m.parts.kicks.kicks("post") or not passes_on(m) or m.choices.backend != "in-worker"
     woken = _woken_by_posts if every_read_kicks else _woken_by_the_guest
     for prop in wanted:
         if prop.row == "uncorked":
@@ -143,7 +142,7 @@ def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> R
     q = m.every[0]
     stage = _stage(m, q)
     waiting, freed = stage == _WAITING, gap(m.cq.shadow, m.cq.head) > 0
-    rechecked = freed if m.choices.kick_on_reserve == YES else boolean(False)
+    rechecked = freed if m.parts.kicks.kicks("reserve") else boolean(False)
     rank = [
         *events_left(m),
         ("how near a wake-up is", stage),
@@ -249,7 +248,9 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
     near, far = q.corked & coming, q.corked & ~coming
     room_comes = ite(coming, weighed(cq.consumer, {"kick": 1, "notify head": 2, "ring": 3}), 4)
     uses = ite(q.asleep, ite(q.wakeups > 0, 2, 3), 1)
+    events = events_left(m)
     rank = [
+        *events,
         ("who has to be waited for: nobody, its worker, the line, its next look",
          ite(fetching, 0, ite(q.granted, 1, ite(q.corked, 2, 3)))),
         ("the place in line", ite(q.corked, q.before, 0)),
@@ -274,8 +275,8 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
         *steps.of_any(far, "reserve", own=lambda x: x.granted, free=_KICK_DONE),
         *steps.of_any(far & freed, "reserve", free=_KICK_DONE),
     ]  # fmt: skip
-    elsewhere = [*_elsewhere(m), rest_looks(m, freed)]
-    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, Sums(3, far))
+    elsewhere = [*_elsewhere(m), *([] if events else [rest_looks(m, freed)])]
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, Sums(3 + len(events), far))
 
 
 def _own(m: AnySize) -> Sequence[str]:

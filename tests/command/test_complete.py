@@ -43,7 +43,7 @@ def starting(known: object, with_: str) -> list[str]:
         ("check --policy", "./mine.py", ["file"]),
         ("check --property", "safety,un", ["safety,uncorked"]),
         ("check --set", "kick_on_p", ["kick_on_post="]),
-        ("check --set", "cq_full=", ["cq_full=permits", "cq_full=ignore-in-flight", "cq_full=queue"]),
+        ("check --set", "cq_full=", ["cq_full=permits", "cq_full=ignore-in-flight", "cq_full=queue", "cq_full=ignore"]),
         ("check --set", "events=delete+cr", ["events=delete+create"]),
         ("check --events", "delete+cr", ["delete+create"]),
         ("trace", "mmio/linux/tail/n3", ["mmio/linux/tail/n3-sq2-cq2"]),

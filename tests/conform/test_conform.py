@@ -14,19 +14,21 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 import pytest
 from commands import uncork
 from repository import ROOT
-from uncork.conform.campaign import Campaign, Setting, settings, variant
 from uncork.conform.controls import CONTROLS, MOST, MOST_WRONG, WRONG, Control, Wrong, against
-from uncork.conform.following import CQ_EVENT, LAID_OVER, Model
+from uncork.conform.guest import CQ_EVENT, LAID_OVER, Alone, Independent
+from uncork.conform.harness.runs import replay, shrink, shrunk, until_one_fails, wander
 from uncork.conform.rig import linux, qtest
-from uncork.conform.rig.controller import Controller
 from uncork.conform.rig.driver import need_event
+from uncork.conform.rig.harness import Answer, Hello
 from uncork.conform.rig.probing import Probed, probe
-from uncork.conform.shrink import shrunk
+from uncork.conform.rig.qemu_harness import QemuHarness
+from uncork.conform.trials import instances, variant
 from uncork.core.questions.observed import Event
 from uncork.core.sorts import Nat
 from uncork.core.system import Fairness, Guarded, Record, System, step, var, when
@@ -35,69 +37,74 @@ from uncork.engines.follow import Follower
 from uncork.logs import qemu as qemu_logs
 from uncork_nvme.catalogue import DEVICES
 from uncork_nvme.choices import Choice
+from uncork_nvme.instance import Instance
 from uncork_nvme.shape import Shape
 
 with_qemu = pytest.mark.skipif(shutil.which(qtest.PROGRAM) is None, reason="qemu-system-x86_64 is not installed")
-SMALL = Setting("linux", Shape(1, 3, 3))
+SMALL = Shape(1, 3, 3)
+
+
+def small(base: dict[str, Choice], guest: str = "linux", policy: str = "") -> Instance:
+    """The model of one guest at the small size."""
+    (found,) = instances(base, policy, guests=[guest], shapes=[SMALL])
+    return found
 
 
 @pytest.fixture(scope="module")
-def controller() -> Iterator[Controller]:
+def harness() -> Iterator[QemuHarness]:
     with qtest.Qemu() as qemu:
-        yield Controller(qemu)
+        yield QemuHarness(qemu)
 
 
 @pytest.fixture(scope="module")
-def base(controller: Controller) -> dict[str, Choice]:
-    return variant(probe(controller))
+def base(harness: QemuHarness) -> dict[str, Choice]:
+    return variant(probe(harness.controller))
 
 
 # -- with QEMU ---------------------------------------------------------------------------------------------------------
 @pytest.mark.slow
 @with_qemu
-def test_the_model_follows_qemu(controller: Controller, base: dict[str, Choice]) -> None:
-    found = Campaign(controller, base).until_one_fails(settings(), 144, 1_000, unwatched)
+def test_the_model_follows_qemu(harness: QemuHarness, base: dict[str, Choice]) -> None:
+    found = until_one_fails(instances(base), partial(Independent, harness), 144, 1_000, unwatched)
     assert [each.failed for each in found if each.failed] == []
-    checks = sum((Counter(each.checks) for each in found), Counter[str]())
+    checks = sum((each.player.checks for each in found if isinstance(each.player, Independent)), Counter[str]())
     assert min(checks[name] for name in ("need_sq", "need_cq", "elide_cq", "consume", "ring_cq")) > 50
 
 
 @with_qemu
-def test_qemu_writes_on_creation_and_config_what_the_catalogue_says(controller: Controller) -> None:
-    found, chosen = probe(controller), DEVICES["qemu"].choices
+def test_qemu_writes_on_creation_and_config_what_the_catalogue_says(harness: QemuHarness) -> None:
+    found, chosen = probe(harness.controller), DEVICES["qemu"].choices
     assert (found.on_create, found.on_config) == (chosen["on_create"], chosen["on_config"])
 
 
 @with_qemu
 @pytest.mark.parametrize("control", [each for each in CONTROLS if not each.unseen], ids=lambda each: each.name)
 def test_a_model_with_one_rule_changed_disagrees(
-    controller: Controller, base: dict[str, Choice], control: Control
+    harness: QemuHarness, base: dict[str, Choice], control: Control
 ) -> None:
-    campaign = Campaign(controller, against(control, base), policy=control.policy)
-    (failed,) = (each for each in campaign.until_one_fails(settings(), MOST, 1, unwatched) if each.failed)
-    assert failed.failed
-    assert failed.failed.mismatch
+    among = instances(against(control, base), control.policy)
+    found = until_one_fails(among, partial(Independent, harness), MOST, 1, unwatched)
+    (failed,) = (each.failed for each in found if each.failed)
+    assert failed.mismatch
 
 
 @with_qemu
-def test_a_schedule_that_fails_is_shrunk_as_far_as_it_goes(controller: Controller, base: dict[str, Choice]) -> None:
-    campaign = Campaign(controller, base, policy="never")
-    (found,) = campaign.until_one_fails([SMALL], 60, 1, unwatched)
+def test_a_schedule_that_fails_is_shrunk_as_far_as_it_goes(harness: QemuHarness, base: dict[str, Choice]) -> None:
+    (found,) = until_one_fails([small(base, policy="never")], partial(Independent, harness), 60, 1, unwatched)
     assert found.failed
-    least = campaign.shrink(SMALL, found.failed)
+    least = shrink(found.player, found.failed)
     assert least.mismatch
     assert CQ_EVENT in least.mismatch.differs
     for left_out in range(len(least.moves)):
         moves = least.moves[:left_out] + least.moves[left_out + 1 :]
-        assert not campaign.run(SMALL, least.seed, moves, winds_down=False).mismatch
+        assert not replay(found.player, moves, least.seed).mismatch
 
 
 @with_qemu
 @pytest.mark.parametrize("wrong", [each for each in WRONG if not each.slips.stores_late], ids=lambda each: each.name)
-def test_a_guest_that_breaks_the_rule_gets_stuck(controller: Controller, base: dict[str, Choice], wrong: Wrong) -> None:
-    found = Campaign(controller, base, slips=wrong.slips, follows=False).until_one_fails(
-        settings(), MOST_WRONG, 1, unwatched
-    )
+def test_a_guest_that_breaks_the_rule_gets_stuck(harness: QemuHarness, base: dict[str, Choice], wrong: Wrong) -> None:
+    player = partial(Alone, harness, slips=wrong.slips)
+    found = until_one_fails(instances(base), player, MOST_WRONG, 1, unwatched)
     assert any(each.failed and each.failed.stuck for each in found)
 
 
@@ -108,36 +115,37 @@ def test_a_guest_that_breaks_the_rule_gets_stuck(controller: Controller, base: d
     [("tail", "linux", True), ("never", "linux", True), ("tail", "spdk", False), ("tail-1", "linux", False)],
 )
 def test_a_policy_laid_over_hangs_the_real_queues_or_does_not(
-    controller: Controller, base: dict[str, Choice], policy: str, guest: str, hangs: bool
+    harness: QemuHarness, base: dict[str, Choice], policy: str, guest: str, hangs: bool
 ) -> None:
-    setting = Setting(guest, SMALL.shape)
-    (found,) = Campaign(controller, base, overlay=policy).until_one_fails([setting], 40, 1, unwatched)
+    player = partial(Independent, harness, overlay=policy)
+    (found,) = until_one_fails([small(base, guest)], player, 40, 1, unwatched)
     assert bool(found.failed and found.failed.stuck) is hangs
     assert found.failed is None or found.failed.mismatch is None
 
 
 @with_qemu
-def test_what_is_laid_over_is_what_qemu_would_write(controller: Controller, base: dict[str, Choice]) -> None:
+def test_what_is_laid_over_is_what_qemu_would_write(harness: QemuHarness, base: dict[str, Choice]) -> None:
     """With QEMU's own policy laid over it, the guest is shown what QEMU wrote."""
-    campaign = Campaign(controller, base, overlay="head")
+    player = Independent(harness, small(base), overlay="head")
     for seed in range(10):
-        made = campaign.run(SMALL, seed)
-        assert made.mismatch is None
+        made = wander(player, seed)
+        assert not made.failed
         shown = [saw for saw in made.seen if LAID_OVER in saw]
         assert shown
         assert all(saw[LAID_OVER] == saw[CQ_EVENT] for saw in shown)
 
 
 @with_qemu
-def test_completions_come_while_the_guest_moves(controller: Controller, base: dict[str, Choice]) -> None:
+def test_completions_come_while_the_guest_moves(harness: QemuHarness, base: dict[str, Choice]) -> None:
     moves = ["submit SQ0 l", "check SQ0", "ring SQ0", "wait", "take"]
+    player = Independent(harness, small(base))
     for _ in range(20):  # another process may have kept us waiting as long as the command takes
-        made = Campaign(controller, base).run(SMALL, 1, moves)
-        assert (made.mismatch, made.stuck) == (None, 0)
-        if made.seen[2]["CQEs"] == ("none",) * 3:
+        made = replay(player, moves, 1, winds_down=True)
+        assert not made.failed
+        if made.seen[2]["cqes"] == ("none",) * 3:
             break
-    assert made.seen[2] == {"SQ0 EventIdx": 1, CQ_EVENT: 0, "CQEs": ("none",) * 3}
-    assert made.seen[3]["CQEs"] == ("SQ0", "none", "none")
+    assert (made.seen[2]["sq0.eventidx"], made.seen[2][CQ_EVENT], made.seen[2]["cqes"]) == (1, 0, ("none",) * 3)
+    assert made.seen[3]["cqes"] == ("SQ0", "none", "none")
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -146,9 +154,9 @@ def test_completions_come_while_the_guest_moves(controller: Controller, base: di
 def test_a_mismatch_is_written_and_found_again(tmp_path: Path) -> None:
     first = uncork("conform", "qemu", "--policy", "tail", "--save", "run.json", cwd=tmp_path)
     assert first.returncode == 22, first.stderr
-    assert "model shows" in first.stdout
+    assert "the model allows" in first.stdout
     stored = json.loads((tmp_path / "run.json").read_text())
-    assert stored["failure"]["kind"] == "mismatch"
+    assert stored["failure"]["kind"] == "differs"
     assert uncork("conform", "run.json", cwd=tmp_path).returncode == 22
     stored["moves"] = ["", "submit SQ0", "submit SQ7 r", "submit SQ0 x", *stored["moves"]]  # none of these can be made
     (tmp_path / "run.json").write_text(json.dumps(stored))
@@ -298,8 +306,21 @@ def test_a_look_may_ask_for_quiet() -> None:
     assert follower.take(Event("back", saw={"ticks": 0}))
 
 
+class _Still:
+    """A device at rest for ever."""
+
+    shape: Shape | None = None
+
+    def hello(self, shape: Shape) -> Hello:
+        self.shape = shape
+        return Hello("still", (), frozenset())
+
+    def ask(self, do: str, **more: object) -> Answer:
+        raise AssertionError(do)
+
+
 @pytest.mark.slow
 def test_a_model_that_is_laid_over_keeps_its_own_event() -> None:
-    model = Model(SMALL.instance({}), "never")
-    assert {"own.event", "cq.event"} <= {variable.name for variable in model.system.variables}
-    assert model.look("the start", {CQ_EVENT: 0, LAID_OVER: 0}) is None
+    player = Independent(_Still(), small({}), overlay="never")
+    assert {"own.event", "cq.event"} <= {variable.name for variable in player.system.variables}
+    assert player.model.expect(Event("the start", saw={CQ_EVENT: 0, LAID_OVER: 0})) is None

@@ -86,6 +86,26 @@ def test_who_listens_hears_that_a_loop_is_compiled_and_only_then(place: Path) ->
     assert "once after an install" in heard[0]
 
 
+def test_who_listens_hears_when_numba_begins_and_ends(place: Path) -> None:
+    """Of two loops, one of which calls the other: the end is told once, after both."""
+    (place / "loops.py").write_text(
+        "from uncork.engines.compiling import with_numba\n"
+        "@with_numba\ndef inner(x: int) -> int:\n    return x + 1\n"
+        "@with_numba\ndef outer(x: int) -> int:\n    return inner(x) + 1\n"
+    )
+    program = (
+        "import sys\nfrom uncork.engines import listening\nheard = []\n"
+        "with listening(heard.append):\n    import loops\n    assert loops.outer(1) == 3\n"
+        "print(*[said[:19] or 'the end' for said in heard], sep=', ')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), *sys.path]), "UNCORK_CODE": str(place)}
+    said = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment).stdout.strip()
+        for _ in range(2)
+    ]
+    assert said == ["compiling the loops, compiling the loops, the end", ""]
+
+
 def test_what_is_waited_for_is_shown_on_a_terminal_until_the_search_begins() -> None:
     program = (
         "from uncork import engines\nfrom uncork.render.terminal.progress import progress\n"

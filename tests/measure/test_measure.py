@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from commands import uncork
 from mutants import mutated
-from scipy.sparse import coo_array
-from scipy.sparse.linalg import spsolve
 from uncork.core.expr import boolean
 from uncork.core.questions.timed import Arrivals, Case, Span, Time, Timed
 from uncork.decide.exits import Exit
@@ -64,6 +62,9 @@ def test_every_step_is_one_of_the_system_s() -> None:
 
 def chain(timed: Timed) -> dict[str, float]:
     """How often each action is taken in a unit of time, in the long run, where all times are exponential."""
+    from scipy.sparse import coo_array  # takes a second to import
+    from scipy.sparse.linalg import spsolve
+
     system = timed.system
     rates = {action.name: 1 / timed.times[action.duty][0].time.mean for action in system.actions}
     states, index = [system.initial], {tuple(system.initial.values()): 0}

@@ -18,6 +18,7 @@ from uncork_nvme.instance import from_name
 from uncork_properties import matrix
 
 SOUND = "arm-recheck/linux/arm-on-cork/n1-sq3-cq3"
+BATCH = "nvmet-mdev-pci-batch/linux/head-when-full/n1-sq2-cq2"
 DECIDES = {
     # SQ EventIdx: where the last look is, after the last arm, is what counts
     f"{SOUND}/sq_arm=idle": "live",
@@ -56,6 +57,11 @@ DECIDES = {
     "spdk-poll/linux/never/n1-sq3-cq3/cq_full=ignore-in-flight,early_free=no": "live",
     "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight": "unsafe",
     "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight,early_free=no": "live",
+    "usnvmemu/linux/never/n1-sq3-cq3": "unsafe",
+    "usnvmemu/linux/never/n1-sq3-cq3/early_free=no": "live",
+    "usnvmemu/linux/never/n1-sq3-cq2/early_free=no": "unsafe",
+    "usnvmemu-remote/linux/never/n1-sq2-cq2/early_free=no": "live",
+    "usnvmemu-remote/linux/never/n1-sq2-cq2/early_free=no,notify=dropped": "hangs",
     # locks that are let go between the first look and the second
     f"{SOUND}/cork_lock=let-go": "hangs",
     f"{SOUND}/cork_lock=let-go-permits": "live",
@@ -80,6 +86,14 @@ DECIDES = {
     "spdk-poll/linux/never/n1-sq3-cq3/used_by=guest": "hangs",
     # words in two byte orders: the device takes what was never published
     "qemu/linux/head/n1-sq2-cq2/byte_order=other": "unsafe",
+    # an index that is read once more, written to EventIdx, and then trusted; and a poller that looks for changes only
+    "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2": "hangs",
+    "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2/poll=yes": "live",
+    "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2/sq_compare=head": "live",
+    f"{BATCH}/poll=no": "hangs",
+    f"{BATCH}/poll=no,sq_compare=head": "live",
+    f"{BATCH}/poll=no,sq_compare=head,cq_compare=written": "hangs",
+    f"{BATCH}/poll=no,sq_compare=head,post_order=read-then-arm": "hangs",
     # a notification that finds everybody awake is kept, or gone; the SQ's next look, or the CQ's doorbell, makes up
     f"{SOUND}/notify=kept,kick_delivery=at-once": "live",
     "propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2": "unsafe",
@@ -145,6 +159,12 @@ def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> No
         ({"notify": "lost-bits", "kick_delivery": "deferred", "workers": 2, "serve": "all"}, "serve=own only"),
         ({"notify": "lost-bits", "kick_delivery": "deferred", "workers": 2, "events": "pause"}, "events=none only"),
         ({"pool": 1}, "set cq_full=queue"),
+        ({"sq_event": "tail-anew"}, "sq_arm=idle only"),
+        ({"sq_compare": "written"}, "sq_event=tail-anew only"),
+        ({"sq_last_look": "yes"}, "sq_event=tail-anew only"),
+        ({"post_order": "read-arm-read"}, "cq_full=queue only"),
+        ({"cq_compare": "written"}, "post_order=read-arm-read only"),
+        ({"poll": "changed", "events": "pause"}, "events=none only"),
         ({"cork": "arm-recheck", "cork_lock": "let-go", "memory": "tso"}, "memory=sc only"),
         ({"kick_delivery": "held", "memory": "tso"}, "memory=sc only"),
         ({"kick_delivery": "held", "notify": "spent"}, "kick_delivery=deferred only"),
@@ -153,6 +173,8 @@ def test_a_lost_bit_costs_a_worker_and_a_worker_turned_away_hangs_its_sq() -> No
         ({"event_look": "before", "doorbell_buffer": "off"}, "doorbell_buffer=on only"),
         ({"cq_head": "kept", "drain": 1}, "drain=all only"),
         ({"events": "delete", "on_delete": "late", "cq_full": "ignore-in-flight"}, "cq_full=permits only"),
+        ({"cq_full": "ignore", "pool": 1}, "set cq_full=queue"),
+        ({"notify": "dropped", "kick_delivery": "deferred"}, "kick_delivery=at-once only"),
         ({"used_by": "guest", "doorbell_buffer": "off"}, "set doorbell_buffer=on"),
         ({"used_by": "device", "memory": "tso"}, "memory=sc only"),
         ({"byte_order": "other", "events": "config"}, "events=none only"),

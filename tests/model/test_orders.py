@@ -366,6 +366,7 @@ BUGS = {
     "Linux before b69e2ef24b7b": "Linux",
     "libvfn before 9e4191a0": "libvfn",
     "OpenVMM before #506": "OpenVMM",
+    "nvmet-mdev-pci before 28387e1aaeff": "nvmet-mdev-pci",
 }
 """Public bugs of orders that x86 has anyway, each with what its fix made of it."""
 

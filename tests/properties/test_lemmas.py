@@ -17,7 +17,10 @@ SPOKEN_OF = {
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
 KNOWN = {("cork", "arm-recheck"), ("notify", "spent"), ("kick_delivery", "deferred")}
 KEPT = {"notify": "kept", "kick_delivery": "at-once"}
-FITTING = {"hand-over": {"cork": "park"}, "held": {"notify": "kept"}, "first": KEPT, "every": KEPT}
+FITTING = {
+    "hand-over": {"cork": "park"}, "held": {"notify": "kept"}, "first": KEPT, "every": KEPT,
+    "dropped": {"kick_delivery": "at-once"},
+}  # fmt: skip
 """What a value is described together with."""
 REFUSED = [
     (name, value) for name, values, _ in describe() if name not in {*SPOKEN_OF, *ABOUT_EVENTS, "pool"}

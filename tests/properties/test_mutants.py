@@ -21,6 +21,10 @@ FULL = "qemu-9.1/linux/head/n1-sq3-cq2/pool=1,on_request=nothing,doorbell_buffer
 BITS = "propolis-2026/linux/tail-1/n1-sq3-cq3/notify=lost-bits,workers=2"
 TURNED = "propolis-2026/linux/tail-lag/n1-sq3-cq3/notify=lost-bits,workers=2"
 OVERFLOW = "spdk-poll/linux/never/n1-sq3-cq3/cq_full=ignore-in-flight,early_free=no"
+LOOKS_NOT = "usnvmemu/linux/never/n1-sq3-cq3/early_free=no"
+REMOTE = "usnvmemu-remote/linux/never/n1-sq2-cq2/early_free=no"
+ANEW = "nvmet-mdev-pci-batch/linux/head-when-full/n1-sq2-cq2/poll=no"
+CHANGES = "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2"
 CACHED = "openvmm/linux/head-when-full/n1-sq2-cq2/events=config"
 LATE = "propolis-2026/linux/tail-lag/n1-sq4-cq3/early_free=no"
 CREATED = (
@@ -98,6 +102,31 @@ MUTANTS = [
     ("no look at the shadow head before an overflow", "admission",
      "(m.cq.available == 0) & (m.cq.freed > 0) if m.buffered",
      "boolean(False) if m.buffered", OVERFLOW, "safety", "proved", "refuted"),
+    ("a device that does not look for room takes no head", "admission",
+     '"""Any head that a queue can have."""\n        return boolean(True)',
+     '"""Any head that a queue can have."""\n        return boolean(False)', LOOKS_NOT, "drains", "proved", "refuted"),
+    ("a device that does not look for room learns no head", "admission", "return m.cq(head=m.cq.shadow)",
+     "return m.cq(head=m.cq.head)", f"{LOOKS_NOT},{OFF}", "safety", "proved", "refuted"),
+    ("an answer that is not heard", "reader", '(q.tail != q.head), w(at="fetch")',
+     '(q.tail != q.head), w(at="asleep"), q(locked=False)',
+     REMOTE, "uncorked", "proved", "refuted"),
+    ("a doorbell that is dropped and kept", "crew", 'named = ("dropped",)', 'named = ("dropped", "kept")',
+     REMOTE, "uncorked", "proved", "refuted"),
+    ("usnvmemu with its fence", "usnvmemu", '"device_fence_sq": NO', '"device_fence_sq": "yes"',
+     "usnvmemu/linux/never/n1-sq2-cq2/early_free=no,memory=tso", "uncorked", "refuted", "proved"),
+    ("a tail compared with the SQ head, and not with what was written", "anew",
+     "q.tail if self.trusts_event else q.head", "q.head if self.trusts_event else q.head",
+     ANEW, "uncorked", "refuted", "proved"),
+    ("a tail compared with what was written", "anew",
+     "q.tail if self.trusts_event else q.head", "q.tail if self.trusts_event else q.tail",
+     f"{ANEW},sq_compare=head", "uncorked", "proved", "refuted"),
+    ("no second read of the CQ shadow head", "anew", 'return [p(at="post read"), m.cq(again=True)]',
+     'return [p(at="post"), m.cq(again=False)]', f"{ANEW},sq_compare=head", "drains", "proved", "refuted"),
+    ("a worker that is content after its last look", "anew",
+     'w(at="fetch")).says(\n        "looks once more', 'w(at="asleep")).says(\n        "looks once more',
+     f"{CHANGES},sq_compare=head", "uncorked", "proved", "refuted"),
+    ("a poller that compares with the SQ head", "crew", "(q.seen != q.polled)", "(q.seen != q.head)", CHANGES,
+     "uncorked", "refuted", "proved"),
     ("what is remembered follows a config", "parts.life", "else ring(event=ring.shadow)",
      "else ring(event=ring.shadow, armed=ring.shadow)", CACHED, "uncorked", "refuted", "proved"),
     ("a full CQ's doorbell that leaves the SQs alone", "completions", "m.sqs if m.parts.kicks.on_doorbell",

@@ -14,6 +14,7 @@ ALIKE = [
     ("hand-over/linux/tail-1", ANY, (3, 2, 2)),
     ("hand-over/linux/reserve-permits/backend=detached", ANY, (3, 3, 3)),
     ("hand-over/linux/tail-1", ONE, (1, 3, 3)),
+    ("hand-over/linux/reserve-permits/events=delete+delete+create+create", ANY, (3, 2, 2)),
     ("arm-recheck/lazy/head/workers=2,early_free=no", ANY, (2, 3, 3)),
     ("propolis-2026/linux/if corked head else head+1/cork=arm-recheck", ANY, (3, 2, 3)),
     ("mmio/linux/tail/kick_on_remit=yes", ANY, (2, 2, 3)),

@@ -13,6 +13,7 @@ from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
+from budgets import examples
 from pages.proofs import found
 from proofs import ANY, ONE, Walk, broken, design, mutant, once, part, unwound
 from uncork.core.evaluate import evaluate, holds
@@ -282,7 +283,7 @@ def test_kept_lemmas_hold_along_runs_of_the_machine_itself(name: str, several: b
         walk = Walk(design(name).at(*shape))
         kept = {lemma.name for lemma in found.kept}
         fixed = [lemma for lemma in lemmas(walk.instance.machine) if lemma.name in kept]
-        for _ in range(400):
+        for _ in range(examples(1000)):
             walk.step(chosen)
             seen = walk.seen(several)
             for lemma in found.kept:

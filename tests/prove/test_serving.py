@@ -10,6 +10,7 @@ from uncork.engines import REDUCTIONS, explicit
 from uncork.engines.deductive import judge
 from uncork.prove import proof
 from uncork_nvme.anysize import AnySize, anywhere
+from uncork_nvme.choices import ChoiceError
 from uncork_nvme.instance import system
 from uncork_nvme.policies import policy
 from uncork_properties.argument import argument
@@ -155,11 +156,49 @@ def test_then_a_released_permit_has_to_kick_and_the_order_of_a_post_matters(with
     assert hangs(name)
 
 
-def hangs(name: str) -> bool:
+def hangs(name: str, row: str = "uncorked") -> bool:
     instance = design(name).at(2, 2, 2)
-    wanted = [p for p in properties(instance.machine, instance.system) if p.row == "uncorked"]
+    wanted = [p for p in properties(instance.machine, instance.system) if p.row == row]
     outcome = explicit.check(instance.system, wanted, reductions=REDUCTIONS)
     return any(isinstance(verdict, Refuted) for _, verdict in outcome.verdicts)
+
+
+IN_LINE = "hand-over/linux/{}/events=delete+create"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("policy", ["reserve-permits", "tail-1", "head-when-full"])
+def test_in_line_sqs_may_come_and_go_and_none_starves(policy: str) -> None:
+    """And it is so at a small size, where the explicit engine decides it."""
+    assert part(IN_LINE.format(policy), ANY).proved == LIVE
+    assert not any(hangs(IN_LINE.format(policy), row) for row in LIVE)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("without", ["kick_on_release=no", "post_order=read-then-arm,backend=detached"])
+def test_in_line_too_a_released_permit_has_to_kick_and_the_order_of_a_post_matters(without: str) -> None:
+    name = f"{IN_LINE.format('tail-1')},{without}"
+    assert not {"uncorked", "progress"} & set(part(name, ANY).proved)
+    assert hangs(name)
+
+
+GAPS = [
+    ("an SQ that is deleted leaves a gap in the line", "*(r.moves_up(moves) for r, moves in behind)", ""),
+    ("a permit that was handed over is lost with its SQ", "return ~q.granted", "return boolean(True)"),
+    ("an SQ that is deleted moves everybody up", " & (r.before > q.before)", ""),
+]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("what", "old", "new"), GAPS)
+def test_a_mutant_of_what_a_deletion_does_to_the_line_breaks_the_proof(what: str, old: str, new: str) -> None:
+    _, against = mutant("room.kicks", old, new, IN_LINE.format("tail-1"), ANY)
+    assert {"progress SQ0", "uncorked SQ0"} <= set(against)
+
+
+def test_in_line_other_events_are_refused() -> None:
+    with pytest.raises(ChoiceError, match="not with pause"):
+        _ = design("hand-over/linux/tail-1/events=delete+pause").at(2, 2, 2).machine
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,27 @@ def test_the_end_of_large_queues_is_known_with_commands_under_way() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "proved"),
+    [
+        ("propolis-2026/linux/tail-lag/n1-sq1024-cq1024", True),
+        ("propolis-2026/linux/tail-lag/n1-sq1024-cq1024/submit_batch=300", True),
+        ("propolis-2026/linux/tail/n1-sq1024-cq1024", False),
+        ("propolis-2026/linux/tail-lag/n1-sq1024-cq2", False),
+        ("propolis-2026/linux/tail-lag/n2-sq1024-cq1024", False),
+        ("propolis-2026/linux/tail-lag/n1-sq1024-cq1024/kick_on_doorbell=no", False),
+        ("propolis-2025/linux/tail-1/n1-sq1024-cq1024", False),
+    ],
+)
+def test_a_proof_tells_the_end_where_too_many_states_follow(name: str, proved: bool) -> None:
+    told = [{"event": "submit", "sq": 0, "sq0.shadow": 200}, {"event": "look", "sq0.tail": 0}]
+    head = {"log": "uncork 1", "always": ["submit", "ring_sq", "fetch"]}
+    found = follow(from_name(name), lines.read(json.dumps(each) for each in (head, *told)))
+    assert found.fits
+    last = end(found, most=5)
+    assert (last.known, last.may) == (proved, False)
+
+
+@pytest.mark.parametrize(
     ("found", "said"),
     [
         (End(True, False, True, (0, 0)), "Its end is not stuck: what was submitted is completed."),

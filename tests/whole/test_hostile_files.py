@@ -480,7 +480,12 @@ SCHEDULES = [
             "there is no device 'vax'",
             '{"instance": "vax/linux/tail/n1-sq2-cq2", "overlay": null, "seed": 1, "moves": []}',
         ),
-        ("seed, overlay or moves", '{"instance": "qemu/linux/head/n1-sq2-cq2", "overlay": 1, "seed": 1, "moves": []}'),
+        ("it has no 'failure'", '{"instance": "qemu/linux/head/n1-sq2-cq2", "moves": []}'),
+        ("'kind'", '{"instance": "qemu/linux/head/n1-sq2-cq2", "moves": [], "failure": {}}'),
+        (
+            "seed, stepped, overlay or moves",
+            '{"instance": "qemu/linux/head/n1-sq2-cq2", "overlay": 1, "moves": [], "failure": {"kind": "stuck"}}',
+        ),
         ("'seed' is there twice", '{"seed": 1, "seed": 2}'),
     )
 ]

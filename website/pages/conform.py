@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from uncork.conform import trials
-from uncork.conform.campaign import Campaign, settings, variant
-from uncork.conform.rig.controller import Controller
+from uncork.conform.harness.show import HEADS
+from uncork.conform.harness.trials import Examined, Line
 from uncork.conform.rig.probing import probe
+from uncork.conform.rig.qemu_harness import QemuHarness
 from uncork.conform.rig.qtest import Missing, Qemu
-from uncork.conform.show import HEADS
-from uncork.conform.trials import Line
+from uncork.decide.exits import Exit
 from uncork.engines import unwatched
 
 from pages import DOCS, RECORDED, readme
@@ -26,9 +26,7 @@ _COLUMNS = ("qemu", "part", "name", "about", "schedules", "moves", "result")
 
 def rows(version: str, lines: Sequence[Line]) -> list[list[str]]:
     """The lines as rows of text, the version of QEMU first."""
-    return [
-        [version, line.part, line.name, line.about, str(line.schedules), str(line.moves), line.result] for line in lines
-    ]
+    return [[version, line.part, line.name, line.about, str(line.runs), str(line.moves), line.result] for line in lines]
 
 
 def recorded(path: Path) -> list[list[str]]:
@@ -94,18 +92,18 @@ _TITLES = {
 def record(target: Path, data: Path) -> None:
     """Runs all trials on QEMU and writes data and page; raises `SystemExit` if a trial fails."""
     with Qemu() as qemu:
-        controller = Controller(qemu)
-        probed = probe(controller)
-        base, among = variant(probed), settings()
-        found = Campaign(controller, base).until_one_fails(among, SCHEDULES, 1, unwatched)
+        harness = QemuHarness(qemu)
+        probed = probe(harness.controller)
+        base, found = trials.variant(probed), Examined()
+        trials.agreement(found, harness, trials.instances(base), None, SCHEDULES, 1, unwatched)
         lines = [
             *trials.probed(probed),
-            *trials.settings(found),
-            *trials.controls(controller, base, among, unwatched),
-            *trials.overlays(controller, base, unwatched),
+            *found.lines,
+            *trials.controls(harness, base, unwatched),
+            *trials.overlays(harness, base, unwatched),
         ]
     for line in lines:
-        if not line.right:
+        if line.code is not Exit.AS_EXPECTED:
             sys.exit(f"{line.part} {line.name}, {line.about}: {line.result}")
     made = rows(qemu.version, lines)
     with data.open("w", encoding="utf-8", newline="") as file:

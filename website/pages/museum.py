@@ -45,11 +45,15 @@ KINDS = {
     ),
     "No worker looks once more, or the wake-up goes elsewhere": (
         *("qemu-review-2022", "qemu-suppress-db", "spdk-4bcab9fb", "propolis-972", "propolis-resume", "qemu-2388"),
-        *("spdk-2410", "spdk-0a153e8a", "spdk-64db53f1", "propolis-1156", "qemu-2388-v1"),
+        *("spdk-2410", "spdk-0a153e8a", "usnvmemu-ring", "spdk-64db53f1", "propolis-1156", "qemu-2388-v1"),
+        *("nvmet-mdev-pci-event", "nvmet-mdev-pci-poller", "nvmet-mdev-pci-39130d69"),
     ),
-    "CQ slots are miscounted": ("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983", "openvmm-3474", "rocm-xio-68"),
+    "CQ slots are miscounted, or not counted": (
+        *("spdk-6e1d0b50", "linux-nvme-2026", "propolis-983", "openvmm-3474", "rocm-xio-68", "femu-6f998742"),
+        "usnvmemu-cq",
+    ),
     "Two threads wait for each other's lock": ("propolis-3be416e2",),
-    "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence"),
+    "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence", "usnvmemu-fence"),
     "An entry is seen before it is whole": (
         *("spdk-93db90f7", "spdk-1828", "linux-b69e2ef2", "libvfn-9e4191a0", "openvmm-506"),
     ),
@@ -59,7 +63,7 @@ KINDS = {
     ),
     "Guest and device disagree whether a buffer is in use, or how its words are written": (
         *("spdk-2147", "qemu-admin", "linux-0f0d2c87", "linux-e8fd41bb", "linux-06c59d42", "openvmm-reset"),
-        "qemu-ea3c76f1",
+        *("usnvmemu-config", "qemu-ea3c76f1"),
     ),
 }
 """The names of the bugs that are shown, by how the wake-up is lost."""
@@ -122,14 +126,14 @@ def entry(bug: Bug, how: str, where: str, why: str, run: str, steps: Sequence[st
 # -- real devices and guests -------------------------------------------------------------------------------------------
 _FIELD = """# Real devices and guests
 
-**With one SQ, only Propolis before #1026, QEMU 7.1 and OpenVMM before #1582 hang, and only with guests that ring when
-EventIdx is *passed*.** Guests that ring when EventIdx is just reached (spdk, libvfn), or that have no doorbell buffer
-(mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM and the design
-`hand-over` are live; in the other devices one SQ may starve another.
+**With one SQ, only Propolis before #1026, QEMU 7.1, OpenVMM before #1582 and nvmet-mdev-pci hang, and only with guests
+that ring when EventIdx is *passed*.** Guests that ring when EventIdx is just reached (spdk, libvfn), or that have no
+doorbell buffer (mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM and the
+design `hand-over` are live; in the other devices one SQ may starve another. usnvmemu posts into a full CQ.
 
 Each device has its own policy; one SQ of three entries on a CQ of three, or (`n2`) two SQs of two entries on a CQ of
-two. **HANGS k**: a run of k steps ends with an SQ that stays corked, or with queues that never drain. *starves k*: only
-progress fails. live: everything is proved.
+two. **HANGS k**: a run of k steps ends with an SQ that stays corked, or with queues that never drain. **UNSAFE k**: it
+ends with a CQE posted into a full CQ. *starves k*: only progress fails. live: everything is proved.
 
 """
 _AFTER = """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uncork_nvme.choices import YES, Choice
 
-from uncork.conform.campaign import SHAPES, Setting
 from uncork.conform.rig.driver import Slips
 
 MOST, MOST_WRONG = 60, 600
@@ -54,7 +54,7 @@ CONTROLS = (
 """The changed models. Each differs from the model of the installed QEMU only in the rule that it names."""
 
 
-def against(control: Control, base: dict[str, Choice]) -> dict[str, Choice]:
+def against(control: Control, base: Mapping[str, Choice]) -> dict[str, Choice]:
     """Returns a control's choices, over those of the installed QEMU."""
     if control.name == _OTHER:
         return {} if base else {"kick_on_doorbell": YES}
@@ -85,7 +85,5 @@ WRONG = (
 """The guests that break the doorbell rule."""
 
 OVERLAYS = ("tail", "never", "reserve-permits", "head-when-full", "tail-1")
-OVERLAID = [Setting(guest, shape) for guest in ("linux", "spdk") for shape in SHAPES if shape.sqs * shape.sq_size < 5]
-"""The settings of every overlaid policy: a guest with the strict rule, and one with the closed rule."""
 MOST_OVERLAID = 90
 """Number of schedules of every overlaid policy and setting."""

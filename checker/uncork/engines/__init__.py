@@ -90,7 +90,7 @@ def listening(listener: Callable[[str], None]) -> Iterator[None]:
 
 
 def waiting(what: str) -> None:
-    """Tells every listener what is waited for."""
+    """Tells every listener what is waited for; nothing any more, if it is empty."""
     for each in tuple(_LISTENERS):
         each(what)
 

@@ -33,8 +33,11 @@ _SAID = "UNCORK_KEEPS_NO_CODE"
 _ROOM = 2**20
 """Bytes of free space that a folder for code needs."""
 
-_COMPILES = "compiling the loops of the search: once after an install, half a minute or so"
+_COMPILES = "compiling the loops of the {}: once after an install, half a minute or so"
 """What is told while nothing else happens."""
+
+_BEGUN: list[Callable[..., Any]] = []
+"""Functions that numba compiles now: one that another calls is compiled within it."""
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -68,7 +71,7 @@ def foretell() -> None:
     """
     folder = kept()
     if folder is None or next(folder.glob(f"*-{_mark()}*.o"), None) is None:
-        waiting(_COMPILES)
+        waiting(_COMPILES.format("search"))
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -122,8 +125,21 @@ def with_numba(function: Callable[..., Any]) -> Any:
     if place is not None:
         ours = found._cache
         load, save = ours.load_overload, ours.save_overload
-        ours.load_overload = lambda *args: _or_nothing(load, *args)
-        ours.save_overload = lambda *args: _or_nothing(save, *args)
+
+        def loaded(*args: Any) -> Any:
+            code = _or_nothing(load, *args)
+            if code is None:
+                _BEGUN.append(function)
+                waiting(_COMPILES.format("simulation"))
+            return code
+
+        def saved(*args: Any) -> None:
+            _or_nothing(save, *args)
+            _BEGUN.remove(function)
+            if not _BEGUN:
+                waiting("")
+
+        ours.load_overload, ours.save_overload = loaded, saved
     return found
 
 
@@ -250,7 +266,7 @@ def _object(function: Callable[..., Any], name: str, types: _Types) -> bytes:
             found = file.read_bytes()
             if hashlib.sha256(found[_DIGEST:]).digest() == found[:_DIGEST]:
                 return found[_DIGEST:]
-    waiting(_COMPILES)
+    waiting(_COMPILES.format("search"))
     made = _compile(function, name, types)
     if file is not None:
         _keep(file, hashlib.sha256(made).digest() + made)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from uncork_nvme.anysize import AnySize
 from uncork_nvme.instance import Design, find_policy, system
+from uncork_nvme.names import of_file
+from uncork_nvme.state.stores import buffered
 from uncork_properties.argument import argument
 from uncork_properties.catalogue import named, properties
 from uncork_properties.runs import KNOWN
 
 from uncork.core.property import Property
-from uncork.core.questions.argument import Argument
+from uncork.core.questions.argument import Argument, Lemma
+from uncork.core.sorts import SlipError
 from uncork.core.trace import Trace, followed, refutes
 from uncork.core.verdict import Refuted
 from uncork.decide import many
@@ -32,10 +35,44 @@ SMALL = 3_000_000
 
 
 def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list[Property]]:
-    """Returns the proof argument for a design (one SQ or several), and the design's properties."""
-    machine = AnySize(design.at(1, 2, 2).assembled, find_policy(design.policy), several=several, least=least)
-    found = system(design.name, machine)
-    return argument(machine, found), properties(machine, found)
+    """Returns the proof argument for a design (one SQ or several), and the design's properties.
+
+    With store buffers the argument is about the design without them, whose guest may leave its loop at any time, and
+    that each run with buffers is one of its runs.
+    """
+    tso = design.at(1, 2, 2).choices.memory == "tso"
+    plain = replace(design, overrides={**design.overrides, "memory": "sc"}) if tso else design
+    calm = replace(plain, overrides={**plain.overrides, "drain": "any"}) if tso else design
+    with design.within():
+        machine = AnySize(calm.at(1, 2, 2).assembled, find_policy(design.policy), several=several, least=least)
+        found = system(design.name, machine)
+        made = argument(machine, found, own_lemmas(design, machine))
+        if machine.parts.own:
+            from uncork_nvme.own.local import refuse
+
+            refuse(machine, found)
+            if tso:
+                raise SlipError(
+                    f"{', '.join(machine.parts.own)}: with store buffers the proof for all sizes speaks of parts of "
+                    "this package only: leave memory at sc, or use uncork check, which decides it at the sizes you name"
+                )
+    if tso:
+        shape = 2 if several else 1, 3, 3
+        like = design.at(*shape)
+        made = replace(made, buffered=buffered(machine, found, like.machine, like.system, plain.at(*shape).system))
+    return made, properties(machine, found)
+
+
+def own_lemmas(design: Design, machine: AnySize) -> list[Lemma]:
+    """Returns the lemmas in the files of a design's device and guest; raises `SlipError` for what is none."""
+    files = [name for name in dict.fromkeys((design.device, design.guest)) if of_file(name)]
+    if not files:
+        return []
+    from uncork_nvme.own.device import lemmas
+    from uncork_nvme.own.lemma import stated
+
+    known = dict.fromkeys(each for name in files for each in lemmas(name))  # both may stand in one file
+    return [lemma for each in known for lemma in stated(each, machine)]
 
 
 @dataclass(frozen=True)

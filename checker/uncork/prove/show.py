@@ -11,6 +11,8 @@ from uncork.core.sorts import Value, plain
 from uncork.core.verdict import Refuted
 from uncork.decide.exits import Exit
 from uncork.decide.one import Checked
+from uncork.engines.deductive import Failure
+from uncork.engines.deductive.buffered import FAMILIES
 from uncork.prove.proof import Part
 from uncork.render.terminal.text import Page
 
@@ -24,6 +26,7 @@ def report(to: Page, design: Design, parts: Sequence[Part], real: Sequence[Check
         kept, all_ = len(part.judgement.kept), part.judgement.proved
         to.say(f"{design.name}: {part.claim}", "bold green" if part.live else "bold red")
         to.say(f"  {all_:,} obligations proved, {kept} lemmas kept by every step")
+    _tell_untrue(to, parts[0])
     lacking = unproved(parts)
     if not lacking:
         return Exit.AS_EXPECTED
@@ -49,6 +52,20 @@ def _tell_real(to: Page, checked: Checked) -> None:
     to.say(f"  really fails at {checked.instance.name}: {', '.join(told)}", "red", whole=True)
 
 
+def _tell_untrue(to: Page, part: Part) -> None:
+    """Prints which of the user's own lemmas do not hold; nothing is proved from them."""
+    told = set[str]()
+    for failure in part.judgement.untrue:
+        name = failure.obligation.about
+        if name in told:
+            continue
+        told.add(name)
+        first = f"after {failure.obligation.step}" if failure.obligation.step else "at the beginning"
+        to.say(f"  your lemma {name!r} is not kept: it fails {first}. Nothing is proved from it.", "red")
+        if failure.state is not None:
+            _tell_state(to, part, failure)
+
+
 def _tell_why(to: Page, part: Part, row: str) -> None:
     _, against = part.rows[row]
     to.say(f"  {row} is not proved. What does not hold:")
@@ -63,11 +80,18 @@ def _tell_why(to: Page, part: Part, row: str) -> None:
     said = next((lemma.says for lemma in part.judgement.dropped if lemma.name == first.obligation.about), "")
     if said:
         to.say(f"  The first says: {said}.")
+    if first.obligation.family in FAMILIES:
+        to.say(f"  {FAMILIES[first.obligation.family]}.")
+    _tell_state(to, part, first)
+
+
+def _tell_state(to: Page, part: Part, failure: Failure) -> None:
     for action in part.judgement.argument.system.actions:
-        if action.name == first.obligation.step:
+        if action.name == failure.obligation.step:
             to.say(f"  {action.name}, by the {action.actor}: {action.doc}")
-    to.say("  The step breaks the lemma in this state (positions do not wrap; the state may be unreachable):")
-    for line in _state(first.state):
+    before = "before the step" if failure.obligation.step else "there"
+    to.say(f"  The state {before} (positions do not wrap; the state may be unreachable):")
+    for line in _state(failure.state or {}):
         to.say(f"    {line}")
 
 

@@ -17,6 +17,7 @@ _HOMES = {
     "OpenVMM": _GITHUB.format("microsoft/openvmm"),
     "Linux": _GITHUB.format("torvalds/linux"),
     "FEMU": _GITHUB.format("MoatLab/FEMU"),
+    "usnvmemu": _GITHUB.format("puxu-msft/openvmm"),
     "libvfn": _GITHUB.format("SamsungDS/libvfn"),
     "SerenityOS": _GITHUB.format("SerenityOS/serenity"),
     "FreeBSD": _GITHUB.format("freebsd/freebsd-src"),

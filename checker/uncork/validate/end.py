@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from uncork_nvme.observe import at_once, unserved
+from uncork_properties import recorded_proofs
 
 from uncork.core.evaluate import holds
 from uncork.core.sorts import Value
@@ -49,7 +50,7 @@ class End:
     - `may`: in some continuation the guest waits for ever; `waits` says for what, and `wakes` what a submission would
       do. `run` is such a run; its last `more` steps follow the last event.
     - `completes`: in some continuation it does not.
-    - `known`: all continuations were followed, so what was not found does not exist.
+    - `known`: what was not found does not exist: all continuations were followed, or a proof is about all.
     - `under_way`: the least and the greatest number of entries and commands that are not completed at the last event.
     """
 
@@ -135,12 +136,18 @@ class _Ends:
 
 
 def end(followed: Followed, most: int = STATES) -> End:
-    """Returns how the run of an accepted log ends, if at most `most` states follow it; else what some runs show."""
+    """Returns how the run of an accepted log ends.
+
+    Exactly if at most `most` states follow it, or if it is recorded as proved that every run of this design drains;
+    else what some runs show.
+    """
     ends = _Ends(followed, most)
     try:
         found: Rests | None = ends.resting.rests(ends.states, ends.most)
     except TooManyStates:
         found = None
+    if found is None and "drains" in recorded_proofs.proved(followed.instance):
+        return End(True, False, True, ends.under_way())
     if found is None:
         return _of_some(ends)
     left = [state for state in found.ends if ends.waits(state)]

@@ -35,8 +35,8 @@ def overflows(m: Machine, run: Run) -> str:
 
 
 def overwrites(m: Machine, run: Run) -> str:
-    """Guest and device are at two slots of the CQ, and the next CQE goes where one stands that was not read."""
-    apart, posting = out_of_step(m, run), _posting(run)
+    """Guest and device are at two slots of the CQ, or the device looks for no room; the next CQE goes over another."""
+    apart, posting = out_of_step(m, run) or _unlooked(m), _posting(run)
     if not apart or not posting:
         return ""
     where = f"CQ slot {integer(m.cq.tail, run.end)}, where an unread CQE stands"
@@ -69,16 +69,21 @@ def _posting(run: Run) -> str:
     return next((_label(a.args) for a in run.system.actions if a.family in _POSTS and holds(a.guard, run.end)), "")
 
 
+def _unlooked(m: Machine) -> str:
+    """That the device posts without a look for room, with a space after it; nothing if it looks."""
+    return "" if m.parts.admission.counts else "The device posts without a look at the CQ head. "
+
+
 def _completes(m: Machine, run: Run, where: str) -> str:
     """The last command that was taken though others were under way, and the completion that comes next."""
     posting = _posting(run)
     if not posting or not run.steps:
         return ""
     under_way = total(q.in_flight for q in m.sqs)
-    told = f"After step {len(run.steps)} a command of {posting} completes {where}."
+    told = f"{_unlooked(m)}After step {len(run.steps)} a command of {posting} completes {where}."
     for step in reversed(run.taken(("fetch",))):
         before, room = integer(under_way, step.before), integer(m.cq.available, step.before)
-        if before and before >= room:
+        if before and before >= room and m.parts.admission.counts:
             counts = f"{before} {'is' if before == 1 else 'are'} in flight already, and {room} CQ "
             counts += f"slot{' is' if room == 1 else 's are'} free as last known"
             return f"At step {step.number} a command of {_label(step.action.args)} is taken: {counts}. {told}"

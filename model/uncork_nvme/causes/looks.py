@@ -17,7 +17,8 @@ from uncork_nvme.state.queues import SQ
 
 CORKS = ("cork", "cork_park", "line_up")
 """The steps that cork an SQ."""
-_LOOKS = ("fetch", "find_empty", "find_no_request", "reread_sq", "find_more")
+_AGAIN = ("reread_sq", "find_more", "read_tail", "let_go", "find_late", "last_look")
+_LOOKS = ("fetch", "find_empty", "find_no_request", *_AGAIN)
 """The steps at which a worker looks for an entry."""
 
 
@@ -26,6 +27,8 @@ def missed_notifications(m: Machine, q: SQ) -> Iterator[Miss]:
     yield Miss(("elide_sq",), partial(_unseen, m, q), about=q)
     if m.parts.guest.looks_first:
         yield Miss(("publish_sq",), partial(elided_early, m, q), q.submitter == "publish", about=q)
+    if m.parts.reader.trusts_event:
+        yield Miss(("reread_sq",), partial(_trusted, q), q.seen != q.head, about=q)
     loses = m.parts.crew.loses(q)
     yield Miss(("notify",), partial(_spent, m, q, "the doorbell's notification"), loses & m.life.awake, about=q)
     yield Miss(("deliver",), partial(_spent, m, q, "a kick"), loses, about=q)
@@ -81,7 +84,7 @@ def _last_look(m: Machine, q: SQ, run: Run) -> Step | None:
 
 def _shadow_looks(m: Machine, q: SQ) -> tuple[str, ...]:
     """The steps at which a worker reads the shadow tail, where there is one."""
-    return ("wake", "reread_sq", "find_more") if m.parts.reader.wakes(q) else _LOOKS
+    return ("wake", *_AGAIN) if m.parts.reader.wakes(q) else _LOOKS
 
 
 def last_beginning(q: SQ, run: Run) -> Step | None:
@@ -100,6 +103,23 @@ def _unseen(m: Machine, q: SQ, run: Run, step: Step) -> str:
     if look and since and look.number > since:
         return ""
     return elided(m, q, run, step)
+
+
+def _trusted(q: SQ, run: Run, step: Step) -> str:
+    """A worker reads a tail that it has written to EventIdx, and sleeps, though it has not taken what is before it."""
+    wrote = run.last(("arm_sq",), q, before=step.number)
+    if wrote is None:
+        return ""
+    tail, head = plain(step.was(q.seen)), plain(step.was(q.head))
+    told = (
+        f"At step {step.number} the worker of {q.label} reads tail {tail}, which it wrote to EventIdx at step "
+        f"{wrote.number}, and sleeps with its head at {head}."
+    )
+    if not q.has("polled"):
+        return told
+    saw = run.last(("poll_tail",), q)
+    when = f"saw at step {saw.number}" if saw else "began with"
+    return f"{told} The poller of {q.label} goes on finding tail {plain(step.was(q.polled))}, which it {when}."
 
 
 def _spent(m: Machine, q: SQ, what: str, run: Run, step: Step) -> str:

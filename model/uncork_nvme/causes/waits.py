@@ -159,8 +159,21 @@ def _missed_room(m: Machine, q: SQ) -> Iterator[Miss]:
     yield from _early(m)
     yield Miss(("reject_head",), _refused)
     yield Miss(("consume",), partial(_untold, m))
+    if m.parts.post.trusts_event:
+        yield Miss(("post_read",), partial(_trusted, m), m.cq.freed > 0)
     assert m.poster is not None
     yield Miss(("notify_head",), partial(_posts_none, m), after=~m.poster.scheduled)
+
+
+def _trusted(m: Machine, run: Run, step: Step) -> str:
+    """The device reads a head that it has written to EventIdx, and posts nothing, though there is room."""
+    wrote = run.last(("post_arm",), before=step.number)
+    if wrote is None:
+        return ""
+    return (
+        f"At step {step.number} the device reads CQ head {plain(step.was(m.cq.seen))}, which it wrote to EventIdx at "
+        f"step {wrote.number}, and posts nothing: it goes by head {plain(step.was(m.cq.head))}."
+    )
 
 
 def _posts_none(m: Machine, run: Run, step: Step) -> str:

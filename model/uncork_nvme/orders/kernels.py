@@ -80,6 +80,7 @@ _DRIVER = "SPDK 3230130e, lib/nvme/"
 _QEMU = "QEMU d922088e, hw/nvme/ctrl.c: "
 _PROPOLIS = "Propolis 372a5744, hw/nvme/queue.rs: "
 _OPENVMM = "OpenVMM 1488a37b, vm/devices/storage/nvme/src/queue.rs: "
+_NVMET = "nvmet-mdev-pci 6cff00f99f33, drivers/nvme/target/mdev-pci/queue.c: "
 
 KERNELS = (
     Kernel(
@@ -101,6 +102,7 @@ KERNELS = (
         *(SQE, "OpenVMM", _SUBMITS, "lock doorbells; t=tail; unlock doorbells; s=sqe"),
         f"{_OPENVMM}DoorbellState::probe_inner, SubmissionQueue::poll_next",
     ),
+    Kernel(SQE, "nvmet-mdev-pci", _SUBMITS, "t=tail; fence ld; s=sqe", f"{_NVMET}nvmet_mdev_sq_work: dma_rmb"),
     Kernel(CQE, "Linux", _REAPS, _POSTS, f"{_LINUX}nvme_poll_cq"),
     Kernel(CQE, "Linux before b69e2ef24b7b", "p=phase; c=cqe", _POSTS, "the same before its dma_rmb"),
     Kernel(CQE, "SPDK's driver", _REAPS, _POSTS, f"{_DRIVER}nvme_pcie_common.c: nvme_pcie_qpair_process_completions"),
@@ -112,6 +114,11 @@ KERNELS = (
     Kernel(CQE, "Propolis", _REAPS, "lock cq; cqe=1; cqe=1; phase=1; unlock cq", f"{_PROPOLIS}CompQueue::push"),
     Kernel(CQE, "OpenVMM", _REAPS, "cqe=1; fence release; phase=1; fence release", f"{_OPENVMM}CompletionQueue::write"),
     Kernel(CQE, "OpenVMM before #506", _REAPS, "cqe=1; phase=1", "the same before ffdc8f786: one copy of 16 bytes"),
+    Kernel(CQE, "nvmet-mdev-pci", _REAPS, "cqe=1; fence st; phase=1; fence st", f"{_NVMET}nvmet_mdev_cq_work"),
+    Kernel(
+        *(CQE, "nvmet-mdev-pci before 28387e1aaeff", _REAPS, "cqe=1; phase=1; fence st"),
+        "the same at c982e4b28482: one copy of 16 bytes, then dma_wmb",
+    ),
     Kernel(SQ, "Linux, SPDK's driver", _SUBMITS, _ARMS, "as above"),
     Kernel(SQ, "Linux before f1ed3df2", "sqe=1; fence st; tail=1; e=event", _ARMS, "the same before its mb"),
     Kernel(SQ, "SPDK's target", _SUBMITS, "event=1; fence full; t=tail; fence ld", f"{_VFIO}set_sq_eventidx"),
@@ -124,11 +131,13 @@ KERNELS = (
         f"{_PROPOLIS}SubQueue::pop twice, as a worker does before it sleeps",
     ),
     Kernel(SQ, "OpenVMM", _SUBMITS, "event=1; fence full; t=tail", f"{_OPENVMM}DoorbellState::probe_inner"),
+    Kernel(SQ, "nvmet-mdev-pci", _SUBMITS, "event=1; fence full; t=tail", f"{_NVMET}nvmet_mdev_arm_sq_event"),
     Kernel(CQ, "QEMU", _PUBLISHES, "event=1; fence full; h=head", f"{_QEMU}nvme_post_cqes"),
     Kernel(
         *(CQ, "Propolis", _PUBLISHES, "lock cq; fence release; event=1; unlock cq; lock cq; h=head; unlock cq"),
         f"{_PROPOLIS}CompQueue::push, then reserve_entry",
     ),
     Kernel(CQ, "OpenVMM", _PUBLISHES, "event=1; fence full; h=head", f"{_OPENVMM}CompletionQueue::poll_ready"),
+    Kernel(CQ, "nvmet-mdev-pci", _PUBLISHES, "event=1; fence full; h=head", f"{_NVMET}nvmet_mdev_arm_cq_event"),
 )
 """What the sources do, and what some did before a fix. The other side is a source that has all its orders."""

@@ -14,6 +14,7 @@ from uncork.core.sorts import did_you_mean
 from uncork_nvme.choices import InstanceError
 from uncork_nvme.device import Composed, Device
 from uncork_nvme.own.file import File, told
+from uncork_nvme.own.lemma import OwnLemma
 
 _Kind = TypeVar("_Kind", bound=Composed)
 _files: dict[str, File] = {}
@@ -48,6 +49,12 @@ def within(names: Sequence[str], *, lines: bool = True, choices: bool = False) -
             stack.enter_context(file.running())
         with told(*of, choices=choices):
             yield
+
+
+def lemmas(name: str) -> list[OwnLemma]:
+    """The lemmas in the file of a device or guest that was loaded."""
+    file = _files[os.path.realpath(name.rpartition(":")[0])]
+    return [each for each in vars(file.modules[0]).values() if isinstance(each, OwnLemma)]
 
 
 def _load(name: str, kind: type[Composed]) -> Composed:

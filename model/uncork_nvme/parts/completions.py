@@ -24,6 +24,7 @@ class Completions(FreeSlots):
 
     named = ("queue",)
     corks = False
+    queues = True
 
     def check(self) -> None:
         """Refuses workers that post themselves."""

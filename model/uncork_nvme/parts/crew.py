@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from uncork.core.expr import Expr, any_of, boolean, count, ite, lift, maximum, minimum
-from uncork.core.sorts import Bool, Nat
+from uncork.core.sorts import Bool, Nat, Ring
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
 from uncork_nvme.choices import NO, YES, Choice, ChoiceError, CrewChoices
@@ -41,6 +41,9 @@ class Kept(Part):
         if self.chosen.doorbell_wakes != "own":
             known: dict[str, Choice] = {"notify": "kept", "kick_delivery": "at-once", "serve": "own"}
             self.only_with(f"doorbell_wakes={self.chosen.doorbell_wakes}", "doorbell_wakes=own", known)
+        if self.chosen.poll == "changed":
+            seen: dict[str, Choice] = {"notify": "kept", "serve": "own", "workers": 1, "events": "none"}
+            self.only_with("poll=changed", "poll=yes or poll=no", seen)
         if self.chosen.serve != "all":
             return
         for name, value, instead in (("threads", "one", "many"), ("poll", YES, NO), ("sq_read", "wake", "each")):
@@ -60,6 +63,11 @@ class Kept(Part):
         return self.chosen.threads == "many"
 
     @property
+    def polls_changes(self) -> bool:
+        """Whether a poller looks for SQ shadow tails that have changed since it looked last."""
+        return self.chosen.poll == "changed" and self.parts.guest.buffered
+
+    @property
     def shares(self) -> bool:
         """Whether a worker serves every SQ."""
         return self.chosen.serve == "all"
@@ -67,8 +75,10 @@ class Kept(Part):
     def of_sq(self, size: int, cq_size: int, sqs: int) -> dict[str, Declared]:
         """Notifications; with several workers, whether one is in a pop."""
         popping = {"popping": var(Bool(), "a worker is in a pop; the other workers of the SQ wait")}
+        polled = {"polled": var(Ring(size), "the SQ shadow tail as the poller saw it last")}
         return {
             **(popping if self.chosen.workers > 1 else {}),
+            **(polled if self.polls_changes else {}),
             "wakeups": var(Nat(self.chosen.workers), "notifications that no worker has answered yet"),
         }
 
@@ -91,6 +101,8 @@ class Kept(Part):
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """How a worker comes to look at its SQ."""
         yield poll(m, q, w) if self.chosen.poll == YES else wake(m, q, w)
+        if self.polls_changes:
+            yield poll_tail(m, q)
 
     def may_look(self, m: Machine, q: SQ, w: Serving) -> Expr:
         """Whether a worker may begin to look at its SQ, as far as the SQ goes."""
@@ -174,6 +186,18 @@ class Spent(Kept):
         known = q.tail - q.head
         more, most = ite(known == 0, len(q.workers), known), count(worker.asleep for worker in q.workers)
         return q(wakeups=ite(condition, minimum(q.wakeups + more, most), q.wakeups))
+
+
+class Dropped(Spent):
+    """A notification that finds no worker asleep is gone, and waits for no look."""
+
+    named = ("dropped",)
+
+    def check(self) -> None:
+        """Refuses notifications that wait for a look."""
+        Kept.check(self)
+        known: dict[str, Choice] = {"kick_delivery": "at-once", "serve": "own", "events": "none"}
+        self.only_with("notify=dropped", "notify=kept", known)
 
 
 class LostBits(Spent):
@@ -336,6 +360,17 @@ def poll(m: Machine, q: SQ, w: Serving) -> Guarded:
     return when(w.asleep & m.life.awake, *looks).says("polls")
 
 
+@step("poller {}")
+def poll_tail(m: Machine, q: SQ) -> Guarded:
+    """Reads the SQ shadow tail, and notifies the worker if it is not the one seen last and there are entries."""
+    changed = q.exists & q.served & m.life.awake & (q.seen != q.polled)
+    more = q.seen != q.head
+    told = when(changed, q(polled=q.seen), m.parts.crew.delivered(q, more)).says(
+        f"sees SQ tail[ {{}}], before {{}}: notifies the worker of {q.label}", q.seen, q.polled
+    )
+    return told.but_where(~more, "sees SQ tail[ {}], before {}: all is taken", q.seen, q.polled)
+
+
 @step("doorbell handler {}")
 def notify(m: Machine, q: SQ) -> Guarded:
     """Notifies the SQ's workers."""
@@ -345,7 +380,8 @@ def notify(m: Machine, q: SQ) -> Guarded:
             crew.chosen.doorbell_wakes
         ]
         notifies = when(q.submitter == "notify", q(submitter="idle"), *crew.notifies(m, q)).says(told)
-        return notifies.but_where(~q.served, told + ", which does not serve it yet: lost")
+        notifies = notifies.but_where(~q.served, told + ", which does not serve it yet: lost")
+        return notifies.but_where(crew.loses(q), told + ", which runs: dropped")
     awake = m.life.awake  # a notification during a pause is delivered at the resume
     reaches = [crew.delivered(q, awake & q.served), *([q(called=q.called | ~awake)] if m.life.events["pause"] else [])]
     notifies = when((q.submitter == "notify") & (q.settled | ~awake), q(submitter="idle"), *reaches).says(told)

@@ -42,7 +42,7 @@ class Cycle(Part):
         """Refuses to configure a doorbell buffer that there is not."""
         if self.happening["config"] and not self.parts.guest.buffered:
             raise ChoiceError("events=config configures a doorbell buffer: set doorbell_buffer=on")
-        if self.posts_late:
+        if self.posts_late and self.parts.admission.counts:
             self.only_with("on_delete=late", "on_delete=post", {"cq_full": "permits"})
         if self.happening and self.parts.memory.waits and (self.pages(2, sq=True) or self.pages(2)):
             raise ChoiceError(
@@ -78,7 +78,7 @@ class Cycle(Part):
         And whether the SQ is served, on a device that does not serve an SQ at once.
         """
         events, added = self.happening, dict[str, Declared]()
-        if events["delete"] and not self.waits and self.parts.admission.corks:
+        if events["delete"] and not self.waits and not self.parts.admission.queues:
             orphans = "commands in flight whose SQ was deleted; each holds a permit if any does"
             added["orphans"] = var(Nat(sum([size - 1] * events["delete"])), orphans)
         if self.chosen.activation != "at-once" and events["create"] + events["pause"]:
@@ -252,8 +252,9 @@ def delete_sq(m: Machine, q: SQ) -> Guarded:
         emptied |= q(armed=0)
     emptied |= _left(q)
     still = m.parts.memory.drained(q.buffer, *(thread.buffer for thread in q.threads))
-    may = may & q.exists & _calm(q) & m.cq.unlocked & m.parts.crew.settled(m) & still
-    return when(may, done, emptied, *m.parts.life.looked_at(m, q, live=False)).says(
+    may = may & q.exists & _calm(q) & m.cq.unlocked & m.parts.crew.settled(m) & still & m.parts.kicks.may_go(q)
+    looked = m.parts.life.looked_at(m, q, live=False)
+    return when(may, done, emptied, *m.parts.kicks.goes(m, q), *looked).says(
         f"deletes {q.label}" + "[, with {} in flight]", q.in_flight
     )
 
@@ -269,14 +270,12 @@ def release(m: Machine, q: SQ, p: Serving | Completer, kick: Kick) -> Guarded:
     """A command whose SQ was deleted completes: no CQE; its permit is given back, or lost."""
     cq = m.cq
     back = m.parts.life.given_back
+    room = cq.available + back
+    kick = kick.of(room)
     return when(
-        (p.at == "run")
-        & (q.orphans > 0)
-        & cq.unlocked
-        & m.parts.memory.may_lock(p)
-        & kick.possible(cq.available + back),
+        (p.at == "run") & (q.orphans > 0) & cq.unlocked & m.parts.memory.may_lock(p) & kick.possible(room),
         q(orphans=q.orphans - 1),
-        cq(available=cq.available + back),
+        cq(available=kick.rest(room)),
         p(at="run") if isinstance(p, Completer) else p.looks(),
         *kick.updates(),
     ).says(f"a command completes, {q.label} is gone: its permit is " + ("given back" if back else "LOST"))

@@ -25,6 +25,8 @@ ORDERS: Mapping[str, Choice] = {
     **{"cqe_store": "release", "cqe_load": "fenced"},
 }
 """The choices that are about Arm only, and the values that leave out no order."""
+NOT_ON_ARM: Mapping[str, Choice] = {"sq_answer": "later", "sq_event": "tail-anew", "post_order": "read-arm-read"}
+"""Further reads of an index, of which it is not described what they may miss on Arm."""
 _Crowd: TypeAlias = "dict[str, list[tuple[Storing | Poster, Sequence[SQ]]]]"
 """The actors of each thread, each with the SQs that it works for."""
 
@@ -47,6 +49,9 @@ class Memory(Part):
                 "with cqe_store=plain and device_locks=no nothing bounds how many stores of the device wait: set "
                 "cqe_store=release, cqe_store=before or device_locks=yes"
             )
+        for name, value in NOT_ON_ARM.items() if self.chosen.arm else ():
+            if self.parts.values[name] == value:
+                raise ChoiceError(f"{name}={value} is not described with memory=arm: set memory=tso, or another {name}")
         for name, ordered in ORDERS.items() if self.chosen.arm else ():
             if self.parts.values[name] != ordered:
                 known = {"events": "none"} | ({"guest_fence": YES} if name == "sqe_store" else {})
@@ -291,7 +296,8 @@ class Memory(Part):
         Between two locks that it takes, an actor looks at an SQ and stores CQ EventIdx, if it arms at a cork, and SQ
         EventIdx; or it posts, and stores a CQE and CQ EventIdx. Without locks the guest ends it: behind the oldest
         store that waits it sees no CQE, so it submits no more than its SQs hold, and the CQ's head and tail move by no
-        more than a CQ holds. CQ EventIdx changes with these; if it is written at a cork, to and fro.
+        more than a CQ holds, or than the SQs hold if the device does not look for room. CQ EventIdx changes with these;
+        if it is written at a cork, to and fro.
         """
         if not self.lockless and not self.parts.own:
             look = int(self.parts.full.arms) + int(not self.parts.reader.never_arms)
@@ -299,12 +305,14 @@ class Memory(Part):
             return sum(each.values())
         fenced = self.chosen.device_fence_sq == YES and self.parts.reader.rereads
         room, owners = 0, dict.fromkeys(q for _, of in actors for q in of)
+        posts = sum(q.capacity for q in owners)
+        moves = min(cq.capacity, posts) if self.parts.admission.counts else posts
         for place in places:
             if place.what == "SQ EventIdx":
                 room += 1 if fenced else place.size
             elif place.what == "CQ EventIdx":
-                room += 3 * cq.size if self.parts.full.arms else 2 * cq.capacity + 1
-        return room + min(cq.capacity, sum(q.capacity for q in owners))
+                room += 3 * cq.size if self.parts.full.arms else 2 * max(cq.capacity, moves) + 1
+        return room + moves
 
     def _called(self, actor: Storing | Poster, of: Sequence[SQ]) -> str:
         """What a thread is called, of which this is an actor."""

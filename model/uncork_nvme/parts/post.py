@@ -72,12 +72,39 @@ class Post(Part):
         cache = {"armed": var(Ring(size), "the value that the device remembers to have written to CQ EventIdx")}
         return cache if self.chosen.cq_event_cache == YES and self.parts.life.happening else {}
 
+    def check(self) -> None:
+        """Refuses what is only of a device that reads the head, arms, and reads it again."""
+        if self.chosen.cq_compare != "head":
+            self.only_with("cq_compare=written", "cq_compare=head", {"post_order": "read-arm-read"})
+
+    @property
+    def trusts_event(self) -> bool:
+        """Whether a head that the device has just written to EventIdx passes for a head that has not moved."""
+        return self.chosen.cq_compare == "written"
+
+    def armed(self, m: Machine) -> EventIdx:
+        """What is written to CQ EventIdx, and when."""
+        return event_idx(m)
+
+    def fenced(self, m: Machine) -> bool:
+        """Whether a fence stands before the read of the CQ shadow head."""
+        return self.stages(m)[0] == "post arm"
+
+    def moved(self, m: Machine, p: Serving | Completer | Poster) -> Expr:
+        """Whether a poster that reads the CQ shadow head finds that it has moved."""
+        return m.cq.freed > 0
+
+    def unmoved(self, m: Machine, p: Serving | Completer | Poster) -> Expr:
+        """Whether it finds that it has not."""
+        return m.cq.freed == 0
+
     def stages(self, m: Machine) -> list[str]:
         """The steps after a CQE is written, as positions of the poster, which holds the CQ lock until the last."""
         if not m.buffered:
             return []
         arm = [] if event_idx(m).value is None else ["post arm"]
-        return ["post read", *arm] if self.chosen.post_order == "read-then-arm" else [*arm, "post read"]
+        read = ["post read"] if self.parts.admission.counts else []
+        return [*read, *arm] if self.chosen.post_order == "read-then-arm" else [*arm, *read]
 
     def onward(
         self, m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, done: str | None, kick: Kick | None = None
@@ -107,11 +134,12 @@ class Post(Part):
 
     def sequence(self, m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Iterator[Action]:
         """The steps of a post besides the CQE itself."""
-        if m.buffered:
+        stages = self.stages(m)
+        if "post read" in stages:
             yield post_read(m, q, p)
             for each in m.kicks("post"):
                 yield post_credit(m, q, p, each)
-        if "post arm" in self.stages(m):
+        if "post arm" in stages:
             yield post_arm(m, q, p)
             if event_idx(m).written.op != "const":
                 yield post_leave(m, q, p)
@@ -132,15 +160,15 @@ def post(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
 
 def _reads(m: Machine, p: Serving | Completer | Poster) -> Expr:
     """Whether a poster is about to read the CQ shadow head, after its fence if it armed first."""
-    armed = m.parts.post.stages(m)[0] == "post arm"
-    return (p.at == "post read") & (m.parts.memory.cq_fence(p.buffer, m.cq.views) if armed else boolean(True))
+    fenced = m.parts.post.fenced(m)
+    return (p.at == "post read") & (m.parts.memory.cq_fence(p.buffer, m.cq.views) if fenced else boolean(True))
 
 
 @step("backend {}", of="post_read")
 def post_read(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
     """Reads the CQ shadow head and finds that it has not moved."""
     return (
-        when(_reads(m, p) & (m.cq.freed == 0), *m.parts.post.onward(m, q, p, "post read"))
+        when(_reads(m, p) & m.parts.post.unmoved(m, p), *m.parts.post.onward(m, q, p, "post read"))
         .says("reads shadow head[ {}]: nothing freed", m.cq.seen)
         .but_where(m.life.blind, "no shadow head to read: nothing freed")
     )
@@ -153,7 +181,7 @@ def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: K
     room = cq.available + cq.freed
     kick = kick.of(room)
     return when(
-        _reads(m, p) & (cq.freed > 0) & kick.possible(room),
+        _reads(m, p) & m.parts.post.moved(m, p) & kick.possible(room),
         cq(head=cq.seen, available=kick.rest(room)),
         *m.parts.post.onward(m, q, p, "post read", kick),
     ).says("reads shadow head[ {}]: {} freed", cq.seen, cq.freed)
@@ -162,7 +190,7 @@ def post_credit(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster, kick: K
 @step("backend {}", of="post_arm")
 def post_arm(m: Machine, q: SQ | CQ, p: Serving | Completer | Poster) -> Guarded:
     """Writes CQ EventIdx as the policy says."""
-    armed = event_idx(m)
+    armed = m.parts.post.armed(m)
     return (
         when(
             (p.at == "post arm") & armed.written,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from uncork.core.expr import Expr, lift
+from uncork.core.expr import Expr, boolean, ite, lift
 from uncork.core.sorts import Ring
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
-from uncork_nvme.choices import YES, ReaderChoices
+from uncork_nvme.choices import YES, Choice, ReaderChoices
 from uncork_nvme.parts.part import Part
 from uncork_nvme.parts.post import remembers, stored, writes_nothing
 from uncork_nvme.state.actors import Serving
@@ -38,7 +39,24 @@ class Reader(Part):
     """Reads the SQ shadow tail before it takes an entry or as a worker wakes up, and writes SQ EventIdx."""
 
     slot = "reader"
+    chooser = "sq_answer"
+    named: ClassVar[tuple[Choice, ...]] = ("at-once",)
     chosen: ReaderChoices
+    later = False
+    """Whether the answer to the second read of the tail comes in a step of its own."""
+
+    def check(self) -> None:
+        """Refuses what is only of a device that reads the tail once more before it writes it to EventIdx."""
+        known: dict[str, Choice] = {"sq_event": "tail-anew"}
+        if self.chosen.sq_compare != "head":
+            self.only_with(f"sq_compare={self.chosen.sq_compare}", "sq_compare=head", known)
+        if self.chosen.sq_last_look == YES:
+            self.only_with("sq_last_look=yes", "sq_last_look=no", known)
+
+    @property
+    def trusts_event(self) -> bool:
+        """Whether a tail that the device has just written to EventIdx passes for an SQ without entries."""
+        return self.chosen.sq_compare == "written"
 
     @property
     def never_arms(self) -> bool:
@@ -81,9 +99,30 @@ class Reader(Part):
             return lift(0, q.event.sort)
         return {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[self.chosen.sq_event]
 
+    def compared(self, q: SQ) -> Expr:
+        """What the tail is compared with that a worker reads after it wrote EventIdx: if it differs, there is more."""
+        return q.head
+
+    def done(self, q: SQ, may: Expr) -> Expr:
+        """The condition `may` that a worker leaves an SQ in which it found no more, and what this part adds to it."""
+        return may
+
+    def anew(self, q: SQ) -> list[Updates]:
+        """What changes as a worker begins anew with its SQ, or leaves it."""
+        return []
+
     def wakes(self, q: SQ) -> Updates:
         """What a worker reads as it wakes up."""
         return q(tail=q.seen) if self.parts.guest.buffered and self.chosen.sq_read == "wake" else Updates()
+
+    def ignores(self, q: SQ) -> Expr:
+        """Whether the device makes no use of the index that an SQ's doorbell carries, and needs no lock for it."""
+        return boolean(False)
+
+    def answers(self, m: Machine, q: SQ, w: Serving, way: Way) -> Iterator[Action]:
+        """What follows a second read of the tail that is not its last step."""
+        if not way.taken:
+            yield find_more(m, q, w)
 
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """A worker's look for an entry, with a permit or without."""
@@ -95,9 +134,37 @@ class Reader(Part):
                 yield arm_sq(m, q, w, way)
             if "reread" in way.stages:
                 yield reread_sq(m, q, w, way)
-                if not way.taken:
-                    yield find_more(m, q, w)
+                yield from self.answers(m, q, w, way)
         yield find_empty(m, q, w)
+
+
+class ByMessage(Reader):
+    """Memory is read by messages: the second read of the tail is a question, and the answer comes in a later step."""
+
+    named: ClassVar[tuple[Choice, ...]] = ("later",)
+    places = ("answer",)
+    later = True
+
+    @property
+    def permit_at(self) -> Sequence[str]:
+        """Where a worker stands that found its SQ empty, before it gives its permit back."""
+        before = super().permit_at
+        return (*before, *self.places) if before else ()
+
+    def way(self, *, taken: bool) -> Way:
+        """What follows an entry that was taken, or an SQ that was found empty."""
+        stages = super().way(taken=taken).stages
+        return Way((*stages, *self.places) if "reread" in stages else stages, taken)
+
+    def ignores(self, q: SQ) -> Expr:
+        """Where the device reads the SQ's word, it goes by that."""
+        return q.life.device_uses if self.parts.guest.buffered else boolean(False)
+
+    def answers(self, m: Machine, q: SQ, w: Serving, way: Way) -> Iterator[Action]:
+        """The answer: there are entries, or none; after an entry was taken that is not looked at."""
+        if not way.taken:
+            yield hear_more(m, q, w)
+        yield hear(m, q, w, way)
 
 
 @step("worker {}", of="fetch")
@@ -150,25 +217,45 @@ def _rereads(m: Machine, q: SQ, w: Serving) -> Expr:
 @step("worker {}", of="reread_sq")
 def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again before it sleeps, and finds an entry."""
-    return when(_rereads(m, q, w) & (q.seen != q.head), q(tail=q.seen), w(at="fetch")).says(
-        "re-reads SQ tail[ {}]: more to do", q.seen
-    )
+    reader = m.parts.reader
+    more = _rereads(m, q, w) & (q.seen != reader.compared(q))
+    return when(more, q(tail=q.seen), w(at="fetch"), *reader.anew(q)).says("re-reads SQ tail[ {}]: more to do", q.seen)
 
 
 @step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     """Reads the SQ shadow tail again, for entries published before the guest could see EventIdx."""
-    right = _rereads(m, q, w) if way.taken else _rereads(m, q, w) & (q.seen == q.head)
+    reader, right = m.parts.reader, _rereads(m, q, w)
+    if not (way.taken or reader.later):
+        right = reader.done(q, right & (q.seen == reader.compared(q)))
     return (
-        when(right, q(tail=q.seen), *way.onward(m, q, w, "reread"))
+        when(right, q(tail=q.seen), *way.onward(m, q, w, "reread"), *reader.anew(q))
         .says("re-reads SQ tail[ {}]", q.seen)
         .but_where(m.life.blind, "no shadow tail to re-read: still knows SQ tail[ {}]", q.tail)
     )
+
+
+@step("worker {}", of="hear")
+def hear_more(m: Machine, q: SQ, w: Serving) -> Guarded:
+    """Gets the answer to its second read of the SQ shadow tail: there is an entry."""
+    return when((w.at == "answer") & (q.tail != q.head), w(at="fetch")).says(
+        "gets the answer[, SQ tail {}]: more to do", q.tail
+    )
+
+
+@step("worker {}")
+def hear(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
+    """Gets the answer to its second read of the SQ shadow tail, which is how it was as it was read."""
+    here = (w.at == "answer") & (boolean(True) if way.taken else q.tail == q.head)
+    return when(here, *way.onward(m, q, w, "answer")).says("gets the answer[, SQ tail {}]", q.tail)
 
 
 # -- the SQ's doorbell -------------------------------------------------------------------------------------------------
 @step("doorbell handler {}")
 def notify_tail(m: Machine, q: SQ) -> Guarded:
     """Takes the SQ tail from the doorbell."""
-    learnt = [q(tail=q.shadow, submitter="notify"), *(v.clears() for v in q.views), *m.parts.buffer.on_doorbell(q)]
-    return when((q.submitter == "notify tail") & q.unlocked, *learnt).says("learns the SQ tail[ {}]", q.shadow)
+    ignored = m.parts.reader.ignores(q)
+    seen = [view.clears(ignored) for view in q.views]
+    learnt = [q(tail=ite(ignored, q.tail, q.shadow), submitter="notify"), *seen, *m.parts.buffer.on_doorbell(q)]
+    takes = when((q.submitter == "notify tail") & (q.unlocked | ignored), *learnt)
+    return takes.says("learns the SQ tail[ {}]", q.shadow).but_where(ignored, "hears the doorbell, and not its index")

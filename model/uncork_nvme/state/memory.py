@@ -62,6 +62,11 @@ class Stores(Record):
         super().__init__(name, **{f"wait{k}": var(Nat(size - 1), doc) for k in range(depth)})
 
     @property
+    def word(self) -> str:
+        """The name of the variable that says what is in memory there."""
+        raise NotImplementedError
+
+    @property
     def waits(self) -> Sequence[Expr]:
         """The stores, the oldest first; in a queue there may be 0 between them."""
         if self.queue:
@@ -136,6 +141,11 @@ class Word(Stores):
         sort = self.shown.sort
         assert isinstance(sort, Ring)
         super().__init__(name, label, sort.size, depth)
+
+    @property
+    def word(self) -> str:
+        """The name of the variable that other threads read."""
+        return str(self.shown.value)
 
     @property
     def shown(self) -> Expr:

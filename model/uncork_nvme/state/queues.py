@@ -127,6 +127,14 @@ class SQ(Record):
         """The update of an SQ that is corked behind so many others."""
         return self(corked=True, before=place)
 
+    def moves_up(self, condition: Expr) -> Updates:
+        """The update of an SQ before which another has left the line if the condition holds."""
+        return self(before=ite(condition, self.before - 1, self.before))
+
+    def leaves_line(self) -> Updates:
+        """The update of an SQ that leaves the line, besides that it is corked no more."""
+        return self(before=0)
+
     def popping_is(self, value: bool) -> Updates:
         """The update of `popping` at a pop's first or last step; empty with one worker."""
         return self(popping=value) if len(self.workers) > 1 else Updates()
@@ -329,6 +337,11 @@ class Posted(Entry):
     def __init__(self, name: str, label: str, q: SQ, cq: CQ, depth: int) -> None:
         self._q, self._cq, self.about = q, cq, q.label
         super().__init__(name, label, 2, depth)
+
+    @property
+    def word(self) -> str:
+        """The name of the entries of the CQ."""
+        return f"{self._cq.name}.slots"
 
     def store(self) -> Updates:
         """The thread writes the entry at the tail."""

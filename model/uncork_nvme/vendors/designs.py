@@ -53,7 +53,7 @@ HAND_OVER = Device(
         Post: {"post_order": "arm-then-read"},
         InWorker: {},
         Spent: {},
-        HandOver: _EVERY_KICK,
+        HandOver: {**_EVERY_KICK, "kick_on_release": YES},
         Cycle: {"on_create": "both", "on_config": "both"},
     },
 )

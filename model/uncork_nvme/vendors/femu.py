@@ -17,8 +17,8 @@ from uncork_nvme.parts.room.kicks import Kicks
 FEMU = Device(
     "femu",
     "FEMU polls every SQ for ever, and writes an EventIdx one behind, so that the guest hardly rings.",
-    "FEMU hw/femu at 99ce4fb2 (August 2026): nvme-io.c (nvme_process_sq_io, nvme_process_cq_cpl), nvme-util.c "
-    "(nvme_update_cq_eventidx)",
+    "FEMU hw/femu at 7b7eaf13 (October 2026): nvme-io.c (nvme_process_sq_io, nvme_try_post_cqe), nvme-util.c "
+    "(nvme_update_cq_eventidx, nvme_write_cqe), nvme-admin.c (nvme_set_db_memory, nvme_start_dataplane)",
     policy="head-1",
     parts={
         Reader: {"sq_read": "wake", "sq_arm": "idle", "sq_event": "tail-1", "sq_reread": NO},
@@ -32,13 +32,12 @@ FEMU = Device(
         # nvme-io.c: nvme_poller has barriers around a sweep, none in it
         Memory: {"device_locks": NO, "device_load_fence": NO, "cqe_store": "plain", "sqe_load": "plain"},
     },
-    assumes="FEMU serves no I/O before it has a doorbell buffer, so events=config and doorbell_buffer=off "
-    "describe no real FEMU; nor does FEMU wait for anything when an SQ is deleted. It runs commands "
-    "inline (NoSSD): it takes a command only if the CQ has room for the completion, and tries again each "
-    "sweep. Its other modes post without a look at whether the CQ is full, because they trust the CQ to "
-    "be as large as the SQ, and they post to the CQ with the SQ's number: they could overwrite unread "
-    "CQEs, or write into another CQ. No choice describes these modes, so no verdict on safety holds for "
-    "them.",
+    assumes="FEMU runs commands inline (NoSSD): it takes a command only if the CQ has room for the completion, and "
+    "tries again each sweep. Its other modes take every command, and hold the completion until the CQ has room; so "
+    "does inline FEMU if another poller has filled the CQ meanwhile. Interrupts are MSI or MSI-X; with the pin CQ "
+    "EventIdx is the head, so that the guest rings. A second Doorbell Buffer Config is refused. At 99ce4fb2 (August "
+    "2026) FEMU served no I/O before it had a doorbell buffer, and its other modes posted without a look at whether "
+    "the CQ was full (femu-6f998742 in the museum), to the CQ with the SQ's number.",
     read_in={
         "nvme_poller": ("poll",),
         "nvme_process_sq_io": ("reserve", "fetch"),

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from uncork_nvme.catalogue import find_device
 from uncork_nvme.choices import parse_all
 from uncork_nvme.instance import Instance, InstanceError, find_policy, from_name, shape
 
-from uncork.command.options import OUTPUT, Command, filtered, listed, told, writable, write
+from uncork.command.options import Command, filtered, listed, writable
 from uncork.command.selection import Filters
 from uncork.conform.harness.player import Player
-from uncork.conform.harness.runs import replay
-from uncork.conform.harness.storing import Stored, as_json, loads
+from uncork.conform.harness.report import Report, reported, stored
 from uncork.conform.harness.threads import comparable
-from uncork.conform.harness.trials import Examined, Failure, Plan, examine
+from uncork.conform.harness.trials import Examined, Plan, again, examine
 from uncork.conform.rig.harness import PATIENCE, SCHEMA, Harness, HarnessError
-from uncork.core.numbers import counted
 from uncork.decide.exits import Exit
-from uncork.decide.gate import worst
 from uncork.engines.follow import TooManyStates
 from uncork.render.terminal.progress import progress
-
-if TYPE_CHECKING:
-    from uncork.render.terminal.text import Page
 
 _DEFAULTS = Filters(guests=("linux",), sqs=(1,), sq_sizes=(2,), cq_sizes=(2,))
 
@@ -55,7 +44,6 @@ class Exec(Command):
 @click.option(
     "--random", "random_", type=click.IntRange(min=0), default=200, show_default=True, help="Random runs at each size."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the first random run.")
 @listed("--beyond", help="Sizes of random runs, as in n2-sq3-cq3. Default: one entry more, and one SQ more.")
 @click.option(
     "--max-states",
@@ -68,14 +56,7 @@ class Exec(Command):
 @click.option(
     "--timeout", type=click.FloatRange(min=0.01), default=PATIENCE, show_default=True, help="Seconds for an answer."
 )
-@click.option(
-    "--save",
-    type=click.Path(dir_okay=False),
-    default="harness-failed.json",
-    show_default=True,
-    help="File for a run that fails, after shrinking.",
-)
-@click.option("--json", "json_", type=OUTPUT, help="Write the results as JSON; - is standard output.")
+@reported("harness-failed.json")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the protocol, and do nothing else.")
 def exec_(
     what: str | None,
@@ -104,96 +85,33 @@ def exec_(
     command = click.get_current_context().meta[__name__]
     if not command:
         raise click.UsageError("no harness: write it behind --, as in: uncork conform exec INSTANCE -- ./my-harness")
-    stored = _stored(what) if what and os.path.isfile(what) else None
-    writable([None if stored else save, json_], [what])
-    if stored and (filters != Filters() or at_rest):
+    kept = stored(what) if what and os.path.isfile(what) else None
+    writable([None if kept else save, json_], [what])
+    if kept and (filters != Filters() or at_rest):
         raise click.UsageError("a stored run has its own model: leave out the options that name one")
-    instances = [stored.instance] if stored else _instances(what, filters)
+    if kept and kept.overlay:
+        raise InstanceError(f"{what} lays a policy over QEMU's: run it again with uncork conform {what}")
+    instances = [kept.instance] if kept else _instances(what, filters)
     for instance in instances:
         comparable(instance)
     shapes = None if beyond is None else [shape(each) for each in beyond]
-    plan = Plan(instances, shapes, random_, seed, max_states, steps=stored.steps if stored else not at_rest)
-
-    from uncork.render.terminal.text import Page  # rich
-
-    to, again = Page(stderr=json_ == "-"), _Again(command, json_, None if stored else save)
+    plan = Plan(instances, shapes, random_, seed, max_states, steps=kept.stepped if kept else not at_rest)
+    report = Report(shlex.join(command), json_, None if kept else save, plan.steps)
     try:
         with Harness(command, timeout) as harness, progress() as watch:
-            found = _replayed(harness, stored) if stored else examine(harness, plan, watch)
+            found = (
+                again(Player(harness, kept.instance, steps=kept.stepped), kept)
+                if kept
+                else examine(harness, plan, watch)
+            )
     except HarnessError as why:
         click.echo(f"{why.word}: {why}", err=True)
-        again.writes(Examined(), why)
+        report.writes(Examined(), why)
         return Exit.HARNESS
     except TooManyStates as why:
         click.echo(f"open: {why}", err=True)
         return Exit.OPEN
-    return again.tell(to, found, plan)
-
-
-def _replayed(harness: Harness, stored: Stored) -> Examined:
-    """Plays a stored run."""
-    player = Player(harness, stored.instance, steps=stored.steps)
-    made = replay(player, stored.moves)
-    found = Examined(player.hello.name, player.roles.stepped, len(player.hello.events))
-    if made.failed:
-        found.failed = Failure(stored.instance, made, 1, len(made.moves))
-    return found
-
-
-@dataclass(frozen=True)
-class _Again:
-    """What becomes of the results: printed, and written to files."""
-
-    command: Sequence[str]
-    json: str | None
-    save: str | None
-
-    def tell(self, to: Page, found: Examined, plan: Plan) -> int:
-        """Prints the results, after the harness has ended, and writes the files. Returns the exit code."""
-        from uncork.conform.harness.show import WORDS, about, failure, lines
-
-        to.fold(about(found))
-        for line in lines(found):
-            to.fold(line)
-        codes, failed = [line.code for line in found.lines], found.failed
-        if failed:
-            run = failed.run
-            did = WORDS[run.broken.word] if run.broken else "does what the model does not"
-            to.say(f"{failed.instance.name}: the harness {did}", "bold", whole=True)
-            for line in failure(failed):
-                to.say(line, whole=True)
-            if self.save:
-                data = as_json(run, failed.instance, found.name, steps=plan.steps)
-                write(self.save, json.dumps(data, indent=1) + "\n")
-                to.say(f"Written to {self.save}. To run it again:", whole=True)
-                to.say(f"  uncork conform exec {self.save} -- {shlex.join(self.command)}", whole=True)
-            codes.append(Exit.HARNESS if run.broken else Exit.DISAGREE)
-        elif Exit.VACUOUS in codes:
-            to.say("No transition was seen taken: nothing was compared. Name the events that it tells in hello.")
-        else:
-            made = f"{counted(found.runs, 'run')}, {counted(found.moves, 'move')}"
-            to.say(f"{made}: the model allows all that was seen.")
-        self.writes(found, failed.run.broken if failed else None)
-        return worst(codes)
-
-    def writes(self, found: Examined, broken: HarnessError | None) -> None:
-        """Writes the results as JSON, if that was asked for."""
-        if self.json is None:
-            return
-        lines = [
-            {"part": line.part, "instance": line.instance.name, "runs": line.runs, "moves": line.moves}
-            | {"result": line.result, **line.figures}
-            for line in found.lines
-        ]
-        failed = found.failed
-        data = {
-            "harness": found.name,
-            "stepped": list(found.stepped),
-            "trials": lines,
-            "failed": failed and {"kind": failed.run.failed, "runs": failed.runs, "moves": failed.run.moves},
-            "broken": broken and {"word": broken.word, "message": str(broken)},
-        }
-        write(self.json, json.dumps(data, indent=1) + "\n")
+    return report.tell(found)
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -219,11 +137,3 @@ def _instances(what: str | None, filters: Filters) -> list[Instance]:
         for sq_size in filters.sq_sizes or _DEFAULTS.sq_sizes
         for cq_size in filters.cq_sizes or _DEFAULTS.cq_sizes
     ]
-
-
-def _stored(path: str) -> Stored:
-    try:
-        with told(path):
-            return loads(Path(path).read_text(encoding="utf-8"), path)
-    except UnicodeDecodeError as error:
-        raise InstanceError(f"{path} is not a run that uncork conform exec stored: {error}") from None

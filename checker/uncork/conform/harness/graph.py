@@ -6,13 +6,16 @@ states in which they have come to rest. A harness that steps every thread can be
 
 from __future__ import annotations
 
+import functools
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from uncork.conform.harness.threads import Roles
 from uncork.core.system import System
-from uncork.engines.python import Plain, Successors, successors
+from uncork.engines.nearest import Nearest
+from uncork.engines.python import Plain, successors
+from uncork.engines.rest import Resting
 
 
 @dataclass(frozen=True)
@@ -27,42 +30,55 @@ class Graph:
         """How many transitions there are."""
         return sum(map(len, self.edges.values()))
 
-    def nearest(
-        self, start: Sequence[Plain], wanted: Callable[[Plain], Sequence[str]], usable: Callable[[Plain, str], bool]
-    ) -> Iterator[list[str]]:
-        """Yields the fewest actions that lead from one of some states through a wanted one, which is the last.
 
-        Those to the nearest state come first. `wanted` are the actions that are wanted in a state, `usable` says which
-        transitions may be taken to get there.
-        """
-        came: dict[Plain, tuple[Plain, str] | None] = dict.fromkeys(start)
-        queue = deque(start)
-        while queue:
-            state = queue.popleft()
-            for last in wanted(state)[:1]:
-                way, at = [last], came[state]
-                while at is not None:
-                    way.append(at[1])
-                    at = came[at[0]]
-                yield way[::-1]
-            for action, targets in self.edges[state].items():
-                for target in targets:
-                    if target not in came and usable(state, action):
-                        came[target] = (state, action)
-                        queue.append(target)
+class Ways:
+    """Finds the nearest of the states of a graph that are wanted, by transitions that are not refused."""
+
+    def __init__(self, of: Graph, wanted: Iterable[Plain]) -> None:
+        self._of, self._number = of, {state: number for number, state in enumerate(of.edges)}
+        self._states, self._actions = [*of.edges], [action for edges in of.edges.values() for action in edges]
+        number = self._number
+        self._search = Nearest(
+            [[[number[each] for each in targets] for targets in edges.values()] for edges in of.edges.values()]
+        )
+        for state in wanted:
+            self._search.wanted[number[state]] = 1
+
+    def drops(self, state: Plain) -> None:
+        """A state is no longer wanted."""
+        self._search.wanted[self._number[state]] = 0
+
+    def refuses(self, state: Plain, action: str) -> None:
+        """A transition may no longer be taken."""
+        edge = self._search.edge(self._number[state], [*self._of.edges[state]].index(action))
+        self._search.usable[edge] = 0
+
+    def nearest(self, start: Iterable[Plain]) -> Iterator[tuple[Plain, list[str]]]:
+        """Yields the wanted states, the nearest to any of `start` first, and the fewest actions that lead there."""
+        for state, way in self._search.from_([self._number[each] for each in start]):
+            yield self._states[state], [self._actions[edge] for edge in way]
 
 
 def graph(system: System, roles: Roles, most: int) -> Graph | None:
-    """Returns the graph of a system; None if there are more than `most` states."""
+    """Returns the graph of a system; None if there are more than `most` states.
+
+    Raises `TooManyStates` if so many may be passed before threads that run by themselves come to rest.
+    """
     driven = successors(system, set(roles.moves))
-    rests = _Rests(successors(system, roles.alone) if roles.alone else None)
+    alone = Resting(system, roles.alone)
+
+    @functools.cache
+    def rests(state: Plain) -> tuple[Plain, ...]:
+        """The states in which threads that run by themselves may come to rest."""
+        return tuple(alone.rests([state], most).ends) if roles.alone else (state,)
+
     names = [action.name for action in system.actions]
-    first = rests.of(tuple(system.initial.values()))
+    first = rests(tuple(system.initial.values()))
     edges: dict[Plain, dict[str, tuple[Plain, ...]]] = {state: {} for state in first}
     queue = deque(first)
     while queue:
         state = queue.popleft()
-        edges[state] = {names[action]: rests.of(target) for action, target in driven(state) if target is not None}
+        edges[state] = {names[action]: rests(target) for action, target in driven(state) if target is not None}
         for targets in edges[state].values():
             for target in targets:
                 if target not in edges:
@@ -71,24 +87,3 @@ def graph(system: System, roles: Roles, most: int) -> Graph | None:
         if len(edges) > most:
             return None
     return Graph(first, edges)
-
-
-class _Rests:
-    """The states to which threads that run by themselves may bring a state, and where they have nothing left to do."""
-
-    def __init__(self, alone: Successors | None) -> None:
-        self._alone, self._known = alone, dict[Plain, tuple[Plain, ...]]()
-
-    def of(self, start: Plain) -> tuple[Plain, ...]:
-        if self._alone is None:
-            return (start,)
-        if start not in self._known:
-            reached, ends = {start}, list[Plain]()
-            queue = [start]
-            for state in queue:
-                after = [target for _, target in self._alone(state) if target is not None]
-                ends += [] if after else [state]
-                queue += (new := [target for target in dict.fromkeys(after) if target not in reached])
-                reached |= set(new)
-            self._known[start] = tuple(ends)
-        return self._known[start]

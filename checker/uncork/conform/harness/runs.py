@@ -1,78 +1,144 @@
-"""Single runs of a harness: given moves, random moves, and the counterexamples of its model."""
+"""Runs of a harness: given moves, random moves, as few moves as fail, and the counterexamples of its model."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from uncork_nvme.instance import Instance
 
 from uncork.conform.harness.player import Played, Player
 from uncork.conform.harness.threads import SETTLE, STEP
 from uncork.conform.rig.harness import HarnessError
-from uncork.conform.shrink import shrunk
 from uncork.core.trace import Trace
+from uncork.engines import Tick, Watch
 
-MOVES = 60
-"""Number of moves of a random run before the guest winds down."""
 ROUNDS = 3
 """How often the loop of a counterexample is played."""
 _ENDLESS = 10_000
-_BEGINS = ("submit", "create", "delete")
-"""The moves of a guest that begins something new."""
+_Move = TypeVar("_Move")
 
 
-def replay(player: Player, moves: Sequence[str]) -> Played:
-    """Plays the moves that are possible, in their order, and leaves out the others."""
-    goes_on = player.restart()
+def replay(player: Player, moves: Sequence[str], seed: int = 0, *, winds_down: bool = False) -> Played:
+    """Plays the moves that are possible, in their order, and leaves out the others; then the guest may wind down."""
+    goes_on = player.restart(seed)
     for move in moves:
-        if not goes_on:
-            break
-        if move == SETTLE or move in player.guest_moves() or _known(player, move):
+        if goes_on and player.allows(move):
             goes_on = player.make(move)
+    player.run.drawn = len(player.run.moves)
+    if goes_on and winds_down:
+        _wind_down(player, random.Random(seed))
     return player.run
 
 
-def _known(player: Player, move: str) -> bool:
-    """Returns whether a move is the step of a thread that can be stepped."""
-    return move.startswith(STEP) and move.removeprefix(STEP) in player.roles.stepped
-
-
-def wander(player: Player, seed: int, length: int = MOVES) -> Played:
+def wander(player: Player, seed: int) -> Played:
     """Plays random moves, and then lets the guest wind down: it submits nothing more, and takes all that is left to it.
 
     A run whose commands are not all seen completed at the end fails, unless the model allows the same.
     """
     chosen = random.Random(seed)
-    busy, probes = chosen.choice((0.3, 1, 3)), chosen.choice((0, 0, 0.02))
-    goes_on = player.restart()
-    while goes_on and len(player.run.moves) < length:
-        weights = dict.fromkeys(player.guest_moves(), 1.0)
-        weights |= {move: busy for move in weights if move.startswith(_BEGINS)}
-        weights |= {STEP + thread: probes for thread in player.roles.stepped}
-        weights |= dict.fromkeys(player.steps(), 2.0)
-        weights[SETTLE] = 0.05
-        goes_on = player.make(chosen.choices(list(weights), list(weights.values()))[0])
-    while goes_on and (goes_on := player.make(SETTLE)):
-        left = [move for move in player.guest_moves() if not move.startswith(_BEGINS)]
-        if not left:
+    goes_on = player.restart(seed)
+    for move in islice(player.drawn(chosen), player.longest if goes_on else 0):
+        goes_on = player.make(move)
+        if not goes_on:
             break
-        goes_on = player.make(chosen.choice(left))
+    player.run.drawn = len(player.run.moves)
+    if goes_on:
+        _wind_down(player, chosen)
+    return player.run
+
+
+def _wind_down(player: Player, chosen: random.Random) -> None:
+    for move in player.winding(chosen):
+        if not player.make(move):
+            return
         if len(player.run.moves) > _ENDLESS:
             player.run.broken = HarnessError("hangs", f"the guest has not come to an end after {_ENDLESS:,} moves")
+            return
+    player.run.stuck = player.waiting
+
+
+@dataclass
+class Tried:
+    """Random runs of a player: how many, their moves, and the one that failed, if one did."""
+
+    player: Player
+    runs: int = 0
+    moves: int = 0
+    failed: Played | None = None
+
+
+def until_one_fails(
+    among: Sequence[Instance],
+    player: Callable[[Instance], Player],
+    runs: int,
+    seed: int,
+    watch: Watch,
+    what: str = "",
+) -> list[Tried]:
+    """Makes random runs of some instances in turn, with seeds from `seed` on, until one fails.
+
+    `player` makes the player of an instance, and `what` is told of the runs. Returns what came of each instance that
+    had its turn.
+    """
+    found = list[Tried]()
+    for number in range(runs):
+        instance = among[number % len(among)]
+        watch(Tick(number, runs, what or f"{instance.guest}, {instance.shape}"))
+        if number < len(among):
+            found.append(Tried(player(instance)))
+        one = found[number % len(among)]
+        made = wander(one.player, seed + number)
+        one.runs += 1
+        one.moves += len(made.moves)
+        if made.failed:
+            one.failed = made
             break
-    return player.run
+    return found
 
 
 def shrink(player: Player, failed: Played) -> Played:
     """Returns a run that fails in the same way, with no move that can be left out; the run itself if it never does."""
+    stuck = failed.failed == "stuck"
+
+    def again(moves: Sequence[str]) -> Played:
+        return replay(player, moves, failed.seed, winds_down=stuck)
 
     def fails(moves: Sequence[str]) -> bool:
-        return replay(player, moves).failed == failed.failed
+        return again(moves).failed == failed.failed
 
-    if not fails(failed.moves):
+    if not fails(failed.repeats):
         return failed
-    least = replay(player, shrunk(failed.moves, fails))
+    least = again(shrunk(failed.repeats, fails))
     return least if least.failed == failed.failed else failed
+
+
+def shrunk(moves: Sequence[_Move], fails: Callable[[Sequence[_Move]], bool], most: int = 2_000) -> list[_Move]:
+    """Returns moves of which no single one can be left out, or the best found in `most` trials.
+
+    A. Zeller and R. Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002: smaller and smaller parts
+    are left out. The caller has seen all of `moves` fail.
+    """
+    left, part, trials = list(moves), max(len(moves) // 2, 1), 0
+    while left:
+        smaller = None
+        for start in range(0, len(left), part):
+            trials += 1
+            rest = left[:start] + left[start + part :]
+            if trials <= most and fails(rest):
+                smaller = rest
+                break
+        if smaller is not None:
+            left = smaller
+            part = max(min(part, len(left) // 2), 1)
+        elif part == 1 or trials > most:
+            break
+        else:
+            part = max(part // 2, 1)
+    return left
 
 
 @dataclass(frozen=True)

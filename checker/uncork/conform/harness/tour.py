@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 
-from uncork.conform.harness.graph import Graph
+from uncork.conform.harness.graph import Graph, Ways
 from uncork.conform.harness.player import Edge, Played, Player
 from uncork.conform.harness.runs import replay
 from uncork.conform.harness.threads import SETTLE
@@ -52,8 +52,9 @@ class _Tour:
     def __init__(self, player: Player, graph: Graph, watch: Watch) -> None:
         self._player, self._graph, self._watch = player, graph, watch
         self.left = {state: set(actions) for state, actions in graph.edges.items() if actions}
+        self._ways = Ways(graph, self.left)
         self._toured = Toured(graph.transitions)
-        self._refused, self._tries, self._got = set[Edge](), Counter[Edge](), 0
+        self._tries, self._got = Counter[Edge](), 0
 
     def run(self, longest: int) -> bool:
         """Makes one run. Returns whether another is worth it."""
@@ -63,9 +64,10 @@ class _Tour:
         moves, goes_on = player.roles.moves, player.restart()
         while goes_on and len(player.run.moves) < longest:
             state = min(player.states) if len(player.states) > 1 else next(iter(player.states))
-            way = next(self._graph.nearest([state], self._wanted, self._usable), None)
-            if way is None:
+            wanted, way = next(self._ways.nearest([state]), (state, list[str]()))
+            if wanted not in self.left:
                 break
+            way.append(self._best(wanted))
             for number, action in enumerate(way, 1):
                 goes_on = player.make(moves[action])
                 self._takes(player.edge)
@@ -84,13 +86,10 @@ class _Tour:
             return False
         return self._got > got
 
-    def _wanted(self, state: Plain) -> list[str]:
-        """Returns the transitions that are left here; first those after which most are left."""
+    def _best(self, state: Plain) -> str:
+        """Returns the transition that is left here after which most are left."""
         edges, left = self._graph.edges[state], self.left
-        return sorted(left.get(state, ()), key=lambda action: (-len(left.get(edges[action][0], ())), action))
-
-    def _usable(self, state: Plain, action: str) -> bool:
-        return (state, action) not in self._refused
+        return min(left[state], key=lambda action: (-len(left.get(edges[action][0], ())), action))
 
     def _takes(self, edge: Edge | None) -> None:
         if edge and self._leaves(edge):
@@ -101,7 +100,7 @@ class _Tour:
         self._got += 1
         self._tries[edge] += 1
         if self._tries[edge] == TRIES:
-            self._refused.add(edge)
+            self._ways.refuses(*edge)
             if self._leaves(edge):
                 self._misses(edge[1], self._why())
 
@@ -113,6 +112,7 @@ class _Tour:
         left.remove(action)
         if not left:
             del self.left[state]
+            self._ways.drops(state)
         return True
 
     def _why(self) -> str:
@@ -143,11 +143,12 @@ def shortest(player: Player, graph: Graph, failed: Played) -> Played:
         return failed
     state = min(player.states)
     last = {action for action in graph.edges.get(state, ()) if player.roles.moves[action] == failed.moves[-1]}
-    ways = graph.nearest(graph.first, lambda at: [each for each in graph.edges[at] if each in last], lambda *_: True)
-    for way in islice(ways, CANDIDATES):
-        if len(way) >= len(failed.moves):
+    takes = {at: action for at, edges in graph.edges.items() for action in [next(filter(last.__contains__, edges), "")]}
+    ways = Ways(graph, (at for at, action in takes.items() if action)).nearest(graph.first)
+    for wanted, way in islice(ways, CANDIDATES):
+        if len(way) + 1 >= len(failed.moves):
             break
-        tried = replay(player, [player.roles.moves[action] for action in way])
+        tried = replay(player, [player.roles.moves[action] for action in (*way, takes[wanted])])
         if tried.failed == failed.failed:
             return tried
     return failed

@@ -11,10 +11,11 @@ from uncork_nvme.shape import Shape
 
 from uncork.conform.harness.graph import graph
 from uncork.conform.harness.player import Played, Player
-from uncork.conform.harness.runs import play, replay, shrink, wander
+from uncork.conform.harness.runs import play, replay, shrink, until_one_fails
+from uncork.conform.harness.storing import Stored
 from uncork.conform.harness.threads import comparable
 from uncork.conform.harness.tour import Toured, shortest, tour
-from uncork.conform.rig.harness import Harness, HarnessError
+from uncork.conform.rig.harness import Driven, HarnessError
 from uncork.core.verdict import Refuted
 from uncork.decide import many
 from uncork.decide.exits import Exit
@@ -49,25 +50,28 @@ class Plan:
 
 @dataclass(frozen=True)
 class Line:
-    """The result of one trial: which part, the instance, the runs and moves it took, and in words what came of it.
+    """The result of one trial: its part, its subject in two texts, the runs and moves it took, and what came of it.
 
-    `code` is the exit code that it asks for. `figures` has more of a tour: `transitions`, `taken`, `missed`.
+    `code` is the exit code that it asks for. `figures` has more of a tour: `transitions`, `taken`, `missed`. A trial
+    that stands `aside` does not say that the model allows what is done.
     """
 
     part: str
-    instance: Instance
+    name: str
+    about: str
     runs: int
     moves: int
     result: str
     code: Exit = Exit.AS_EXPECTED
     figures: dict[str, object] = field(default_factory=dict)
+    aside: bool = False
 
 
 @dataclass(frozen=True)
 class Failure:
     """A run that failed, with few moves, and how many runs and moves it took to find one.
 
-    `again` says whether it failed in the same way when it was run again.
+    `again` says whether it failed in the same way when it was run again. `overlay` is a policy laid over the device's.
     """
 
     instance: Instance
@@ -75,30 +79,56 @@ class Failure:
     runs: int
     moves: int
     again: bool = True
+    overlay: str | None = None
 
 
 @dataclass
 class Examined:
-    """The results of all trials, and the run that failed, if one did; then no more trials are made."""
+    """The results of all trials, and the run that failed, if one did; then no more trials are made.
+
+    `stepped` are the threads that the harness steps, `told` is the number of events that it tells. `skipped` moves of a
+    stored run could not be made.
+    """
 
     name: str = ""
     stepped: Sequence[str] = ()
     told: int = 0
     lines: list[Line] = field(default_factory=list)
     failed: Failure | None = None
+    skipped: int = 0
 
     @property
     def runs(self) -> int:
-        """The number of runs of all trials."""
-        return sum(line.runs for line in self.lines)
+        """The number of runs that were compared with the model."""
+        return sum(line.runs for line in self.lines if not line.aside)
 
     @property
     def moves(self) -> int:
-        """The number of moves of all trials."""
-        return sum(line.moves for line in self.lines)
+        """The number of moves of these runs."""
+        return sum(line.moves for line in self.lines if not line.aside)
+
+    def knows(self, player: Player) -> None:
+        """Takes what the harness of a player says of itself."""
+        self.name, self.stepped, self.told = player.hello.name, player.roles.stepped, len(player.hello.events)
+
+    def fails(self, player: Player, run: Played) -> None:
+        """Takes a failed run of a player, and runs it again."""
+        again = replay(player, run.repeats, run.seed, winds_down=bool(run.stuck)).failed == run.failed
+        self.failed = Failure(player.instance, run, self.runs, self.moves, again, player.overlay)
 
 
-def examine(harness: Harness, plan: Plan, watch: Watch) -> Examined:
+def again(player: Player, stored: Stored) -> Examined:
+    """Plays a stored run."""
+    made = replay(player, stored.moves, stored.seed, winds_down=stored.stuck)
+    found = Examined(skipped=0 if made.failed and not made.stuck else len(stored.moves) - made.drawn)
+    found.knows(player)
+    found.lines.append(Line("stored", player.instance.name, str(player.instance.shape), 1, len(made.moves), ""))
+    if made.failed:
+        found.failed = Failure(player.instance, made, 1, len(made.moves), overlay=player.overlay)
+    return found
+
+
+def examine(harness: Driven, plan: Plan, watch: Watch) -> Examined:
     """Makes all trials, until a run fails. Raises `HarnessError` if the harness cannot even begin, `TooManyStates`."""
     made = _Trials(harness, plan, watch)
     for instance in plan.instances:
@@ -111,7 +141,7 @@ def examine(harness: Harness, plan: Plan, watch: Watch) -> Examined:
 
 
 class _Trials:
-    def __init__(self, harness: Harness, plan: Plan, watch: Watch) -> None:
+    def __init__(self, harness: Driven, plan: Plan, watch: Watch) -> None:
         self.harness, self.plan, self.watch, self.found = harness, plan, watch, Examined()
 
     @property
@@ -133,7 +163,8 @@ class _Trials:
         self._line("tour", instance, toured.runs, toured.moves, _told(toured), code, figures)
         if toured.failed:
             self.watch(Tick(0, 1, "shrinking the run that fails"))
-            self._failed(player, _least(player, shortest(player, found, toured.failed), toured.failed))
+            short = shortest(player, found, toured.failed)
+            self.found.fails(player, short if short is not toured.failed else shrink(player, short))
             return
         self._counterexamples(player)
 
@@ -154,22 +185,17 @@ class _Trials:
     def _player(self, instance: Instance) -> Player:
         player = Player(self.harness, instance, steps=self.plan.steps)
         if not self.found.name:
-            self.found.name = player.hello.name
-            self.found.stepped, self.found.told = player.roles.stepped, len(player.hello.events)
+            self.found.knows(player)
         return player
 
     def _random(self, player: Player) -> None:
-        moves = 0
-        for number in range(self.plan.random):
-            self.watch(Tick(number, self.plan.random, f"random runs of {player.instance.shape}"))
-            made = wander(player, self.plan.seed + number)
-            moves += len(made.moves)
-            if made.failed:
-                self._line("random", player.instance, number + 1, moves, made.failed)
+        plan, what = self.plan, f"random runs of {player.instance.shape}"
+        for tried in until_one_fails([player.instance], lambda _: player, plan.random, plan.seed, self.watch, what):
+            result = tried.failed.failed if tried.failed else "agrees"
+            self._line("random", player.instance, tried.runs, tried.moves, result)
+            if tried.failed:
                 self.watch(Tick(0, 1, "shrinking the run that fails"))
-                self._failed(player, shrink(player, made))
-                return
-        self._line("random", player.instance, self.plan.random, moves, "agrees")
+                self.found.fails(player, shrink(player, tried.failed))
 
     def _counterexamples(self, player: Player) -> None:
         """Every counterexample of the model is played: the harness has to do the same."""
@@ -190,7 +216,7 @@ class _Trials:
             result = f"{row.name}: {'the model is wrong' if played.wrong else 'not followed'}: {played.why}"
             self._line("counterexample", player.instance, 1, moves, result, code)
             if played.run.failed:
-                self._failed(player, played.run)
+                self.found.fails(player, played.run)
                 return
 
     def _line(
@@ -203,16 +229,9 @@ class _Trials:
         code: Exit = Exit.AS_EXPECTED,
         figures: dict[str, object] | None = None,
     ) -> None:
-        self.found.lines.append(Line(part, instance, runs, moves, result, code, figures or {}))
-
-    def _failed(self, player: Player, run: Played) -> None:
-        again = replay(player, run.moves).failed == run.failed
-        self.found.failed = Failure(player.instance, run, self.found.runs, self.found.moves, again)
-
-
-def _least(player: Player, short: Played, failed: Played) -> Played:
-    """Returns the shorter of two failed runs: the shortest to where it failed, and one with moves left out."""
-    return short if short is not failed else shrink(player, failed)
+        self.found.lines.append(
+            Line(part, instance.name, str(instance.shape), runs, moves, result, code, figures or {})
+        )
 
 
 def _told(toured: Toured) -> str:

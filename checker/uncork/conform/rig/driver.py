@@ -19,22 +19,15 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from uncork_nvme.choices import YES, Choices
 from uncork_nvme.shape import Shape
 
-from uncork.conform.rig.controller import EVENT, FLUSH, READ, SHADOW, UNKNOWN, WRITE, Controller
+from uncork.conform.rig.harness import Answer, Cursor, Driven
+from uncork.conform.rig.qemu_harness import KINDS, LATE
 from uncork.conform.rig.qtest import Failed
-from uncork.core.sorts import Value
-
-LATE = "l"
-KINDS = {"r": (READ, 1), "w": (WRITE, 1), "f": (FLUSH, 1), "u": (UNKNOWN, 1), LATE: (READ, 2)}
-"""Commands and their namespaces, by their letter in a move.
-
-An unknown command completes when it is fetched, a late one some moves later, the others soon after the fetch.
-"""
 
 
 @dataclass(frozen=True)
@@ -68,29 +61,34 @@ def need_event(event: int, new: int, old: int, *, closed: bool = False) -> bool:
 class _Index:
     """An index that the guest moves, and the state of its doorbell."""
 
-    def __init__(self, name: str, number: int, size: int, *, cq: bool = False) -> None:
-        self.name, self.number, self.size, self.cq = name, number, size, cq
+    def __init__(self, name: str, size: int) -> None:
+        self.name, self.size = name, size
         self.now, self.old = 0, 0
         self.at = "idle"
         self.due, self.put_off = False, False
 
 
 class Driver:
-    """The guest of one CQ and its SQs on a real controller set up by `restart`.
+    """The guest of one CQ and its SQs, from a reset on.
 
     `cq_event` gives the CQ EventIdx that the guest reads: the device's own, unless another policy is laid over it.
     """
 
-    def __init__(self, controller: Controller, shape: Shape, choices: Choices, slips: Slips = RIGHT) -> None:
-        self.controller, self.shape, self.choices, self.slips = controller, shape, choices, slips
-        self.sqs = [_Index(f"SQ{k}", k + 1, shape.sq_size) for k in range(shape.sqs)]
-        self.cq = _Index("CQ", Controller.CQ, shape.cq_size, cq=True)
-        self.cq_event: Callable[[], int] = self.own_cq_event
+    def __init__(
+        self, device: Driven, shape: Shape, choices: Choices, slips: Slips = RIGHT, *, config_first: bool = False
+    ) -> None:
+        self.device, self.shape, self.choices, self.slips = device, shape, choices, slips
+        self.sqs = [_Index(f"SQ{k}", shape.sq_size) for k in range(shape.sqs)]
+        self.cq = _Index("CQ", shape.cq_size)
+        self.cq_event: Callable[[], int] = lambda: self._event(self.cq)
         self._outstanding: list[dict[int, str]] = [{} for _ in self.sqs]
         self._unfreed: list[int] = [0] * shape.sqs
-        self._stirred, self._visible, self.looked_at = False, False, 0
         self._free: list[deque[int]] = [deque(range(shape.sq_size - 1)) for _ in self.sqs]
-        self._cursor, self._phase, self._consumed = 0, 1, 0
+        self.cursor, self._consumed = Cursor(shape.cq_size), 0
+        self._stirred = False
+        self.looked_at = 0
+        self.answer = device.ask("reset", config_first=config_first)
+        self._visible = self._sees(self.answer)
 
     # -- possible moves ------------------------------------------------------------------------------------------------
     def moves(self) -> Iterator[str]:
@@ -141,18 +139,33 @@ class Driver:
 
     # -- making moves --------------------------------------------------------------------------------------------------
     def do(self, move: str) -> str:
-        """Makes a move. Returns the name of the model's action; the empty string for `wait`, which is no action."""
+        """Makes a move, and lets the device settle. Returns the model's action, of `wait` an empty text.
+
+        `answer` is what is seen then; the possible moves depend on it. A late command may end at any moment: the driver
+        looks until two looks agree, which are so far apart that no handler of QEMU lasts as long.
+        """
         words = move.split()
         self._stirred = words[0] != "wait"
-        match words[0]:
+        self._settled: Answer | None = None
+        action = self._does(words[0], words[1:])
+        self.answer = self._settled or self.device.ask("look")
+        while self.late:
+            before, self.answer = self.answer, self.device.ask("look")
+            if self.answer == before:
+                break
+        self._visible = self._sees(self.answer)
+        return action
+
+    def _does(self, verb: str, of: Sequence[str]) -> str:
+        match verb:
             case "submit":
-                return self._submit(self._sq(words[1]), words[2])
+                return self._submit(self._index(of[0]), of[1])
             case "check":
-                return self._check(self.cq if words[1] == "CQ" else self._sq(words[1]))
+                return self._check(self._index(of[0]))
             case "store":
-                return self._stored(self.cq if words[1] == "CQ" else self._sq(words[1]))
+                return self._stored(self._index(of[0]))
             case "ring":
-                return self._ring(self.cq if words[1] == "CQ" else self._sq(words[1]))
+                return self._ring(self._index(of[0]))
             case "take":
                 return self._take()
             case "leave":
@@ -161,77 +174,53 @@ class Driver:
             case "publish":
                 return self._publish()
             case "wait":
-                self.controller.qemu.wait()
+                self._settled = self.device.ask("wait")
                 return ""
-        raise ValueError(f"no such move: {move!r}")
+        raise ValueError(f"no such move: {verb!r}")
 
-    def look(self) -> dict[str, Value]:
-        """Lets the device settle and returns the values seen: EventIdx of every queue, and the SQs of new CQEs by slot.
-
-        The possible moves depend on these values. A late command may end at any moment: the driver looks until two
-        looks agree, with a round trip between them that outlasts every handler in QEMU.
-        """
-        self.controller.qemu.settle()
-        seen = self._seen()
-        while self.late:
-            self.controller.qemu.ask("endianness")
-            before, seen = seen, self._seen()
-            if seen == before:
-                break
-        slots = seen["CQEs"]
-        self._visible = isinstance(slots, tuple) and slots[self._cursor] != "none"
-        return seen
-
-    def _seen(self) -> dict[str, Value]:
-        words: dict[str, Value] = {f"{q.name} EventIdx": self._event(q) for q in self.sqs}
-        fresh = [self._fresh(slot) for slot in range(self.cq.size)]
-        slots = tuple("none" if of is None else f"SQ{of - 1}" for of in fresh)
-        return {**words, "CQ EventIdx": self.own_cq_event(), "CQEs": slots}
-
-    def own_cq_event(self) -> int:
-        """Returns CQ EventIdx as the device wrote it."""
-        return self._event(self.cq)
+    def _sees(self, answer: Answer) -> bool:
+        return self.cursor.new(self.cursor.at, answer.cqes[self.cursor.at])
 
     def _event(self, index: _Index) -> int:
-        return self.controller.word(EVENT, index.number, cq=index.cq)
+        return self.answer.words[f"{index.name.lower()}.eventidx"]
 
-    def _sq(self, name: str) -> _Index:
-        return self.sqs[int(name.removeprefix("SQ"))]
+    def _index(self, name: str) -> _Index:
+        return self.cq if name == "CQ" else self.sqs[int(name.removeprefix("SQ"))]
 
     def _submit(self, q: _Index, kinds: str) -> str:
-        k = q.number - 1
-        for offset, letter in enumerate(kinds):
+        k = self.sqs.index(q)
+        for offset, kind in enumerate(kinds):
             cid = self._free[k].popleft()
-            self._outstanding[k][cid] = letter
-            opcode, nsid = KINDS[letter]
-            self.controller.put(q.number, (q.now + offset) % q.size, opcode, cid, nsid)
+            self._outstanding[k][cid] = kind
+            self.device.ask("entry", sq=k, slot=(q.now + offset) % q.size, cid=cid, kind=kind)
         return self._move(q, (q.now + len(kinds)) % q.size, f"submit({q.name}, {len(kinds)})")
 
     def _publish(self) -> str:
         self._consumed = 0
-        for k, unfreed in enumerate(self._unfreed):
-            self._unfreed[k] -= unfreed
-        return self._move(self.cq, self._cursor, "publish")
+        self._unfreed = [0] * len(self.sqs)
+        return self._move(self.cq, self.cursor.at, "publish")
 
     def _move(self, index: _Index, new: int, name: str) -> str:
         if index.put_off:
             index.put_off = False
-            self.controller.ring(index.number, index.now, cq=index.cq)
+            self._rings(index, index.now)
         index.old, index.now, index.at = index.now, new, "check"
         if not self.slips.stores_late:
             self._store(index)
         return name
 
     def _store(self, index: _Index) -> None:
-        self.controller.set_word(SHADOW, index.number, index.now, cq=index.cq)
+        self.device.ask("store", word=f"{index.name.lower()}.shadow", value=index.now)
+
+    def _rings(self, index: _Index, value: int) -> Answer:
+        return self.device.ask("ring", queue=index.name.lower(), value=value)
 
     def _check(self, index: _Index) -> str:
-        self.looked_at = self.cq_event() if index.cq else self._event(index)
+        self.looked_at = self.cq_event() if index is self.cq else self._event(index)
         event = self.looked_at - self.slips.by_one
         index.due = need_event(event, index.now, index.old, closed=self.choices.need_event == "closed")
         index.at = "store" if self.slips.stores_late else self._after_check(index)
-        what = "need" if index.due else "elide"
-        return f"{what}_cq" if index.cq else f"{what}_sq({index.name})"
+        return self._of(index, "need" if index.due else "elide")
 
     def _after_check(self, index: _Index) -> str:
         return "ring" if index.due else "idle"
@@ -245,20 +234,16 @@ class Driver:
         index.at = "idle"
         if self.slips.ring_late:
             index.put_off = True
-        elif self.slips.rings_cq if index.cq else self.slips.rings_sq:
-            told = index.old if self.slips.rings_old else index.now
-            self.controller.ring(index.number, told, cq=index.cq)
-        return "ring_cq" if index.cq else f"ring_sq({index.name})"
+        elif self.slips.rings_cq if index is self.cq else self.slips.rings_sq:
+            self._settled = self._rings(index, index.old if self.slips.rings_old else index.now)
+        return self._of(index, "ring")
 
-    def _fresh(self, slot: int) -> int | None:
-        """Returns the number of the SQ whose new CQE is in a slot, judged by the phase tag."""
-        entry = self.controller.completion(slot)
-        expected = self._phase if slot >= self._cursor else self._phase ^ 1
-        return entry.sqid if entry.phase == expected else None
+    def _of(self, index: _Index, what: str) -> str:
+        return f"{what}_cq" if index is self.cq else f"{what}_sq({index.name})"
 
     def _take(self) -> str:
-        entry = self.controller.completion(self._cursor)
-        k = entry.sqid - 1
+        entry = self.answer.cqes[self.cursor.at]
+        k = entry.sq
         if not 0 <= k < len(self.sqs) or entry.cid not in self._outstanding[k]:
             raise Failed(f"a CQE of no command that was submitted: {entry}")
         if (self._outstanding[k].pop(entry.cid) == "u") != bool(entry.status):
@@ -266,7 +251,6 @@ class Driver:
         self._free[k].append(entry.cid)
         if self.choices.early_free != YES:
             self._unfreed[k] += 1
-        self._cursor = (self._cursor + 1) % self.cq.size
-        self._phase ^= self._cursor == 0
+        self.cursor.passes()
         self._consumed += 1
         return f"consume(SQ{k})"

@@ -14,10 +14,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Protocol
 
 from uncork_nvme.choices import InstanceError
 from uncork_nvme.shape import Shape
@@ -65,11 +65,33 @@ class Hello:
 
 @frozen
 class Cqe:
-    """What is in a CQ slot: the phase tag, and the SQ and command of the completion."""
+    """What is in a CQ slot: the phase tag, the SQ and command of the completion, and its status, where that is told.
+
+    The protocol has no status.
+    """
 
     phase: int
     sq: int
     cid: int
+    status: int = 0
+
+
+@dataclass
+class Cursor:
+    """Where a guest takes CQEs of a CQ with `size` slots: the slot, and the phase tag of a new CQE there."""
+
+    size: int
+    at: int = 0
+    phase: int = 1
+
+    def new(self, slot: int, cqe: Cqe) -> bool:
+        """Returns whether a CQE in a slot has not been taken."""
+        return cqe.phase == (self.phase if slot >= self.at else self.phase ^ 1)
+
+    def passes(self) -> None:
+        """Goes on to the next slot."""
+        self.at = (self.at + 1) % self.size
+        self.phase ^= self.at == 0
 
 
 @frozen
@@ -89,6 +111,18 @@ class Answer:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Driven(Protocol):
+    """What is driven: a harness, or QEMU in this process. `shape` has the sizes of the last `hello`."""
+
+    shape: Shape | None
+
+    def hello(self, shape: Shape) -> Hello:
+        """Begins a conversation about queues of these sizes."""
+
+    def ask(self, do: str, **more: int | str) -> Answer:
+        """Sends a request. Returns what is seen after it."""
+
+
 class Harness:
     """A running harness, which ends with its `with` block, and its children with it.
 
@@ -100,7 +134,7 @@ class Harness:
         self._process: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
         self._number, self._buffer = 0, b""
-        self._shape: Shape | None = None
+        self.shape: Shape | None = None
 
     def __enter__(self) -> Harness:
         self._start()
@@ -112,10 +146,10 @@ class Harness:
     # -- what is asked -------------------------------------------------------------------------------------------------
     def hello(self, shape: Shape) -> Hello:
         """Begins a conversation about queues of these sizes, with a new process if there was one before."""
-        if self._shape is not None or self._process is None:
+        if self.shape is not None or self._process is None:
             self.close()
             self._start()
-        self._shape = shape
+        self.shape = shape
         sizes = {"sqs": shape.sqs, "sq_size": shape.sq_size, "cq_size": shape.cq_size}
         said = self._ask("hello", {"protocol": PROTOCOL, **sizes})
         if said.get("protocol") != PROTOCOL:
@@ -131,7 +165,7 @@ class Harness:
 
     def ask(self, do: str, **more: int | str) -> Answer:
         """Sends a request. Returns what is seen after it."""
-        assert self._shape is not None, "first hello"
+        assert self.shape is not None, "first hello"
         said = self._ask(do, more)
         _only(said, {"words", "cqes", "did", "waits", "values"}, do)
         waits = said.get("waits", "")
@@ -140,7 +174,7 @@ class Harness:
         values = said.get("values", {})
         if not isinstance(values, dict):
             raise HarnessError("rubbish", f"'values' is an object, not {values!r:.40}")
-        return Answer(_words(said, self._shape), _cqes(said, self._shape), _texts(said, "did"), waits, values)
+        return Answer(_words(said, self.shape), _cqes(said, self.shape), _texts(said, "did"), waits, values)
 
     def _ask(self, do: str, more: Mapping[str, int | str]) -> dict[str, Any]:
         self._number += 1
@@ -191,7 +225,7 @@ class Harness:
 
     # -- the process ---------------------------------------------------------------------------------------------------
     def _start(self) -> None:
-        self._number, self._buffer, self._shape = 0, b"", None
+        self._number, self._buffer, self.shape = 0, b"", None
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `close`
         try:
             self._process = subprocess.Popen(

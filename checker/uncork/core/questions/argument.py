@@ -12,6 +12,7 @@ from dataclasses import field
 from uncork.core.expr import Expr
 from uncork.core.frozen import frozen
 from uncork.core.property import NotForever
+from uncork.core.questions.buffered import Buffered
 from uncork.core.sorts import Value
 from uncork.core.system import System
 
@@ -22,7 +23,8 @@ class Lemma:
 
     `needed`: the lemma is a reason why the design works, so a step that breaks it is reported. A lemma that is not
     needed is dropped silently if some step breaks it, since the other lemmas may suffice. `basis`: the abstraction
-    itself (its sums and counts) assumes the lemma, so without the lemma nothing counts as proved.
+    itself (its sums and counts) assumes the lemma, so without the lemma nothing counts as proved. `own`: the lemma is
+    the user's, so a step that breaks it is reported even if nothing needs the lemma.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Lemma:
     condition: Expr
     needed: bool = False
     basis: bool = False
+    own: bool = False
 
 
 @frozen
@@ -146,7 +149,9 @@ class Claim:
 class Argument:
     """A proof to be checked: a system, its lemmas, the claims that follow from them, and the liveness arguments.
 
-    `inputs` are variables that stand for a choice within a step; only their sort constrains them.
+    `inputs` are variables that stand for a choice within a step; only their sort constrains them. `buffered` says of a
+    system with store buffers which steps store and wait; then `system` is the one without buffers, which has to have
+    every run of the other.
     """
 
     system: System
@@ -156,6 +161,7 @@ class Argument:
     descents: Sequence[Descent]
     responses: Sequence[Response] = ()
     frames: Sequence[Frame] = ()
+    buffered: Buffered | None = None
 
 
 @frozen

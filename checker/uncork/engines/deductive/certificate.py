@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from uncork.core.questions.argument import Argument, Lemma
 from uncork.core.sorts import did_you_mean
+from uncork.engines.deductive import buffered
 from uncork.engines.deductive.obligations import Obligation, everything, ranges
 from uncork.engines.deductive.smtlib import script
 
@@ -30,7 +31,7 @@ def files(argument: Argument, kept: Sequence[str], without: frozenset[str] = fro
             raise LookupError(f"there is no lemma {name!r}{did_you_mean(name, known)}")
     lemmas: list[Lemma] = [known[name] for name in kept]
     families: dict[str, list[Obligation]] = {}
-    obligations = list(everything(argument, lemmas))
+    obligations = [*everything(argument, lemmas), *buffered.everything(argument, lemmas)]
     for name in without.difference(each.of for each in obligations):
         raise LookupError(f"no obligation is of a property {name!r}")
     for each in obligations:

@@ -18,6 +18,7 @@ from uncork.core.property import InRange, Property
 from uncork.core.questions.argument import Argument, Descent, Lemma, Response
 from uncork.core.sorts import Bool, Enum, Ring, Value
 from uncork.core.system import System
+from uncork.engines.deductive import buffered
 from uncork.engines.deductive import obligations as ob
 from uncork.engines.deductive.obligations import Obligation
 from uncork.engines.deductive.unwind import Unwound, sizes, symbols, typing
@@ -61,7 +62,17 @@ class Judgement:
         """The failures that prevent the proof of a property: failures of needed lemmas first. Empty if it is proved."""
         if self.proves(prop):
             return []
-        return [*self.broken, *(f for f in self.failures if f.obligation.of in _needed(self.argument, prop))]
+        reasons = [failure for failure in self.broken if failure.obligation.about not in self._own]
+        return [*reasons, *(f for f in self.failures if f.obligation.of in _needed(self.argument, prop))]
+
+    @property
+    def _own(self) -> set[str]:
+        return {lemma.name for lemma in self.argument.lemmas if lemma.own}
+
+    @property
+    def untrue(self) -> list[Failure]:
+        """The failures of the user's own lemmas: where each begins wrong, or the steps that break it."""
+        return [failure for failure in self.broken if failure.obligation.about in self._own]
 
 
 def shown(argument: Argument, prop: Property, unproved: Collection[str], kept: Collection[str]) -> bool:
@@ -103,7 +114,7 @@ def judge(argument: Argument, watch: Callable[[str], None] = lambda _: None) -> 
     for action in argument.system.actions:
         found.proved += sum(1 for _ in ob.consecution(action, found.kept))
     by_step: dict[str, list[Obligation]] = {}
-    for each in ob.conclusions(argument, found.kept):
+    for each in [*ob.conclusions(argument, found.kept), *buffered.everything(argument, found.kept)]:
         by_step.setdefault(each.step, []).append(each)
     for step, wanted in by_step.items():
         watch(step)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def mean(values: Sequence[float]) -> Mean:
     if len(values) < 2:
         return Mean(values[0], float("inf"))
     spread = float(np.std(values, ddof=1)) / len(values) ** 0.5
-    return Mean(float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1)) * spread)
+    return Mean(float(np.mean(values)), float(special.stdtrit(len(values) - 1, 0.975)) * spread)
 
 
 def percentiles(runs: Sequence[Sequence[NDArray[np.float64]]], *asked: float) -> list[Mean] | None:

@@ -1,4 +1,4 @@
-"""Admission: what keeps the CQ from overflowing. Permits, or a look at what is free now.
+"""Admission: what keeps the CQ from overflowing. Permits, or a look at what is free now, or nothing.
 
 Queue positions and permits are as in Oxide Propolis, lib/propolis/src/hw/nvme/queue.rs. A pop takes the SQ lock and the
 CQ lock in one step, because no holder of the CQ lock waits for an SQ lock.
@@ -30,6 +30,10 @@ class Permits(Part):
     """CQ slots that are set aside as a command is taken."""
     corks = True
     """Whether an SQ may find no room, and then is corked."""
+    counts = True
+    """Whether the device counts CQ slots, and so reads the CQ head."""
+    queues = False
+    """Whether completions queue until the CQ has room."""
 
     def check(self) -> None:
         """Refuses a pool of requests: it is of a device whose completions queue."""
@@ -98,6 +102,14 @@ class Permits(Part):
         """What a CQ doorbell causes besides the credit and the kick."""
         return []
 
+    def accepts(self, m: Machine) -> Expr:
+        """Whether the device accepts the head that a CQ doorbell carries."""
+        return m.cq.told <= m.cq.occupied
+
+    def learns(self, m: Machine) -> Updates:
+        """What the device does with this head: it credits the permits that were freed."""
+        return m.cq(head=m.cq.shadow, available=m.cq.available + m.cq.told)
+
     # -- as queues come and go -----------------------------------------------------------------------------------------
     def finished(self, m: Machine, q: SQ) -> Expr:
         """Whether the commands of an SQ are finished, on a device that waits for them before it deletes the SQ."""
@@ -138,6 +150,39 @@ class FreeSlots(Permits):
     def spends(self, m: Machine) -> Updates:
         """The CQE takes its slot."""
         return m.cq(available=m.cq.available - 1)
+
+
+class NeverLooks(Permits):
+    """A command is always taken, and its CQE is written whether or not the CQ has room: nobody looks at the CQ head."""
+
+    named = ("ignore",)
+    permit = 0
+    corks = False
+    counts = False
+
+    def room(self, m: Machine) -> Expr:
+        """Always."""
+        return boolean(True)
+
+    def found_none(self, q: SQ, w: Serving) -> list[Updates]:
+        """The worker has nothing to give back, and leaves its SQ."""
+        return [q.popping_is(False), w.leaves()]
+
+    def refreshes(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
+        """No worker looks for room."""
+        yield from ()
+
+    def returns(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
+        """Nothing is given back."""
+        yield from ()
+
+    def accepts(self, m: Machine) -> Expr:
+        """Any head that a queue can have."""
+        return boolean(True)
+
+    def learns(self, m: Machine) -> Updates:
+        """Keeps the head, on which nothing depends."""
+        return m.cq(head=m.cq.shadow)
 
 
 @step("worker {}", of="reserve")
@@ -201,8 +246,8 @@ def notify_head(m: Machine) -> Guarded:
     keeps = {"locked": True} if m.parts.kicks.holds else {}
     onward = [cq(consumer="kick", **keeps)] if m.parts.kicks.follows_doorbell else m.polls()
     return when(
-        (cq.consumer == "notify head") & cq.unlocked & (cq.told <= cq.occupied),
-        cq(head=cq.shadow, available=cq.available + cq.told),
+        (cq.consumer == "notify head") & cq.unlocked & m.parts.admission.accepts(m),
+        m.parts.admission.learns(m),
         *(view.clears() for view in cq.views),
         *onward,
         *m.parts.buffer.on_doorbell(cq),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from uncork.core.expr import Expr, all_of, ite
+from uncork.core.expr import Expr, all_of, boolean, ite
 from uncork.core.sorts import Bool, Nat
 from uncork.core.system import Action, Declared, Guarded, Updates, step, var, when
 
-from uncork_nvme.choices import NO, YES, KickChoices
+from uncork_nvme.choices import NO, YES, ChoiceError, KickChoices
 from uncork_nvme.parts.part import Part
 from uncork_nvme.state.actors import Serving
 from uncork_nvme.state.kicks import Kick, Site
@@ -87,6 +87,14 @@ class Kicks(Part):
         """The steps of a worker that was handed a permit, or stands in line for one."""
         yield from ()
 
+    def may_go(self, q: SQ) -> Expr:
+        """Whether an SQ may be deleted, as far as kicks go."""
+        return boolean(True)
+
+    def goes(self, m: Machine, q: SQ) -> list[Updates]:
+        """What changes, besides that it is corked no more, as an SQ is deleted."""
+        return []
+
 
 class AsManyAsRoom(Kicks):
     """A kick wakes any as many SQs as there are permits, perhaps none, and leaves the others corked."""
@@ -108,8 +116,13 @@ class HandOver(AsManyAsRoom):
     def check(self) -> None:
         """Refuses what a permit that is handed to an SQ is not described together with."""
         super().check()
-        known = {"cork": "park", "poll": NO, "cq_full": "permits", "events": "none"}
-        self.only_with("kick_size=hand-over", "kick_size=all", known | {"serve": "own", "threads": "many"})
+        known = {"cork": "park", "poll": NO, "cq_full": "permits", "serve": "own", "threads": "many"}
+        self.only_with("kick_size=hand-over", "kick_size=all", known)
+        if other := set(self.parts.life.happening) - {"create", "delete"}:
+            raise ChoiceError(
+                f"kick_size=hand-over is described with SQs that are deleted and created, not with {', '.join(other)}: "
+                "leave that out of events, or set kick_size=all"
+            )
 
     def choose(self, sqs: Sequence[SQ], capacity: int) -> Iterator[tuple[SQ, ...] | None]:
         """Every set of as many SQs as the CQ can have permits."""
@@ -131,6 +144,15 @@ class HandOver(AsManyAsRoom):
     def corks(self, m: Machine, q: SQ) -> Updates:
         """The SQ joins the line at its end."""
         return q.lines_up(ite(q.corked, q.before, m.waiting))
+
+    def may_go(self, q: SQ) -> Expr:
+        """The SQ has no permit that it was handed: its worker uses that first, or gives it back."""
+        return ~q.granted
+
+    def goes(self, m: Machine, q: SQ) -> list[Updates]:
+        """The SQ leaves the line, and those behind it move up."""
+        behind = [(r, q.corked & r.corked & (r.before > q.before)) for r in m.sqs if r is not q]
+        return [q.leaves_line(), *(r.moves_up(moves) for r, moves in behind)]
 
     def grants(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """A worker uses a permit, or joins the line as it hands out others."""

@@ -1,0 +1,296 @@
+"""x86-TSO for every size: which designs have the same runs with store buffers, and that a fence taken out is missed.
+
+The check rests on which steps store and which wait, read off the machine with store buffers. Tests compare that machine
+with the one without, step by step; and what is proved with what the explicit engine finds of the machine with buffers.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pages import RECORDED
+from proofs import ANY, ONE, design, part
+from repository import ROOT
+from test_proofs_of_random_designs import drawn
+from uncork.core.evaluate import evaluate, holds
+from uncork.core.questions.argument import Argument
+from uncork.core.questions.buffered import Buffered
+from uncork.core.sorts import Array, Bool, Enum, Range, Ring, SlipError, Sort
+from uncork.core.system import Action, System
+from uncork.core.verdict import Refuted
+from uncork.engines import REDUCTIONS, Budget, explicit
+from uncork.engines.deductive import buffered as obligations
+from uncork.engines.deductive.prove import Solver
+from uncork.prove import proof
+from uncork_nvme.choices import ChoiceError, parse
+from uncork_nvme.instance import Design, Instance, InstanceError
+from uncork_nvme.state import stores
+from uncork_nvme.state.memory import Queue
+from uncork_properties.catalogue import ROWS, properties
+
+FENCES = ("guest_fence", "device_fence_sq", "device_fence_cq")
+
+
+def tso(name: str, *without: str) -> Design:
+    """A design with store buffers, and without some fences."""
+    of = design(name)
+    return replace(of, overrides={**of.overrides, "memory": "tso", **dict.fromkeys(without, "no")})
+
+
+def broken(of: Design, several: bool, kept: Sequence[str] | None = None) -> set[str]:
+    """The obligations about store buffers that fail, from the lemmas in `kept`, or from all that are stated."""
+    argument, _ = proof.argued(of, several=several, least=2)
+    return missed(argument, kept)
+
+
+def missed(argument: Argument, kept: Sequence[str] | None = None) -> set[str]:
+    lemmas = [lemma for lemma in argument.lemmas if kept is None or lemma.name in kept]
+    by_step: dict[str, list[Any]] = {}
+    for each in obligations.everything(argument, lemmas):
+        by_step.setdefault(each.step, []).append(each)
+    solver = Solver(argument)
+    return {failure.obligation.name for wanted in by_step.values() for failure in solver.broken(wanted)}
+
+
+# -- what is proved, and which fences that needs -----------------------------------------------------------------------
+SUFFICIENT = [
+    *("hand-over/linux/reserve-permits", "hand-over/linux/tail-1", "hand-over/linux/head-when-full"),
+    *("hand-over/linux/reserve-permits/backend=detached", "arm-recheck/linux/arm-on-cork", "mmio/linux/tail"),
+    *("arm-recheck/linux/tail-1/cork=park", "arm-recheck/spdk/arm-on-cork", "arm-recheck/linux/arm-on-cork/workers=2"),
+    "arm-recheck/linux/arm-on-cork/backend=detached",
+]
+NEEDED = [
+    # a design, the fence taken out, and a step that then reads too early
+    ("hand-over/linux/tail-1", "guest_fence", "submit(SQ0) stores sq0.shadow, after need_sq(SQ0)"),
+    ("hand-over/linux/tail-1", "guest_fence", "publish stores cq.shadow, after elide_cq"),
+    ("hand-over/linux/reserve-permits/backend=detached", "device_fence_cq",
+     "post_arm(SQ0) stores cq.event, after post_read(SQ0)"),
+    ("arm-recheck/linux/arm-on-cork", "device_fence_cq", "cork_arm(SQ0) stores cq.event, after cork_park(SQ0)"),
+    ("arm-recheck/linux/arm-on-cork", "device_fence_sq", "arm_sq(SQ0) stores sq0.event, after reread_sq(SQ0)"),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "without", "says"), NEEDED)
+def test_a_fence_taken_out_leaves_a_step_that_does_not_wait(name: str, without: str, says: str) -> None:
+    for several in (ONE, ANY):
+        assert not any("stands still" in each for each in broken(tso(name), several))
+        assert f"thread stands still: {says}" in broken(tso(name, without), several)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "several"),
+    [
+        pytest.param(name, several, marks=[] if (name, several) == (SUFFICIENT[0], ONE) else [pytest.mark.deep])
+        for name in SUFFICIENT for several in (ONE, ANY) if not (several and name == "mmio/linux/tail")
+    ],
+)  # fmt: skip
+def test_with_all_fences_the_same_is_proved_as_without_buffers(name: str, several: bool) -> None:
+    found = part(tso(name).name, several)
+    assert found.proved == part(name, several).proved
+    assert not found.judgement.failures or "workers=2" in name
+
+
+def recorded() -> Iterator[tuple[Design, Instance, Mapping[str, str]]]:
+    """The instances whose verdicts with store buffers are recorded, each with its design."""
+    with (RECORDED / "memory.csv").open() as file:
+        for row in csv.DictReader(file):
+            choices = dict(parse(each) for each in row["overrides"].split(";") if each)
+            of = Design(row["device"], row["guest"], row["policy"], choices)
+            yield of, of.at(int(row["sqs"]), int(row["sq_size"]), int(row["cq_size"])), row
+
+
+def covered() -> dict[str, tuple[Design, list[Mapping[str, str]]]]:
+    """The designs of these of which there is a proof to try, each with its verdicts."""
+    found: dict[str, tuple[Design, list[Mapping[str, str]]]] = {}
+    for of, _, row in recorded():
+        found.setdefault(of.name, (of, []))[1].append(row)
+    for name, (of, _) in list(found.items()):
+        try:
+            proof.argued(of, several=ONE, least=2)
+        except (SlipError, ChoiceError, InstanceError):
+            del found[name]
+    return found
+
+
+def agrees(of: Design, rows: Sequence[Mapping[str, str]], proved: Sequence[str], least: int) -> bool:
+    """Whether no recorded verdict of a design refutes what is proved for every size."""
+    return not any(row[prop].startswith("refuted") for row in rows for prop in proved if int(row["cq_size"]) >= least)
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+def test_no_recorded_verdict_with_store_buffers_contradicts_a_proof() -> None:
+    """And each fence without which a design hangs is missed by the check."""
+    designs, hangs = covered(), 0
+    assert len(designs) > 20
+    for of, rows in designs.values():
+        found = proof.prove(of, ONE)[-1]
+        assert agrees(of, rows, found.proved, found.least), of.name
+        hangs += not agrees(of, rows, list(ROWS), 3)
+    assert hangs > 5
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(200))
+def test_what_is_proved_of_a_random_design_with_store_buffers_is_refuted_at_no_size(seed: int) -> None:
+    of, several = drawn(seed)
+    chosen = random.Random(seed)
+    of = replace(of, overrides={**of.overrides, "memory": "tso", chosen.choice(FENCES): chosen.choice(["yes", "no"])})
+    try:
+        found = proof.prove(of, several)[-1]
+    except (SlipError, ChoiceError, InstanceError):
+        return
+    for shape in [(2, 2, 2)] if several else [(1, 2, 2), (1, 3, 2), (1, 2, 3), (1, 3, 3)]:
+        if shape[2] < found.least:
+            continue
+        instance = of.at(*shape)
+        wanted = [p for p in properties(instance.machine, instance.system) if p.row in found.proved]
+        outcome = explicit.check(instance.system, wanted, budget=Budget(states=1_500_000), reductions=REDUCTIONS)
+        assert not [p.name for p, verdict in outcome.verdicts if isinstance(verdict, Refuted)], instance.name
+
+
+# -- what the check is made of -----------------------------------------------------------------------------------------
+def changed(of: Design, several: bool, **buffers: Any) -> set[str]:
+    """The obligations that fail where something else is said of the stores, or of the machine without buffers."""
+    argument, _ = proof.argued(of, several=several, least=2)
+    assert argument.buffered is not None
+    return missed(replace(argument, buffered=replace(argument.buffered, **buffers)))
+
+
+@pytest.mark.slow
+def test_each_condition_fails_where_what_it_asks_is_not_so() -> None:
+    of = tso("hand-over/linux/tail-1")
+    found, _ = proof.argued(of, several=ANY, least=2)
+    buffers = found.buffered
+    assert isinstance(buffers, Buffered)
+    early = [replace(each, waits=each.waits - {"post(SQ1)"}) for each in buffers.early]
+    assert any(each.startswith("one store at a time") for each in changed(of, ANY, early=early))
+    lookers = buffers.lookers | {"wake(SQ0)"}
+    assert any(each.startswith("one step looks") for each in changed(of, ANY, lookers=lookers))
+    freely = [replace(each, waits=frozenset()) for each in buffers.late]
+    assert any(each.startswith("thread stands still") for each in changed(of, ANY, late=freely))
+
+
+@pytest.mark.slow
+def test_a_guest_that_must_not_leave_its_loop_early_would_notice_that_a_cqe_waits() -> None:
+    """The twin of the guest that may leave its loop at any time, by which the runs with buffers are found."""
+    argument, _ = proof.argued(tso("hand-over/linux/tail-1"), several=ONE, least=2)
+    strict, _ = proof.argued(design("hand-over/linux/tail-1"), several=ONE, least=2)
+    assert not any(each.startswith("looks too early") for each in missed(argument))
+    early = missed(replace(strict, buffered=argument.buffered))
+    assert any(each.startswith("looks too early") and "leave_loop" in each for each in early)
+
+
+@pytest.mark.slow
+def test_a_kick_before_the_store_has_arrived_is_noticed() -> None:
+    """Where a worker is notified in the step that stores EventIdx, the notification overtakes the store."""
+    name = "arm-recheck/linux/tail-1/cork=park,backend=detached-repoll,post_order=read-then-arm"
+    assert "nobody notices: post_arm(SQ0) stores cq.event, after deliver(SQ0)" in broken(tso(name), ONE)
+
+
+# -- the machine with store buffers is the other one, with stores that wait --------------------------------------------
+ALIKE = ["hand-over/linux/reserve-permits", "arm-recheck/linux/arm-on-cork/workers=2,early_free=no",
+         "arm-recheck/spdk/tail-1/cork=park,backend=detached"]  # fmt: skip
+
+
+def anything(sort: Sort, chosen: random.Random) -> Any:
+    match sort:
+        case Bool():
+            return chosen.random() < 0.5
+        case Enum(names):
+            return chosen.choice(names)
+        case Ring(size):
+            return chosen.randrange(size)
+        case Range(low, high):
+            return chosen.randint(low, high)
+        case Array(size, element):
+            return tuple(anything(element, chosen) for _ in range(size))
+
+
+def differences(like: Instance, plain: Instance, rounds: int) -> set[str]:
+    """The steps that differ in the two machines, in random states: with empty buffers, and with one store in one."""
+    steps, system = {action.name: action for action in plain.system.actions}, like.system
+    places = stores._stored(like.machine, system, plain.system)
+    waits = {key: stores._waiting(place, system) for key, place in places.items()}
+    empty = {
+        v.name: v.initial for buffer in like.machine.buffers for record in buffer.records for v in record.variables
+    }
+    chosen, found = random.Random(0), set[str]()
+    for _ in range(rounds):
+        state = {v.name: anything(v.sort, chosen) for v in system.variables} | empty
+        for action in system.actions:
+            if action.name in steps and unlike(action, steps[action.name], state):
+                found.add(action.name)
+        for store in system.actions:
+            before = standing(system, store, state) if stores._key(store) in places else None
+            if before is None or {**(after := system.after(before, store)), **empty} == after:
+                continue  # it stores what is in memory already
+            for action in system.actions:
+                if stores._key(action) in waits[stores._key(store)]:
+                    if holds(action.guard, after):
+                        found.add(f"{action.name}, which does not wait for {store.name}")
+                elif action.name in steps and holds(action.guard, after) != holds(steps[action.name].guard, after):
+                    found.add(f"{action.name}, after {store.name}")
+    return found
+
+
+def standing(system: System, action: Action, state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A state in which a step may be taken: this one, with its thread where it has to be, and with free locks."""
+    sorts = {v.name: v.sort for v in system.variables}
+    freed = {name: False for name in sorts if name.endswith((".locked", ".popping", ".granted"))}
+    for name in action.updates:
+        sort = sorts[name]
+        for value in sort.names if isinstance(sort, Enum) else ():
+            tried = {**state, **freed, name: value}
+            if holds(action.guard, tried):
+                return tried
+    return None
+
+
+def unlike(action: Action, plain: Action, state: Mapping[str, Any]) -> bool:
+    """Whether a step is another one in the machine without buffers, apart from where its store goes."""
+    both = action.updates.keys() & plain.updates.keys()
+    return holds(action.guard, state) != holds(plain.guard, state) or any(
+        evaluate(action.updates[name], state) != evaluate(plain.updates[name], state) for name in both
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALIKE)
+def test_the_steps_are_those_without_buffers_but_for_stores_that_wait(name: str) -> None:
+    of = tso(name)
+    plain = replace(of, overrides={**of.overrides, "memory": "sc"})
+    assert not differences(of.at(2, 3, 3), plain.at(2, 3, 3), 20)
+
+
+@pytest.mark.slow
+def test_a_step_that_is_another_one_with_store_buffers_is_seen() -> None:
+    of = tso(ALIKE[0])
+    other = replace(of, overrides={**of.overrides, "memory": "sc", "kick_on_remit": "no"})
+    assert differences(of.at(2, 3, 3), other.at(2, 3, 3), 20)
+
+
+def test_a_step_that_waits_for_some_places_in_line_only_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin of what is read off the guards: a store that waits second is asked about, too."""
+    like = tso(ALIKE[0]).at(1, 3, 3)
+    (line,) = [each for each in like.machine.buffers if isinstance(each, Queue)]
+    (cqe,) = [place for place in line.places if place.what == "CQE"]
+    assert len(list(stores._while_waiting(cqe))) > 1
+    known = stores._waiting(cqe, like.system)
+    first = [next(stores._while_waiting(cqe))]
+    monkeypatch.setattr(stores, "_while_waiting", lambda _: first)
+    assert known <= stores._waiting(cqe, like.system)
+
+
+def test_parts_of_ones_own_are_refused() -> None:
+    of = Design(f"{ROOT}/examples/devices/watchdog.py:mine", "linux", "tail-1", {"memory": "tso"})
+    with pytest.raises(SlipError, match="store buffers"):
+        proof.argued(of, several=ONE, least=2)
