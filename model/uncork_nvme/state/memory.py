@@ -19,7 +19,8 @@ Arm's memory is that of `orders.arm`, for the programs that machines are. Stores
 any order, and a release after all that the thread stored before. A store is in memory for all threads at once. What is
 left is a load that reads what a word was before. If an acquire or a load fence stands behind each load, no load comes
 before an earlier load of its thread, and none needs to read an old value: the thread may as well have read it when it
-was new. Otherwise a `Sight` has the stores that the device may still miss.
+was new. Otherwise a `Sight` has the stores that a thread may still miss. Each store arrives, and is seen, some time
+(Lahav and others, Making weak memory models fair, OOPSLA 2021): that is owed to the steps `flush` and `see`.
 """
 
 from __future__ import annotations
@@ -244,7 +245,7 @@ class Queue(Buffer):
     def __init__(
         self, name: str, room: int, *places: Stores, fifo: bool = True, besides: Sequence[Stores] = ()
     ) -> None:
-        self.places, self.room, self.fifo, self.besides = [*places, *besides], room, fifo, besides
+        self.places, self.room, self.fifo, self.besides = (*places, *besides), room, fifo, besides
         self._most = max(place.size for place in places)
         kinds = Enum(("nothing", *dict.fromkeys(place.what for place in places)))
         whose = Enum(("none", *dict.fromkeys(place.about for place in places if place.about)))
