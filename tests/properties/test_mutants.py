@@ -126,7 +126,7 @@ MUTANTS = [
      'return [p(at="post"), m.cq(again=False)]', f"{ANEW},sq_compare=head", "drains", "proved", "refuted"),
     ("a worker that is content after its last look", "anew",
      'w(at="fetch")).says(\n        "looks once more', 'w(at="asleep")).says(\n        "looks once more',
-     f"{CHANGES},sq_compare=head", "uncorked", "proved", "refuted"),
+     f"{CHANGES}/sq_compare=head", "uncorked", "proved", "refuted"),
     ("a poller that compares with the SQ head", "crew", "(q.seen != q.polled)", "(q.seen != q.head)", CHANGES,
      "uncorked", "refuted", "proved"),
     ("what is remembered follows a config", "parts.life", "else ring(event=ring.shadow)",
