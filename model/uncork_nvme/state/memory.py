@@ -25,9 +25,9 @@ was new. Otherwise a `Sight` has the stores that a thread may still miss. Each s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift, total
+from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift, maximum, minimum, total
 from uncork.core.sorts import Bool, Enum, Nat, Ring
 from uncork.core.system import Action, Declared, Guarded, Record, Updates, step, var, when
 
@@ -117,6 +117,11 @@ class Stores(Record):
         """How far the store that may leave moves the value."""
         return self.queue.move(self) if self.queue else self.waits[0]
 
+    @property
+    def missed(self) -> Expr:
+        """How much of the store that may leave others may miss once it has arrived."""
+        return self.move
+
     def arrives(self) -> list[Updates]:
         """What changes besides as the store that may leave arrives: who may miss it, and who misses less.
 
@@ -124,7 +129,7 @@ class Stores(Record):
         lock is still held, that is for the step that gives it back.
         """
         sights, held = self.lock or ((), boolean(False))
-        return [*(sight.enter(self.move) for sight in self.sights), *(sight.clears(held) for sight in sights)]
+        return [*(sight.enter(self.missed) for sight in self.sights), *(sight.clears(held) for sight in sights)]
 
     def on_arrival(self, move: Expr) -> Updates:
         """What changes in memory when a store arrives there."""
@@ -175,10 +180,17 @@ class Word(Stores):
 class Content(Stores):
     """Entries that a thread has stored and that are not in memory, though the word that tells of them may be.
 
-    How far a store moves is how many entries it is.
+    How far a store moves is how many entries it is; `left` is how many entries the other side has not taken.
     """
 
+    left: Callable[[], Expr]
     arrived = "they are in memory as they were written"
+
+    @property
+    def missed(self) -> Expr:
+        """The entries but for those that are taken already: of what waits, the oldest."""
+        taken = maximum(total(self.waits) - self.left(), 0)
+        return self.move - minimum(self.move, taken)
 
     def on_arrival(self, move: Expr) -> Updates:
         """No value of the machine says what an entry holds."""
