@@ -368,9 +368,10 @@ def test_every_question_and_order_is_asked_of_some_machine() -> None:
 # -- how much waits, and what is refused -------------------------------------------------------------------------------
 UNBOUNDED = "nothing bounds how many stores of the device wait: set cqe_store"
 REFUSED = {
-    **dict.fromkeys(("nvme-mdev", "femu", "usnvmemu"), UNBOUNDED), "usnvmemu-remote": "is not described with memory=arm",
+    **dict.fromkeys(("nvme-mdev", "femu", "usnvmemu"), UNBOUNDED),
+    "usnvmemu-remote": "is not described with memory=arm",
     **dict.fromkeys(("nvmet-mdev-pci", "nvmet-mdev-pci-scan", "nvmet-mdev-pci-batch"), "not described with memory=arm"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("device", sorted(DEVICES))
