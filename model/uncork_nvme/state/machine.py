@@ -102,7 +102,7 @@ class Machine(Remembers):
     @property
     def views(self) -> list[Sight]:
         """What each thread may miss of what is in memory."""
-        return [*(view for ring in (self.cq, *self.sqs) for view in ring.views), self.cq.cqe_view]
+        return [*self.cq.views, *(view for q in self.sqs for view in q.views), self.cq.cqe_view]
 
     @property
     def buffers(self) -> list[Buffer]:

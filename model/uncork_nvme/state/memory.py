@@ -257,7 +257,7 @@ class Queue(Buffer):
     def __init__(
         self, name: str, room: int, *places: Stores, fifo: bool = True, besides: Sequence[Stores] = ()
     ) -> None:
-        self.places, self.room, self.fifo, self.besides = [*places, *besides], room, fifo, besides
+        self.places, self.room, self.fifo, self.besides = (*places, *besides), room, fifo, besides
         self._most = max(place.size for place in places)
         kinds = Enum(("nothing", *dict.fromkeys(place.what for place in places)))
         whose = Enum(("none", *dict.fromkeys(place.about for place in places if place.about)))
