@@ -440,7 +440,7 @@ BUGS = (
             Design("usnvmemu-remote", "linux", "never", {**_LATE_FREE, "notify": "dropped"}),
             "uncorked",
             Design("usnvmemu-remote", "linux", "never", _LATE_FREE),
-            _ONE_AND_TWO,
+            _ONE,
             "The guest reuses a command slot only after it has published the CQ head (usnvmemu-cq has why).",
         ),
     ),

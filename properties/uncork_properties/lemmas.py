@@ -300,6 +300,7 @@ def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:
     )
     if isinstance(q, AnySQ) and q.rest is not None:
         ticket = q.ledger.ticket
+        yield Lemma(f"tickets before {name}", "the first ticket is 1", q.rest.next >= 1)
         yield Lemma(
             f"ticket of {name}",
             "an SQ in line has a ticket that says its place, and an SQ that is not has none that is still to come",

@@ -273,7 +273,7 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
         *steps.of_any(far, "deliver", own=lambda x: x.granted & x.asleep & (x.wakeups == 0)),
         *steps.of_any(far, "wake", own=lambda x: x.granted & (x.wakeups > 0)),
         *steps.of_any(far, "reserve", own=lambda x: x.granted, free=_KICK_DONE),
-        *steps.of_any(far & freed, "reserve", free=_KICK_DONE),
+        *steps.of_any(far & freed, "reserve", own=lambda x: x.exists, free=_KICK_DONE),
     ]  # fmt: skip
     elsewhere = [*_elsewhere(m), *([] if events else [rest_looks(m, freed)])]
     return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, Sums(3 + len(events), far))
@@ -281,7 +281,8 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
 
 def _own(m: AnySize) -> Sequence[str]:
     """The steps of a worker from a fetch to its next look."""
-    return ("arm_sq", "reread_sq", "remit", *(IN_POST_STEPS if m.choices.backend == "in-worker" else ()))
+    runs = (*IN_POST_STEPS, "release") if m.choices.backend == "in-worker" else ()
+    return ("arm_sq", "reread_sq", "remit", *runs)
 
 
 IN_POST_STEPS = ("post", "post_read", "post_arm")

@@ -31,12 +31,23 @@ class View:
         """The events that may still happen, if any."""
         self.corked: Expr = m.corked
         """Whether any SQ is corked."""
-        self.waiting: Expr = m.waiting
-        """The number of corked SQs."""
         self.held: Expr = m.held
         """The number of permits held by commands in flight and by workers."""
         self.unread: Expr = m.unread
         """The number of CQEs that the guest has not taken."""
+        if counted(m):
+            self.waiting: Expr = m.waiting
+            """The number of corked SQs, where kicks hand permits over or there is one SQ."""
+
+
+def counted(m: AnySize) -> bool:
+    """Whether a machine counts the corked SQs."""
+    return m.rest is None or m.rest.has("waiting")
+
+
+def sums(m: AnySize) -> set[str]:
+    """The sums over all SQs, as text."""
+    return {text(each) for each in (m.corked, m.held, m.unread, *([m.waiting] if counted(m) else []))}
 
 
 @frozen
@@ -66,17 +77,16 @@ def stated(found: OwnLemma, m: AnySize) -> Iterator[Lemma]:
         if not isinstance(condition, Expr) or not isinstance(condition.sort, Bool):
             raise SlipError(f"the lemma {found.name} gives {condition!r:.60}, and has to give a condition")
         known = {v.name for record in (*q.records, m.cq, m.life) for v in record.variables}
-        sums = {text(each) for each in (m.corked, m.waiting, m.held, m.unread)}
-        if others := sorted(read(condition, sums) - known):
+        if others := sorted(read(condition, sums(m)) - known):
             raise SlipError(
                 f"the lemma {found.name} looks at {', '.join(others)}: it may look at its own SQ, at m.cq, and at "
-                "m.corked, m.waiting, m.held and m.unread"
+                "m.corked, m.held and m.unread"
             )
         yield Lemma(f"{found.name} of {q.label}", found.says, condition, needed=True, own=True)
 
 
-def read(node: Expr, sums: set[str]) -> set[str]:
-    """The names of the variables that an expression reads, apart from sums over all SQs, which are given as text."""
-    if node.args and text(node) in sums:
+def read(node: Expr, apart: set[str]) -> set[str]:
+    """The names of the variables that an expression reads, apart from some expressions, which are given as text."""
+    if node.args and text(node) in apart:
         return set()
-    return {str(node.value)} if node.op == "var" else {name for arg in node.args for name in read(arg, sums)}
+    return {str(node.value)} if node.op == "var" else {name for arg in node.args for name in read(arg, apart)}

@@ -15,7 +15,7 @@ from uncork.core.system import Action, System
 
 from uncork_nvme.anysize import AnySize
 from uncork_nvme.assembly import assembled, steps
-from uncork_nvme.own.lemma import read
+from uncork_nvme.own.lemma import read, sums
 
 
 def refuse(m: AnySize, system: System) -> None:
@@ -34,22 +34,22 @@ def _refuse_far_looks(m: AnySize, system: System) -> None:
     stock = list(steps(AnySize(assembled(m.choices), m.policy, several=True)))
     known = {action.behaviour for action in stock}
     kicks = {f"{name} {text(value)}" for action in stock for name, value in action.updates.items()}
-    sums = {text(each) for each in (m.corked, m.waiting, m.held, m.unread)}
+    totals = sums(m)
     for action in system.actions:
         if action.behaviour in known:
             continue
-        for name in _far(m, action, kicks, sums):
+        for name in _far(m, action, kicks, totals):
             raise SlipError(
                 f"{action.name} looks at {name}: a proof for any number of SQs follows two of them, and a step of your "
-                "own may look at its SQ, the CQ, m.corked, m.waiting, m.held and m.unread. Use --sqs one"
+                "own may look at its SQ, the CQ, m.corked, m.held and m.unread. Use --sqs one"
             )
 
 
-def _far(m: AnySize, action: Action, kicks: set[str], sums: set[str]) -> Iterator[str]:
+def _far(m: AnySize, action: Action, kicks: set[str], totals: set[str]) -> Iterator[str]:
     """The variables of SQs that a step is not about, but for what kicks of this package change."""
     assert m.rest is not None
     records = [m.rest, *(record for q in m.every if not action.about(q) for record in q.records)]
     far = {variable.name for record in records for variable in record.variables}
     values = [action.guard, *(v for name, v in action.updates.items() if f"{name} {text(v)}" not in kicks)]
     changed = {name for name, value in action.updates.items() if f"{name} {text(value)}" not in kicks}
-    yield from sorted(far & (changed | {name for value in values for name in read(value, sums)}))
+    yield from sorted(far & (changed | {name for value in values for name in read(value, totals)}))
