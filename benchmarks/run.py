@@ -29,7 +29,7 @@ SIZES = [
     ("arm-recheck/linux/tail-1/n2-sq2-cq2", 5, 500_000),
     ("propolis-2026/spdk/tail-1/n2-sq2-cq3", 3, 3_000_000),
 ]
-"""Instances of some 170,000, 990,000 and 6,900,000 states: (name, number of runs, `Task.deep`)."""
+"""Instances of some 190,000, 1,500,000 and 9,900,000 states: (name, number of runs, `Task.deep`)."""
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------

@@ -342,7 +342,7 @@ def test_every_operator_means_the_same_to_tlc(tlc: Tlc) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("low", [0, -5])
+@pytest.mark.parametrize("low", [-5, pytest.param(0, marks=pytest.mark.deep)])
 def test_tlc_sees_a_value_leave_its_range(tlc: Tlc, low: int) -> None:
     r = Record("r", n=var(Range(low, 3), "a count", 0))
     for limit, code in ((3, SATISFIED), (4, UNSAFE)):
@@ -395,10 +395,10 @@ def test_tlc_finds_exactly_the_states_of_a_machine(tlc: Tlc) -> None:
         "propolis-2025/linux/tail/n1-sq2-cq2",
         pytest.param("propolis-2025/linux/tail-1/n1-sq2-cq2", marks=pytest.mark.deep),
         "arm-recheck/linux/arm-on-cork/n1-sq2-cq2",
-        "mmio/linux/tail/n1-sq3-cq3",
-        "propolis-2026/lazy/tail-lag/n1-sq2-cq2/early_free=no",
+        pytest.param("mmio/linux/tail/n1-sq3-cq3", marks=pytest.mark.deep),
+        pytest.param("propolis-2026/lazy/tail-lag/n1-sq2-cq2/early_free=no", marks=pytest.mark.deep),
         pytest.param("propolis-2026/lazy/tail-1/n1-sq2-cq2/backend=detached", marks=pytest.mark.deep),
-        "propolis-2026/spdk/tail-lag/n1-sq2-cq2/memory=tso,guest_fence=no",
+        pytest.param("propolis-2026/spdk/tail-lag/n1-sq2-cq2/memory=tso,guest_fence=no", marks=pytest.mark.deep),
     ],
 )
 def test_tlc_gives_the_verdicts_of_the_explicit_engine(tlc: Tlc, name: str, most: int | None) -> None:
@@ -417,7 +417,7 @@ def test_tlc_gives_the_verdicts_of_the_explicit_engine(tlc: Tlc, name: str, most
 @pytest.mark.parametrize(
     "name",
     [
-        "arm-recheck/linux/tail-1/n1-sq2-cq2/workers=2",
+        pytest.param("arm-recheck/linux/tail-1/n1-sq2-cq2/workers=2", marks=pytest.mark.deep),
         "propolis-2025/linux/tail/n1-sq2-cq2/kick_size=room",
         pytest.param("mmio/linux/tail-1/n2-sq2-cq2/kick_size=room", marks=pytest.mark.deep),
     ],
@@ -464,6 +464,7 @@ def test_distributed_tlc_finds_all_states(jar: Path, sets: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 def test_distributed_tlc_finds_what_is_unsafe(jar: Path) -> None:
     done = distributed(jar, "propolis-2026/linux/tail-lag/n1-sq2-cq2/events=delete")
     assert done.returncode == UNSAFE, done.stdout + done.stderr

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from budgets import spread
 from hostile import Bad, bad, holds, names
 from uncork.decide import many
 from uncork.decide.patience import patiently
@@ -124,7 +125,7 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize("row", ELSEWHERE, ids=names(ELSEWHERE))
+@pytest.mark.parametrize("row", spread(ELSEWHERE, 3), ids=names(ELSEWHERE))
 def test_no_command_takes_its_exit_code_from_a_policy_file(
     row: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -256,13 +257,13 @@ def test_work_is_given_up_wherever_it_is() -> None:
 TOGETHER = f"check {BIG} --guest linux,spdk --json rows.json"
 INTERRUPTED = [
     (f"check {BIG} --guest linux --json rows.json", signal.SIGTERM),
-    (TOGETHER, signal.SIGINT),
     (TOGETHER, signal.SIGTERM),
+    (TOGETHER, signal.SIGINT),
     (TOGETHER, signal.SIGHUP),
     ("museum", signal.SIGTERM),
     ("repair propolis-2025", signal.SIGHUP),
-    ("sweep --db a.db --device arm-recheck --guest linux,spdk --policy head --sqs 2 --sq-size 4", signal.SIGTERM),
     ("measure arm-recheck/linux/head/n2-sq64-cq64 --time 1000000", signal.SIGHUP),
+    ("sweep --db a.db --device arm-recheck --guest linux,spdk --policy head --sqs 2 --sq-size 4", signal.SIGTERM),
     ("prove arm-on-cork --device arm-recheck", signal.SIGTERM),
     ("cost arm-recheck/linux/head/n2-sq4-cq4", signal.SIGHUP),
 ]
@@ -310,7 +311,7 @@ def none_left(session: int) -> bool:
     return not left(session)
 
 
-@pytest.mark.parametrize(("command", "number"), INTERRUPTED)
+@pytest.mark.parametrize(("command", "number"), spread(INTERRUPTED, 2))
 def test_a_signal_ends_a_command_with_all_its_processes(command: str, number: signal.Signals, tmp_path: Path) -> None:
     running = begun(command, tmp_path)
     at_work(running.pid)

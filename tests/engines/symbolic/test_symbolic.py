@@ -94,7 +94,7 @@ def test_single_steps_find_runs_as_short_as_any() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "propolis-2025/linux/tail/n1-sq4-cq4",
+        pytest.param("propolis-2025/linux/tail/n1-sq4-cq4", marks=pytest.mark.deep),
         "propolis-2025/linux/never/n2-sq2-cq2",
         pytest.param("propolis-2025/linux/tail/n8-sq4-cq4", marks=pytest.mark.deep),  # no explicit search comes near
     ],
@@ -115,6 +115,7 @@ def test_sweeps_find_a_loop_that_starves_an_sq() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 def test_bmc_gives_the_same_trace_for_the_same_question() -> None:
     instance, wanted = asked(HANGS, "drains")
     first, *others = (verdict(bmc.check(instance.system, wanted)) for _ in range(2))
@@ -194,8 +195,8 @@ def test_what_spacer_suggests_is_checked(monkeypatch: pytest.MonkeyPatch, *, sug
         "mmio/linux/tail/n1-sq3-cq3",
         "arm-recheck/linux/arm-on-cork/n1-sq2-cq2",
         pytest.param("arm-recheck/linux/arm-on-cork/n1-sq4-cq3", marks=pytest.mark.deep),
-        "propolis-2026/spdk/head/n1-sq8-cq8",
-        "arm-recheck/linux/tail-1/n2-sq2-cq2/cork=park",
+        pytest.param("propolis-2026/spdk/head/n1-sq8-cq8", marks=pytest.mark.deep),
+        pytest.param("arm-recheck/linux/tail-1/n2-sq2-cq2/cork=park", marks=pytest.mark.deep),
     ],
 )
 def test_no_wake_up_is_lost_by_the_lemmas(name: str) -> None:
@@ -218,7 +219,7 @@ def test_the_lemmas_do_not_show_it_of_devices_that_lose_one(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [HANGS, LIVE])
+@pytest.mark.parametrize("name", [HANGS, pytest.param(LIVE, marks=pytest.mark.deep)])
 def test_the_random_run_drops_no_lemma_that_z3_keeps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     machine, system = from_name(name).machine, from_name(name).system
     candidates, kept = [lemma.condition for lemma in lemmas(machine)], list[list[int]]()
