@@ -324,7 +324,7 @@ def test_a_step_that_waits_for_some_contents_of_a_buffer_only_is_refused(name: s
     moves = buffer.line.by0 if isinstance(buffer, Queue) else event.wait0
     first = ~(event.oldest if isinstance(buffer, Queue) else moves == 2)
     for some in (moves != 1, first):
-        with pytest.raises(SlipError, match="notify.SQ0. may be taken or not by what is in a store buffer"):
+        with pytest.raises(SlipError, match=r"notify.SQ0. may be taken or not by what is in a store buffer"):
             read_off(of, {"notify(SQ0)": wake & some})
 
 
@@ -355,7 +355,7 @@ def test_a_step_of_the_thread_that_moves_nowhere_is_asked_about_as_its_own() -> 
 
 def test_events_are_refused() -> None:
     of = design("hand-over/linux/tail-1/memory=tso,events=delete+create")
-    with pytest.raises(SlipError, match="events=delete.create and memory=tso are not proved together"):
+    with pytest.raises(SlipError, match=r"events=delete.create and memory=tso are not proved together"):
         proof.argued(of, several=ANY, least=2)
 
 

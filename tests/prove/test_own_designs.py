@@ -168,7 +168,7 @@ def test_several_sqs_of_a_design_with_parts_or_lemmas_of_ones_own_are_refused(ca
     Path("mine.py").write_text(HEAD + SEVERAL[case])
     guest = case.startswith("a guest")
     of = Design("hand-over" if guest else "mine.py:mine", "mine.py:mine" if guest else "linux", "tail-1")
-    with pytest.raises(SlipError, match="is proved for one SQ only. Use --sqs one"):
+    with pytest.raises(SlipError, match=r"is proved for one SQ only. Use --sqs one"):
         proof.argued(of, several=ANY, least=2)
 
 
