@@ -75,7 +75,9 @@ FALSE = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", FALSE)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.deep] if k else []) for k, case in enumerate(FALSE)]
+)
 def test_a_false_lemma_is_reported_and_proves_nothing(case: str) -> None:
     old, new, step = FALSE[case]
     found = proved(written(changed(BITS, old, new)))
@@ -85,6 +87,7 @@ def test_a_false_lemma_is_reported_and_proves_nothing(case: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 def test_a_false_lemma_does_not_hide_that_a_design_hangs() -> None:
     """The lemma would make the proof: it says that a corked SQ is always kicked."""
     hangs = HEAD + "class Mine(Kicks):\n    def kicks(self, site):\n        return site == 'post'\n" + NAMED
@@ -210,6 +213,7 @@ def test_prove_says_that_several_sqs_of_a_device_of_ones_own_are_not_covered() -
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 def test_prove_tells_of_a_false_lemma_and_where_a_design_really_fails() -> None:
     false = changed(BITS, "all_of(w.bit == w.asleep for w in q.workers)", "all_of(w.bit for w in q.workers)")
     written(false)
