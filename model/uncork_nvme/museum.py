@@ -48,7 +48,7 @@ _QEMU = Design("qemu", "linux", "head")
 _SPDK_POLL = Design("spdk-poll", "linux", "never")
 _FREED_KICKS: dict[str, Choice] = {"kick_on_remit": YES, "kick_on_post": YES, "kick_on_reserve": YES}
 _KICKS = Design("arm-recheck", "linux", "arm-on-cork")
-_TWO_AND_THREE = (Shape(1, 2, 2), Shape(1, 3, 3))
+_THREE = (Shape(1, 3, 3),)
 _TSO: dict[str, Choice] = {"memory": "tso"}
 _ARM: dict[str, Choice] = {"memory": "arm", "cqe_store": "release"}
 _ON_ARM = "Memory is Arm's. The device has a release before a CQE's phase, which it lacks to this day (docs/memory.md)."
@@ -440,7 +440,7 @@ BUGS = (
             Design("usnvmemu-remote", "linux", "never", {**_LATE_FREE, "notify": "dropped"}),
             "uncorked",
             Design("usnvmemu-remote", "linux", "never", _LATE_FREE),
-            _ONE_AND_TWO,
+            _ONE,
             "The guest reuses a command slot only after it has published the CQ head (usnvmemu-cq has why).",
         ),
     ),
@@ -875,7 +875,7 @@ BUGS = (
             Design("spdk-interrupt", "linux", "never", {**_ARM, "sqe_load": "plain"}),
             "safety",
             Design("spdk-interrupt", "linux", "never", _ARM),
-            _TWO_AND_THREE,
+            _THREE,
             _ON_ARM,
         ),
     ),
@@ -890,7 +890,7 @@ BUGS = (
             Design("qemu", "spdk", "head", {**_ARM, "sqe_store": "plain"}),
             "safety",
             Design("qemu", "spdk", "head", _ARM),
-            _TWO_AND_THREE,
+            _THREE,
             _ON_ARM,
         ),
     ),
@@ -904,7 +904,7 @@ BUGS = (
             Design("qemu", "linux", "head", {**_ARM, "cqe_load": "plain"}),
             "safety",
             Design("qemu", "linux", "head", _ARM),
-            _TWO_AND_THREE,
+            _THREE,
             _ON_ARM,
         ),
     ),
@@ -918,7 +918,7 @@ BUGS = (
             Design("qemu", "libvfn", "head", {**_ARM, "cqe_load": "plain"}),
             "safety",
             Design("qemu", "libvfn", "head", _ARM),
-            _TWO_AND_THREE,
+            _THREE,
             _ON_ARM,
         ),
     ),
@@ -932,7 +932,7 @@ BUGS = (
             Design("openvmm", "linux", "head-when-full", {"memory": "arm", "sqe_load": "fenced", "cqe_store": "plain"}),
             "safety",
             Design("openvmm", "linux", "head-when-full", {"memory": "arm", "sqe_load": "fenced"}),
-            _TWO_AND_THREE,
+            _THREE,
             "Memory is Arm's. The device has a load fence between a tail and its SQE, which it lacks to this day "
             "(docs/memory.md).",
         ),

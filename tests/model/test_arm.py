@@ -223,26 +223,26 @@ def but(**choices: Choice) -> str:
     return ",".join(f"{name}={value}" for name, value in {"memory": "arm", **ORDERS, **choices}.items())
 
 
-@pytest.mark.parametrize("name", [
-    *(f"{PROPOLIS}/{ALL}", f"{ARMS}/{ALL},device_fence_cq=no", f"{SPDK}/{ALL}"),
-    f"{QEMU}/{ALL},threads=one,device_locks=no",
+@pytest.mark.parametrize(("name", "more"), [
+    (f"{ARMS}/{ALL},device_fence_cq=no", True), (f"{SPDK}/{ALL}", False),
+    (f"{QEMU}/{ALL},threads=one,device_locks=no", True),
 ])  # fmt: skip
-def test_a_step_under_tso_is_a_step_on_arm_and_arm_has_more(name: str) -> None:
+def test_a_step_under_tso_is_a_step_on_arm_which_may_have_more(name: str, more: bool) -> None:
     tso, arm = (from_name(f"{name},memory={memory}").system for memory in ("tso", "arm"))
     assert [v.name for v in tso.variables] == [v.name for v in arm.variables]
     names = [[action.name for action in system.actions] for system in (tso, arm)]
     of_tso, of_arm = successors(tso), successors(arm)
     first = tuple(tso.initial.values())
-    seen, todo, more = {first}, [first], 0
+    seen, todo, others = {first}, [first], 0
     while todo:
         state = todo.pop()
         steps, wider = [{(names[k][at], after) for at, after in find(state)} for k, find in enumerate((of_tso, of_arm))]
         assert steps <= wider
-        more += len(wider) - len(steps)
+        others += len(wider) - len(steps)
         new = {after for _, after in steps if after is not None} - seen
         seen |= new
         todo += new
-    assert more
+    assert bool(others) == more
 
 
 def test_what_is_recorded_as_refuted_under_tso_is_refuted_on_arm() -> None:
@@ -272,13 +272,14 @@ def refuted(name: str) -> set[str]:
     found = from_name(name)
     outcome = explicit.check(found.system, properties(found.machine, found.system), covers(found.machine, found.system))
     broken = {prop.name for prop, verdict in outcome.verdicts if isinstance(verdict, Refuted)}
-    assert broken or (all(isinstance(v, Proved) for _, v in outcome.verdicts) and not outcome.unreached)
+    assert broken or all(isinstance(verdict, Proved) for _, verdict in outcome.verdicts)
+    assert "delays a store" not in outcome.unreached
     return broken
 
 
 VERDICTS = {
     # as the sources are
-    f"{PROPOLIS}/memory=arm": {CQE_WHOLE},
+    "propolis-2026/linux/tail-lag/n1-sq3-cq3/memory=arm": {CQE_WHOLE},
     f"{SPDK}/memory=arm": {CQE_WHOLE},
     f"{QEMU}/memory=arm": {CQE_WHOLE},
     f"{OPENVMM}/memory=arm": {SQE_WHOLE},
@@ -365,13 +366,23 @@ def test_every_question_and_order_is_asked_of_some_machine() -> None:
 
 
 # -- how much waits, and what is refused -------------------------------------------------------------------------------
+UNBOUNDED = "nothing bounds how many stores of the device wait: set cqe_store"
+REFUSED = {
+    **dict.fromkeys(("nvme-mdev", "femu", "usnvmemu"), UNBOUNDED),
+    "usnvmemu-remote": "is not described with memory=arm",
+    **dict.fromkeys(("nvmet-mdev-pci", "nvmet-mdev-pci-scan", "nvmet-mdev-pci-batch"), "not described with memory=arm"),
+}
+
+
 @pytest.mark.parametrize("device", sorted(DEVICES))
 def test_every_device_runs_or_says_why_not_and_no_store_lacks_room(device: str) -> None:
     overrides: dict[str, Choice] = {"memory": "arm", "device_load_fence": "no", "sqe_load": "plain"}
     found = Instance(device, "linux", DEVICES[device].policy, 1, 2, 2, overrides)
-    if device in ("nvme-mdev", "femu"):
-        with pytest.raises(ChoiceError, match="nothing bounds how many stores of the device wait: set cqe_store"):
+    if device in REFUSED:
+        with pytest.raises(ChoiceError, match=REFUSED[device]):
             _ = found.choices
+        if "described" in REFUSED[device]:
+            return
         found = Instance(device, "linux", DEVICES[device].policy, 1, 2, 2, {**overrides, "device_locks": "yes"})
     assert isinstance(in_range(found), Proved)
 

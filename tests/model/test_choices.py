@@ -125,7 +125,7 @@ WORKERS = [
 @pytest.mark.parametrize(
     "name",
     [
-        *spread([f"{d}/linux/{DEVICES[d].policy}/n1-sq2-cq2" for d in sorted(set(DEVICES) - set(matrix.DEVICES))], 2),
+        *spread([f"{d}/linux/{DEVICES[d].policy}/n1-sq2-cq2" for d in sorted(set(DEVICES) - set(matrix.DEVICES))], 3),
         *WORKERS,
     ],
 )

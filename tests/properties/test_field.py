@@ -14,13 +14,17 @@ from uncork_nvme.instance import Instance
 from uncork_nvme.policies import POLICIES
 from uncork_properties import expected, matrix
 
+_MANY = 3_000_000
+"""States of a search that takes too long for the default suite."""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one_in", [5, pytest.param(1, marks=pytest.mark.deep)])
 def test_what_is_recorded_of_the_field_is_what_is_found(one_in: int) -> None:
-    """Some of it; `make museum` takes it all."""
+    """Some of it, but not what takes minutes; `make museum` takes it all."""
     recorded = expected.default("field.csv")
-    for checked in many.check([instance for instance, _ in recorded.values()][::one_in]):
+    some = [instance for instance, each in recorded.values() if one_in == 1 or (each.states or 0) < _MANY]
+    for checked in many.check(some[::one_in]):
         assert judge(checked, recorded[checked.instance.name][1]) == []
 
 

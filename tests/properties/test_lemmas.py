@@ -15,15 +15,17 @@ SPOKEN_OF = {
     "on_doorbell",
 }
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
-KNOWN = {("cork", "arm-recheck"), ("notify", "spent"), ("kick_delivery", "deferred")}
+KNOWN = {("cork", "arm-recheck"), ("notify", "spent"), ("kick_delivery", "deferred"), ("memory", "tso")}
 KEPT = {"notify": "kept", "kick_delivery": "at-once"}
 FITTING = {
     "hand-over": {"cork": "park"}, "held": {"notify": "kept"}, "first": KEPT, "every": KEPT,
-    "dropped": {"kick_delivery": "at-once"},
+    "dropped": {"kick_delivery": "at-once"}, "changed": KEPT,
 }  # fmt: skip
 """What a value is described together with."""
+WITHIN = {"sq_compare", "sq_last_look", "cq_compare"}
+"""Choices that go with a value of another choice, which is refused."""
 REFUSED = [
-    (name, value) for name, values, _ in describe() if name not in {*SPOKEN_OF, *ABOUT_EVENTS, "pool"}
+    (name, value) for name, values, _ in describe() if name not in {*SPOKEN_OF, *ABOUT_EVENTS, *WITHIN, "pool"}
     for value in values[1:] if (name, value) not in KNOWN and " " not in value
 ]  # fmt: skip
 

@@ -128,12 +128,13 @@ _FIELD = """# Real devices and guests
 
 **With one SQ, only Propolis before #1026, QEMU 7.1, OpenVMM before #1582 and nvmet-mdev-pci hang, and only with guests
 that ring when EventIdx is *passed*.** Guests that ring when EventIdx is just reached (spdk, libvfn), or that have no
-doorbell buffer (mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM and the
-design `hand-over` are live; in the other devices one SQ may starve another. usnvmemu posts into a full CQ.
+doorbell buffer (mmio-only), show no hang. With two SQs on one CQ every Propolis hangs; today's QEMU, OpenVMM, older
+nvmet-mdev-pci (by its poller) and the design `hand-over` are live; in the other devices one SQ may starve another.
+usnvmemu posts into a full CQ.
 
 Each device has its own policy; one SQ of three entries on a CQ of three, or (`n2`) two SQs of two entries on a CQ of
-two. **HANGS k**: a run of k steps ends with an SQ that stays corked, or with queues that never drain. **UNSAFE k**: it
-ends with a CQE posted into a full CQ. *starves k*: only progress fails. live: everything is proved.
+two. **HANGS k**: a run of k steps ends with an SQ that stays corked or asleep, or with queues that never drain.
+**UNSAFE k**: it ends with a CQE posted into a full CQ. *starves k*: only progress fails. live: everything is proved.
 
 """
 _AFTER = """

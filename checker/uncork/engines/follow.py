@@ -15,7 +15,7 @@ import functools
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from uncork.core.expr import Expr, variables
 from uncork.core.questions.observed import Event
@@ -25,7 +25,6 @@ from uncork.core.trace import Trace
 from uncork.engines.python import Packing, Plain, Successors, successors, values
 from uncork.engines.stubborn import ENABLED, Stubborn
 
-_Any = TypeVar("_Any")
 _Way: TypeAlias = "tuple[_Way, tuple[int, ...]] | None"
 """How a state was reached: the way to a state after the previous event, and the actions from there. None: the first."""
 
@@ -70,9 +69,6 @@ _NOTHING: Ahead = {}
 _REMEMBERED = 200_000
 """The number of states that are kept, since a run comes back to the same ones."""
 
-_STEPPED = 20_000
-"""The number of states of which the steps by some actions are kept, for the same reason."""
-
 _TRIED = 5_000
 """The number of events after which it is clear whether it does."""
 
@@ -111,15 +107,16 @@ class Follower:
         soon = free & frozenset(at_once)
         self._unseen = free
         self._steps: dict[frozenset[str], Successors] = {}
-        self._small = not aims and not self._packing.packs  # the states of large queues seldom come back
         self._soon = self._taking(soon) if soon else None
-        self._others = self._taking(free - soon - frozenset(aims))
+        others = self._taking(free - soon - frozenset(aims))
+        small = not aims and not self._packing.packs  # the states of large queues seldom come back
+        self._others = functools.lru_cache(maxsize=_REMEMBERED)(others) if small else others
         self._aims = _Aims(self, aims) if aims else None
         self._shows = dict(shows)
         self._sees: dict[tuple[str, ...], Callable[[Plain], tuple[Value, ...]]] = {}
         self._now: dict[Plain, _Way]
         self._events: int
-        self._known = _Known() if self._small else None
+        self._known = _Known() if small else None
         self._lazy = _Lazy(self, free, soon, aims.keys()) if lazily else None
         self._last: tuple[dict[Plain, _Way], Event, Ahead] | None
         self.restart()
@@ -159,6 +156,7 @@ class Follower:
         `ahead` has the observations from this event on, for `aims`. `among` names the only unseen actions that may have
         been taken since the last event; all unseen actions if left out. Raises `TooManyStates`.
         """
+        among = None if among == self._unseen else among
         lazy = self._lazy.before(event) if self._lazy is not None and not event.quiet and among is None else None
         if self._known is None or among is not None:
             edges = self._edges(self._now, event, ahead, lazy, among)
@@ -166,6 +164,8 @@ class Follower:
             key = (frozenset(self._now), event.actions, tuple(event.saw.items()), event.quiet)
             known = self._known.get(key)
             edges = self._known.keep(key, self._edges(self._now, event, ahead, lazy)) if known is None else known
+            if self._known.useless:
+                self._known = None
         if not edges:
             return False
         self._last = (self._now, event, ahead) if lazy else None
@@ -273,12 +273,8 @@ class Follower:
 
     def _taking(self, actions: frozenset[str]) -> Successors:
         if actions not in self._steps:
-            self._steps[actions] = self.kept(successors(self.system, actions, self._packing))
+            self._steps[actions] = successors(self.system, actions, self._packing)
         return self._steps[actions]
-
-    def kept(self, function: Callable[[Plain], _Any]) -> Callable[[Plain], _Any]:
-        """A function of a state that remembers what it returned, if the states are small."""
-        return functools.lru_cache(maxsize=_STEPPED)(function) if self._small else function
 
     def _after(self, state: Plain, ahead: Ahead) -> list[tuple[int, Plain | None]]:
         found = self._others(state)
@@ -368,21 +364,16 @@ class _Lazy:
             names = {action.name for which in soon or groups for action in self._stubborn.groups[which]} & self._free
             return bool(soon), self._of._taking(frozenset(names - self._aimed)), frozenset(names & self._aimed)
 
-        def without_aims(state: Plain) -> tuple[bool, _Steps, frozenset[str]]:
-            at_once, others, aimed = chosen(statuses(state))
-            return at_once, others(state), aimed
-
-        kept = self._of.kept(without_aims)
-
         def before(state: Plain, ahead: Ahead) -> tuple[bool, _Steps]:
-            at_once, found, aimed = kept(state)
+            at_once, others, aimed = chosen(statuses(state))
+            found = others(state)
             return at_once, found + self._of._aimed(state, ahead, aimed) if aimed else found
 
         return before
 
 
 class _Known:
-    """What events make of the possible states, remembered for as long as that helps."""
+    """What events make of the possible states, remembered."""
 
     def __init__(self) -> None:
         self._edges = dict[Hashable, _Edges]()
@@ -396,16 +387,18 @@ class _Known:
         return found
 
     def keep(self, key: Hashable, edges: _Edges) -> _Edges:
-        """Remembers, unless most questions were new; forgets all if it is too much."""
-        if self._asked > _TRIED and self._found * 2 < self._asked:
+        """Remembers; forgets all if it is too much."""
+        self._size += 1 + len(edges)
+        if self._size > _REMEMBERED:
             self._edges.clear()
-        else:
-            self._size += 1 + len(edges)
-            if self._size > _REMEMBERED:
-                self._edges.clear()
-                self._size = 0
-            self._edges[key] = edges
+            self._size = 0
+        self._edges[key] = edges
         return edges
+
+    @property
+    def useless(self) -> bool:
+        """Whether most questions were new, after many."""
+        return self._asked > _TRIED and self._found * 2 < self._asked
 
 
 class _Aims:

@@ -119,13 +119,13 @@ class Memory(Part):
         return all_of(buffer.drained for buffer in buffers) if self.waits else boolean(True)
 
     # -- what a thread has seen ----------------------------------------------------------------------------------------
-    def sight(self, name: str, index: Word) -> Sight:
-        """What the device may miss of a shadow index.
+    def sight(self, name: str, index: Word, *, looks: bool = True) -> Sight:
+        """What the device may miss of a shadow index, if it ever `looks` at it.
 
         It reads the index under a lock, or by its one thread. So it misses only stores that are in memory since that
         lock was given back last; and none at a fence, or once a doorbell has carried the index.
         """
-        sight = Sight(name, index.label, index.size, index.size - 1 if self.lags else 0)
+        sight = Sight(name, index.label, index.size, index.size - 1 if self.lags and looks else 0)
         return _missed(sight, index)
 
     def sqes(self, sq: str, label: str, index: Word, depth: int) -> tuple[Content, Sight]:
@@ -280,6 +280,7 @@ class Memory(Part):
         rests = []
         if posted and self._tears("cqe_store"):
             rests = [Content(f"{thread}.rest", f"rest of CQEs {by}", cq.size, most)]
+            rests[0].left = lambda: cq.tail - cq.cursor
         for entry in posted:
             entry.rest = rests[0] if rests else None
         for last in rests or posted:

@@ -102,7 +102,8 @@ class Machine(Remembers):
     @property
     def views(self) -> list[Sight]:
         """What each thread may miss of what is in memory."""
-        return [*(view for ring in (self.cq, *self.sqs) for view in ring.views), self.cq.cqe_view]
+        rings: list[CQ | SQ] = [self.cq, *self.sqs]
+        return [*(view for ring in rings for view in ring.views), self.cq.cqe_view]
 
     @property
     def buffers(self) -> list[Buffer]:

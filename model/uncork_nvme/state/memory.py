@@ -19,14 +19,15 @@ Arm's memory is that of `orders.arm`, for the programs that machines are. Stores
 any order, and a release after all that the thread stored before. A store is in memory for all threads at once. What is
 left is a load that reads what a word was before. If an acquire or a load fence stands behind each load, no load comes
 before an earlier load of its thread, and none needs to read an old value: the thread may as well have read it when it
-was new. Otherwise a `Sight` has the stores that the device may still miss.
+was new. Otherwise a `Sight` has the stores that a thread may still miss. Each store arrives, and is seen, some time
+(Lahav and others, Making weak memory models fair, OOPSLA 2021): that is owed to the steps `flush` and `see`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift, total
+from uncork.core.expr import Expr, all_of, any_of, boolean, count, ite, lift, maximum, minimum, total
 from uncork.core.sorts import Bool, Enum, Nat, Ring
 from uncork.core.system import Action, Declared, Guarded, Record, Updates, step, var, when
 
@@ -116,6 +117,11 @@ class Stores(Record):
         """How far the store that may leave moves the value."""
         return self.queue.move(self) if self.queue else self.waits[0]
 
+    @property
+    def missed(self) -> Expr:
+        """How much of the store that may leave others may miss once it has arrived."""
+        return self.move
+
     def arrives(self) -> list[Updates]:
         """What changes besides as the store that may leave arrives: who may miss it, and who misses less.
 
@@ -123,7 +129,7 @@ class Stores(Record):
         lock is still held, that is for the step that gives it back.
         """
         sights, held = self.lock or ((), boolean(False))
-        return [*(sight.enter(self.move) for sight in self.sights), *(sight.clears(held) for sight in sights)]
+        return [*(sight.enter(self.missed) for sight in self.sights), *(sight.clears(held) for sight in sights)]
 
     def on_arrival(self, move: Expr) -> Updates:
         """What changes in memory when a store arrives there."""
@@ -174,10 +180,17 @@ class Word(Stores):
 class Content(Stores):
     """Entries that a thread has stored and that are not in memory, though the word that tells of them may be.
 
-    How far a store moves is how many entries it is.
+    How far a store moves is how many entries it is; `left` is how many entries the other side has not taken.
     """
 
+    left: Callable[[], Expr]
     arrived = "they are in memory as they were written"
+
+    @property
+    def missed(self) -> Expr:
+        """The entries but for those that are taken already: of what waits, the oldest."""
+        taken = maximum(total(self.waits) - self.left(), 0)
+        return self.move - minimum(self.move, taken)
 
     def on_arrival(self, move: Expr) -> Updates:
         """No value of the machine says what an entry holds."""
@@ -244,7 +257,7 @@ class Queue(Buffer):
     def __init__(
         self, name: str, room: int, *places: Stores, fifo: bool = True, besides: Sequence[Stores] = ()
     ) -> None:
-        self.places, self.room, self.fifo, self.besides = [*places, *besides], room, fifo, besides
+        self.places, self.room, self.fifo, self.besides = (*places, *besides), room, fifo, besides
         self._most = max(place.size for place in places)
         kinds = Enum(("nothing", *dict.fromkeys(place.what for place in places)))
         whose = Enum(("none", *dict.fromkeys(place.about for place in places if place.about)))

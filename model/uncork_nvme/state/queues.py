@@ -80,6 +80,7 @@ class SQ(Record):
         pending = parts.memory.pending(self.capacity)
         self.index = Word(f"{name}.shadow_tail", f"{self.label} shadow tail", self, "shadow", pending)
         self.sqes, self.sqe_view = parts.memory.sqes(name, self.label, self.index, pending)
+        self.sqes.left = lambda: self.index.own - self.head
         self.sight = parts.memory.sight(f"{name}.seen", self.index)
         self.views = (self.sight, self.sqe_view)
         self.buffer = Buffer(self.index, self.sqes, fifo=False) if self.sqes.depth else Buffer(self.index)
@@ -228,7 +229,7 @@ class CQ(Record):
         )
         pending = parts.memory.pending(self.capacity)
         self.index = Word("cq.shadow_head", "CQ shadow head", self, "shadow", pending)
-        self.sight = parts.memory.sight("cq.seen", self.index)
+        self.sight = parts.memory.sight("cq.seen", self.index, looks=parts.admission.counts)
         self.cqe_view = parts.memory.cqe_view(size)
         self.views = (self.sight,)
         self.buffer = Buffer(self.index)

@@ -34,7 +34,10 @@ USNVMEMU = Device(
         Cycle: {"on_create": "neither", "on_delete": "late"},
         # dma.rs: mmap_write copies EventIdx into the guest's page, mmap_read copies the tail out of it; between the
         # two are no fence, no lock and no system call
-        Memory: {"device_locks": NO, "device_fence_sq": NO},
+        Memory: {
+            **{"device_locks": NO, "device_fence_sq": NO},
+            **{"device_load_fence": NO, "cqe_store": "plain", "sqe_load": "plain"},  # no order is known to stand there
+        },
     },
     assumes="Built with debug assertions: without them it takes no command by the words (usnvmemu-release in the "
     "museum). Guest memory is mapped, as QEMU has it. What a guest makes of an overwritten CQE is not described; with "

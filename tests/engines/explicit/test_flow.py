@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 from alike import bisimilar, same
-from budgets import examples
+from budgets import examples, spread
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toys import act
@@ -263,13 +263,13 @@ def ours(name: str) -> tuple:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", spread(OURS, 2))
 def test_a_machine_and_the_reduced_one_are_bisimilar(name: str) -> None:
     bisimilar(*ours(name))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", spread(OURS, 3))
 def test_verdicts_are_the_same_with_and_without(name: str) -> None:
     same(*ours(name))
 

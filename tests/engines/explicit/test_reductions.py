@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import z3
 from alike import same
-from budgets import examples
+from budgets import examples, spread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import act
@@ -108,7 +108,7 @@ INSTANCES = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", INSTANCES)
+@pytest.mark.parametrize("name", spread(INSTANCES, 2))
 def test_every_action_commutes_with_every_turn(name: str) -> None:
     """The rule by which rings are found is one thing; that the actions of a machine commute is proved of them here."""
     instance = from_name(name)
@@ -193,7 +193,7 @@ CHECKED = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", spread(CHECKED, 2))
 def test_verdicts_are_the_same_with_and_without_reductions(name: str) -> None:
     instance = from_name(name)
     same(instance.system, properties(instance.machine, instance.system), covers(instance.machine, instance.system))

@@ -178,8 +178,8 @@ def _told_alike(
     argument: Argument, buffers: Buffered, late: Sequence[_Late], given: tuple[Expr, ...]
 ) -> Iterator[Obligation]:
     """The obligations that a property holds of the states with buffers if it holds of those without."""
-    every = [*(each.prop for each in argument.descents), *(each.prop for each in argument.responses)]
-    lasting = [prop for prop in every if prop.row]
+    lasting = [each.prop for each in argument.descents if each.prop.row]
+    lasting += [each.prop for each in argument.responses if each.prop.row]
     asked = [(claim.name, claim.condition, frozenset[str]()) for claim in argument.safety]
     asked += [(prop.name, ~prop.condition, prop.without) for prop in lasting]
     hidden = {name for store in buffers.early for name in store.hidden}
