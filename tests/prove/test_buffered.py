@@ -313,7 +313,7 @@ def read_off(of: Design, guards: Mapping[str, Expr] | None = None, without: str 
 
 def test_a_machine_of_other_steps_is_refused() -> None:
     of = tso("hand-over/linux/tail-1")
-    assert read_off(of) == read_off(of, without="no such step")
+    assert read_off(of).late
     with pytest.raises(SlipError, match="other steps"):
         read_off(of, without="wake(SQ0)")
 
