@@ -627,6 +627,13 @@ def _unlooked(r: Reader, g: Groups) -> None:
     r.holds(not families & ({*_HEAD} - {"notify_head"}), "it looks at the CQ head")
 
 
+def _written_over(r: Reader, g: Groups) -> None:
+    step, slot = int(g["step"]), int(g["slot"])
+    r.is_a(step, ("post", "post_late"))
+    r.holds(r.was(step, "cq.tail") == slot and r.was(step, "cq.slots")[slot] == g["q"], "no unread CQE stands there")
+    r.holds(g["again"] == g["q"] and r.end(f"{g['q'].lower()}.outstanding") == int(g["left"]), "another number")
+
+
 def _overwritten(r: Reader, g: Groups) -> None:
     r.holds(int(g["step"]) == r.last, "not the last step")
     r.holds(r.end(f"{g['q'].lower()}.in_flight") > 0, "nothing completes")
@@ -724,6 +731,8 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     r"end\. Since step (?P<waits>\d+) [^.]* in turn waits? for the CQ lock\.": _lock,
     r"After step (?P<step>\d+) the CQ doorbell carries head (?P<head>\d+): (?P<freed>\d+) freed of (?P<of>\d+)\."
     "": _bad_head,
+    r"At step (?P<step>\d+) a CQE is written over the unread CQE of (?P<q>SQ\d+) in CQ slot (?P<slot>\d+)\. Slots of "
+    r"(?P<again>SQ\d+) in use at the end: (?P<left>\d+)\.": _written_over,
     r"The device posts without a look at the CQ head\.": _unlooked,
     r"After step (?P<step>\d+) a command of (?P<q>SQ\d+) completes into CQ slot (?P<slot>\d+), where an unread CQE "
     r"stands\.": _overwritten,
