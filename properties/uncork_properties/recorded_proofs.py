@@ -93,7 +93,6 @@ def designs() -> Iterator[Line]:
     for policy in ("tail-1", "reserve-permits", "head-when-full"):
         yield Line("hand-over", "linux", policy, _EVENTS, "any")
     yield Line("hand-over", "linux", "reserve-permits", f"{_EVENTS};backend=detached", "any")
-    yield Line("hand-over", "linux", "tail-1", f"{_EVENTS};kick_on_release=no", "any")
     for without in ("kick_on_release=no", "post_order=read-then-arm"):
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{without}", "any")
 
