@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from uncork.conform.harness.threads import Roles
 from uncork.core.system import System
-from uncork.engines.nearest import Nearest
 from uncork.engines.python import Plain, successors
 from uncork.engines.rest import Resting
 
@@ -35,6 +34,8 @@ class Ways:
     """Finds the nearest of the states of a graph that are wanted, by transitions that are not refused."""
 
     def __init__(self, of: Graph, wanted: Iterable[Plain]) -> None:
+        from uncork.engines.nearest import Nearest  # numpy
+
         self._of, self._number = of, {state: number for number, state in enumerate(of.edges)}
         self._states, self._actions = [*of.edges], [action for edges in of.edges.values() for action in edges]
         number = self._number
