@@ -1,8 +1,9 @@
 """A device with a lemma of its own: a notification finds a sleeping worker by a bit that the worker sets.
 
-    uncork prove head --device examples/devices/bits.py:mine
+    uncork prove head --device examples/devices/bits.py:mine --sqs one
 
-proves it for every queue size. Without the lemma the proof does not know that a sleeping worker has its bit set.
+proves it for every queue size, with one SQ. Without the lemma the proof does not know that a sleeping worker has its
+bit set.
 """
 
 from uncork_nvme import DEVICES, Bool, Spent, Worker, all_of, any_of, ite, lemma, var

@@ -18,21 +18,17 @@ With `events=delete+create` SQs are deleted and created again, each any finite n
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from math import inf
-from pathlib import Path
 from typing import cast
 
-import uncork.core
 from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number, text
 from uncork.core.frozen import frozen
 from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError, Value
 from uncork.core.system import Declared, Record, Updates, Variable, var
 
-import uncork_nvme
 from uncork_nvme.assembly import PARTS, Parts
 from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices, LifeChoices, MemoryChoices
 from uncork_nvme.policies import CQView, Policy
@@ -61,26 +57,6 @@ _OF_OTHER_EVENTS = ("on_create", "on_config", "kick_on_release", "on_reset", "on
 """Choices that make no difference if SQs come and go and the guest clears their words, or that the lemmas cover."""
 
 
-_OURS = tuple(str(Path(each.__file__).parent) for each in (uncork.core, uncork_nvme) if each.__file__)
-
-
-def _refuse_own_code(parts: Parts, what: str, instead: str) -> None:
-    """Raises `SlipError` if a part of the user's own asks for what is a number of the proof, and of no machine."""
-    if parts.own and not sys._getframe(2).f_code.co_filename.startswith(_OURS):
-        raise SlipError(f"{what} means nothing in a proof for any number of SQs, which follows some: {instead}")
-
-
-class _Followed(list[SQ]):
-    """The SQs that are followed, whose number says nothing of how many there are."""
-
-    parts: Parts
-
-    def __len__(self) -> int:
-        if super().__len__() > 1:
-            _refuse_own_code(self.parts, "len(m.sqs)", "write m.count for the number of SQs")
-        return super().__len__()
-
-
 class AnyLife(Life):
     """The events that may still happen, each any finite number of times: the number is a symbol."""
 
@@ -98,7 +74,6 @@ class AnySQ(SQ):
     def __init__(
         self, number: int, size: int, cq_size: int, parts: Parts, life: Life, of: int, rest: Rest | None
     ) -> None:
-        self._number, self._alone = number, isinstance(of, int)
         super().__init__(number, size, cq_size, parts, life, of=of)
         if self.has("orphans"):  # an SQ may be deleted again and again
             most = Nat(_ANY_NUMBER)
@@ -111,17 +86,6 @@ class AnySQ(SQ):
             unread=var(Nat(cq_size - 1), "CQEs that the guest has not taken"),
             **(ticket if self.rest else {}),
         )
-
-    @property
-    def number(self) -> int:
-        """Which of the followed SQs it is; any SQ may be followed."""
-        if not self._alone:
-            _refuse_own_code(self.parts, "q.number", "an SQ does the same whatever its number")
-        return self._number
-
-    @number.setter
-    def number(self, value: int) -> None:
-        self._number = value
 
     def lines_up(self, place: Expr) -> Updates:
         """The update of an SQ that is corked behind so many others: it draws the next ticket, unless it has one."""
@@ -373,10 +337,9 @@ class AnySize(Machine):
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         of = symbol("n", 2) if several else 1
         self.rest = Rest(of, hands_over=parts.kicks.hands_over, come_and_go=comes_and_goes) if several else None
-        self.sqs: list[SQ] = _Followed(
+        self.sqs: list[SQ] = [
             AnySQ(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
-        )
-        self.sqs.parts = parts
+        ]
         self.cq = AnyCQ(cq_size, self.sqs, parts, self.life)
         self.poster = None
         self.crew = []

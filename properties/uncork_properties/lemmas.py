@@ -192,6 +192,8 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
     name, pending = q.label, gap(q.shadow, q.head)
     under_lock = (*UNDER_SQ_LOCK, *m.parts.places)
     unfreed = q.unfreed if m.choices.early_free != YES else 0
+    if isinstance(q, AnySQ) and m.parts.own:  # CQEs are counted: a guest of one's own might take what is not there
+        yield Lemma(f"CQEs of {name}", "the guest takes no CQE that is not there", m.cq.unread(q) >= 0, basis=True)
     yield Lemma(
         f"order of {name}",
         "head, tail (as the device knows it) and shadow are in this order, less than a ring apart",

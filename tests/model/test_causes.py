@@ -143,6 +143,7 @@ KINDS = {
     "femu/linux/head-1/n1-sq3-cq3/events=delete+create,words=keep": "safety",
     "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight": "safety",
     "usnvmemu/linux/never/n1-sq3-cq2/early_free=no": "safety",
+    "femu/linux/head-1/n1-sq4-cq2/cq_full=ignore": "drains",
     "usnvmemu-remote/linux/never/n1-sq2-cq2/early_free=no,notify=dropped": "uncorked",
     "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2": "uncorked",
     "nvmet-mdev-pci-batch/linux/head-when-full/n1-sq2-cq2/cq_compare=written,poll=no,sq_compare=head": "drains",

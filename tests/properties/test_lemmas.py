@@ -19,7 +19,7 @@ KNOWN = {("cork", "arm-recheck"), ("notify", "spent"), ("kick_delivery", "deferr
 KEPT = {"notify": "kept", "kick_delivery": "at-once"}
 FITTING = {
     "hand-over": {"cork": "park"}, "held": {"notify": "kept"}, "first": KEPT, "every": KEPT,
-    "dropped": {"kick_delivery": "at-once"}, "changed": KEPT,
+    "dropped": {"kick_delivery": "at-once"}, "changed": {**KEPT, "workers": 1},
 }  # fmt: skip
 """What a value is described together with."""
 WITHIN = {"sq_compare", "sq_last_look", "cq_compare"}

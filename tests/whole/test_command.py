@@ -42,7 +42,7 @@ HINTS = {
     ("check", "propolis-2025/linux/tail/n1"): "write n1-sq3-cq3",
     ("check", "one/two/three.py"): "is read as FILE",
     ("check", "--device", "qemu", "--set", "memory=tso", "--set", "used_by=guest"): "used_by=guest is described with",
-    ("prove", "arm-on-cork", "--device", "arm-recheck", "--set", "memory=tso"): "the lemmas speak of memory=sc",
+    ("prove", "arm-on-cork", "--device", "arm-recheck", "--set", "memory=arm"): "the lemmas speak of memory=sc",
 }
 
 

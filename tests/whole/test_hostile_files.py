@@ -475,7 +475,7 @@ SCHEDULES = [
     for says, content in (
         ("", ""),
         ("", BINARY),
-        ("it has no 'instance'", "{}"),
+        ("it has no 'kind'", "{}"),
         (
             "there is no device 'vax'",
             '{"instance": "vax/linux/tail/n1-sq2-cq2", "overlay": null, "seed": 1, "moves": []}',

@@ -321,7 +321,7 @@ def test_a_shape_is_read_as_it_is_written() -> None:
 
 def test_a_choice_may_be_what_its_type_names() -> None:
     known = {name: values for name, values, _ in describe()}
-    assert known["poll"] == ["no", "yes"] and known["sq_reread"] == ["yes", "no"]
+    assert known["kick_on_post"] == ["no", "yes"] and known["sq_reread"] == ["yes", "no"]
     assert known["drain"] == ["all", "any", f"1 to {MAX_SIZE}"] and known["workers"] == [f"1 to {MAX_WORKERS}"]
     assert known["events"][0] == "none" and known["events"][-1] == "several joined by +"
     assert {name: str(value) for name, value in Choices().items().items()} == {

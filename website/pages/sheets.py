@@ -44,16 +44,22 @@ class Sheet:
         """The recorded verdicts, by instance name."""
         return expected.default(f"{self.name}.csv")
 
-    def word(self, row: tuple[str, Shape], column: str) -> str:
-        """The word for the recorded verdicts of a cell."""
-        return expected.word(self.recorded[self.cell(row, column).name][1].verdicts)
+    @property
+    def words(self) -> dict[str, str]:
+        """The word for the recorded verdicts of each instance, by its name."""
+        return {name: expected.word(each.verdicts) for name, (_, each) in self.recorded.items()}
 
-    def needed(self, name: str) -> list[str]:
-        """What is left out in a column `no ...` that is not live, at a size where the first column `all ...` is."""
+    @property
+    def needed(self) -> dict[str, list[str]]:
+        """What each row needs: a column `no ...` is not live, at a size where the first column `all ...` is."""
+        words, needed = self.words, dict[str, list[str]]()
         (whole,) = [column for column in self.columns if column.startswith("all ")]
-        rows = [row for row in self.rows if row[0] == name and self.word(row, whole) == "live"]
-        left_out = [column for column in self.columns if column.startswith("no ")]
-        return [c.removeprefix("no ") for c in left_out if any(self.word(row, c) != "live" for row in rows)]
+        for row in self.rows:
+            found = needed.setdefault(row[0], [])
+            if words[self.cell(row, whole).name] == "live":
+                left_out = [column for column in self.columns if column.startswith("no ")]
+                found += [c.removeprefix("no ") for c in left_out if words[self.cell(row, c).name] != "live"]
+        return {name: list(dict.fromkeys(found)) for name, found in needed.items()}
 
     def table(self) -> str:
         """The recorded verdicts in Markdown: a cell has the verdict at every size, or one if they are the same."""
@@ -185,18 +191,15 @@ class _OnArm(Sheet):
         """For each design the orders that it needs on x86 and on Arm, and its verdicts as it is; then all verdicts."""
         heads = ["design", "needed on x86", "needed on Arm", "entries ordered, on Arm", "as in the source, on Arm"]
         whole = {column for column in self.columns if column.startswith(("no sqe", "no cqe"))}
-        rows = []
-        for name in dict.fromkeys(name for name, _ in self.rows):
-            words = [f"`{each}`" for each in self.needed(name) if f"no {each}" not in whole]
-            x86 = [f"`{each}`" for each in MEMORY.needed(name)]
-            said = [self._said(name, column) for column in ("entries ordered", "as in the source")]
-            rows.append([name, ", ".join(x86) or "-", ", ".join(words) or "-", *said])
+        rows, on_arm, on_x86, words = [], self.needed, MEMORY.needed, self.words
+        for name in on_arm:
+            arm = [f"`{each}`" for each in on_arm[name] if f"no {each}" not in whole]
+            x86 = [f"`{each}`" for each in on_x86[name]]
+            rows.append([name, ", ".join(x86) or "-", ", ".join(arm) or "-"])
+            for column in ("entries ordered", "as in the source"):
+                said = [readme.marked(words[self.cell(row, column).name]) for row in self.rows if row[0] == name]
+                rows[-1].append(" / ".join(said if len(set(said)) > 1 else said[:1]))
         return f"{readme.markdown(*readme.merged(heads, rows))}\n{readme.fold('Every order left out', super().table())}"
-
-    def _said(self, name: str, column: str) -> str:
-        """The verdicts at every size, or one if they are the same."""
-        words = [self.word((name, shape), column) for shape in dict.fromkeys(shape for _, shape in self.rows)]
-        return " / ".join(map(readme.marked, words if len(set(words)) > 1 else words[:1]))
 
 
 _WHOLE: dict[str, Choice] = {"memory": "arm", "sqe_load": "fenced", "cqe_store": "release"}

@@ -9,13 +9,14 @@ from functools import partial
 from uncork_nvme.anysize import AnySize
 from uncork_nvme.instance import Design, find_policy, system
 from uncork_nvme.names import of_file
+from uncork_nvme.own.lemma import OwnLemma, stated
 from uncork_nvme.state.stores import buffered
 from uncork_properties.argument import argument
 from uncork_properties.catalogue import named, properties
 from uncork_properties.runs import KNOWN
 
 from uncork.core.property import Property
-from uncork.core.questions.argument import Argument, Lemma
+from uncork.core.questions.argument import Argument
 from uncork.core.sorts import SlipError
 from uncork.core.trace import Trace, followed, refutes
 from uncork.core.verdict import Refuted
@@ -40,22 +41,27 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
     With store buffers the argument is about the design without them, whose guest may leave its loop at any time, and
     that each run with buffers is one of its runs.
     """
-    tso = design.at(1, 2, 2).choices.memory == "tso"
+    parts = design.at(1, 2, 2).assembled
+    own, tso = owned(design), parts.choices.memory == "tso"
+    if own and several:
+        raise SlipError(own)
+    if tso and (parts.own or parts.choices.events != "none"):
+        what = f"parts of your own ({', '.join(parts.own)})" if parts.own else f"events={parts.choices.events}"
+        raise SlipError(
+            f"{what} and memory=tso are not proved together for all sizes: leave memory at sc, or use uncork check, "
+            "which decides it at the sizes you name"
+        )
     plain = replace(design, overrides={**design.overrides, "memory": "sc"}) if tso else design
     calm = replace(plain, overrides={**plain.overrides, "drain": "any"}) if tso else design
     with design.within():
         machine = AnySize(calm.at(1, 2, 2).assembled, find_policy(design.policy), several=several, least=least)
         found = system(design.name, machine)
-        made = argument(machine, found, own_lemmas(design, machine))
-        if machine.parts.own:
-            from uncork_nvme.own.local import refuse
-
-            refuse(machine, found)
-            if tso:
+        for action in found.actions:
+            if f"{machine.cq.name}.tail" in action.updates and action.family != "post":
                 raise SlipError(
-                    f"{', '.join(machine.parts.own)}: with store buffers the proof for all sizes speaks of parts of "
-                    "this package only: leave memory at sc, or use uncork check, which decides it at the sizes you name"
+                    f"{action.name} writes a CQE: a proof for all sizes speaks of CQEs that the step post writes"
                 )
+        made = argument(machine, found, [stated(each, machine) for each in own_lemmas(design)])
     if tso:
         shape = 2 if several else 1, 3, 3
         like = design.at(*shape)
@@ -63,16 +69,28 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
     return made, properties(machine, found)
 
 
-def own_lemmas(design: Design, machine: AnySize) -> list[Lemma]:
-    """Returns the lemmas in the files of a design's device and guest; raises `SlipError` for what is none."""
+def owned(design: Design) -> str:
+    """Why a design is proved for one SQ only, and what to do; empty if it may be proved for any number of them.
+
+    A proof for any number follows two SQs. Parts of the user's own may do other things with the next.
+    """
+    parts = [*design.at(1, 2, 2).assembled.own, *(f"the lemma {each.name}" for each in own_lemmas(design))]
+    if not parts:
+        return ""
+    return (
+        f"{', '.join(parts)}: with parts or lemmas of your own a design is proved for one SQ only. Use --sqs one, or "
+        "uncork check, which decides several SQs at the sizes you name"
+    )
+
+
+def own_lemmas(design: Design) -> list[OwnLemma]:
+    """Returns the lemmas in the files of a design's device and guest."""
     files = [name for name in dict.fromkeys((design.device, design.guest)) if of_file(name)]
     if not files:
         return []
     from uncork_nvme.own.device import lemmas
-    from uncork_nvme.own.lemma import stated
 
-    known = dict.fromkeys(each for name in files for each in lemmas(name))  # both may stand in one file
-    return [lemma for each in known for lemma in stated(each, machine)]
+    return list(dict.fromkeys(each for name in files for each in lemmas(name)))  # both may stand in one file
 
 
 @dataclass(frozen=True)

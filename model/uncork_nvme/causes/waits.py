@@ -56,6 +56,8 @@ def waits(m: Machine, q: SQ) -> tuple[Wait, ...]:
         found.append(Wait(blocked, partial(_queued, m, q), tuple(_missed_room(m, q))))
     elsewhere = any_of(m.cq.slots[lift(slot, m.cq.tail.sort)] == q.label for slot in range(m.cq.size)) & ~m.cq.visible
     found.append(Wait((q.outstanding > 0) & elsewhere, partial(_unseen_cqe, m, q)))
+    if not m.parts.admission.counts:
+        found.append(Wait(q.outstanding > 0, partial(_written_over, m, q)))
     return (*found, Wait(q.pending > 0, partial(_passed_over, m, q)))
 
 
@@ -198,6 +200,19 @@ def _unseen_cqe(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> s
     return (
         f"{out_of_step(m, run)}The CQE of {q.label} from step {put[-1].number} stands in CQ slot {slot}, and the guest "
         f"looks at slot {cursor}, from step {since} on."
+    )
+
+
+def _written_over(m: Machine, q: SQ, run: Run, since: int, miss: Step | None) -> str:
+    """The last CQE of the SQ that another was written over before the guest read it."""
+    posts = run.taken(("post", "post_late"))
+    over = [step for step in posts if holds(m.cq.slots[m.cq.tail] == q.label, step.before)]
+    if not over:
+        return ""
+    slot, left = plain(over[-1].was(m.cq.tail)), integer(q.outstanding, run.end)
+    return (
+        f"At step {over[-1].number} a CQE is written over the unread CQE of {q.label} in CQ slot {slot}. Slots of "
+        f"{q.label} in use at the end: {left}."
     )
 
 

@@ -27,9 +27,10 @@ class Mismatch:
 
     @property
     def differs(self) -> list[str]:
-        """The names of values that no state of the model has; all names if only the combination is missing."""
+        """The names of values that no state of the model has; if only the combination is missing, those that vary."""
         found = [name for name, value in self.saw.items() if all(shown[name] != value for shown in self.model)]
-        return found or list(self.saw)
+        varies = [name for name, value in self.saw.items() if any(shown[name] != value for shown in self.model)]
+        return found or varies or list(self.saw)
 
 
 class Beside:

@@ -64,7 +64,8 @@ class _Tour:
         moves, goes_on = player.roles.moves, player.restart()
         while goes_on and len(player.run.moves) < longest:
             state = min(player.states) if len(player.states) > 1 else next(iter(player.states))
-            wanted, way = next(self._ways.nearest([state]), (state, list[str]()))
+            here = state, list[str]()
+            wanted, way = here if state in self.left else next(self._ways.nearest([state]), here)
             if wanted not in self.left:
                 break
             way.append(self._best(wanted))

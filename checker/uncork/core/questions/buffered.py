@@ -19,13 +19,15 @@ class Store:
     """A step that stores to a word in memory.
 
     `waits` names the steps that are not taken while the store waits in its thread's buffer: they wait at a fence, or
-    for a lock. `hidden`: of an early store, the values of the variables that say what is in memory, without the store.
+    for a lock. `actors` are those that store to that buffer, and so are one thread. `hidden`: of an early store, the
+    values of the variables that say what is in memory, without the store.
     """
 
     step: str
     word: str
     waits: frozenset[str]
     hidden: Mapping[str, Expr] = field(default_factory=dict)
+    actors: frozenset[str] = frozenset()
 
 
 @frozen

@@ -93,7 +93,7 @@ def _late(system: System, store: Store) -> _Late:
 # -- late stores -------------------------------------------------------------------------------------------------------
 def _met(argument: Argument, late: Sequence[_Late], action: Action, given: tuple[Expr, ...]) -> Iterator[Obligation]:
     """The obligations about a step, and the stores that may wait as it is taken."""
-    own = [each for each in late if each.thread & action.updates.keys()]
+    own = [each for each in late if each.thread & action.updates.keys() or action.actor in each.store.actors]
     others = [each for each in late if each not in own]
     met = [each for each in others if action.name not in each.store.waits and _meets(each, action)]
     for each in own:
@@ -113,8 +113,9 @@ def _met(argument: Argument, late: Sequence[_Late], action: Action, given: tuple
         if (near := laps(goal)).op != "const":
             yield _obligation("exactness", some, action, given, near)
     assert argument.buffered is not None
+    waited = [each for each in own if action.name not in each.store.waits]
     for value in (action.guard, *action.updates.values()):
-        if len(_replicas(argument.buffered, met, value)) > 1:  # then stores of any number may meet in it
+        if len(_replicas(argument.buffered, [*waited, *met], value)) > 1:  # then stores of any number may meet in it
             yield Obligation("nobody notices", "stores of any number of replicas", action.name, given, boolean(False))
 
 
