@@ -30,6 +30,7 @@ def script(argument: Argument, lemmas: Sequence[Lemma], wanted: Sequence[Obligat
     """A complete SMT-LIB script for the obligations `wanted`: declarations, lemmas as functions, and queries."""
     variables = argument.system.variables
     nodes = [Expr("var", (), v.sort, v.name) for v in variables]
+    nodes += [lemma.condition for lemma in lemmas]  # they are defined whether or not a query uses them
     sizes = symbols([*nodes, *(node for each in wanted for node in (*each.given, each.goal))])
     lines = ["(set-logic QF_LIA)", ""]
     for symbol in sizes:
