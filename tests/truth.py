@@ -627,6 +627,28 @@ def _unlooked(r: Reader, g: Groups) -> None:
     r.holds(not families & ({*_HEAD} - {"notify_head"}), "it looks at the CQ head")
 
 
+def _waits(r: Reader, pattern: str) -> None:
+    names = [name for name in r.trace.states[-1] if re.fullmatch(rf"(?:{pattern})\.wait\d+", name)]
+    r.holds(any(r.end(name) for name in names), "all is seen")
+
+
+def _torn_cqe(r: Reader, g: Groups) -> None:
+    slot = int(g["slot"])
+    r.holds(int(g["step"]) == r.last, "not the last step")
+    r.is_a(int(g["posted"]), ("post", "post_late", "post_queued"))
+    r.holds(r.was(int(g["posted"]), "cq.tail") == slot == r.end("cq.cursor"), "another slot")
+    r.holds(r.end("cq.slots")[slot] != "none", "its phase is not in memory")
+    _waits(r, r"cq\.cqe_view|[\w.]+\.rest")
+
+
+def _torn_sqe(r: Reader, g: Groups) -> None:
+    q = g["q"].lower()
+    r.holds(int(g["step"]) == r.last, "not the last step")
+    r.is_a(int(g["submitted"]), ("submit",))
+    r.holds(r.end(f"{q}.head") == int(g["slot"]), "another slot")
+    _waits(r, rf"{q}\.(sqes|sqe_view|shadow_tail)")
+
+
 def _written_over(r: Reader, g: Groups) -> None:
     step, slot = int(g["step"]), int(g["slot"])
     r.is_a(step, ("post", "post_late"))
@@ -750,6 +772,10 @@ SENTENCES: dict[str, Callable[[Reader, Groups], None]] = {
     r"occupied, by the head (?P<by>that[^.]*|in [^.]*)\.": _completes,
     r"At step (?P<step>\d+) the [^.]* does what breaks it: [^.]*\. (?P<strays>[\w., -]*), which is out of "
     r"range\.": _strays,
+    r"The CQE in CQ slot (?P<slot>\d+) is posted at step (?P<posted>\d+)\. After step (?P<step>\d+) the guest consumes "
+    r"it, and sees its phase, and the rest as it was before\.": _torn_cqe,
+    r"The tail of (?P<q>SQ\d+) moves past slot (?P<slot>\d+) by step (?P<submitted>\d+)\. After step (?P<step>\d+) the "
+    r"device takes the SQE there, and sees it as it was before\.": _torn_sqe,
     r"At step (?P<step>\d+) a notification takes the bits of (?P<taken>\d+) workers of (?P<q>SQ\d+) and wakes "
     r"(?P<woken>\d+): no notification will find the others?\.": _bits,
     r"At step (?P<step>\d+) the worker of (?P<q>SQ\d+) reads tail (?P<tail>\d+), which it wrote to EventIdx at step "

@@ -115,6 +115,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
             "safety",
             ~(_where(system, "consume") & cq.torn),
             say("the guest consumes the CQE in slot {}, and sees its phase, and the rest as it was before", cq.cursor),
+            _breach("torn_cqe", m),
         )
     if m.life.keeps:
         writes = _where(system, "arm_sq", "post_arm", "cork_arm", *(["notify_tail", "notify_head"] if m.stores else []))
@@ -133,6 +134,7 @@ def _safety(m: Machine, system: System) -> Iterator[Property]:
                 "safety",
                 ~(fetches & q.torn),
                 say(f"the device takes {q.label}'s SQE in slot {{}}, and sees it as it was before", q.head),
+                _breach("torn_sqe", q),
             )
         yield always(
             f"notify_tail never sees a bad index ({q.label})",

@@ -69,10 +69,11 @@ def _tell_untrue(to: Page, part: Part) -> None:
 def _tell_why(to: Page, part: Part, row: str) -> None:
     _, against = part.rows[row]
     to.say(f"  {row} is not proved. What does not hold:")
-    for failure in against[:_LISTED]:
-        to.say(f"    {failure.obligation.name}", whole=True)
-    if len(against) > _LISTED:
-        to.say(f"    and {len(against) - _LISTED} more")
+    names = list(dict.fromkeys(failure.obligation.name for failure in against))  # several properties may need one
+    for name in names[:_LISTED]:
+        to.say(f"    {name}", whole=True)
+    if len(names) > _LISTED:
+        to.say(f"    and {len(names) - _LISTED} more")
     first = against[0]
     if first.state is None:
         to.say("  The solver gave up on the first obligation.")

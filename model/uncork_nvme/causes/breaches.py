@@ -125,3 +125,27 @@ def unpublished(q: SQ, run: Run) -> str:
         f"At step {step.number} a worker takes the entry in slot {slot} of {q.label} by the tail {tail}, which it has "
         f"from step {learned.number}{order}; the guest's tail is {shadow}."
     )
+
+
+def torn_cqe(m: Machine, run: Run) -> str:
+    """The guest sees the phase of a CQE, and may not see the rest of it."""
+    slot = integer(m.cq.cursor, run.end)
+    posted = next((s for s in reversed(run.taken(_POSTS)) if integer(m.cq.tail, s.before) == slot), None)
+    if posted is None:
+        return ""
+    return (
+        f"The CQE in CQ slot {slot} is posted at step {posted.number}. After step {len(run.steps)} the guest consumes "
+        "it, and sees its phase, and the rest as it was before."
+    )
+
+
+def torn_sqe(q: SQ, run: Run) -> str:
+    """The device sees the tail behind an SQE, and may not see the SQE."""
+    submitted = run.last(("submit",), q)
+    if submitted is None:
+        return ""
+    slot = integer(q.head, run.end)
+    return (
+        f"The tail of {q.label} moves past slot {slot} by step {submitted.number}. After step {len(run.steps)} the "
+        "device takes the SQE there, and sees it as it was before."
+    )
