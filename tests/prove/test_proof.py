@@ -138,6 +138,8 @@ ASKS_FOR_THE_SIZE = [
     "cq.tail if cq.size <= 2 else cq.tail - 1",
     "cq.tail - 1 if cq.capacity - 1 else cq.tail",
     "cq.tail if cq.size in (4, 8) else cq.tail - 1",
+    "cq.tail if cq.size in {4, 8} else cq.tail - 1",
+    "{2: cq.tail}.get(cq.size, cq.tail - 1)",
     "cq.tail if cq.sqs == 3 else cq.tail - 1",
 ]
 

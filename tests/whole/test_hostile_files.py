@@ -475,13 +475,13 @@ SCHEDULES = [
     for says, content in (
         ("", ""),
         ("", BINARY),
-        ("it has no 'kind'", "{}"),
+        ("it has no 'instance'", "{}"),
         (
             "there is no device 'vax'",
             '{"instance": "vax/linux/tail/n1-sq2-cq2", "overlay": null, "seed": 1, "moves": []}',
         ),
         ("it has no 'failure'", '{"instance": "qemu/linux/head/n1-sq2-cq2", "moves": []}'),
-        ("'kind'", '{"instance": "qemu/linux/head/n1-sq2-cq2", "moves": [], "failure": {}}'),
+        ("it has no 'kind'", '{"instance": "qemu/linux/head/n1-sq2-cq2", "moves": [], "failure": {}}'),
         (
             "seed, stepped, overlay or moves",
             '{"instance": "qemu/linux/head/n1-sq2-cq2", "overlay": 1, "moves": [], "failure": {"kind": "stuck"}}',

@@ -62,7 +62,8 @@ class Size:
         return self.number, self.terms
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        """Raises `Undecided`: in a set or a dictionary a size would silently be told from every number."""
+        raise Undecided(f"{self} depends on the size, and so is in no set and no dictionary: compare it with ==")
 
     def _apart(self, other: object) -> tuple[float, float]:
         """The least and the greatest possible difference between this size and another."""
