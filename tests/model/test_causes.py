@@ -144,6 +144,8 @@ KINDS = {
     "mmio/linux/tail/n1-sq3-cq3/backend=detached,cq_full=ignore-in-flight": "safety",
     "usnvmemu/linux/never/n1-sq3-cq2/early_free=no": "safety",
     "femu/linux/head-1/n1-sq4-cq2/cq_full=ignore": "drains",
+    "qemu/linux/head/n1-sq2-cq2/cqe_load=plain,cqe_store=release,memory=arm": "safety",
+    "qemu/spdk/head/n1-sq2-cq2/cqe_store=release,memory=arm,sqe_store=plain": "safety",
     "usnvmemu-remote/linux/never/n1-sq2-cq2/early_free=no,notify=dropped": "uncorked",
     "nvmet-mdev-pci/linux/head-when-full/n1-sq2-cq2": "uncorked",
     "nvmet-mdev-pci-batch/linux/head-when-full/n1-sq2-cq2/cq_compare=written,poll=no,sq_compare=head": "drains",
