@@ -27,6 +27,7 @@ from uncork.core.verdict import Refuted
 from uncork.engines import REDUCTIONS, Budget, explicit
 from uncork.engines.deductive import buffered as obligations
 from uncork.engines.deductive import certificate
+from uncork.engines.deductive.obligations import ranges
 from uncork.engines.deductive.prove import Solver
 from uncork.prove import proof
 from uncork_nvme.anysize import AnySize
@@ -169,7 +170,8 @@ def test_what_is_proved_of_a_random_design_with_store_buffers_is_refuted_at_no_s
 def test_queries_that_use_no_lemma_are_complete_scripts() -> None:
     """Each file defines all lemmas, and so declares the sizes of all."""
     argument, _ = proof.argued(tso(SUFFICIENT[0]), several=ANY, least=2)
-    text = certificate.files(argument, [lemma.name for lemma in argument.lemmas])["looks-too-early.smt2"]
+    kept = [lemma.name for lemma in [*argument.lemmas, *ranges(argument)]]
+    text = certificate.files(argument, kept)["looks-too-early.smt2"]
     assert {answer.said for answer in certificate.ask("z3", text)} == {"unsat"}
 
 
