@@ -18,7 +18,7 @@ check-deep: .venv/installed-tests ## two SQs of three and four entries, three SQ
 	$(BIN)/uncork check --expect properties/uncork_properties/recorded/deep.csv
 	$(PYTEST) --hypothesis-profile all -m "deep or hypothesis"
 
-test: .venv/installed-tests ## tests, lint, types and format (eleven minutes on two cores)
+test: .venv/installed-tests ## tests, lint, types and format (ten minutes on two cores)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy > .venv/types & types=$$!; $(PYTEST); tests=$$?; wait $$types; types=$$?; cat .venv/types; exit $$((tests | types))
