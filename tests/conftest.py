@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import signal
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import commands
 import pytest
@@ -35,6 +36,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     for name in ("propolis-2025/linux/tail/n1-sq2-cq2", "propolis-2025/linux/head/n2-sq2-cq2"):
         for reductions in (frozenset({"rotation", "permutation", "dead"}), frozenset[str]()):
             list(many.check([from_name(name)], jobs=1, reductions=reductions))
+
+
+@pytest.fixture
+def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A folder for files of the test's own; what was loaded from a file of the same name is forgotten."""
+    from uncork_nvme.instance import forget
+
+    monkeypatch.chdir(tmp_path)
+    forget()
+    yield
+    forget()
 
 
 # -- what each file costs ----------------------------------------------------------------------------------------------

@@ -108,10 +108,8 @@ class Instance:
         ]
         steps = 13 * workers + self.sqs * min(chosen.submit_batch, self.sq_size - 1)
         steps += sum(times * kicks for kicked, times in sites if kicked == YES)
-        if chosen.weak and chosen.guest_fence != YES:  # each waiting store is a variable, and every step reads all
-            steps += self.sqs * self.sq_size**2 + self.cq_size**2
-        if chosen.arm and chosen.device_load_fence != YES:
-            steps += self.sqs * self.sq_size**2 + self.cq_size**2
+        unfenced = (chosen.weak and chosen.guest_fence != YES) + (chosen.arm and chosen.device_load_fence != YES)
+        steps += unfenced * (self.sqs * self.sq_size**2 + self.cq_size**2)  # each store is a variable that steps read
         if chosen.weak and chosen.device_locks != YES:
             steps += (self.sqs * self.sq_size + 3 * self.cq_size) ** 2
         if steps > MAX_STEPS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,13 +23,7 @@ SIZES = "n1-sq2-cq2"
 HEAD = "from uncork_nvme import *\n"
 DEVICE = 'mine = DEVICES["propolis-2026"].but("mine", "A device.", {})\n'
 
-
-@pytest.fixture(autouse=True)
-def _anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    forget()
-    yield
-    forget()
+pytestmark = pytest.mark.usefixtures("own_files")
 
 
 def write(name: str, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,13 +22,7 @@ BITS = (ROOT / "examples" / "devices" / "bits.py").read_text()
 HEAD = "from uncork_nvme import *\n"
 NAMED = 'mine = DEVICES["arm-recheck"].but("mine", "A device.", {Mine: {}})\n'
 
-
-@pytest.fixture(autouse=True)
-def _anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    forget()
-    yield
-    forget()
+pytestmark = pytest.mark.usefixtures("own_files")
 
 
 def written(text: str, policy: str = "head", **overrides: str) -> Design:

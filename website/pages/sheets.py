@@ -63,7 +63,7 @@ class Sheet:
 
     def table(self) -> str:
         """The recorded verdicts in Markdown: a cell has the verdict at every size, or one if they are the same."""
-        words = {name: readme.marked(expected.word(each.verdicts)) for name, (_, each) in self.recorded.items()}
+        words = {name: readme.marked(word) for name, word in self.words.items()}
         shapes = dict.fromkeys(shape for _, shape in self.rows)
 
         def cell(name: str, column: str) -> str:

@@ -10,7 +10,7 @@ from uncork.core.system import Action, Declared, Guarded, Updates, step, var, wh
 
 from uncork_nvme.choices import NO, YES, Choice
 from uncork_nvme.parts.post import Post, event_idx
-from uncork_nvme.parts.reader import Reader, Way
+from uncork_nvme.parts.reader import Reader, Way, rereading
 from uncork_nvme.policies import EventIdx
 from uncork_nvme.state.actors import Completer, Poster, Serving
 from uncork_nvme.state.kicks import Kick
@@ -94,8 +94,7 @@ def read_tail(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
 @step("worker {}", of="reread_sq")
 def let_go(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again, finds no more, and lets go of its SQ: a later notification makes it run anew."""
-    found = q.seen == m.parts.reader.compared(q)
-    here = (w.at == "reread") & m.parts.memory.sq_fence(w.buffer, q.views) & found & ~q.released
+    here = rereading(m, q, w) & (q.seen == m.parts.reader.compared(q)) & ~q.released
     return when(here, q(tail=q.seen, released=True), w(at="last look")).says("re-reads SQ tail[ {}]: lets go", q.seen)
 
 

@@ -210,7 +210,8 @@ def arm_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     return told.but_where(~m.life.in_use, writes_nothing(m)).but_where(*remembers(q, event))
 
 
-def _rereads(m: Machine, q: SQ, w: Serving) -> Expr:
+def rereading(m: Machine, q: SQ, w: Serving) -> Expr:
+    """Whether a worker is about to read the SQ shadow tail again, after the fence behind its store of EventIdx."""
     return (w.at == "reread") & m.parts.memory.sq_fence(w.buffer, q.views)
 
 
@@ -218,14 +219,14 @@ def _rereads(m: Machine, q: SQ, w: Serving) -> Expr:
 def find_more(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail again before it sleeps, and finds an entry."""
     reader = m.parts.reader
-    more = _rereads(m, q, w) & (q.seen != reader.compared(q))
+    more = rereading(m, q, w) & (q.seen != reader.compared(q))
     return when(more, q(tail=q.seen), w(at="fetch"), *reader.anew(q)).says("re-reads SQ tail[ {}]: more to do", q.seen)
 
 
 @step("worker {}", of="reread_sq")
 def reread_sq(m: Machine, q: SQ, w: Serving, way: Way) -> Guarded:
     """Reads the SQ shadow tail again, for entries published before the guest could see EventIdx."""
-    reader, right = m.parts.reader, _rereads(m, q, w)
+    reader, right = m.parts.reader, rereading(m, q, w)
     if not (way.taken or reader.later):
         right = reader.done(q, right & (q.seen == reader.compared(q)))
     return (
