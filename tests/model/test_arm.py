@@ -16,7 +16,7 @@ from pages.orders import table as orders
 from pages.orders.table import outcomes
 from pages.sheets import ARM, FENCES, MEMORY
 from plainly import both
-from uncork.core.expr import Expr, all_of, any_of
+from uncork.core.expr import Expr, all_of, any_of, boolean
 from uncork.core.property import InRange, always
 from uncork.core.sorts import Bool, Ring, SlipError
 from uncork.core.system import Action, Guarded, Record, System, step, var, when
@@ -31,8 +31,8 @@ from uncork_nvme.choices import Choice, ChoiceError
 from uncork_nvme.instance import Instance, from_name
 from uncork_nvme.orders.kernels import CQ, CQE, KERNELS, SQ, SQE, Kernel
 from uncork_nvme.orders.program import VALUES, Instruction, Litmus, Program, litmus, parsed
-from uncork_nvme.parts.memory import ORDERS
-from uncork_nvme.state.memory import Buffer, Queue, Sight, Word
+from uncork_nvme.parts.memory import ORDERS, Memory
+from uncork_nvme.state.memory import Buffer, Queue, Sight, Unlock, Word
 from uncork_properties.catalogue import covers, properties
 
 
@@ -57,11 +57,13 @@ class Machine(Litmus):
 
     A load that is no acquire has a sight of the word; with `line` a thread's buffer is a line of stores. There is one
     lock. It guards the words that are stored to while it is held, and the sights of the words that are then loaded.
+    Besides, a thread may have a lock `h0` or the like that no other takes: where it is given back stands in its line.
     """
 
     def __init__(self, *texts: str, line: bool) -> None:
         self.programs = [Program(f"T{k}", parsed(text)) for k, text in enumerate(texts)]
         names = {each.word for p in self.programs for each in p.code if each.kind in ("store", "load")}
+        self.unlocks: dict[str, Unlock] = {}
         self.words = Record("memory", **{name: var(Ring(VALUES), "a word") for name in sorted(names)})
         self.lock = Record("lock", held=var(Bool(), "whether a thread holds the lock"))
         self.guarded: list[Word] = []
@@ -101,19 +103,30 @@ class Machine(Litmus):
             if held(program.code, name, "store"):
                 self.guarded.append(word)
                 word.lock = self.under, self.lock.held
-        if words:
-            lined = Queue(f"{program.label}.line", len(stores), *words.values(), fifo=False) if line else None
-            self.buffers.append(lined or Buffer(*words.values(), fifo=False))
+        given_back = [each for each in program.code if each.kind == "unlock" and each.word != "l"]
+        if given_back:
+            self.unlocks[program.label] = Unlock(f"{program.label}.unlock", f"a lock of {program.label}", 2, 0)
+        places = [*words.values(), *([self.unlocks[program.label]] if given_back else [])]
+        if places:
+            room = len(stores) + len(given_back)
+            lined = Queue(f"{program.label}.line", room, *places, fifo=False) if line else None
+            self.buffers.append(lined or Buffer(*places, fifo=False))
         return words
 
     def _made(self, program: Program, words: dict[str, Word]) -> Iterator[Action]:
-        buffers = [buffer for buffer in self.buffers if any(place in words.values() for place in buffer.places)]
+        unlock = self.unlocks.get(program.label)
+        taken = unlock.taken if unlock else boolean(True)
+        mine = [*words.values(), *([unlock] if unlock else [])]
+        buffers = [buffer for buffer in self.buffers if any(place in mine for place in buffer.places)]
         drained = all_of(buffer.drained for buffer in buffers)
         blind = any_of(sight.waiting for (who, _), sight in self.sights.items() if who == program.label)
         for at, each in enumerate(program.code):
             match each.kind, each.word:
                 case "fence", "full":
                     yield run(program, at, drained & ~blind)
+                case ("lock" | "unlock") as kind, name if name != "l":
+                    assert unlock
+                    yield run(program, at, taken, *([unlock.enter(1)] if kind == "unlock" else []))
                 case "lock", _:
                     free = ~self.lock.held & ~any_of(place.waiting for place in self.guarded)
                     yield run(program, at, free, self.lock(held=True))
@@ -123,12 +136,12 @@ class Machine(Litmus):
                 case "fence", _:
                     yield run(program, at, drained)
                 case "store", name:
-                    yield run(program, at, drained | True, words[name].store(each.value))
+                    yield run(program, at, taken, words[name].store(each.value))
                 case _, name:
                     sight = self.sights.get((program.label, name)) if not each.order else None
                     shown: Expr = getattr(self.words, name)
                     value = words[name].own if name in words else sight.value(shown) if sight else shown
-                    yield run(program, at, drained | True, program(**{each.register: value}))
+                    yield run(program, at, taken, program(**{each.register: value}))
 
     @property
     def ended(self) -> Expr:
@@ -144,8 +157,12 @@ class Machine(Litmus):
 
 
 @st.composite
-def programs(draw: st.DrawFn, load: str, *, release: bool) -> list[str]:
-    """Two threads with two words of their own, and loads of any word in this order; fences; `release` for one word."""
+def programs(draw: st.DrawFn, load: str, *, release: bool = False, locks: bool = False) -> list[str]:
+    """Two threads with two words of their own, and loads of any word in this order; fences; `release` for one word.
+
+    With `locks` each has a lock, which it takes and gives back. There is no store fence where no load may read an old
+    value: a load that comes after the fence in the program may be done before it, and a `Machine` waits at it.
+    """
     said = []
     for k, own in enumerate(("ab", "cd")):
         code = []
@@ -154,7 +171,8 @@ def programs(draw: st.DrawFn, load: str, *, release: bool) -> list[str]:
             order = " release" if release and word in "bd" else ""
             code.append(draw(st.sampled_from([
                 *(f"{word}={value}{order}", f"{word}={value}{order}"),
-                *(f"r{k}{at}={each} {load}".rstrip() for each in "abcd"), "fence full", "fence st",
+                *(f"r{k}{at}={each} {load}".rstrip() for each in "abcd"), "fence full",
+                *([] if load else ["fence st"]), *([f"lock h{k}; unlock h{k}"] * 3 if locks else []),
             ])))  # fmt: skip
         said.append("; ".join(code))
     return said
@@ -162,7 +180,7 @@ def programs(draw: st.DrawFn, load: str, *, release: bool) -> list[str]:
 
 @pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
-@given(programs("acquire-pc", release=False), st.booleans())
+@given(programs("acquire-pc"), st.booleans())
 def test_if_every_load_is_an_acquire_no_load_reads_an_old_value(texts: list[str], line: bool) -> None:
     """So the machine needs no sights: store buffers whose words leave in any order allow what Arm's memory allows."""
     assert outcomes(Machine(*texts, line=line)) == outcomes(litmus(texts, "arm"))
@@ -170,7 +188,7 @@ def test_if_every_load_is_an_acquire_no_load_reads_an_old_value(texts: list[str]
 
 @pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
-@given(programs("", release=False), st.booleans())
+@given(programs(""), st.booleans())
 def test_a_plain_load_misses_what_arm_lets_it_miss(texts: list[str], line: bool) -> None:
     assert outcomes(Machine(*texts, line=line)) == outcomes(litmus(texts, "arm"))
 
@@ -180,6 +198,27 @@ def test_a_plain_load_misses_what_arm_lets_it_miss(texts: list[str], line: bool)
 @given(programs("acquire-pc", release=True))
 def test_a_release_in_a_line_waits_for_what_stands_before_it(texts: list[str]) -> None:
     assert outcomes(Machine(*texts, line=True)) == outcomes(litmus(texts, "arm"))
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(100), deadline=None)
+@given(programs("acquire-pc", locks=True))
+def test_a_lock_of_ones_own_has_what_was_stored_before_in_memory_when_it_is_taken_again(texts: list[str]) -> None:
+    assert outcomes(Machine(*texts, line=True)) == outcomes(litmus(texts, "arm"))
+
+
+SIGNALS = "a=1; b=1; lock h; unlock h; {}r=c acquire-pc", "c=1; fence full; s=a acquire-pc; t=b acquire-pc"
+"""A device stores, signals, perhaps signals once more, and loads."""
+
+
+@pytest.mark.parametrize(("again", "late"), [("", True), ("lock h; unlock h; ", False)])
+def test_two_locks_taken_in_turn_stand_for_a_fence_and_one_does_not(again: str, *, late: bool) -> None:
+    texts = [each.format(again) for each in SIGNALS]
+    found = outcomes(litmus(texts, "arm"))
+    assert found == outcomes(Machine(*texts, line=True))
+    names = sorted(litmus(texts, "arm").registers)
+    assert any(dict(zip(names, end, strict=True)) | {"r": 0, "s": 0} == dict(zip(names, end, strict=True))
+               for end in found) == late  # fmt: skip
 
 
 PROPOLIS_WAITS = ("a=1; fence full; r=c acquire-pc", "lock l; c=1; unlock l; lock l; s=a; unlock l")
@@ -372,25 +411,37 @@ def test_every_question_and_order_is_asked_of_some_machine() -> None:
 
 
 # -- how much waits, and what is refused -------------------------------------------------------------------------------
-UNBOUNDED = "nothing bounds how many stores of the device wait: set cqe_store"
-REFUSED = {
-    **dict.fromkeys(("nvme-mdev", "femu", "usnvmemu"), UNBOUNDED),
-    "usnvmemu-remote": "not described with memory=arm",
-    **dict.fromkeys(("nvmet-mdev-pci", "nvmet-mdev-pci-scan", "nvmet-mdev-pci-batch"), "not described with memory=arm"),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("device", sorted(DEVICES))
-def test_every_device_runs_or_says_why_not_and_no_store_lacks_room(device: str) -> None:
+def test_every_device_runs_and_no_store_lacks_room(device: str) -> None:
     overrides: dict[str, Choice] = {"memory": "arm", "device_load_fence": "no", "sqe_load": "plain"}
-    found = Instance(device, "linux", DEVICES[device].policy, 1, 2, 2, overrides)
-    if device in REFUSED:
-        with pytest.raises(ChoiceError, match=REFUSED[device]):
-            _ = found.choices
-        if "described" in REFUSED[device]:
-            return
-        found = Instance(device, "linux", DEVICES[device].policy, 1, 2, 2, {**overrides, "device_locks": "yes"})
-    assert isinstance(in_range(found), Proved)
+    assert isinstance(in_range(Instance(device, "linux", DEVICES[device].policy, 1, 2, 2, overrides)), Proved)
+
+
+HOST = "memory=arm,threads=one,device_locks=no,cqe_store={},device_lock_after={}"
+HANDS_ON = [
+    ("usnvmemu/linux/tail/n1-sq2-cq2", HOST.format("plain", "post")),
+    ("nvme-mdev/linux/half/n1-sq2-cq2", HOST.format("whole", "take") + ",device_fence_sq=no"),
+    ("nvme-mdev/linux/half/n1-sq2-cq2", HOST.format("whole", "post")),
+    ("qemu/linux/head/n1-sq2-cq2", HOST.format("plain", "post")),
+    ("arm-recheck/linux/arm-on-cork/n1-sq2-cq2", HOST.format("whole", "take")),
+    ("arm-recheck/linux/arm-on-cork/n1-sq2-cq2", HOST.format("plain", "post") + ",device_fence_sq=no"),
+]
+
+
+@pytest.mark.parametrize(("name", "choices"), HANDS_ON)
+def test_a_lock_of_the_host_bounds_what_waits(name: str, choices: str) -> None:
+    assert isinstance(in_range(from_name(f"{name}/{choices}")), Proved)
+
+
+def test_with_less_room_a_store_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Memory._room
+    monkeypatch.setattr(Memory, "_room", lambda *args: whole(*args) - 1)
+    assert isinstance(in_range(from_name("/".join(HANDS_ON[0]))), Refuted)
+
+
+def test_without_that_lock_nothing_bounds_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Memory, "_may_go_on", lambda *_: boolean(True))
+    assert isinstance(in_range(from_name("/".join(HANDS_ON[0]))), Refuted)
 
 
 def in_range(instance: Instance) -> object:
@@ -417,6 +468,9 @@ def test_no_order_left_out_makes_more_wait_than_there_is_room_for(choices: str, 
     ("cqe_store=before,events=pause", "cqe_store=before is described with events=none only"),
     ("sqe_store=plain,guest_fence=no", "sqe_store=plain is described with guest_fence=yes only"),
     ("device_locks=no", "set threads=one, or device_locks=yes"),
+    ("threads=one,device_locks=no,cqe_store=whole", "with cqe_store=whole and device_locks=no nothing bounds how many"),
+    ("threads=one,device_locks=no,cqe_store=plain", "set device_lock_after=post or device_lock_after=take, or"),
+    ("threads=one,device_locks=no,cqe_store=plain,device_lock_after=take", "with cqe_store=whole only: set that, or"),
 ])  # fmt: skip
 def test_what_is_not_described_is_refused(choices: str, said: str) -> None:
     with pytest.raises(ChoiceError, match=said):
