@@ -269,7 +269,7 @@ class Memory(Part):
         entries: dict[str, Posted] = {}
         events: dict[str, Word] = {}
         used: list[Stores] = []
-        unlock = Unlock(f"{name}.unlock", f"a lock {by}", 2, 0) if self.overtakes else None
+        unlock = Unlock(f"{name}.unlock", f"the host's lock {by}", 2, 0) if self.overtakes else None
         for actor, of in actors:
             actor.unlock = unlock
             for q in of:

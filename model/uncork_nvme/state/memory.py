@@ -208,7 +208,7 @@ class Unlock(Stores):
 
     what = "lock"
     release = True
-    arrived = "it is back, and all that was stored before is in memory"
+    arrived = "it is given back, and all that was stored before is in memory"
 
     @property
     def word(self) -> str:

@@ -45,7 +45,8 @@ NVME_MDEV = Device(
     "needs no doorbell then. CQ EventIdx is written when a CQE is posted; the source writes it in a loop "
     "of its own when the head moves. It parks even if CQEs are unread. Doorbells during a pause are "
     "noted, but the thread is not woken at the resume (io.c: nvme_mdev_io_resume, called before the pause "
-    "is over). Without a buffer it never parks.",
+    "is over). Without a buffer it never parks. On Arm each command is handed on to a queue of the host, under that "
+    "queue's lock; one that is refused at once takes no lock.",
     read_in={
         "nvme_mdev_io_resume": ("wake",),
         "nvme_mdev_vcq_reserve_space": ("reserve",),

@@ -45,7 +45,8 @@ USNVMEMU = Device(
     "one SQ no larger than its CQ, only CQEs that the guest has read are overwritten. At a CQ doorbell usnvmemu reads "
     "the CQ shadow head and writes it to CQ EventIdx; here CQ EventIdx stays 0, because nothing depends on the head. "
     "A look that finds no entry writes EventIdx again here, and looks once more. Doorbell Buffer Config writes neither "
-    "word, so events=config does not describe it. Its tick, which looks at every queue, never comes with vfio-user.",
+    "word, so events=config does not describe it. Its tick, which looks at every queue, never comes with vfio-user. "
+    "On Arm an interrupt follows each CQE: the CQ has interrupts, which are neither coalesced nor masked.",
     read_in={
         "start_shadow_sq_poll": ("wake",),
         "handle_shadow_sq": ("fetch", "arm_sq", "reread_sq"),
