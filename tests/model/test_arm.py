@@ -21,9 +21,11 @@ from uncork.core.property import InRange, always
 from uncork.core.sorts import Bool, Ring, SlipError
 from uncork.core.system import Action, Guarded, Record, System, step, var, when
 from uncork.core.trace import replay
-from uncork.core.verdict import Proved, Refuted
+from uncork.core.verdict import Open, Proved, Refuted
+from uncork.decide import many
 from uncork.engines import REDUCTIONS, explicit
 from uncork.engines.python import successors
+from uncork.engines.symbolic import bmc
 from uncork.render import story
 from uncork_nvme.anysize import AnySize
 from uncork_nvme.catalogue import DEVICES
@@ -525,6 +527,23 @@ def test_each_reduction_and_another_engine_change_nothing(torn: str) -> None:
     found = from_name(f"{SPDK}/memory=arm,cqe_store=release{torn}")
     same(found.system, properties(found.machine, found.system), covers(found.machine, found.system))
     both(found)
+
+
+@pytest.mark.slow
+def test_bounded_model_checking_finds_an_entry_that_is_torn_and_none_that_is_not() -> None:
+    torn, whole = (from_name(f"{FEMU}/memory=arm{fenced}") for fenced in ("", ",sqe_load=fenced"))
+    for found, said in ((torn, Refuted), (whole, Open)):
+        asked = [prop for prop in properties(found.machine, found.system) if prop.name == SQE_WHOLE]
+        ((_, verdict),) = bmc.check(found.system, asked, effort=200_000).verdicts
+        assert isinstance(verdict, said)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", [f"{FEMU}/memory=arm", f"{MDEV}/memory=arm,sqe_load=fenced", f"{SCAN}/memory=arm"])
+def test_every_engine_agrees(name: str) -> None:
+    (checked,) = many.check([from_name(name)], ("safety", "drains"), engine="all")
+    assert checked.disagreements == ()
+    assert any(isinstance(row.verdict, Refuted) for row in checked.rows) == (name == f"{FEMU}/memory=arm")
 
 
 def test_a_run_says_who_still_reads_what_old_value() -> None:
