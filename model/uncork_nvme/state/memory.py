@@ -19,8 +19,10 @@ Arm's memory is that of `orders.arm`, for the programs that machines are. Stores
 any order, and a release after all that the thread stored before. A store is in memory for all threads at once. What is
 left is a load that reads what a word was before. If an acquire or a load fence stands behind each load, no load comes
 before an earlier load of its thread, and none needs to read an old value: the thread may as well have read it when it
-was new. Otherwise a `Sight` has the stores that a thread may still miss. Each store arrives, and is seen, some time
-(Lahav and others, Making weak memory models fair, OOPSLA 2021): that is owed to the steps `flush` and `see`.
+was new. Otherwise a `Sight` has the stores that a thread may still miss. A thread that takes a lock again and again,
+which no other thread takes, waits each time until it has given it back the time before, and so for all that it stored
+before that: an `Unlock` is where it gives the lock back. Each store arrives, and is seen, some time (Lahav and others,
+Making weak memory models fair, OOPSLA 2021): that is owed to the steps `flush` and `see`.
 """
 
 from __future__ import annotations
