@@ -142,6 +142,13 @@ FENCES = ("guest_fence", "device_fence_sq", "device_fence_cq")
 """The names of the choices that leave out a fence."""
 
 
+_OVERFLOW = tuple(Design(name, "linux", "never", {"early_free": NO}) for name in ("usnvmemu", "usnvmemu-remote"))
+"""usnvmemu, whose CQ does not overflow with a guest that publishes the CQ head before it uses a slot again."""
+
+_NVMET = (_own("nvmet-mdev-pci-scan"), _own("nvmet-mdev-pci-batch"))
+"""The versions of nvmet-mdev-pci whose poller is right. Of the other's threads the poller alone differs."""
+
+
 def _without(*left_out: str) -> dict[str, Choice]:
     fences = {fence: NO if fence in left_out else YES for fence in FENCES}
     return {"memory": "tso", **fences}
@@ -172,6 +179,8 @@ MEMORY = Sheet(
             Design("openvmm", "linux", "head-when-full", {"backend": "detached"}),
             _own("nvme-mdev"),
             _own("femu"),
+            *_OVERFLOW,
+            *_NVMET,
         )
         for shape in (Shape(1, 2, 2), Shape(1, 3, 3), Shape(1, 4, 3))
     },
@@ -224,6 +233,10 @@ ARM = _OnArm(
             _own("spdk-poll"),
             _own("openvmm"),
             Design("openvmm", "linux", "head-when-full", {"backend": "detached"}),
+            _own("nvme-mdev"),
+            _own("femu"),
+            *_OVERFLOW,
+            *_NVMET,
         )
         for shape in (Shape(1, 2, 2), Shape(1, 3, 3))
     },
