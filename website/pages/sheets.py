@@ -145,8 +145,12 @@ FENCES = ("guest_fence", "device_fence_sq", "device_fence_cq")
 _OVERFLOW = tuple(Design(name, "linux", "never", {"early_free": NO}) for name in ("usnvmemu", "usnvmemu-remote"))
 """usnvmemu, whose CQ does not overflow with a guest that publishes the CQ head before it uses a slot again."""
 
-_NVMET = (_own("nvmet-mdev-pci-scan"), _own("nvmet-mdev-pci-batch"))
-"""The versions of nvmet-mdev-pci whose poller is right. Of the other's threads the poller alone differs."""
+_NVMET = (
+    Design("nvmet-mdev-pci", "linux", "head-when-full", {"poll": NO, "sq_compare": "head"}),
+    _own("nvmet-mdev-pci-scan"),
+    _own("nvmet-mdev-pci-batch"),
+)
+"""nvmet-mdev-pci without its poller and with the fix that it needs then; and the versions whose poller is right."""
 
 
 def _without(*left_out: str) -> dict[str, Choice]:
