@@ -20,6 +20,7 @@ from uncork.engines.deductive import judge
 from uncork.prove import proof
 from uncork.prove.proof import Part
 from uncork_nvme.instance import Design, Instance
+from uncork_nvme.state.actors import IN_POP
 from uncork_properties.lemmas import UNDER_CQ_LOCK
 
 ONE, ANY = False, True
@@ -151,14 +152,18 @@ class Walk:
         if several:
             rest = [q for q in sqs if q.number not in followed]
             corked = sum(bool(self.state[f"{q.name}.corked"]) for q in rest)
-            places = [place for q in rest for place in UNDER_CQ_LOCK if evaluate(q.at(place), self.state)]
+            places = [
+                p for q in rest for p in dict.fromkeys((*UNDER_CQ_LOCK, *IN_POP)) if evaluate(q.at(p), self.state)
+            ]
+            locking, looking = [p for p in places if p in UNDER_CQ_LOCK], [p for p in places if p not in UNDER_CQ_LOCK]
             found |= {
                 "rest.held": sum(int(evaluate(q.permits, self.state)) for q in rest),
                 "rest.unread": sum(unread[q.name] for q in rest),
                 "rest.corked": corked > 0,
                 "rest.waiting": corked,
                 "rest.next": self.next,
-                "rest.at": places[0] if places else "elsewhere",
+                "rest.at": locking[0] if locking else "elsewhere",
+                "rest.look": looking[0] if looking else "elsewhere",
                 "rest.looks": sum(int(evaluate(q.at("reserve"), self.state)) for q in rest),
                 "rest.live": sum(bool(self.state.get(f"{q.name}.live")) for q in rest),
                 "rest.way": 0,
@@ -167,12 +172,33 @@ class Walk:
         return found | sizes | {"n": self.instance.sqs}
 
 
-def differs(system: System, taken: Action, followed: Sequence[int], before: Mapping[str, Any], after: Any) -> str:
-    """How a step of a machine of fixed sizes is none of the machine of all sizes; empty if it is one."""
-    name = re.sub(r"(, |\()wakes [^)]*", lambda kick: "" if kick[1] == ", " else "(", taken.name).replace("()", "")
+def renamed(name: str, followed: Sequence[int]) -> str:
+    """The name of a step, or of a duty, as the machine of all sizes has it that follows these SQs."""
+    name = re.sub(r"(, |\()wakes [^)]*", lambda kick: "" if kick[1] == ", " else "(", name).replace("()", "")
     for place, number in enumerate(followed):
         name = name.replace(f"SQ{number}", f"SQ?{place}")
-    name = name.replace("?", "")
+    return name.replace("?", "")
+
+
+def too_free(system: System, walk: Walk, followed: Sequence[int]) -> list[str]:
+    """The steps of SQs that are followed, and of the guest, that are possible in the machine of all sizes only."""
+    others = {f"SQ{q.number}" for q in walk.instance.machine.sqs if q.number not in followed}
+    real = walk.system.duties.items()
+    may = {
+        renamed(duty, followed): any(evaluate(each.guard, walk.state) for each in outcomes)
+        for duty, outcomes in real if not any(other in duty for other in others)
+    }  # fmt: skip
+    seen = {**walk.seen(True, followed), "anything.way": 0, "anything.behind": 1}
+    seen |= {f"anything.entries{place}": 1 for place in range(len(followed))}
+    return [
+        duty for duty, outcomes in system.duties.items()
+        if duty in may and not may[duty] and any(unwound(each.guard, seen) for each in outcomes)
+    ]  # fmt: skip
+
+
+def differs(system: System, taken: Action, followed: Sequence[int], before: Mapping[str, Any], after: Any) -> str:
+    """How a step of a machine of fixed sizes is none of the machine of all sizes; empty if it is one."""
+    name = renamed(taken.name, followed)
     chosen = {"anything.way": 0, "anything.behind": 1}
     action = next((each for each in system.actions if each.name == name), None)
     if action is None and (batch := re.fullmatch(r"submit\(SQ(\d), (\d+)\)", name)):

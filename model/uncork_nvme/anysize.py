@@ -32,7 +32,7 @@ from uncork.core.system import Declared, Record, Updates, Variable, var
 from uncork_nvme.assembly import PARTS, Parts
 from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices, LifeChoices, MemoryChoices
 from uncork_nvme.policies import CQView, Policy
-from uncork_nvme.state.actors import IN_CORK, IN_POST
+from uncork_nvme.state.actors import IN_CORK, IN_POP, IN_POST
 from uncork_nvme.state.kicks import Kick, Site, notified, waiting
 from uncork_nvme.state.life import Life
 from uncork_nvme.state.machine import Machine
@@ -50,6 +50,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "cork": ("park", "arm-recheck"),
     "kick_size": ("all", "hand-over"),
     "events": ("none", "delete+create"),
+    "threads": (),
     "on_doorbell": (),  # where guest and device go by the same words, the guest has stored the value already
 }
 """The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""
@@ -169,24 +170,32 @@ def _joined(*parts: Updates) -> Updates:
 class Rest(Record):
     """The sums over all SQs except SQ0 and SQ1. Steps of SQ0 and SQ1 change them only by a kick."""
 
-    def __init__(self, sqs: int, *, hands_over: bool, come_and_go: bool = False) -> None:
+    def __init__(self, sqs: int, parts: Parts, *, come_and_go: bool) -> None:
         live = {"live": var(Nat(sqs - 2), "how many other SQs exist", cast(Value, sqs - 2))}
         line = {
             "waiting": var(Nat(sqs - 2), "how many other SQs are corked"),
             "next": var(Nat(_ANY_NUMBER), "the ticket that is let out of the line next", 1),
         }
+        in_turn = (place for place in IN_POP if place not in IN_CORK)
+        look = {"look": var(Enum(("elsewhere", *in_turn)), "the position of the other SQs' worker that is in a look")}
         super().__init__(
             "rest",
             held=var(Nat(_ANY_NUMBER), "permits held by commands and workers of the other SQs"),
             unread=var(Nat(_ANY_NUMBER), "CQEs of the other SQs that the guest has not taken"),
-            **(line if hands_over else {"corked": var(Bool(), "whether another SQ is corked")}),
+            **(line if parts.kicks.hands_over else {"corked": var(Bool(), "whether another SQ is corked")}),
             at=var(
                 Enum(("elsewhere", *IN_CORK, *IN_POST)), "the position of the other SQs' actor that holds the CQ lock"
             ),
             looks=var(Nat(_ANY_NUMBER), "how many workers of the other SQs are about to look at their SQ"),
             way=var(Nat(_ANY_NUMBER), "how far the workers of the other SQs are from sleep or from a pop"),
+            **({} if parts.crew.several else look),
             **(live if come_and_go else {}),
         )
+
+    @property
+    def places(self) -> list[Expr]:
+        """The positions of the actor that holds the CQ lock, and of the worker in a look, if that is known."""
+        return [self.at, self.look] if self.has("look") else [self.at]
 
 
 @frozen
@@ -336,7 +345,7 @@ class AnySize(Machine):
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         of = symbol("n", 2) if several else 1
-        self.rest = Rest(of, hands_over=parts.kicks.hands_over, come_and_go=comes_and_goes) if several else None
+        self.rest = Rest(of, parts, come_and_go=comes_and_goes) if several else None
         self.sqs: list[SQ] = [
             AnySQ(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
         ]
@@ -415,12 +424,25 @@ class AnySize(Machine):
         return ite(behind >= self.cq.size, event + self.cq.size, ite(behind < 0, event - self.cq.size, event))
 
     def at(self, *places: str) -> Expr:
-        """The number of actors of all SQs at one of these positions, which are under the CQ lock, or `reserve`."""
+        """The number of actors of all SQs at one of these positions, which are under the CQ lock, or `reserve`.
+
+        Where one thread serves all SQs, they may be any of a look.
+        """
         own = super().at(*places)
         if self.rest is None:
             return own
         looks = self.rest.looks if "reserve" in places else number(0)
-        return own + looks + ite(self.rest.at.among(*(p for p in places if p != "reserve")), 1, 0)
+        return (
+            own
+            + looks
+            + count(at.among(*(p for p in places if p in cast(Enum, at.sort).names)) for at in self.rest.places)
+        )
+
+    @property
+    def in_look(self) -> Expr:
+        """Whether a worker of any SQ is in a pop."""
+        found = super().in_look
+        return found if self.rest is None else found | (self.rest.look != "elsewhere") | self.rest.at.among(*IN_CORK)
 
     def kicks(self, site: Site) -> Iterator[Kick]:
         """The kick that happens where room is noticed; an empty kick if the site does not kick."""

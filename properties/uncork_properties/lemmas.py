@@ -21,7 +21,7 @@ from uncork.core.questions.argument import Lemma
 from uncork.core.sorts import Enum, Ring
 from uncork_nvme.anysize import AnySQ
 from uncork_nvme.choices import YES
-from uncork_nvme.state.actors import IN_CORK, IN_POST
+from uncork_nvme.state.actors import IN_CORK, IN_POP, IN_POST
 from uncork_nvme.state.kicks import Site
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
@@ -107,6 +107,8 @@ def _shared(m: Machine) -> Iterator[Lemma]:
     yield Lemma(
         "CQ lock", "at most one actor holds the CQ lock", m.at(*UNDER_CQ_LOCK) == ite(cq.locked, 1, 0), basis=True
     )
+    if not m.parts.crew.several:
+        yield Lemma("one look at a time", "at most one worker of all SQs is in a look", m.at(*IN_POP) <= 1, basis=True)
     yield from _unused("the consumer", cq.consumer)
     for place in UNDER_CQ_LOCK:
         yield Lemma(f"nobody at {place}", f"no step leads to {place}", m.at(place) == 0)

@@ -11,6 +11,7 @@ from uncork.core.system import System
 from uncork_nvme.anysize import AnySize, AnySQ
 from uncork_nvme.choices import YES
 from uncork_nvme.parts.guest import looks
+from uncork_nvme.state.actors import IN_POP
 
 from uncork_properties.lemmas import UNDER_CQ_LOCK, passes_on
 
@@ -19,6 +20,7 @@ from uncork_properties.lemmas import UNDER_CQ_LOCK, passes_on
 def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Descent]:
     """The descents: a guest that submits no more drains the queues, and a single SQ makes progress and is uncorked."""
     elsewhere = [rest_at(m, *UNDER_CQ_LOCK), rest_holds(m), rest_unread(m, boolean(True))] if m.rest else []
+    elsewhere += rest_in_look(m)
     if m.rest and passes_on(m):
         elsewhere.append(rest_looks(m, boolean(True)))
     for prop in wanted:
@@ -55,6 +57,13 @@ def rest_looks(m: AnySize, while_: Expr) -> Elsewhere:
     return Elsewhere(says, while_ & (m.rest.looks > 0), while_ & (m.every[1].at("reserve") > 0))
 
 
+def rest_in_look(m: AnySize) -> list[Elsewhere]:
+    """A worker of another SQ that is in a look, where others wait for the end of the look."""
+    if m.rest is None or m.parts.crew.several:
+        return []
+    return [Elsewhere("another SQ's worker is in a look", m.rest.look != "elsewhere", m.every[1].at(*IN_POP) > 0)]
+
+
 def _rank(m: AnySize, *, submits: bool) -> list[tuple[str, Expr]]:
     """The rank, how much is left to do, as named parts in lexicographic order.
 
@@ -87,6 +96,12 @@ def events_left(m: AnySize) -> list[tuple[str, Expr]]:
 def crowded(m: AnySize) -> bool:
     """Whether a notification may wake more workers of an SQ than it has entries."""
     return m.choices.workers > 1 and m.choices.notify == "spent"
+
+
+def look(q: AnySQ) -> Expr:
+    """The number of steps left of an SQ's look."""
+    weights = {"cork arm": 5, "cork recheck": 4, "fetch": 3, "arm": 2, "reread": 1, "remit": 1}
+    return total(weighed(w.at, weights) for w in q.workers)
 
 
 def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
@@ -184,6 +199,7 @@ def frames(m: AnySize, system: System) -> Iterator[Frame]:
         corked = ite(q.corked, 1, 0)
         counted = [q.ledger.unread, *(q.at(place) for place in (*UNDER_CQ_LOCK, "reserve")),
                    _work(m, q, submits=False), section(m, q)]  # fmt: skip
+        counted += [] if m.parts.crew.several else [look(q), *(q.at(place) for place in IN_POP)]
         counted += [ite(q.live, 1, 0)] if q.has("live") else []
         counted += [q.permits + corked] if line else [q.permits, held(m, q)]
         yield Frame(f"{q.label} as the others leave it",

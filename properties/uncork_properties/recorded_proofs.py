@@ -86,6 +86,7 @@ def designs() -> Iterator[Line]:
         yield Line("hand-over", "linux", "reserve-permits", f"backend=detached;{_TSO}", sqs)
         yield Line("arm-recheck", "linux", "arm-on-cork", _TSO, sqs)
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;backend=detached;{_TSO}", sqs)
+        yield from _of_one_thread(sqs)
     for fence in ("guest_fence", "device_fence_cq"):  # without it these hang, at sizes that a search reaches
         yield Line("arm-recheck", "linux", "arm-on-cork", f"{_TSO};{fence}=no", "one")
     for policy in ("reserve-permits", "reserve-slots", "tail-1", "head-when-full"):
@@ -95,6 +96,13 @@ def designs() -> Iterator[Line]:
     yield Line("hand-over", "linux", "reserve-permits", f"{_EVENTS};backend=detached", "any")
     for without in ("kick_on_release=no", "post_order=read-then-arm"):
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{without}", "any")
+
+
+def _of_one_thread(sqs: str) -> Iterator[Line]:
+    """Designs with one thread for all SQs."""
+    yield Line("arm-recheck", "linux", "arm-on-cork", "threads=one", sqs)
+    for other in ("", "backend=detached;", "kick_on_remit=no;"):
+        yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{other}threads=one", sqs)
 
 
 def _at_every_size(name: str) -> bool:

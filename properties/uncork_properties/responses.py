@@ -29,9 +29,11 @@ from uncork_properties.ranks import (
     crowded,
     events_left,
     held,
+    look,
     posting,
     rest_at,
     rest_holds,
+    rest_in_look,
     rest_looks,
     rest_unread,
     section,
@@ -66,11 +68,31 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     if m.parts.kicks.hands_over:
         yield from _served(m, steps, wanted, lock.name)
         return
+    waits_for = lock
+    if not m.parts.crew.several:
+        busy = m.cq.locked | m.in_look
+        waits_for = NotForever("the thread is free", "", "", busy, say("a look at an SQ never ends"))
+        yield _looks_end(m, steps, waits_for, lock.name)
     every_read_kicks = m.parts.kicks.kicks("post") or not passes_on(m) or m.choices.backend != "in-worker"
     woken = _woken_by_posts if every_read_kicks else _woken_by_the_guest
     for prop in wanted:
         if prop.row == "uncorked":
-            yield woken(m, steps, prop, lock.name)
+            yield woken(m, steps, prop, waits_for.name)
+
+
+def _looks_end(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
+    """Each look ends, where one thread serves all SQs; and then the CQ lock is released before the next look."""
+    left = total(look(each) for each in m.every)
+    rank = [
+        ("steps of the look", left),
+        ("steps under the lock", ite(m.in_look, 0, total(section(m, each) for each in m.every))),
+    ]
+    helpers = [
+        *steps.of_any(boolean(True), "fetch", "arm_sq", "reread_sq", "remit", "cork_arm", "cork_park"),
+        *steps.of_any(~m.in_look, "post_read", "post_arm", "post_leave"),
+    ]
+    elsewhere = [*rest_in_look(m), rest_at(m, *UNDER_CQ_LOCK)]
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
 class _Steps:
@@ -83,14 +105,14 @@ class _Steps:
             self.replica = Replica(
                 frozenset(variable.name for record in other.records for variable in record.variables),
                 frozenset(variable.name for variable in m.rest.variables),
-                [m.at("post read")],
+                [m.at("post read"), *([] if m.parts.crew.several else [m.in_look])],
                 frozenset(action.name for action in system.actions if not self._is_of(action, other)),
             )
 
     def of(self, while_: Expr, *families: str, q: AnySQ | None = None, free: Mapping[str, Value] | None = None) -> Help:
         """Steps of an SQ, or of the guest's consumer and the CQ's doorbell handler, while a condition holds."""
         own = boolean(True) if self.m.rest and not q else None
-        return Help(self._duties(families, q.label if q else ""), while_, own, free or {})
+        return Help(self._duties(families, q.label if q else ""), while_, own, self._free(families, q, free))
 
     def of_any(
         self,
@@ -102,7 +124,17 @@ class _Steps:
         """Steps of any SQ, as `own` says of it: of the waiting SQ, and of the other SQ, which stands for all others."""
         one, *others = self.m.every
         found = [self.of(while_ & own(one), *families, q=one, free=free)]
-        return found + [Help(self._duties(families, q.label), while_, own(q), free or {}) for q in others]
+        return found + [
+            Help(self._duties(families, q.label), while_, own(q), self._free(families, q, free)) for q in others
+        ]
+
+    def _free(self, families: Sequence[str], q: AnySQ | None, free: Mapping[str, Value] | None) -> Mapping[str, Value]:
+        """What a step waits for besides the CQ lock: a look at an SQ may wait until no other SQ is looked at."""
+        found = dict(free or {})
+        if "reserve" in families and self.m.rest is not None and not self.m.parts.crew.several:
+            found |= {str(at.value): "elsewhere" for at in self.m.rest.places}
+            found |= {str(w.at.value): "asleep" for each in self.m.every if each is not q for w in each.workers}
+        return found
 
     @staticmethod
     def _is_of(action: Action, q: AnySQ) -> bool:

@@ -6,7 +6,7 @@ import random
 import re
 
 import pytest
-from proofs import ANY, ONE, Walk, design, differs
+from proofs import ANY, ONE, Walk, design, differs, too_free
 from uncork.prove import proof
 from uncork_nvme import anysize
 
@@ -19,6 +19,12 @@ ALIKE = [
     ("propolis-2026/linux/if corked head else head+1/cork=arm-recheck", ANY, (3, 2, 3)),
     ("mmio/linux/tail/kick_on_remit=yes", ANY, (2, 2, 3)),
     ("arm-recheck/linux/reserve-slots/cork=park,events=delete+delete+create+create", ANY, (3, 2, 3)),
+    ("arm-recheck/linux/arm-on-cork/threads=one,backend=detached", ANY, (3, 2, 3)),
+    ("arm-recheck/linux/tail-1/cork=park,threads=one,workers=2", ANY, (2, 2, 2)),
+]
+FREE = [
+    *("hand-over/linux/tail-1", "arm-recheck/linux/arm-on-cork"),
+    *("arm-recheck/linux/arm-on-cork/threads=one", "arm-recheck/linux/tail-1/cork=park,threads=one,backend=detached"),
 ]
 
 
@@ -55,3 +61,30 @@ def test_a_kick_that_lets_out_one_sq_too_many_is_no_step(monkeypatch: pytest.Mon
     """The twin: the machine of all sizes hands over one permit more than there is."""
     monkeypatch.setattr(anysize, "minimum", lambda room, line: room + 1)
     assert "is" in strays("hand-over/linux/tail-1", ANY, (3, 2, 2), 200)
+
+
+def freer(name: str, steps: int) -> list[str]:
+    """What the machine of all sizes may do that the one of fixed sizes may not, along a random run of three SQs."""
+    found, _ = proof.argued(design(name), several=True, least=2)
+    walk, chosen = Walk(design(name).at(3, 2, 3)), random.Random(0)
+    for _ in range(steps):
+        walk.step(chosen)
+        for pair in ((0, 1), (0, 2)):
+            if free := too_free(found.system, walk, pair):
+                return free
+    return []
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", FREE)
+def test_a_step_that_may_help_at_all_sizes_may_be_taken_at_fixed_sizes(name: str) -> None:
+    """Whether a step can be taken is told of each step with all its outcomes, as fairness is owed to it."""
+    assert not freer(name, 1000)
+
+
+def test_a_look_that_waits_for_no_look_at_a_third_sq_is_too_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin: the machine of all sizes forgets the SQs that it does not follow."""
+    name = FREE[-1]
+    assert not freer(name, 60)
+    monkeypatch.setattr(anysize.AnySize, "in_look", anysize.Machine.in_look)
+    assert any(step.startswith("reserve") for step in freer(name, 60))

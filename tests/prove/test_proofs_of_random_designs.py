@@ -42,7 +42,10 @@ def drawn(seed: int) -> tuple[Design, bool]:
     guest = chosen.choice(["linux", "linux", "spdk", "lazy"])
     if chosen.random() < 0.2:
         values["early_free"] = "no"
-    return Design(device, guest, chosen.choice(POLICIES), values), chosen.random() < 0.5
+    policy, several = chosen.choice(POLICIES), chosen.random() < 0.5
+    if device != "hand-over" and chosen.random() < 0.25:
+        values["threads"] = "one"
+    return Design(device, guest, policy, values), several
 
 
 def contradicted(seed: int) -> list[str]:
@@ -80,3 +83,4 @@ def test_designs_of_every_kind_are_drawn() -> None:
     assert {several for _, several in designs} == {ONE, ANY}
     assert {design.device for design, _ in designs} == {"propolis-2026", "arm-recheck", "hand-over"}
     assert {design.policy for design, _ in designs} == set(POLICIES)
+    assert any(design.overrides.get("threads") == "one" and several for design, several in designs)

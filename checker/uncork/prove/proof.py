@@ -45,8 +45,10 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
     own, tso = owned(design), parts.choices.memory == "tso"
     if own and several:
         raise SlipError(own)
-    if tso and (parts.own or parts.choices.events != "none"):
-        what = f"parts of your own ({', '.join(parts.own)})" if parts.own else f"events={parts.choices.events}"
+    unspoken = {"events": "none", "threads": "many"}
+    other = [f"{name}={parts.values[name]}" for name, known in unspoken.items() if parts.values[name] != known]
+    if tso and (parts.own or other):
+        what = f"parts of your own ({', '.join(parts.own)})" if parts.own else other[0]
         raise SlipError(
             f"{what} and memory=tso are not proved together for all sizes: leave memory at sc, or use uncork check, "
             "which decides it at the sizes you name"

@@ -113,7 +113,7 @@ class Kept(Part):
         """Whether a worker may look at its SQ and at the CQ."""
         may = self.lets(q, self.may_look(m, q, w) & m.cq.unlocked)
         may = m.parts.kicks.lets(m, q, may)
-        return may if self.several else may & ~any_of(m.looking(other) for other in m.sqs)
+        return may if self.several else may & ~m.in_look
 
     def lets(self, q: SQ, may: Expr) -> Expr:
         """The condition `may`, and what notifications add to it."""
@@ -305,7 +305,7 @@ class GivenAnew(Spent):
 
     def settled(self, m: Machine) -> Expr:
         """Whether no worker is in a pop: a worker is given another SQ under a lock that it holds through its pop."""
-        return ~any_of(m.looking(q) for q in m.sqs)
+        return ~m.in_look
 
     def follows(self, m: Machine, changed: SQ, *, live: bool) -> list[Updates]:
         """Every worker is given the SQ that is its turn now, and is woken if it sleeps."""
