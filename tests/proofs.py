@@ -158,6 +158,7 @@ class Walk:
             locking, looking = [p for p in places if p in UNDER_CQ_LOCK], [p for p in places if p not in UNDER_CQ_LOCK]
             found |= {
                 "rest.held": sum(int(evaluate(q.permits, self.state)) for q in rest),
+                "rest.in_flight": sum(self.state[f"{q.name}.in_flight"] for q in rest),
                 "rest.unread": sum(unread[q.name] for q in rest),
                 "rest.corked": corked > 0,
                 "rest.waiting": corked,

@@ -23,7 +23,7 @@ from dataclasses import field, replace
 from math import inf
 from typing import cast
 
-from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number, text
+from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number, text, total
 from uncork.core.frozen import frozen
 from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError, Value
@@ -51,6 +51,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "kick_size": ("all", "hand-over"),
     "events": ("none", "delete+create"),
     "threads": (),
+    "poll": ("no", "yes"),
     "on_doorbell": (),  # where guest and device go by the same words, the guest has stored the value already
 }
 """The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""
@@ -177,10 +178,14 @@ class Rest(Record):
             "next": var(Nat(_ANY_NUMBER), "the ticket that is let out of the line next", 1),
         }
         in_turn = (place for place in IN_POP if place not in IN_CORK)
-        look = {"look": var(Enum(("elsewhere", *in_turn)), "the position of the other SQs' worker that is in a look")}
+        held = {"held": var(Nat(_ANY_NUMBER), "permits held by commands and workers of the other SQs")}
+        look = {
+            "in_flight": var(Nat(_ANY_NUMBER), "commands in flight of the other SQs"),
+            "look": var(Enum(("elsewhere", *in_turn)), "the position of the other SQs' worker that is in a look"),
+        }
         super().__init__(
             "rest",
-            held=var(Nat(_ANY_NUMBER), "permits held by commands and workers of the other SQs"),
+            **(held if parts.crew.several else look),
             unread=var(Nat(_ANY_NUMBER), "CQEs of the other SQs that the guest has not taken"),
             **(line if parts.kicks.hands_over else {"corked": var(Bool(), "whether another SQ is corked")}),
             at=var(
@@ -188,9 +193,13 @@ class Rest(Record):
             ),
             looks=var(Nat(_ANY_NUMBER), "how many workers of the other SQs are about to look at their SQ"),
             way=var(Nat(_ANY_NUMBER), "how far the workers of the other SQs are from sleep or from a pop"),
-            **({} if parts.crew.several else look),
             **(live if come_and_go else {}),
         )
+
+    @property
+    def permits(self) -> Expr:
+        """The permits held by commands and workers of the other SQs."""
+        return self.in_flight + count([self.look.among("fetch", "remit")]) if self.has("look") else self.held
 
     @property
     def places(self) -> list[Expr]:
@@ -324,6 +333,8 @@ class AnySize(Machine):
                 "doorbell_buffer=on, or use uncork check, which decides it at the sizes you name"
             )
         comes_and_goes = set(choices.happening) == {"create", "delete"}
+        if comes_and_goes and parts.crew.polls:
+            raise SlipError("events=delete+create is not proved of workers that poll: set poll=no, or leave events out")
         if comes_and_goes and (choices.workers != 1 or not several):
             raise SlipError(
                 "events=delete+create is proved with several SQs, of one worker each: set workers=1, and use --sqs any"
@@ -400,7 +411,15 @@ class AnySize(Machine):
     @property
     def held(self) -> Expr:
         """The number of permits held by commands in flight and by workers."""
-        return super().held + self.rest.held if self.rest else super().held
+        return super().held + self.rest.permits if self.rest else super().held
+
+    @property
+    def in_flight(self) -> Expr:
+        """The number of commands in flight; of SQs that are not followed, of permits if it is not known."""
+        known = total([*(q.in_flight for q in self.sqs), *(q.orphans for q in self.sqs if q.has("orphans"))])
+        if self.rest is None:
+            return known
+        return known + (self.rest.in_flight if self.rest.has("in_flight") else self.rest.held)
 
     @property
     def unread(self) -> Expr:

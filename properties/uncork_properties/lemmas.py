@@ -268,11 +268,12 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
     waits = (q.at("asleep", "remit") == len(q.workers)) & (q.wakeups == 0) & (pending > 0) & ~doorbell_owed(m, q)
     if q.has("called"):
         waits = waits & ~q.called
+    needed = not m.parts.crew.polls  # a worker that polls needs no wake-up
     yield Lemma(
         f"a doorbell or a cork of {name}",
         "if no worker will look at the entries, a doorbell is coming, or the SQ is corked and its workers sleep",
         implies(waits, q.corked & (q.at("remit") == 0)),
-        needed=True,
+        needed=needed,
     )
     stays = q.corked if m.parts.kicks.hands_over else waits  # in a line, a kick may be for SQs in front
     yield Lemma(
@@ -280,7 +281,7 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         "a permit that comes back wakes the SQ",
         implies(stays, (m.cq.available == 0) | (m.cq.consumer == "kick")),
     )
-    yield Lemma(f"{HEART} of {name}", (__doc__ or "").split("*")[1], implies(stays, _wake_up(m)), needed=True)
+    yield Lemma(f"{HEART} of {name}", (__doc__ or "").split("*")[1], implies(stays, _wake_up(m)), needed=needed)
 
 
 def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:

@@ -19,6 +19,8 @@ from uncork_properties.lemmas import UNDER_CQ_LOCK, passes_on
 # -- why it ends -------------------------------------------------------------------------------------------------------
 def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Descent]:
     """The descents: a guest that submits no more drains the queues, and a single SQ makes progress and is uncorked."""
+    if m.parts.crew.polls:
+        return
     elsewhere = [rest_at(m, *UNDER_CQ_LOCK), rest_holds(m), rest_unread(m, boolean(True))] if m.rest else []
     elsewhere += rest_in_look(m)
     if m.rest and passes_on(m):
@@ -39,7 +41,14 @@ def rest_at(m: AnySize, *places: str, while_: Expr | None = None) -> Elsewhere:
 def rest_holds(m: AnySize) -> Elsewhere:
     """Another SQ that holds a permit."""
     assert m.rest is not None
-    return Elsewhere("another SQ holds a permit", m.rest.held > 0, m.every[1].permits > 0)
+    return Elsewhere("another SQ holds a permit", m.rest.permits > 0, m.every[1].permits > 0)
+
+
+def rest_runs(m: AnySize) -> Elsewhere:
+    """Another SQ that has a command in flight, or, where that is not known, holds a permit."""
+    if m.rest is None or not m.rest.has("in_flight"):
+        return rest_holds(m)
+    return Elsewhere("another SQ has a command in flight", m.rest.in_flight > 0, m.every[1].in_flight > 0)
 
 
 def rest_unread(m: AnySize, while_: Expr) -> Elsewhere:
@@ -199,7 +208,7 @@ def frames(m: AnySize, system: System) -> Iterator[Frame]:
         corked = ite(q.corked, 1, 0)
         counted = [q.ledger.unread, *(q.at(place) for place in (*UNDER_CQ_LOCK, "reserve")),
                    _work(m, q, submits=False), section(m, q)]  # fmt: skip
-        counted += [] if m.parts.crew.several else [look(q), *(q.at(place) for place in IN_POP)]
+        counted += [] if m.parts.crew.several else [look(q), q.in_flight, *(q.at(place) for place in IN_POP)]
         counted += [ite(q.live, 1, 0)] if q.has("live") else []
         counted += [q.permits + corked] if line else [q.permits, held(m, q)]
         yield Frame(f"{q.label} as the others leave it",

@@ -24,6 +24,7 @@ _PARKED = ("tail-1", "head", "reserve-permits", "reserve-slots", "head-when-full
 """Policies that are live with cork=park if EventIdx is written before the shadow is read and every step kicks."""
 _TWO_KICKS = "kick_on_reserve=yes;kick_on_remit=yes"
 """The least kicks with which several SQs are live, if EventIdx is written only while the CQ is full."""
+_NO_KICK = "kick_on_doorbell=no;kick_on_post=no;kick_on_reserve=no;kick_on_remit=no"
 _EVENTS = "events=delete+create"
 """SQs come and go, each any finite number of times."""
 _KEPT = "kick_delivery=at-once;notify=kept;workers=2"
@@ -99,10 +100,15 @@ def designs() -> Iterator[Line]:
 
 
 def _of_one_thread(sqs: str) -> Iterator[Line]:
-    """Designs with one thread for all SQs."""
+    """Designs with one thread for all SQs, and designs that poll."""
     yield Line("arm-recheck", "linux", "arm-on-cork", "threads=one", sqs)
     for other in ("", "backend=detached;", "kick_on_remit=no;"):
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{other}threads=one", sqs)
+    for device, policy, other in (
+        *(("arm-recheck", "never", f"cork=park;{_NO_KICK};"), ("propolis-2026", "tail", ""), ("mmio", "tail", "")),
+    ):
+        for threads in ("", "threads=one;"):
+            yield Line(device, "linux", policy, f"{other}{threads}poll=yes", sqs)
 
 
 def _at_every_size(name: str) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from uncork.core.expr import Expr, boolean, gap, ite, total
+from uncork.core.expr import Expr, boolean, gap, ite, number, total
 from uncork.core.property import NotForever
 from uncork.core.questions.argument import Elsewhere, Help, Replica, Response, Sums
 from uncork.core.sorts import Value
@@ -30,11 +30,11 @@ from uncork_properties.ranks import (
     events_left,
     held,
     look,
-    posting,
     rest_at,
     rest_holds,
     rest_in_look,
     rest_looks,
+    rest_runs,
     rest_unread,
     section,
     times,
@@ -54,7 +54,8 @@ Rank = list[tuple[str, Expr]]
 
 def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
     """The responses of a machine: of the CQ lock, and of each liveness in `wanted` that needs one."""
-    if m.rest is None and not crowded(m):
+    polls = m.parts.crew.polls
+    if m.rest is None and not crowded(m) and not polls:
         return
     steps = _Steps(m, system)
     lock = NotForever("the CQ lock is released", "", "", m.cq.locked, say("the CQ lock is never released"))
@@ -62,17 +63,21 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     inside = steps.of_any(boolean(True), "cork_arm", "cork_park", "post_read", "post_arm", "post_leave")
     others = [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
     yield Response(lock, [("steps under the lock", left)], inside, others, replica=steps.replica)
-    if m.rest is None:
-        yield from (_drained(m, steps, prop, lock.name) for prop in wanted if prop.row == "drains")
-        return
     if m.parts.kicks.hands_over:
         yield from _served(m, steps, wanted, lock.name)
         return
     waits_for = lock
-    if not m.parts.crew.several:
+    if m.rest is None or not m.parts.crew.several:
         busy = m.cq.locked | m.in_look
         waits_for = NotForever("the thread is free", "", "", busy, say("a look at an SQ never ends"))
         yield _looks_end(m, steps, waits_for, lock.name)
+    if polls or m.rest is None:
+        for prop in wanted:
+            if prop.row == "drains" or (prop.row == "progress" and polls and m.rest is None):
+                yield _drained(m, steps, prop, waits_for.name)
+            elif prop.row == "uncorked" and polls:
+                yield Response(prop, [], [steps.of(boolean(True), "poll", q=m.every[0])])
+        return
     every_read_kicks = m.parts.kicks.kicks("post") or not passes_on(m) or m.choices.backend != "in-worker"
     woken = _woken_by_posts if every_read_kicks else _woken_by_the_guest
     for prop in wanted:
@@ -81,7 +86,7 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
 
 
 def _looks_end(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
-    """Each look ends, where one thread serves all SQs; and then the CQ lock is released before the next look."""
+    """Where one look is under way at a time: it ends, and the CQ lock is released before the next begins."""
     left = total(look(each) for each in m.every)
     rank = [
         ("steps of the look", left),
@@ -91,7 +96,7 @@ def _looks_end(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Respon
         *steps.of_any(boolean(True), "fetch", "arm_sq", "reread_sq", "remit", "cork_arm", "cork_park"),
         *steps.of_any(~m.in_look, "post_read", "post_arm", "post_leave"),
     ]
-    elsewhere = [*rest_in_look(m), rest_at(m, *UNDER_CQ_LOCK)]
+    elsewhere = [*rest_in_look(m), rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
     return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
@@ -105,7 +110,7 @@ class _Steps:
             self.replica = Replica(
                 frozenset(variable.name for record in other.records for variable in record.variables),
                 frozenset(variable.name for variable in m.rest.variables),
-                [m.at("post read"), *([] if m.parts.crew.several else [m.in_look])],
+                [m.at("post read"), m.at(*IN_POST), m.in_flight, *([] if m.parts.crew.several else [m.in_look])],
                 frozenset(action.name for action in system.actions if not self._is_of(action, other)),
             )
 
@@ -332,29 +337,43 @@ def _look(m: AnySize, q: AnySQ) -> Expr:
     return ite(q.asleep, notified, weighed(worker.at, weights))
 
 
-# -- several workers of one SQ -----------------------------------------------------------------------------------------
+# -- workers that poll, and several workers of one SQ ------------------------------------------------------------------
 def _drained(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
-    """A single SQ with several workers drains, although they may hand a permit to one another for some time.
+    """An SQ drains although workers look at empty SQs again and again, or hand a permit to one another for some time.
 
-    A notification wakes all of them if no entry is known. As soon as nothing but entries that are not fetched is left,
-    all permits are there, so the next look takes an entry.
+    As soon as nothing but entries that are not fetched is left, all permits are there, so the next look takes an entry
+    that the device knows of. With several SQs that is so of looks that take turns. Of a single SQ whose workers poll,
+    `progress` is shown alike.
     """
-    q, cq = m.every[0], m.cq
-    quiet = (q.in_flight == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (total(posting(m, q)) == 0)
-    stage = ite(q.at("reserve") > 0, 3, ite(q.wakeups > 0, 4, 5))
-    for near, place in ((2, "cork arm"), (1, "cork recheck"), (0, "fetch")):
-        stage = ite(q.at(place) > 0, near, stage)
+    q, cq, polls = m.every[0], m.cq, m.parts.crew.polls
+    quiet = (m.in_flight == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (m.at(*IN_POST) == 0)
+    known = gap(m.parts.reader.tail(q), q.head) > 0
+    wakes = number(4) if polls else ite(q.wakeups > 0, 4, 5)
+    look = [("reserve", 3, "reserve"), ("cork arm", 2, "cork_arm"), ("cork recheck", 1, "cork_park"),
+            ("fetch", 0, "fetch")]  # fmt: skip
+    stage = ite(known, _nearest(q, look, wakes), 6)
     rank = [
-        ("work left", work(m, submits=False)),
-        ("how near a look is", ite(quiet, stage, 0)),
-        ("looks that found nothing", ite(quiet, q.at("remit"), 0)),
+        ("work left", work(m, submits=prop.row != "drains")),
+        ("how near a look is that finds an entry", ite(quiet, stage, 0)),
+        ("looks that found nothing", ite(quiet & known, q.at("remit"), 0)),
     ]
     helpers = [
         steps.of(~quiet, "consume", "publish", "need_cq", "ring_cq", "notify_head", "kick"),
-        steps.of(~quiet, "arm_sq", "reread_sq", *IN_POST_STEPS, q=q),
-        steps.of(quiet, "fetch", "remit", "cork_arm", "cork_saved", q=q),
-        steps.of(quiet & (stage == 3), "reserve", q=q),
-        steps.of(quiet & (stage == 4), "wake", q=q),
+        *steps.of_any(~quiet, *IN_POST_STEPS),
+        *steps.of_any(boolean(True), "arm_sq", "reread_sq"),
+        *(steps.of(quiet & (stage == near), family, q=q) for _, near, family in look),
+        steps.of(quiet & known, "remit", q=q),
+        steps.of(quiet & (stage == 4), "poll" if polls else "wake", q=q),
         steps.of(quiet & (stage == 5), "deliver", "need_sq", "ring_sq", "notify_tail", "notify", q=q),
+        steps.of(quiet & (stage == 6), "ring_sq", "notify_tail", q=q, free={str(q.locked.value): False}),
     ]
-    return Response(prop, rank, helpers, [], "cq.locked", lock)
+    elsewhere = [rest_runs(m), rest_at(m, *IN_POST), rest_unread(m, ~quiet)] if m.rest else []
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
+
+
+def _nearest(q: AnySQ, places: Sequence[tuple[str, int, str]], far: Expr) -> Expr:
+    """The number of the last of these positions where a worker of an SQ is; `far` if none is at any."""
+    found = far
+    for place, near, _ in places:
+        found = ite(q.at(place) > 0, near, found)
+    return found

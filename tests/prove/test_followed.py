@@ -21,10 +21,16 @@ ALIKE = [
     ("arm-recheck/linux/reserve-slots/cork=park,events=delete+delete+create+create", ANY, (3, 2, 3)),
     ("arm-recheck/linux/arm-on-cork/threads=one,backend=detached", ANY, (3, 2, 3)),
     ("arm-recheck/linux/tail-1/cork=park,threads=one,workers=2", ANY, (2, 2, 2)),
+    ("arm-recheck/linux/never/cork=park,threads=one,poll=yes,kick_on_post=no", ANY, (3, 2, 2)),
+    ("mmio/linux/tail/threads=one,poll=yes,backend=detached", ANY, (3, 3, 2)),
 ]
 FREE = [
     *("hand-over/linux/tail-1", "arm-recheck/linux/arm-on-cork"),
-    *("arm-recheck/linux/arm-on-cork/threads=one", "arm-recheck/linux/tail-1/cork=park,threads=one,backend=detached"),
+    *(
+        "arm-recheck/linux/arm-on-cork/threads=one",
+        "mmio/linux/tail/threads=one,poll=yes",
+        "arm-recheck/linux/tail-1/cork=park,threads=one,backend=detached",
+    ),
 ]
 
 

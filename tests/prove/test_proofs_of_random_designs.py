@@ -45,6 +45,8 @@ def drawn(seed: int) -> tuple[Design, bool]:
     policy, several = chosen.choice(POLICIES), chosen.random() < 0.5
     if device != "hand-over" and chosen.random() < 0.25:
         values["threads"] = "one"
+    if device != "hand-over" and chosen.random() < 0.25:
+        values["poll"] = "yes"
     return Design(device, guest, policy, values), several
 
 
@@ -83,4 +85,5 @@ def test_designs_of_every_kind_are_drawn() -> None:
     assert {several for _, several in designs} == {ONE, ANY}
     assert {design.device for design, _ in designs} == {"propolis-2026", "arm-recheck", "hand-over"}
     assert {design.policy for design, _ in designs} == set(POLICIES)
-    assert any(design.overrides.get("threads") == "one" and several for design, several in designs)
+    drawn_together = {(design.overrides.get("threads"), design.overrides.get("poll"), s) for design, s in designs}
+    assert {("one", None, ANY), ("one", "yes", ANY), (None, "yes", ANY), (None, "yes", ONE)} <= drawn_together

@@ -45,7 +45,7 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
     own, tso = owned(design), parts.choices.memory == "tso"
     if own and several:
         raise SlipError(own)
-    unspoken = {"events": "none", "threads": "many"}
+    unspoken = {"events": "none", "threads": "many", "poll": "no"}
     other = [f"{name}={parts.values[name]}" for name, known in unspoken.items() if parts.values[name] != known]
     if tso and (parts.own or other):
         what = f"parts of your own ({', '.join(parts.own)})" if parts.own else other[0]

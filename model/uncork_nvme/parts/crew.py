@@ -63,6 +63,11 @@ class Kept(Part):
         return self.chosen.threads == "many"
 
     @property
+    def polls(self) -> bool:
+        """Whether workers look again and again, without a notification."""
+        return self.chosen.poll == YES
+
+    @property
     def polls_changes(self) -> bool:
         """Whether a poller looks for SQ shadow tails that have changed since it looked last."""
         return self.chosen.poll == "changed" and self.parts.guest.buffered
@@ -100,7 +105,7 @@ class Kept(Part):
     # -- steps ---------------------------------------------------------------------------------------------------------
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """How a worker comes to look at its SQ."""
-        yield poll(m, q, w) if self.chosen.poll == YES else wake(m, q, w)
+        yield poll(m, q, w) if self.polls else wake(m, q, w)
         if self.polls_changes:
             yield poll_tail(m, q)
 
