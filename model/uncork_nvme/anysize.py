@@ -48,6 +48,10 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "kick_delivery": ("at-once", "deferred"),
     **dict.fromkeys(MemoryChoices.__annotations__.keys() - {"memory"}, ()),  # not read under sc
     "cork": ("park", "arm-recheck"),
+    "sq_read": ("each", "wake"),
+    "sq_arm": ("each", "idle", "never"),
+    "sq_event": ("head", "tail", "tail-1"),
+    "sq_reread": (),
     "kick_size": ("all", "hand-over"),
     "events": ("none", "delete+create"),
     "on_doorbell": (),  # where guest and device go by the same words, the guest has stored the value already
@@ -86,6 +90,21 @@ class AnySQ(SQ):
             unread=var(Nat(cq_size - 1), "CQEs that the guest has not taken"),
             **(ticket if self.rest else {}),
         )
+
+    def takes(self, tail: Expr) -> Updates:
+        """The update of an SQ of which the entry at the head is taken.
+
+        EventIdx does not move on the ring. Its number grows by a lap when needed, so that it is never a lap behind.
+        """
+        taken = super().takes(tail)
+        if self.parts.reader.follows_head:
+            return taken
+        behind = gap(self.head, self.event) >= self.capacity
+        return _joined(taken, self(event=ite(behind, self.event + self.size, self.event)))
+
+    def placed(self, event: Expr) -> Expr:
+        """A position that the device writes, as a value of SQ EventIdx: the head, or less than a lap behind it."""
+        return event if self.parts.reader.follows_head else ite(gap(event, self.head) > 0, event - self.size, event)
 
     def lines_up(self, place: Expr) -> Updates:
         """The update of an SQ that is corked behind so many others: it draws the next ticket, unless it has one."""
@@ -313,6 +332,16 @@ class AnySize(Machine):
             raise SlipError(
                 "kick_size=hand-over is proved with one worker an SQ and a doorbell buffer: set workers=1 and "
                 "doorbell_buffer=on, or use uncork check, which decides it at the sizes you name"
+            )
+        if choices.kick_size == "hand-over" and (choices.sq_read, choices.sq_arm) != ("each", "each"):
+            raise SlipError(
+                "kick_size=hand-over is proved where an SQ is read before each entry and armed after each: set "
+                "sq_read=each and sq_arm=each, or use uncork check, which decides it at the sizes you name"
+            )
+        if (choices.sq_read == "wake" or choices.sq_arm == "idle") and choices.workers != 1:
+            raise SlipError(
+                f"sq_read={choices.sq_read} and sq_arm={choices.sq_arm} are proved with one worker an SQ: set "
+                "workers=1, or sq_read=each and sq_arm=each, or use uncork check, which decides the sizes you name"
             )
         comes_and_goes = set(choices.happening) == {"create", "delete"}
         if comes_and_goes and (choices.workers != 1 or not several):

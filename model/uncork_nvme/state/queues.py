@@ -124,6 +124,14 @@ class SQ(Record):
         """Whether every worker of this SQ sleeps."""
         return all_of(worker.asleep for worker in self.workers)
 
+    def takes(self, tail: Expr) -> Updates:
+        """The update of an SQ of which a worker reads the tail and takes the entry at the head."""
+        return self(tail=tail, head=self.head + 1, in_flight=self.in_flight + 1)
+
+    def placed(self, event: Expr) -> Expr:
+        """A position that the device writes, as a value of SQ EventIdx."""
+        return event
+
     def lines_up(self, place: Expr) -> Updates:
         """The update of an SQ that is corked behind so many others."""
         return self(corked=True, before=place)
