@@ -111,12 +111,14 @@ class Walk:
         self.state = self.system.after(before, taken)
         for name, size in self.rings.items():
             moved = (self.state[name] - before[name]) % size
-            if name != "cq.event":
+            if not name.endswith(".event"):
                 self.at[name] += moved
             if taken.family in ("create_sq", "delete_sq") and name in taken.updates:
                 self.at[name] = self.state[name]  # the SQ begins anew
-        tail = self.at["cq.tail"]  # CQ EventIdx may be moved back, and is said to be less than a lap behind the tail
-        self.at["cq.event"] = tail - (self.state["cq.tail"] - self.state["cq.event"]) % self.rings["cq.tail"]
+        for queue in ("cq", *(q.name for q in self.instance.machine.sqs)):  # EventIdx may be moved back
+            last = f"{queue}.tail" if queue == "cq" else f"{queue}.head"  # behind which it is by less than a lap
+            behind = (self.state[last] - self.state[f"{queue}.event"]) % self.rings[last]
+            self.at[f"{queue}.event"] = self.at[last] - behind
         if "sq0.before" in self.state:
             self._lines_up(before, taken)
         return taken

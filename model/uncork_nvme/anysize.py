@@ -48,6 +48,11 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "kick_delivery": ("at-once", "deferred"),
     **dict.fromkeys(MemoryChoices.__annotations__.keys() - {"memory"}, ()),  # not read under sc
     "cork": ("park", "arm-recheck"),
+    "sq_read": ("each", "wake"),
+    "sq_arm": ("each", "idle", "never"),
+    "sq_event": ("head", "tail", "tail-1"),
+    "sq_reread": (),
+    "event_outside": (),
     "kick_size": ("all", "hand-over"),
     "events": ("none", "delete+create"),
     "threads": (),
@@ -88,6 +93,21 @@ class AnySQ(SQ):
             unread=var(Nat(cq_size - 1), "CQEs that the guest has not taken"),
             **(ticket if self.rest else {}),
         )
+
+    def takes(self, tail: Expr) -> Updates:
+        """The update of an SQ of which the entry at the head is taken.
+
+        EventIdx does not move on the ring. Its number grows by a lap when needed, so that it is never a lap behind.
+        """
+        taken = super().takes(tail)
+        if self.parts.reader.follows_head:
+            return taken
+        behind = gap(self.head, self.event) >= self.capacity
+        return _joined(taken, self(event=ite(behind, self.event + self.size, self.event)))
+
+    def placed(self, event: Expr) -> Expr:
+        """A position that the device writes, as a value of SQ EventIdx: the head, or less than a lap behind it."""
+        return event if self.parts.reader.follows_head else ite(gap(event, self.head) > 0, event - self.size, event)
 
     def lines_up(self, place: Expr) -> Updates:
         """The update of an SQ that is corked behind so many others: it draws the next ticket, unless it has one."""
@@ -195,11 +215,14 @@ class Rest(Record):
             way=var(Nat(_ANY_NUMBER), "how far the workers of the other SQs are from sleep or from a pop"),
             **(live if come_and_go else {}),
         )
+        self.permit_at = parts.permit_at
 
     @property
     def permits(self) -> Expr:
         """The permits held by commands and workers of the other SQs."""
-        return self.in_flight + count([self.look.among("fetch", "remit")]) if self.has("look") else self.held
+        if not self.has("look"):
+            return self.held
+        return self.in_flight + count([self.look.among("fetch", *self.permit_at, "remit")])
 
     @property
     def places(self) -> list[Expr]:
@@ -332,6 +355,16 @@ class AnySize(Machine):
                 "kick_size=hand-over is proved with one worker an SQ and a doorbell buffer: set workers=1 and "
                 "doorbell_buffer=on, or use uncork check, which decides it at the sizes you name"
             )
+        if choices.kick_size == "hand-over" and (choices.sq_read, choices.sq_arm) != ("each", "each"):
+            raise SlipError(
+                "kick_size=hand-over is proved where an SQ is read before each entry and armed after each: set "
+                "sq_read=each and sq_arm=each, or use uncork check, which decides it at the sizes you name"
+            )
+        if (choices.sq_read == "wake" or choices.sq_arm == "idle") and choices.workers != 1:
+            raise SlipError(
+                f"sq_read={choices.sq_read} and sq_arm={choices.sq_arm} are proved with one worker an SQ: set "
+                "workers=1, or sq_read=each and sq_arm=each, or use uncork check, which decides the sizes you name"
+            )
         comes_and_goes = set(choices.happening) == {"create", "delete"}
         if comes_and_goes and parts.crew.polls:
             raise SlipError("events=delete+create is not proved of workers that poll: set poll=no, or leave events out")
@@ -360,7 +393,7 @@ class AnySize(Machine):
         self.sqs: list[SQ] = [
             AnySQ(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
         ]
-        self.cq = AnyCQ(cq_size, self.sqs, parts, self.life)
+        self.cq = AnyCQ(cq_size, self.sqs, parts, self.life, outside=parts.post.outside(policy, cq_size))
         self.poster = None
         self.crew = []
         self.anything = Record(

@@ -108,9 +108,10 @@ def crowded(m: AnySize) -> bool:
 
 
 def look(q: AnySQ) -> Expr:
-    """The number of steps left of an SQ's look."""
-    weights = {"cork arm": 5, "cork recheck": 4, "fetch": 3, "arm": 2, "reread": 1, "remit": 1}
-    return total(weighed(w.at, weights) for w in q.workers)
+    """The number of steps left of an SQ's look, which goes on if a worker that reads the tail again finds entries."""
+    weights = {"cork arm": 8, "cork recheck": 7, "fetch": 3, "arm": 5, "reread": 4, "remit": 1}
+    ends = (gap(q.tail, q.head) > 0) & boolean(bool(q.parts.reader.permit_at))  # with an entry, which it takes
+    return total([*(weighed(w.at, weights) for w in q.workers), ite(ends, 0, times(3, q.at("fetch")))])
 
 
 def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
@@ -123,7 +124,7 @@ def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
         *([times(14, q.orphans)] if q.has("orphans") else []),
         times(free + 11, q.ledger.unread),
         *posting(m, q),
-        times(2, q.at("arm")) + q.at("reread"),
+        *([] if m.parts.reader.permit_at else [_arming(q)]),
         weighed(q.submitter, {"check": 4, "ring": 3, "notify tail": 2, "notify": 1}),
     ]
     if m.choices.early_free != YES:
@@ -131,13 +132,19 @@ def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
     return total(parts)
 
 
+def _arming(q: AnySQ) -> Expr:
+    """The number of steps left for an SQ's workers that write SQ EventIdx."""
+    return times(2, q.at("arm")) + q.at("reread")
+
+
 def _idle(m: AnySize, q: AnySQ) -> Expr:
     """The number of permits that an SQ may still give back: an empty SQ returns at most one permit per look.
 
     If the SQ has entries, a worker that takes a permit takes an entry, too, and only a worker that found the SQ empty
-    before gives a permit back. A kick makes a corked empty SQ look once.
+    before gives a permit back; of an SQ that is read as a worker wakes, and of one that is armed at its end, this is
+    said of the entries that the device knows. A kick makes a corked empty SQ look once.
     """
-    known = q.shadow if m.buffered else q.tail
+    known = q.shadow if m.buffered and (m.choices.sq_read, m.choices.sq_arm) == ("each", "each") else q.tail
     looks = total([count(~w.asleep for w in q.workers), q.wakeups, ite(q.corked, 1, 0), called(q)])
     return ite(gap(known, q.head) > 0, q.at("remit"), looks)
 
@@ -145,8 +152,8 @@ def _idle(m: AnySize, q: AnySQ) -> Expr:
 def _way(q: AnySQ) -> Expr:
     own = q.parts.places  # of parts of one's own: from there a worker goes to sleep
     steps = len(own) + 1
-    weights = {"remit": 1, "fetch": 2, "cork recheck": 3, "cork arm": 4, "reserve": 5}
-    places = {place: steps * weight for place, weight in weights.items()}
+    look = ("remit", *q.parts.reader.permit_at[::-1], "fetch", "cork recheck", "cork arm", "reserve")
+    places = {place: steps * weight for weight, place in enumerate(look, 1)}
     places |= {place: steps - 1 - number for number, place in enumerate(own)}
     woken = len(q.workers) if q.parts.choices.notify == "spent" else 1
     notified = [times(10 * steps, q.wakeups), times((10 * woken + 1) * steps, called(q))]
@@ -171,8 +178,9 @@ def weighed(at: Expr, weights: dict[str, int]) -> Expr:
 
 def held(m: AnySize, q: AnySQ) -> Expr:
     """The work left for an SQ's permit holders and posters."""
-    parts = [times(9, q.at("fetch")), times(4, q.at("remit")), times(5, q.in_flight),
-             times(2, q.at("arm")) + q.at("reread"), *posting(m, q)]  # fmt: skip
+    parts = [times(9, q.at("fetch")), times(4, q.at("remit")), times(5, q.in_flight), _arming(q), *posting(m, q)]
+    if m.parts.reader.permit_at:  # at the end of an SQ; if the tail that is read again has moved, an entry is taken
+        parts += [times(10, q.at("arm", "reread")), ite(gap(q.tail, q.head) > 0, 0, times(4, q.at("fetch")))]
     if q.has("orphans"):
         parts.append(times(5, q.orphans))
     if m.parts.kicks.hands_over:

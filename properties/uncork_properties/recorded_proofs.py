@@ -27,6 +27,13 @@ _TWO_KICKS = "kick_on_reserve=yes;kick_on_remit=yes"
 _NO_KICK = "kick_on_doorbell=no;kick_on_post=no;kick_on_reserve=no;kick_on_remit=no"
 _EVENTS = "events=delete+create"
 """SQs come and go, each any finite number of times."""
+_READS = (
+    "sq_read=wake;sq_event=tail",
+    "sq_read=wake;sq_arm=idle;sq_event=tail",
+    "sq_read=wake;sq_event=tail;sq_reread=no",
+    "sq_read=wake;sq_arm=idle;sq_event=tail;sq_reread=no",
+)
+"""Other ways to look at an SQ and to arm it; the last two do not read the tail again."""
 _KEPT = "kick_delivery=at-once;notify=kept;workers=2"
 _TSO = "memory=tso"
 
@@ -75,6 +82,8 @@ def designs() -> Iterator[Line]:
         yield Line("arm-recheck", "linux", "tail-1", "cork=park;backend=detached;post_order=read-then-arm", sqs)
         for kick in ("kick_on_post", "kick_on_reserve", "kick_on_remit"):
             yield Line("arm-recheck", "linux", "arm-on-cork", f"{kick}=no", sqs)
+        for reads in _READS:
+            yield Line("arm-recheck", "linux", "arm-on-cork", reads, sqs)
         for policy in ("head-when-full", "leave if permits>=1 else head"):
             yield Line("propolis-2026", "linux", policy, _TWO_KICKS, sqs)
         for policy in ("tail-1", "reserve-permits", "leave if permits>=1 else head"):

@@ -339,41 +339,53 @@ def _look(m: AnySize, q: AnySQ) -> Expr:
 
 # -- workers that poll, and several workers of one SQ ------------------------------------------------------------------
 def _drained(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
-    """An SQ drains although workers look at empty SQs again and again, or hand a permit to one another for some time.
+    """An SQ drains although workers look in vain again and again, or hand a permit to one another for some time.
 
     As soon as nothing but entries that are not fetched is left, all permits are there, so the next look takes an entry
-    that the device knows of. With several SQs that is so of looks that take turns. Of a single SQ whose workers poll,
-    `progress` is shown alike.
+    that the device knows of. With several SQs that is so of looks that take turns. Of a single SQ at which workers may
+    look for ever, `progress` is shown alike.
     """
-    q, cq, polls = m.every[0], m.cq, m.parts.crew.polls
+    q, cq, reader, polls = m.every[0], m.cq, m.parts.reader, m.parts.crew.polls
     quiet = (m.in_flight == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (m.at(*IN_POST) == 0)
-    known = gap(m.parts.reader.tail(q), q.head) > 0
+    known = quiet & (gap(reader.tail(q), q.head) > 0)
+    look = {"reserve": 3, "cork arm": 2, "cork recheck": 1, "fetch": 0}
+    unknown = {"reserve": 13, "cork arm": 12, "cork recheck": 11, "fetch": 10, "arm": 9, "reread": 8, "remit": 7}
+    unknown = unknown if reader.learns_at_wake else {}
     wakes = number(4) if polls else ite(q.wakeups > 0, 4, 5)
-    look = [("reserve", 3, "reserve"), ("cork arm", 2, "cork_arm"), ("cork recheck", 1, "cork_park"),
-            ("fetch", 0, "fetch")]  # fmt: skip
-    stage = ite(known, _nearest(q, look, wakes), 6)
+    stage = ite(known, _place(q, look, wakes), ite(quiet, _place(q, unknown, number(6)), 0))
     rank = [
         ("work left", work(m, submits=prop.row != "drains")),
-        ("how near a look is that finds an entry", ite(quiet, stage, 0)),
-        ("looks that found nothing", ite(quiet & known, q.at("remit"), 0)),
+        ("how near a look is that finds an entry", stage),
+        ("looks that found nothing", ite(known, times(3, q.at("arm")) + times(2, q.at("reread")) + q.at("remit"), 0)),
     ]
+    doorbell = "need_sq", "ring_sq", "notify_tail", "notify"
+    free: dict[str, Value] = {str(q.locked.value): False}
     helpers = [
         steps.of(~quiet, "consume", "publish", "need_cq", "ring_cq", "notify_head", "kick"),
         *steps.of_any(~quiet, *IN_POST_STEPS),
-        *steps.of_any(boolean(True), "arm_sq", "reread_sq"),
-        *(steps.of(quiet & (stage == near), family, q=q) for _, near, family in look),
-        steps.of(quiet & known, "remit", q=q),
-        steps.of(quiet & (stage == 4), "poll" if polls else "wake", q=q),
-        steps.of(quiet & (stage == 5), "deliver", "need_sq", "ring_sq", "notify_tail", "notify", q=q),
-        steps.of(quiet & (stage == 6), "ring_sq", "notify_tail", q=q, free={str(q.locked.value): False}),
+        *([] if reader.permit_at else steps.of_any(boolean(True), "arm_sq", "reread_sq")),
+        *(steps.of(known & (stage == near), _STEPS[place], q=q) for place, near in look.items()),
+        *(steps.of(quiet & (stage == near), _STEPS[place], q=q) for place, near in unknown.items()),
+        steps.of(known, "remit", *(("arm_sq", "reread_sq") if reader.permit_at else ()), q=q),
+        steps.of(known & (stage == 4), "poll" if polls else "wake", q=q),
+        steps.of(known & (stage == 5), "deliver", *doorbell, q=q, free=free),
+        steps.of(stage == 6, *(["poll"] if polls and reader.learns_at_wake else []), q=q),
+        steps.of(quiet & ~known, *doorbell[:-1], q=q, free=free),
     ]
     elsewhere = [rest_runs(m), rest_at(m, *IN_POST), rest_unread(m, ~quiet)] if m.rest else []
     return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
-def _nearest(q: AnySQ, places: Sequence[tuple[str, int, str]], far: Expr) -> Expr:
+_STEPS = {
+    **{"reserve": "reserve", "cork arm": "cork_arm", "cork recheck": "cork_park", "fetch": "fetch"},
+    **{"arm": "arm_sq", "reread": "reread_sq", "remit": "remit"},
+}
+"""The step that a worker takes at each position of a look."""
+
+
+def _place(q: AnySQ, places: Mapping[str, int], far: Expr) -> Expr:
     """The number of the last of these positions where a worker of an SQ is; `far` if none is at any."""
     found = far
-    for place, near, _ in places:
+    for place, near in places.items():
         found = ite(q.at(place) > 0, near, found)
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from uncork_nvme.anysize import AnySize
+from uncork_nvme.choices import Choices
 from uncork_nvme.instance import Design, find_policy, system
 from uncork_nvme.names import of_file
 from uncork_nvme.own.lemma import OwnLemma, stated
@@ -52,6 +53,12 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
         raise SlipError(
             f"{what} and memory=tso are not proved together for all sizes: leave memory at sc, or use uncork check, "
             "which decides it at the sizes you name"
+        )
+    reads = {name: parts.values[name] for name in ("sq_read", "sq_arm", "sq_event", "sq_reread")}
+    if tso and reads != {name: Choices().items()[name] for name in reads}:
+        raise SlipError(
+            f"{', '.join(f'{name}={value}' for name, value in reads.items())} and memory=tso are not proved together "
+            "for all sizes: leave memory at sc, or use uncork check, which decides it at the sizes you name"
         )
     plain = replace(design, overrides={**design.overrides, "memory": "sc"}) if tso else design
     calm = replace(plain, overrides={**plain.overrides, "drain": "any"}) if tso else design
