@@ -101,6 +101,7 @@ class Walk:
         self.rings = {v.name: v.sort.size for v in self.system.variables if isinstance(v.sort, Ring)}
         self.at = {name: int(self.state[name]) for name in self.rings}
         self.tickets, self.next = [0] * instance.sqs, 1
+        self._arms()
 
     def step(self, chosen: random.Random) -> Action:
         before = self.state
@@ -115,13 +116,17 @@ class Walk:
                 self.at[name] += moved
             if taken.family in ("create_sq", "delete_sq") and name in taken.updates:
                 self.at[name] = self.state[name]  # the SQ begins anew
-        for queue in ("cq", *(q.name for q in self.instance.machine.sqs)):  # EventIdx may be moved back
-            last = f"{queue}.tail" if queue == "cq" else f"{queue}.head"  # behind which it is by less than a lap
-            behind = (self.state[last] - self.state[f"{queue}.event"]) % self.rings[last]
-            self.at[f"{queue}.event"] = self.at[last] - behind
+        self._arms()
         if "sq0.before" in self.state:
             self._lines_up(before, taken)
         return taken
+
+    def _arms(self) -> None:
+        """Finds where each EventIdx is, which may be moved back."""
+        for queue in ("cq", *(q.name for q in self.instance.machine.sqs)):
+            last = f"{queue}.tail" if queue == "cq" else f"{queue}.head"  # behind which it is by less than a lap
+            behind = (self.state[last] - self.state[f"{queue}.event"]) % self.rings[last]
+            self.at[f"{queue}.event"] = self.at[last] - behind
 
     def _lines_up(self, before: Mapping[str, Any], taken: Action) -> None:
         """Draws tickets for the SQs that have joined the line, after those that it has let out; or closes a gap."""
@@ -197,6 +202,15 @@ def too_free(system: System, walk: Walk, followed: Sequence[int]) -> list[str]:
         duty for duty, outcomes in system.duties.items()
         if duty in may and not may[duty] and any(unwound(each.guard, seen) for each in outcomes)
     ]  # fmt: skip
+
+
+def begins(system: System, first: Mapping[str, Any]) -> str:
+    """How the first state of a machine of fixed sizes is none of the machine of all sizes; empty if it is one."""
+    sorts = (
+        variable for variable in system.variables if not variable.name.startswith(("anything.", "life.", "rest.live"))
+    )
+    unlike = [v.name for v in sorts if sized(v.initial, first) != first[v.name]]
+    return f"begins with other values of {', '.join(unlike)}" if unlike else ""
 
 
 def differs(system: System, taken: Action, followed: Sequence[int], before: Mapping[str, Any], after: Any) -> str:

@@ -12,7 +12,7 @@ SPOKEN_OF = {
     *("post_order", "backend", "workers", "doorbell_buffer", "early_free", "drain", "need_event", "submit_batch"),
     *("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"),
     *(MemoryChoices.__annotations__.keys() - {"memory"}),
-    *("on_doorbell", "sq_read", "sq_arm", "sq_reread"),
+    *("on_doorbell", "event_outside", "sq_read", "sq_arm", "sq_reread"),
 }
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
 KNOWN = {

@@ -25,6 +25,16 @@ def test_a_single_sq_that_is_polled_needs_no_eventidx_and_no_kick(name: str) -> 
     assert part(name, ONE).proved == ["safety", "uncorked", "drains", "progress"]
 
 
+REAL = ["spdk-poll/linux/never", "spdk-poll/spdk/never", "femu/linux/head-1", "femu/linux/never/sq_read=each"]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", REAL)
+def test_so_it_is_with_real_devices(name: str) -> None:
+    assert part(name, ONE).proved == ["safety", "uncorked", "drains", "progress"]
+    assert part(name, ANY).proved == ["safety", "uncorked", "drains"]
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("name", [TURNS, *OTHERS])
 def test_nor_does_any_number_of_sqs_whose_looks_take_turns(name: str) -> None:

@@ -307,7 +307,8 @@ WALKED = [
     "arm-recheck/lazy/head/workers=2,early_free=no",
     "arm-recheck/lazy/head/workers=2,early_free=no,notify=kept,kick_delivery=at-once",
     "arm-recheck/linux/tail-1/cork=park,backend=detached,threads=one",
-    "arm-recheck/linux/never/cork=park,threads=one,poll=yes",
+    "femu/linux/head-1",
+    "spdk-poll/spdk/never",
 ]
 
 
@@ -315,7 +316,7 @@ WALKED = [
 @pytest.mark.parametrize(
     ("name", "several"),
     [
-        pytest.param(n, s, marks=[pytest.mark.deep] if (s and n != "mmio/linux/tail") or n in WALKED[-5:] else [])
+        pytest.param(n, s, marks=[pytest.mark.deep] if (s and n != "mmio/linux/tail") or n in WALKED[-6:] else [])
         for n in WALKED for s in (ONE, ANY)
     ],
 )  # fmt: skip
@@ -365,7 +366,7 @@ def lines() -> list[Any]:
     """The designs that tests above have proved, or some step of which breaks the proof; the others are deep."""
     known = {
         (design(n).name, s)
-        for n in [*(d for d in DESIGNS if d not in LONGER), *WALKED[:-5]]
+        for n in [*(d for d in DESIGNS if d not in LONGER), *WALKED[:-6]]
         for s in ((ONE, ANY) if n == REMIT else (ONE,))
     }
     known |= {(design(twin[1]).name, twin[2]) for twin in TWINS if not twin[2] or twin[1] == "mmio/linux/tail"}
