@@ -47,7 +47,7 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "notify": ("kept", "spent"),
     "kick_delivery": ("at-once", "deferred"),
     **dict.fromkeys(MemoryChoices.__annotations__.keys() - {"memory"}, ()),  # not read under sc
-    "cork": ("park", "arm-recheck"),
+    "cork": ("park", "arm-recheck", "self-kick"),
     "sq_read": ("each", "wake"),
     "sq_arm": ("each", "idle", "never"),
     "sq_event": ("head", "tail", "tail-1"),
@@ -366,8 +366,11 @@ class AnySize(Machine):
                 "workers=1, or sq_read=each and sq_arm=each, or use uncork check, which decides the sizes you name"
             )
         comes_and_goes = set(choices.happening) == {"create", "delete"}
-        if comes_and_goes and parts.crew.polls:
-            raise SlipError("events=delete+create is not proved of workers that poll: set poll=no, or leave events out")
+        if comes_and_goes and (parts.crew.polls or parts.full.insists):
+            raise SlipError(
+                "events=delete+create is not proved of workers that poll, or that kick themselves: set poll=no and "
+                "cork=park, or leave events out"
+            )
         if comes_and_goes and (choices.workers != 1 or not several):
             raise SlipError(
                 "events=delete+create is proved with several SQs, of one worker each: set workers=1, and use --sqs any"

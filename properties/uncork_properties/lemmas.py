@@ -263,11 +263,11 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         yield Lemma(f"woken of {name}", "a worker that was woken and has not looked counts as asleep", woken)
     silent = boolean(False) if reader.follows_head or not m.buffered else q.exists & (gap(q.head, q.event) != 0)
     waits = _rests(q) & ((pending > 0) | silent) & ~doorbell_owed(m, q)
-    needed = not m.parts.crew.polls  # a worker that polls needs no wake-up
+    needed = not m.parts.crew.polls  # a worker that polls needs no wake-up; an SQ that kicks itself, only its doorbell
     yield Lemma(
         f"a doorbell or a cork of {name}",
         "if no worker will look at the entries, a doorbell is coming, or the SQ is corked and its workers sleep",
-        implies(waits, q.corked & (q.at("remit") == 0)),
+        implies(waits, boolean(False) if m.parts.full.insists else q.corked & (q.at("remit") == 0)),
         needed=needed,
     )
     stays = q.corked if m.parts.kicks.hands_over else waits  # in a line, a kick may be for SQs in front
@@ -276,7 +276,12 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         "a permit that comes back wakes the SQ",
         implies(stays, (m.cq.available == 0) | (m.cq.consumer == "kick")),
     )
-    yield Lemma(f"{HEART} of {name}", (__doc__ or "").split("*")[1], implies(stays, _wake_up(m)), needed=needed)
+    yield Lemma(
+        f"{HEART} of {name}",
+        (__doc__ or "").split("*")[1],
+        implies(stays, _wake_up(m)),
+        needed=needed and not m.parts.full.insists,
+    )
 
 
 def _rests(q: SQ) -> Expr:

@@ -19,7 +19,7 @@ from uncork_properties.lemmas import UNDER_CQ_LOCK, passes_on
 # -- why it ends -------------------------------------------------------------------------------------------------------
 def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Descent]:
     """The descents: a guest that submits no more drains the queues, and a single SQ makes progress and is uncorked."""
-    if m.parts.crew.polls:
+    if looks_on(m):
         return
     elsewhere = [rest_at(m, *UNDER_CQ_LOCK), rest_holds(m), rest_unread(m, boolean(True))] if m.rest else []
     elsewhere += rest_in_look(m)
@@ -100,6 +100,11 @@ def events_left(m: AnySize) -> list[tuple[str, Expr]]:
     """How many SQs may still be created or deleted, as the first part of a rank, if SQs come and go."""
     events = [m.life.delete, m.life.create] if m.sqs[0].has("live") else []
     return [("SQs that may still come or go", total(events))] if events else []
+
+
+def looks_on(m: AnySize) -> bool:
+    """Whether workers look again and again at SQs without entries, or without room."""
+    return m.parts.crew.polls or m.parts.full.insists
 
 
 def crowded(m: AnySize) -> bool:

@@ -109,7 +109,7 @@ def designs() -> Iterator[Line]:
 
 
 def _of_one_thread(sqs: str) -> Iterator[Line]:
-    """Designs with one thread for all SQs, and designs that poll."""
+    """Designs and devices with one thread for all SQs, those that poll, and those that kick themselves."""
     yield Line("arm-recheck", "linux", "arm-on-cork", "threads=one", sqs)
     for other in ("", "backend=detached;", "kick_on_remit=no;"):
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{other}threads=one", sqs)
@@ -118,6 +118,16 @@ def _of_one_thread(sqs: str) -> Iterator[Line]:
     ):
         for threads in ("", "threads=one;"):
             yield Line(device, "linux", policy, f"{other}{threads}poll=yes", sqs)
+    for threads in ("", ";threads=one"):
+        yield Line("arm-recheck", "linux", "never", f"cork=self-kick{threads}", sqs)
+    for device, policy in (
+        ("spdk-poll", "never"),
+        ("femu", "head-1"),
+        ("spdk-interrupt", "never"),
+        ("nvme-mdev", "head"),
+    ):
+        yield Line(device, "linux", policy, "", sqs)
+    yield Line("spdk-interrupt", "linux", "never", "sq_reread=no", sqs)
 
 
 def _at_every_size(name: str) -> bool:

@@ -30,6 +30,7 @@ from uncork_properties.ranks import (
     events_left,
     held,
     look,
+    looks_on,
     rest_at,
     rest_holds,
     rest_in_look,
@@ -54,8 +55,7 @@ Rank = list[tuple[str, Expr]]
 
 def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
     """The responses of a machine: of the CQ lock, and of each liveness in `wanted` that needs one."""
-    polls = m.parts.crew.polls
-    if m.rest is None and not crowded(m) and not polls:
+    if m.rest is None and not crowded(m) and not looks_on(m):
         return
     steps = _Steps(m, system)
     lock = NotForever("the CQ lock is released", "", "", m.cq.locked, say("the CQ lock is never released"))
@@ -71,12 +71,12 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
         busy = m.cq.locked | m.in_look
         waits_for = NotForever("the thread is free", "", "", busy, say("a look at an SQ never ends"))
         yield _looks_end(m, steps, waits_for, lock.name)
-    if polls or m.rest is None:
+    if looks_on(m) or m.rest is None:
         for prop in wanted:
-            if prop.row == "drains" or (prop.row == "progress" and polls and m.rest is None):
+            if prop.row == "drains" or (prop.row == "progress" and looks_on(m) and m.rest is None):
                 yield _drained(m, steps, prop, waits_for.name)
-            elif prop.row == "uncorked" and polls:
-                yield Response(prop, [], [steps.of(boolean(True), "poll", q=m.every[0])])
+            elif prop.row == "uncorked" and looks_on(m):
+                yield _woken_alone(m, steps, prop)
         return
     every_read_kicks = m.parts.kicks.kicks("post") or not passes_on(m) or m.choices.backend != "in-worker"
     woken = _woken_by_posts if every_read_kicks else _woken_by_the_guest
@@ -172,6 +172,15 @@ def _near(m: AnySize, steps: _Steps, q: AnySQ, stage: Expr) -> list[Help]:
                  "need_sq", "ring_sq", "notify_tail", "notify", q=q),
         steps.of((stage > 5) & (stage < _WAITING), "ring_cq", "notify_head", "kick"),
     ]  # fmt: skip
+
+
+def _woken_alone(m: AnySize, steps: _Steps, prop: NotForever) -> Response:
+    """A worker polls, or its SQ kicks itself: an SQ that sleeps waits for nothing but its own doorbell."""
+    q = m.every[0]
+    if m.parts.crew.polls:
+        return Response(prop, [], [steps.of(boolean(True), "poll", q=q)])
+    stage = _stage(m, q)
+    return Response(prop, [("how near a wake-up is", stage)], _near(m, steps, q, stage)[:3], replica=steps.replica)
 
 
 def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
@@ -349,10 +358,11 @@ def _drained(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response
     quiet = (m.in_flight == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (m.at(*IN_POST) == 0)
     known = quiet & (gap(reader.tail(q), q.head) > 0)
     look = {"reserve": 3, "cork arm": 2, "cork recheck": 1, "fetch": 0}
-    unknown = {"reserve": 13, "cork arm": 12, "cork recheck": 11, "fetch": 10, "arm": 9, "reread": 8, "remit": 7}
-    unknown = unknown if reader.learns_at_wake else {}
+    unknown = {"reserve": 15, "cork arm": 14, "cork recheck": 13, "fetch": 12, "arm": 11, "reread": 10, "remit": 9}
+    unknown, learns = (unknown, "poll" if polls else "wake") if reader.learns_at_wake else ({}, "")
     wakes = number(4) if polls else ite(q.wakeups > 0, 4, 5)
-    stage = ite(known, _place(q, look, wakes), ite(quiet, _place(q, unknown, number(6)), 0))
+    told = number(6) if polls or not learns else ite(q.wakeups > 0, 6, ite(called(q) > 0, 7, 8))
+    stage = ite(known, _place(q, look, wakes), ite(quiet, _place(q, unknown, told), 0))
     rank = [
         ("work left", work(m, submits=prop.row != "drains")),
         ("how near a look is that finds an entry", stage),
@@ -369,7 +379,8 @@ def _drained(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response
         steps.of(known, "remit", *(("arm_sq", "reread_sq") if reader.permit_at else ()), q=q),
         steps.of(known & (stage == 4), "poll" if polls else "wake", q=q),
         steps.of(known & (stage == 5), "deliver", *doorbell, q=q, free=free),
-        steps.of(stage == 6, *(["poll"] if polls and reader.learns_at_wake else []), q=q),
+        steps.of(stage == 6, learns, q=q),
+        steps.of(stage == 7, "deliver", q=q),
         steps.of(quiet & ~known, *doorbell[:-1], q=q, free=free),
     ]
     elsewhere = [rest_runs(m), rest_at(m, *IN_POST), rest_unread(m, ~quiet)] if m.rest else []

@@ -18,7 +18,7 @@ SPOKEN_OF = {
 KNOWN = {
     *(("sq_event", "tail"), ("sq_event", "tail-1"), ("cork", "arm-recheck")),
     *(("notify", "spent"), ("kick_delivery", "deferred"), ("memory", "tso")),
-    *(("threads", "one"), ("poll", "yes")),
+    *(("threads", "one"), ("poll", "yes"), ("cork", "self-kick")),
 }
 KEPT = {"notify": "kept", "kick_delivery": "at-once"}
 FITTING = {

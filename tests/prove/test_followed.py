@@ -27,6 +27,8 @@ ALIKE = [
     ("mmio/linux/tail/threads=one,poll=yes,backend=detached", ANY, (3, 3, 2)),
     ("spdk-poll/spdk/never", ANY, (3, 2, 2)),
     ("femu/linux/head-1", ANY, (3, 3, 2)),
+    ("spdk-interrupt/linux/never", ANY, (3, 3, 2)),
+    ("nvme-mdev/lazy/head", ANY, (3, 2, 2)),
     ("arm-recheck/linux/head/sq_read=wake,sq_arm=idle,sq_event=tail", ANY, (2, 3, 3)),
     ("arm-recheck/spdk/tail-1/sq_read=wake,sq_event=tail,sq_reread=no", ONE, (1, 4, 2)),
 ]
@@ -34,7 +36,7 @@ FREE = [
     *("hand-over/linux/tail-1", "arm-recheck/linux/arm-on-cork"),
     *(
         "arm-recheck/linux/arm-on-cork/threads=one",
-        "femu/linux/head-1",
+        *("femu/linux/head-1", "spdk-interrupt/linux/never"),
         "arm-recheck/linux/tail-1/cork=park,threads=one,backend=detached",
     ),
 ]

@@ -309,6 +309,7 @@ WALKED = [
     "arm-recheck/linux/tail-1/cork=park,backend=detached,threads=one",
     "femu/linux/head-1",
     "spdk-poll/spdk/never",
+    "spdk-interrupt/linux/never",
 ]
 
 
@@ -316,7 +317,7 @@ WALKED = [
 @pytest.mark.parametrize(
     ("name", "several"),
     [
-        pytest.param(n, s, marks=[pytest.mark.deep] if (s and n != "mmio/linux/tail") or n in WALKED[-6:] else [])
+        pytest.param(n, s, marks=[pytest.mark.deep] if (s and n != "mmio/linux/tail") or n in WALKED[-7:] else [])
         for n in WALKED for s in (ONE, ANY)
     ],
 )  # fmt: skip
@@ -366,7 +367,7 @@ def lines() -> list[Any]:
     """The designs that tests above have proved, or some step of which breaks the proof; the others are deep."""
     known = {
         (design(n).name, s)
-        for n in [*(d for d in DESIGNS if d not in LONGER), *WALKED[:-6]]
+        for n in [*(d for d in DESIGNS if d not in LONGER), *WALKED[:-7]]
         for s in ((ONE, ANY) if n == REMIT else (ONE,))
     }
     known |= {(design(twin[1]).name, twin[2]) for twin in TWINS if not twin[2] or twin[1] == "mmio/linux/tail"}

@@ -57,6 +57,10 @@ def drawn(seed: int) -> tuple[Design, bool]:
         values["threads"] = "one"
     if device != "hand-over" and chosen.random() < 0.25:
         values["poll"] = "yes"
+    if device != "hand-over" and chosen.random() < 0.15:
+        values["cork"] = "self-kick"
+    if chosen.random() < 0.1:
+        values["event_outside"] = "both"
     return Design(device, guest, policy, values), several
 
 
@@ -99,3 +103,4 @@ def test_designs_of_every_kind_are_drawn() -> None:
         assert {design.overrides[name] for design, _ in designs if name in design.overrides} == set(of)
     drawn_together = {(design.overrides.get("threads"), design.overrides.get("poll"), s) for design, s in designs}
     assert {("one", None, ANY), ("one", "yes", ANY), (None, "yes", ANY), (None, "yes", ONE)} <= drawn_together
+    assert {"park", "arm-recheck", "self-kick"} <= {design.overrides.get("cork") for design, _ in designs}

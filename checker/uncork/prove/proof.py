@@ -48,6 +48,7 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
         raise SlipError(own)
     unspoken = {"events": "none", "threads": "many", "poll": "no"}
     other = [f"{name}={parts.values[name]}" for name, known in unspoken.items() if parts.values[name] != known]
+    other += ["cork=self-kick"] if parts.full.insists else []
     if tso and (parts.own or other):
         what = f"parts of your own ({', '.join(parts.own)})" if parts.own else other[0]
         raise SlipError(
