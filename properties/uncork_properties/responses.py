@@ -55,7 +55,8 @@ Rank = list[tuple[str, Expr]]
 
 def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
     """The responses of a machine: of the CQ lock, and of each liveness in `wanted` that needs one."""
-    if m.rest is None and not crowded(m) and not looks_on(m):
+    several = len(m.sqs) > 1
+    if not several and not crowded(m) and not looks_on(m):
         return
     steps = _Steps(m, system)
     lock = NotForever("the CQ lock is released", "", "", m.cq.locked, say("the CQ lock is never released"))
@@ -67,13 +68,13 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
         yield from _served(m, steps, wanted, lock.name)
         return
     waits_for = lock
-    if m.rest is None or not m.parts.crew.several:
+    if not several or not m.parts.crew.several:
         busy = m.cq.locked | m.in_look
         waits_for = NotForever("the thread is free", "", "", busy, say("a look at an SQ never ends"))
         yield _looks_end(m, steps, waits_for, lock.name)
-    if looks_on(m) or m.rest is None:
+    if looks_on(m) or not several:
         for prop in wanted:
-            if prop.row == "drains" or (prop.row == "progress" and looks_on(m) and m.rest is None):
+            if prop.row == "drains" or (prop.row == "progress" and looks_on(m) and not several):
                 yield _drained(m, steps, prop, waits_for.name)
             elif prop.row == "uncorked" and looks_on(m):
                 yield _woken_alone(m, steps, prop)
@@ -105,7 +106,7 @@ class _Steps:
 
     def __init__(self, m: AnySize, system: System) -> None:
         self.m, self.system, self.replica = m, system, Replica()
-        for other in m.every[1:]:
+        for other in m.every[1:] if m.rest else ():
             assert m.rest is not None
             self.replica = Replica(
                 frozenset(variable.name for record in other.records for variable in record.variables),
@@ -129,6 +130,8 @@ class _Steps:
         """Steps of any SQ, as `own` says of it: of the waiting SQ, and of the other SQ, which stands for all others."""
         one, *others = self.m.every
         found = [self.of(while_ & own(one), *families, q=one, free=free)]
+        if self.m.rest is None:  # there is no third replica, so a condition may speak of all
+            return found + [self.of(while_ & own(q), *families, q=q, free=free) for q in others]
         return found + [
             Help(self._duties(families, q.label), while_, own(q), self._free(families, q, free)) for q in others
         ]
@@ -136,8 +139,8 @@ class _Steps:
     def _free(self, families: Sequence[str], q: AnySQ | None, free: Mapping[str, Value] | None) -> Mapping[str, Value]:
         """What a step waits for besides the CQ lock: a look at an SQ may wait until no other SQ is looked at."""
         found = dict(free or {})
-        if "reserve" in families and self.m.rest is not None and not self.m.parts.crew.several:
-            found |= {str(at.value): "elsewhere" for at in self.m.rest.places}
+        if "reserve" in families and not self.m.parts.crew.several:
+            found |= {str(at.value): "elsewhere" for at in (self.m.rest.places if self.m.rest else ())}
             found |= {str(w.at.value): "asleep" for each in self.m.every if each is not q for w in each.workers}
         return found
 
@@ -148,6 +151,11 @@ class _Steps:
 
     def _duties(self, families: Sequence[str], of: str) -> frozenset[str]:
         return frozenset(a.duty for a in self.system.actions if a.family in families and of in a.actor)
+
+
+def _waiting(m: AnySize, prop: NotForever) -> AnySQ:
+    """The SQ that a property says not to wait for ever."""
+    return next(q for q in m.every if prop.name.endswith(q.label))
 
 
 # -- a kick wakes all --------------------------------------------------------------------------------------------------
@@ -176,7 +184,7 @@ def _near(m: AnySize, steps: _Steps, q: AnySQ, stage: Expr) -> list[Help]:
 
 def _woken_alone(m: AnySize, steps: _Steps, prop: NotForever) -> Response:
     """A worker polls, or its SQ kicks itself: an SQ that sleeps waits for nothing but its own doorbell."""
-    q = m.every[0]
+    q = _waiting(m, prop)
     if m.parts.crew.polls:
         return Response(prop, [], [steps.of(boolean(True), "poll", q=q)])
     stage = _stage(m, q)
@@ -185,7 +193,7 @@ def _woken_alone(m: AnySize, steps: _Steps, prop: NotForever) -> Response:
 
 def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
     """Every read of the shadow head that finds room kicks: each permit that is held comes to such a read."""
-    q = m.every[0]
+    q = _waiting(m, prop)
     stage = _stage(m, q)
     waiting, freed = stage == _WAITING, gap(m.cq.shadow, m.cq.head) > 0
     rechecked = freed if m.parts.kicks.kicks("reserve") else boolean(False)
@@ -201,15 +209,15 @@ def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> R
         *steps.of_any(waiting, *_HOLDERS),
         *steps.of_any(waiting & rechecked, "cork_saved"),
     ]
-    elsewhere = [*_elsewhere(m), rest_at(m, "cork recheck", while_=rechecked)]
+    elsewhere = [*_elsewhere(m), *([rest_at(m, "cork recheck", while_=rechecked)] if m.rest else [])]
     if passes_on(m):
         helpers += steps.of_any(waiting & freed, "reserve")
-        elsewhere.append(rest_looks(m, freed))
+        elsewhere += [rest_looks(m, freed)] if m.rest else []
     return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
 def _elsewhere(m: AnySize) -> list[Elsewhere]:
-    return [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, boolean(True))]
+    return [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, boolean(True))] if m.rest else []
 
 
 def _guest_work(m: AnySize) -> Expr:
@@ -225,7 +233,7 @@ def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) 
     is not full, EventIdx stays where it is. Permits are taken and returned meanwhile; each goes one way between two
     publishes: from the shadow head to the device, a worker, a command, a CQE, and the guest.
     """
-    q, cq = m.every[0], m.cq
+    q, cq = _waiting(m, prop), m.cq
     first = _stage(m, q)
     freed = gap(cq.shadow, cq.head)
     full = (gap(cq.tail, cq.head) == cq.capacity) & (m.at("post read") == 0)
@@ -253,7 +261,9 @@ def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) 
         *steps.of_any(stage == 11, *(each for each in _HOLDERS if each != "post_arm")),
         *steps.of_any((stage == 9) | ((stage == 11) & room(m)), "reserve"),
     ]
-    elsewhere = [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, stage >= 10), rest_looks(m, room(m))]
+    elsewhere = (
+        [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, stage >= 10), rest_looks(m, room(m))] if m.rest else []
+    )
     return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
@@ -275,7 +285,7 @@ def _served(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> I
             steps.of(kicks, "kick"),
             *steps.of_any(~kicks, "cork_arm", "cork_park", "post_read", "post_arm", "post_leave"),
         ],
-        [rest_at(m, *UNDER_CQ_LOCK)],
+        [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else [],
         "cq.locked",
         lock,
         steps.replica,
@@ -286,7 +296,7 @@ def _served(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> I
 
 
 def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response:
-    q, cq = m.every[0], m.cq
+    q, cq = _waiting(m, prop), m.cq
     (worker,) = q.workers
     freed = gap(cq.shadow, cq.head) > 0
     fetching, alone = worker.at == "fetch", ~q.corked & ~q.granted
@@ -321,8 +331,9 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
         *steps.of_any(far, "reserve", own=lambda x: x.granted, free=_KICK_DONE),
         *steps.of_any(far & freed, "reserve", own=lambda x: x.exists, free=_KICK_DONE),
     ]  # fmt: skip
-    elsewhere = [*_elsewhere(m), *([] if events else [rest_looks(m, freed)])]
-    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, Sums(3 + len(events), far))
+    elsewhere = [*_elsewhere(m), *([rest_looks(m, freed)] if m.rest and not events else [])]
+    sums = Sums(3 + len(events), far) if m.rest else None
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, sums)
 
 
 def _own(m: AnySize) -> Sequence[str]:
@@ -354,7 +365,7 @@ def _drained(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response
     that the device knows of. With several SQs that is so of looks that take turns. Of a single SQ at which workers may
     look for ever, `progress` is shown alike.
     """
-    q, cq, reader, polls = m.every[0], m.cq, m.parts.reader, m.parts.crew.polls
+    q, cq, reader, polls = _waiting(m, prop), m.cq, m.parts.reader, m.parts.crew.polls
     quiet = (m.in_flight == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (m.at(*IN_POST) == 0)
     known = quiet & (gap(reader.tail(q), q.head) > 0)
     look = {"reserve": 3, "cork arm": 2, "cork recheck": 1, "fetch": 0}
