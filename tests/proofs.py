@@ -20,6 +20,7 @@ from uncork.engines.deductive import judge
 from uncork.prove import proof
 from uncork.prove.proof import Part
 from uncork_nvme.instance import Design, Instance
+from uncork_nvme.state.actors import IN_POP
 from uncork_properties.lemmas import UNDER_CQ_LOCK
 
 ONE, ANY = False, True
@@ -100,6 +101,7 @@ class Walk:
         self.rings = {v.name: v.sort.size for v in self.system.variables if isinstance(v.sort, Ring)}
         self.at = {name: int(self.state[name]) for name in self.rings}
         self.tickets, self.next = [0] * instance.sqs, 1
+        self._arms()
 
     def step(self, chosen: random.Random) -> Action:
         before = self.state
@@ -110,15 +112,21 @@ class Walk:
         self.state = self.system.after(before, taken)
         for name, size in self.rings.items():
             moved = (self.state[name] - before[name]) % size
-            if name != "cq.event":
+            if not name.endswith(".event"):
                 self.at[name] += moved
             if taken.family in ("create_sq", "delete_sq") and name in taken.updates:
                 self.at[name] = self.state[name]  # the SQ begins anew
-        tail = self.at["cq.tail"]  # CQ EventIdx may be moved back, and is said to be less than a lap behind the tail
-        self.at["cq.event"] = tail - (self.state["cq.tail"] - self.state["cq.event"]) % self.rings["cq.tail"]
+        self._arms()
         if "sq0.before" in self.state:
             self._lines_up(before, taken)
         return taken
+
+    def _arms(self) -> None:
+        """Finds where each EventIdx is, which may be moved back."""
+        for queue in ("cq", *(q.name for q in self.instance.machine.sqs)):
+            last = f"{queue}.tail" if queue == "cq" else f"{queue}.head"  # behind which it is by less than a lap
+            behind = (self.state[last] - self.state[f"{queue}.event"]) % self.rings[last]
+            self.at[f"{queue}.event"] = self.at[last] - behind
 
     def _lines_up(self, before: Mapping[str, Any], taken: Action) -> None:
         """Draws tickets for the SQs that have joined the line, after those that it has let out; or closes a gap."""
@@ -151,14 +159,19 @@ class Walk:
         if several:
             rest = [q for q in sqs if q.number not in followed]
             corked = sum(bool(self.state[f"{q.name}.corked"]) for q in rest)
-            places = [place for q in rest for place in UNDER_CQ_LOCK if evaluate(q.at(place), self.state)]
+            places = [
+                p for q in rest for p in dict.fromkeys((*UNDER_CQ_LOCK, *IN_POP)) if evaluate(q.at(p), self.state)
+            ]
+            locking, looking = [p for p in places if p in UNDER_CQ_LOCK], [p for p in places if p not in UNDER_CQ_LOCK]
             found |= {
                 "rest.held": sum(int(evaluate(q.permits, self.state)) for q in rest),
+                "rest.in_flight": sum(self.state[f"{q.name}.in_flight"] for q in rest),
                 "rest.unread": sum(unread[q.name] for q in rest),
                 "rest.corked": corked > 0,
                 "rest.waiting": corked,
                 "rest.next": self.next,
-                "rest.at": places[0] if places else "elsewhere",
+                "rest.at": locking[0] if locking else "elsewhere",
+                "rest.look": looking[0] if looking else "elsewhere",
                 "rest.looks": sum(int(evaluate(q.at("reserve"), self.state)) for q in rest),
                 "rest.live": sum(bool(self.state.get(f"{q.name}.live")) for q in rest),
                 "rest.way": 0,
@@ -167,12 +180,42 @@ class Walk:
         return found | sizes | {"n": self.instance.sqs}
 
 
-def differs(system: System, taken: Action, followed: Sequence[int], before: Mapping[str, Any], after: Any) -> str:
-    """How a step of a machine of fixed sizes is none of the machine of all sizes; empty if it is one."""
-    name = re.sub(r"(, |\()wakes [^)]*", lambda kick: "" if kick[1] == ", " else "(", taken.name).replace("()", "")
+def renamed(name: str, followed: Sequence[int]) -> str:
+    """The name of a step, or of a duty, as the machine of all sizes has it that follows these SQs."""
+    name = re.sub(r"(, |\()wakes [^)]*", lambda kick: "" if kick[1] == ", " else "(", name).replace("()", "")
     for place, number in enumerate(followed):
         name = name.replace(f"SQ{number}", f"SQ?{place}")
-    name = name.replace("?", "")
+    return name.replace("?", "")
+
+
+def too_free(system: System, walk: Walk, followed: Sequence[int]) -> list[str]:
+    """The steps of SQs that are followed, and of the guest, that are possible in the machine of all sizes only."""
+    others = {f"SQ{q.number}" for q in walk.instance.machine.sqs if q.number not in followed}
+    real = walk.system.duties.items()
+    may = {
+        renamed(duty, followed): any(evaluate(each.guard, walk.state) for each in outcomes)
+        for duty, outcomes in real if not any(other in duty for other in others)
+    }  # fmt: skip
+    seen = {**walk.seen(True, followed), "anything.way": 0, "anything.behind": 1}
+    seen |= {f"anything.entries{place}": 1 for place in range(len(followed))}
+    return [
+        duty for duty, outcomes in system.duties.items()
+        if duty in may and not may[duty] and any(unwound(each.guard, seen) for each in outcomes)
+    ]  # fmt: skip
+
+
+def begins(system: System, first: Mapping[str, Any]) -> str:
+    """How the first state of a machine of fixed sizes is none of the machine of all sizes; empty if it is one."""
+    sorts = (
+        variable for variable in system.variables if not variable.name.startswith(("anything.", "life.", "rest.live"))
+    )
+    unlike = [v.name for v in sorts if sized(v.initial, first) != first[v.name]]
+    return f"begins with other values of {', '.join(unlike)}" if unlike else ""
+
+
+def differs(system: System, taken: Action, followed: Sequence[int], before: Mapping[str, Any], after: Any) -> str:
+    """How a step of a machine of fixed sizes is none of the machine of all sizes; empty if it is one."""
+    name = renamed(taken.name, followed)
     chosen = {"anything.way": 0, "anything.behind": 1}
     action = next((each for each in system.actions if each.name == name), None)
     if action is None and (batch := re.fullmatch(r"submit\(SQ(\d), (\d+)\)", name)):

@@ -23,7 +23,7 @@ from dataclasses import field, replace
 from math import inf
 from typing import cast
 
-from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number, text
+from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number, text, total
 from uncork.core.frozen import frozen
 from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError, Value
@@ -32,7 +32,7 @@ from uncork.core.system import Declared, Record, Updates, Variable, var
 from uncork_nvme.assembly import PARTS, Parts
 from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices, LifeChoices, MemoryChoices
 from uncork_nvme.policies import CQView, Policy
-from uncork_nvme.state.actors import IN_CORK, IN_POST
+from uncork_nvme.state.actors import IN_CORK, IN_POP, IN_POST
 from uncork_nvme.state.kicks import Kick, Site, notified, waiting
 from uncork_nvme.state.life import Life
 from uncork_nvme.state.machine import Machine
@@ -49,9 +49,16 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "notify": ("kept", "spent"),
     "kick_delivery": ("at-once", "deferred"),
     **dict.fromkeys(MemoryChoices.__annotations__.keys() - {"memory"}, ()),  # not read under sc
-    "cork": ("park", "arm-recheck"),
+    "cork": ("park", "arm-recheck", "self-kick"),
+    "sq_read": ("each", "wake"),
+    "sq_arm": ("each", "idle", "never"),
+    "sq_event": ("head", "tail", "tail-1"),
+    "sq_reread": (),
+    "event_outside": (),
     "kick_size": ("all", "hand-over"),
     "events": ("none", "delete+create"),
+    "threads": (),
+    "poll": ("no", "yes"),
     "on_doorbell": (),  # where guest and device go by the same words, the guest has stored the value already
 }
 """The choices that the lemmas cover, each with the covered values; () is all. Other choices must have their default."""
@@ -88,6 +95,21 @@ class AnySQ(SQ):
             unread=var(Nat(cq_size - 1), "CQEs that the guest has not taken"),
             **(ticket if self.rest else {}),
         )
+
+    def takes(self, tail: Expr) -> Updates:
+        """The update of an SQ of which the entry at the head is taken.
+
+        EventIdx does not move on the ring. Its number grows by a lap when needed, so that it is never a lap behind.
+        """
+        taken = super().takes(tail)
+        if self.parts.reader.follows_head:
+            return taken
+        behind = gap(self.head, self.event) >= self.capacity
+        return _joined(taken, self(event=ite(behind, self.event + self.size, self.event)))
+
+    def placed(self, event: Expr) -> Expr:
+        """A position that the device writes, as a value of SQ EventIdx: the head, or less than a lap behind it."""
+        return event if self.parts.reader.follows_head else ite(gap(event, self.head) > 0, event - self.size, event)
 
     def lines_up(self, place: Expr) -> Updates:
         """The update of an SQ that is corked behind so many others: it draws the next ticket, unless it has one."""
@@ -171,17 +193,23 @@ def _joined(*parts: Updates) -> Updates:
 class Rest(Record):
     """The sums over all SQs except SQ0 and SQ1. Steps of SQ0 and SQ1 change them only by a kick."""
 
-    def __init__(self, sqs: int, *, hands_over: bool, come_and_go: bool = False) -> None:
+    def __init__(self, sqs: int, parts: Parts, *, come_and_go: bool) -> None:
         live = {"live": var(Nat(sqs - 2), "how many other SQs exist", cast(Value, sqs - 2))}
         line = {
             "waiting": var(Nat(sqs - 2), "how many other SQs are corked"),
             "next": var(Nat(_ANY_NUMBER), "the ticket that is let out of the line next", 1),
         }
+        in_turn = (place for place in IN_POP if place not in IN_CORK)
+        held = {"held": var(Nat(_ANY_NUMBER), "permits held by commands and workers of the other SQs")}
+        look = {
+            "in_flight": var(Nat(_ANY_NUMBER), "commands in flight of the other SQs"),
+            "look": var(Enum(("elsewhere", *in_turn)), "the position of the other SQs' worker that is in a look"),
+        }
         super().__init__(
             "rest",
-            held=var(Nat(_ANY_NUMBER), "permits held by commands and workers of the other SQs"),
+            **(held if parts.crew.several else look),
             unread=var(Nat(_ANY_NUMBER), "CQEs of the other SQs that the guest has not taken"),
-            **(line if hands_over else {"corked": var(Bool(), "whether another SQ is corked")}),
+            **(line if parts.kicks.hands_over else {"corked": var(Bool(), "whether another SQ is corked")}),
             at=var(
                 Enum(("elsewhere", *IN_CORK, *IN_POST)), "the position of the other SQs' actor that holds the CQ lock"
             ),
@@ -189,6 +217,19 @@ class Rest(Record):
             way=var(Nat(_ANY_NUMBER), "how far the workers of the other SQs are from sleep or from a pop"),
             **(live if come_and_go else {}),
         )
+        self.permit_at = parts.permit_at
+
+    @property
+    def permits(self) -> Expr:
+        """The permits held by commands and workers of the other SQs."""
+        if not self.has("look"):
+            return self.held
+        return self.in_flight + count([self.look.among("fetch", *self.permit_at, "remit")])
+
+    @property
+    def places(self) -> list[Expr]:
+        """The positions of the actor that holds the CQ lock, and of the worker in a look, if that is known."""
+        return [self.at, self.look] if self.has("look") else [self.at]
 
 
 @frozen
@@ -319,7 +360,22 @@ class AnySize(Machine):
                 "kick_size=hand-over is proved with one worker an SQ and a doorbell buffer: set workers=1 and "
                 "doorbell_buffer=on, or use uncork check, which decides it at the sizes you name"
             )
+        if choices.kick_size == "hand-over" and (choices.sq_read, choices.sq_arm) != ("each", "each"):
+            raise SlipError(
+                "kick_size=hand-over is proved where an SQ is read before each entry and armed after each: set "
+                "sq_read=each and sq_arm=each, or use uncork check, which decides it at the sizes you name"
+            )
+        if (choices.sq_read == "wake" or choices.sq_arm == "idle") and choices.workers != 1:
+            raise SlipError(
+                f"sq_read={choices.sq_read} and sq_arm={choices.sq_arm} are proved with one worker an SQ: set "
+                "workers=1, or sq_read=each and sq_arm=each, or use uncork check, which decides the sizes you name"
+            )
         comes_and_goes = set(choices.happening) == {"create", "delete"}
+        if comes_and_goes and (parts.crew.polls or parts.full.insists):
+            raise SlipError(
+                "events=delete+create is not proved of workers that poll, or that kick themselves: set poll=no and "
+                "cork=park, or leave events out"
+            )
         if comes_and_goes and (choices.workers != 1 or not several):
             raise SlipError(
                 "events=delete+create is proved with several SQs, of one worker each: set workers=1, and use --sqs any"
@@ -341,11 +397,11 @@ class AnySize(Machine):
         cq_size = symbol("C", least)
         sizes = [symbol(name, 2) for name in _SIZES[: 2 if several else sqs]]
         of = symbol("n", 2) if several else sqs
-        self.rest = Rest(of, hands_over=parts.kicks.hands_over, come_and_go=comes_and_goes) if several else None
+        self.rest = Rest(of, parts, come_and_go=comes_and_goes) if several else None
         self.sqs: list[SQ] = [
             AnySQ(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
         ]
-        self.cq = AnyCQ(cq_size, self.sqs, parts, self.life)
+        self.cq = AnyCQ(cq_size, self.sqs, parts, self.life, outside=parts.post.outside(policy, cq_size))
         self.poster = None
         self.crew = []
         self.anything = Record(
@@ -396,7 +452,15 @@ class AnySize(Machine):
     @property
     def held(self) -> Expr:
         """The number of permits held by commands in flight and by workers."""
-        return super().held + self.rest.held if self.rest else super().held
+        return super().held + self.rest.permits if self.rest else super().held
+
+    @property
+    def in_flight(self) -> Expr:
+        """The number of commands in flight; of SQs that are not followed, of permits if it is not known."""
+        known = total([*(q.in_flight for q in self.sqs), *(q.orphans for q in self.sqs if q.has("orphans"))])
+        if self.rest is None:
+            return known
+        return known + (self.rest.in_flight if self.rest.has("in_flight") else self.rest.held)
 
     @property
     def unread(self) -> Expr:
@@ -420,12 +484,25 @@ class AnySize(Machine):
         return ite(behind >= self.cq.size, event + self.cq.size, ite(behind < 0, event - self.cq.size, event))
 
     def at(self, *places: str) -> Expr:
-        """The number of actors of all SQs at one of these positions, which are under the CQ lock, or `reserve`."""
+        """The number of actors of all SQs at one of these positions, which are under the CQ lock, or `reserve`.
+
+        Where one thread serves all SQs, they may be any of a look.
+        """
         own = super().at(*places)
         if self.rest is None:
             return own
         looks = self.rest.looks if "reserve" in places else number(0)
-        return own + looks + ite(self.rest.at.among(*(p for p in places if p != "reserve")), 1, 0)
+        return (
+            own
+            + looks
+            + count(at.among(*(p for p in places if p in cast(Enum, at.sort).names)) for at in self.rest.places)
+        )
+
+    @property
+    def in_look(self) -> Expr:
+        """Whether a worker of any SQ is in a pop."""
+        found = super().in_look
+        return found if self.rest is None else found | (self.rest.look != "elsewhere") | self.rest.at.among(*IN_CORK)
 
     def kicks(self, site: Site) -> Iterator[Kick]:
         """The kick that happens where room is noticed; an empty kick if the site does not kick."""

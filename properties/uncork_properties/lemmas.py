@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from uncork.core import expr
-from uncork.core.expr import Expr, boolean, ite, lift
+from uncork.core.expr import Expr, any_of, boolean, ite, lift
 from uncork.core.questions.argument import Lemma
 from uncork.core.sorts import Enum, Ring
 from uncork_nvme.anysize import AnySQ
 from uncork_nvme.choices import YES
-from uncork_nvme.state.actors import IN_CORK, IN_POST
+from uncork_nvme.state.actors import IN_CORK, IN_POP, IN_POST
 from uncork_nvme.state.kicks import Site
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
@@ -107,6 +107,8 @@ def _shared(m: Machine) -> Iterator[Lemma]:
     yield Lemma(
         "CQ lock", "at most one actor holds the CQ lock", m.at(*UNDER_CQ_LOCK) == ite(cq.locked, 1, 0), basis=True
     )
+    if not m.parts.crew.several:
+        yield Lemma("one look at a time", "at most one worker of all SQs is in a look", m.at(*IN_POP) <= 1, basis=True)
     yield from _unused("the consumer", cq.consumer)
     for place in UNDER_CQ_LOCK:
         yield Lemma(f"nobody at {place}", f"no step leads to {place}", m.at(place) == 0)
@@ -189,7 +191,7 @@ def _before_armed(m: Machine) -> tuple[str, ...]:
 
 def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
     """Lemmas about one SQ."""
-    name, pending = q.label, gap(q.shadow, q.head)
+    name, pending, reader = q.label, gap(q.shadow, q.head), m.parts.reader
     under_lock = (*UNDER_SQ_LOCK, *m.parts.places)
     unfreed = q.unfreed if m.choices.early_free != YES else 0
     if isinstance(q, AnySQ) and m.parts.own:  # CQEs are counted: a guest of one's own might take what is not there
@@ -241,14 +243,10 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         yield Lemma(
             f"in flight of {name}",
             "a command in flight has a worker that runs it",
-            q.in_flight + (q.orphans if q.has("orphans") else 0) == q.at("arm", "reread", "run"),
+            q.in_flight + (q.orphans if q.has("orphans") else 0) == q.at(*reader.way(taken=True).stages, "run"),
         )
     if m.buffered:
-        yield Lemma(
-            f"EventIdx of {name}",
-            "SQ EventIdx is the head, until the next arm",
-            implies(q.exists, gap(q.head, q.event) == q.at("arm")),
-        )
+        yield from _sq_event(m, q)
         yield Lemma(
             f"move of {name}",
             "the submitter remembers its move until it has read SQ EventIdx",
@@ -263,14 +261,14 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
     if m.choices.notify == "spent":
         woken = q.wakeups <= q.at("asleep")
         yield Lemma(f"woken of {name}", "a worker that was woken and has not looked counts as asleep", woken)
-    waits = (q.at("asleep", "remit") == len(q.workers)) & (q.wakeups == 0) & (pending > 0) & ~doorbell_owed(m, q)
-    if q.has("called"):
-        waits = waits & ~q.called
+    silent = boolean(False) if reader.follows_head or not m.buffered else q.exists & (gap(q.head, q.event) != 0)
+    waits = _rests(q) & ((pending > 0) | silent) & ~doorbell_owed(m, q)
+    needed = not m.parts.crew.polls  # a worker that polls needs no wake-up; an SQ that kicks itself, only its doorbell
     yield Lemma(
         f"a doorbell or a cork of {name}",
         "if no worker will look at the entries, a doorbell is coming, or the SQ is corked and its workers sleep",
-        implies(waits, q.corked & (q.at("remit") == 0)),
-        needed=True,
+        implies(waits, boolean(False) if m.parts.full.insists else q.corked & (q.at("remit") == 0)),
+        needed=needed,
     )
     stays = q.corked if m.parts.kicks.hands_over else waits  # in a line, a kick may be for SQs in front
     yield Lemma(
@@ -278,7 +276,65 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         "a permit that comes back wakes the SQ",
         implies(stays, (m.cq.available == 0) | (m.cq.consumer == "kick")),
     )
-    yield Lemma(f"{HEART} of {name}", (__doc__ or "").split("*")[1], implies(stays, _wake_up(m)), needed=True)
+    yield Lemma(
+        f"{HEART} of {name}",
+        (__doc__ or "").split("*")[1],
+        implies(stays, _wake_up(m)),
+        needed=needed and not m.parts.full.insists,
+    )
+
+
+def _rests(q: SQ) -> Expr:
+    """Whether no worker of an SQ will look at it, as far as notifications go."""
+    rests = (q.at("asleep", "remit") == len(q.workers)) & (q.wakeups == 0)
+    return rests & ~q.called if q.has("called") else rests
+
+
+def _sq_event(m: Machine, q: SQ) -> Iterator[Lemma]:
+    """Lemmas about SQ EventIdx: where it is when the guest has to find it passed.
+
+    In a position that is not the head, it counts as less than a lap behind the head.
+    """
+    name, behind, known = q.label, gap(q.head, q.event), gap(q.tail, q.head) > 0
+    if m.choices.sq_read == "wake":
+        yield Lemma(
+            f"tail of {name} at a doorbell",
+            "a doorbell that notifies has told the device the tail",
+            implies(q.submitter == "notify", gap(q.shadow, q.tail) == 0),
+        )
+        yield Lemma(
+            f"a doorbell for what is not known of {name}",
+            "where the device knows no entry, and is not about to read the tail again, a doorbell tells it of entries",
+            implies(
+                ~known & (gap(q.shadow, q.head) > 0) & (q.at("arm", "reread") == 0),
+                doorbell_owed(m, q) & (q.submitter != "notify"),
+            ),
+        )
+    if m.parts.reader.follows_head:
+        at_head = implies(q.exists, behind == q.at("arm"))
+        yield Lemma(f"EventIdx of {name}", "SQ EventIdx is the head, until the next arm", at_head)
+        return
+    yield Lemma(
+        f"EventIdx of {name} in its window",
+        "SQ EventIdx is at the head or less than a ring behind",
+        implies(q.exists, (behind >= 0) & (behind < q.size)),
+    )
+    end, stages = "SQ EventIdx is the head", m.parts.reader.way(taken=False).stages
+    yield Lemma(
+        f"armed at the end of {name}",
+        f"where the device knows no entry, {end}, until the next arm",
+        implies(q.exists & ~known & (q.at("arm") == 0), behind == 0),
+    )
+    yield Lemma(
+        f"end of a look at {name}",
+        "a worker that arms at the end of its SQ knows of no entry",
+        implies(q.at(*stages) > 0, ~known),
+    )
+    yield Lemma(
+        f"armed when {name} is read again",
+        f"before the tail is read again at the end of an SQ, {end}",
+        implies(q.at(*stages[1:]) > 0, behind == 0),
+    )
 
 
 def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:
@@ -329,7 +385,16 @@ def doorbell_owed(m: Machine, q: SQ) -> Expr:
     ringing = q.submitter.among("ring", "notify tail", "notify")
     if not m.buffered:
         return ringing
-    return ringing | ((q.submitter == "check") & (gap(q.head, q.shadow) + q.moved >= 0))
+    return ringing | ((q.submitter == "check") & _passed(m, q))
+
+
+def _passed(m: Machine, q: SQ) -> Expr:
+    """Whether the guest's last move of an SQ tail passed SQ EventIdx, which is at most a lap behind the head."""
+    if m.parts.reader.follows_head:
+        return gap(q.head, q.shadow) + q.moved >= 0
+    past = gap(q.event, q.shadow) + q.moved  # how far EventIdx is ahead of where the tail was
+    most = q.moved - 1 if m.parts.guest.strict else q.moved
+    return any_of((lap >= 0) & (lap <= most) for lap in (past, past + q.size))
 
 
 def _wake_up(m: Machine) -> Expr:

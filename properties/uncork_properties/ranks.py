@@ -11,6 +11,7 @@ from uncork.core.system import System
 from uncork_nvme.anysize import AnySize, AnySQ
 from uncork_nvme.choices import YES
 from uncork_nvme.parts.guest import looks
+from uncork_nvme.state.actors import IN_POP
 
 from uncork_properties.lemmas import UNDER_CQ_LOCK, passes_on
 
@@ -18,7 +19,10 @@ from uncork_properties.lemmas import UNDER_CQ_LOCK, passes_on
 # -- why it ends -------------------------------------------------------------------------------------------------------
 def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Descent]:
     """The descents: a guest that submits no more drains the queues, and a single SQ makes progress and is uncorked."""
+    if looks_on(m):
+        return
     elsewhere = [rest_at(m, *UNDER_CQ_LOCK), rest_holds(m), rest_unread(m, boolean(True))] if m.rest else []
+    elsewhere += rest_in_look(m)
     if m.rest and passes_on(m):
         elsewhere.append(rest_looks(m, boolean(True)))
     for prop in wanted:
@@ -38,7 +42,14 @@ def rest_at(m: AnySize, *places: str, while_: Expr | None = None) -> Elsewhere:
 def rest_holds(m: AnySize) -> Elsewhere:
     """Another SQ that holds a permit."""
     assert m.rest is not None
-    return Elsewhere("another SQ holds a permit", m.rest.held > 0, m.every[1].permits > 0)
+    return Elsewhere("another SQ holds a permit", m.rest.permits > 0, m.every[1].permits > 0)
+
+
+def rest_runs(m: AnySize) -> Elsewhere:
+    """Another SQ that has a command in flight, or, where that is not known, holds a permit."""
+    if m.rest is None or not m.rest.has("in_flight"):
+        return rest_holds(m)
+    return Elsewhere("another SQ has a command in flight", m.rest.in_flight > 0, m.every[1].in_flight > 0)
 
 
 def rest_unread(m: AnySize, while_: Expr) -> Elsewhere:
@@ -54,6 +65,13 @@ def rest_looks(m: AnySize, while_: Expr) -> Elsewhere:
     assert m.rest is not None
     says = "another SQ's worker is about to look"
     return Elsewhere(says, while_ & (m.rest.looks > 0), while_ & (m.every[1].at("reserve") > 0))
+
+
+def rest_in_look(m: AnySize) -> list[Elsewhere]:
+    """A worker of another SQ that is in a look, where others wait for the end of the look."""
+    if m.rest is None or m.parts.crew.several:
+        return []
+    return [Elsewhere("another SQ's worker is in a look", m.rest.look != "elsewhere", m.every[1].at(*IN_POP) > 0)]
 
 
 def _rank(m: AnySize, *, submits: bool) -> list[tuple[str, Expr]]:
@@ -85,9 +103,21 @@ def events_left(m: AnySize) -> list[tuple[str, Expr]]:
     return [("SQs that may still come or go", total(events))] if events else []
 
 
+def looks_on(m: AnySize) -> bool:
+    """Whether workers look again and again at SQs without entries, or without room."""
+    return m.parts.crew.polls or m.parts.full.insists
+
+
 def crowded(m: AnySize) -> bool:
     """Whether a notification may wake more workers of an SQ than it has entries."""
     return m.choices.workers > 1 and m.choices.notify == "spent"
+
+
+def look(q: AnySQ) -> Expr:
+    """The number of steps left of an SQ's look, which goes on if a worker that reads the tail again finds entries."""
+    weights = {"cork arm": 8, "cork recheck": 7, "fetch": 3, "arm": 5, "reread": 4, "remit": 1}
+    ends = (gap(q.tail, q.head) > 0) & boolean(bool(q.parts.reader.permit_at))  # with an entry, which it takes
+    return total([*(weighed(w.at, weights) for w in q.workers), ite(ends, 0, times(3, q.at("fetch")))])
 
 
 def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
@@ -100,7 +130,7 @@ def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
         *([times(14, q.orphans)] if q.has("orphans") else []),
         times(free + 11, q.ledger.unread),
         *posting(m, q),
-        times(2, q.at("arm")) + q.at("reread"),
+        *([] if m.parts.reader.permit_at else [_arming(q)]),
         weighed(q.submitter, {"check": 4, "ring": 3, "notify tail": 2, "notify": 1}),
     ]
     if m.choices.early_free != YES:
@@ -108,13 +138,19 @@ def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
     return total(parts)
 
 
+def _arming(q: AnySQ) -> Expr:
+    """The number of steps left for an SQ's workers that write SQ EventIdx."""
+    return times(2, q.at("arm")) + q.at("reread")
+
+
 def _idle(m: AnySize, q: AnySQ) -> Expr:
     """The number of permits that an SQ may still give back: an empty SQ returns at most one permit per look.
 
     If the SQ has entries, a worker that takes a permit takes an entry, too, and only a worker that found the SQ empty
-    before gives a permit back. A kick makes a corked empty SQ look once.
+    before gives a permit back; of an SQ that is read as a worker wakes, and of one that is armed at its end, this is
+    said of the entries that the device knows. A kick makes a corked empty SQ look once.
     """
-    known = q.shadow if m.buffered else q.tail
+    known = q.shadow if m.buffered and (m.choices.sq_read, m.choices.sq_arm) == ("each", "each") else q.tail
     looks = total([count(~w.asleep for w in q.workers), q.wakeups, ite(q.corked, 1, 0), called(q)])
     return ite(gap(known, q.head) > 0, q.at("remit"), looks)
 
@@ -122,8 +158,8 @@ def _idle(m: AnySize, q: AnySQ) -> Expr:
 def _way(q: AnySQ) -> Expr:
     own = q.parts.places  # of parts of one's own: from there a worker goes to sleep
     steps = len(own) + 1
-    weights = {"remit": 1, "fetch": 2, "cork recheck": 3, "cork arm": 4, "reserve": 5}
-    places = {place: steps * weight for place, weight in weights.items()}
+    look = ("remit", *q.parts.reader.permit_at[::-1], "fetch", "cork recheck", "cork arm", "reserve")
+    places = {place: steps * weight for weight, place in enumerate(look, 1)}
     places |= {place: steps - 1 - number for number, place in enumerate(own)}
     woken = len(q.workers) if q.parts.choices.notify == "spent" else 1
     notified = [times(10 * steps, q.wakeups), times((10 * woken + 1) * steps, called(q))]
@@ -148,8 +184,9 @@ def weighed(at: Expr, weights: dict[str, int]) -> Expr:
 
 def held(m: AnySize, q: AnySQ) -> Expr:
     """The work left for an SQ's permit holders and posters."""
-    parts = [times(9, q.at("fetch")), times(4, q.at("remit")), times(5, q.in_flight),
-             times(2, q.at("arm")) + q.at("reread"), *posting(m, q)]  # fmt: skip
+    parts = [times(9, q.at("fetch")), times(4, q.at("remit")), times(5, q.in_flight), _arming(q), *posting(m, q)]
+    if m.parts.reader.permit_at:  # at the end of an SQ; if the tail that is read again has moved, an entry is taken
+        parts += [times(10, q.at("arm", "reread")), ite(gap(q.tail, q.head) > 0, 0, times(4, q.at("fetch")))]
     if q.has("orphans"):
         parts.append(times(5, q.orphans))
     if m.parts.kicks.hands_over:
@@ -185,6 +222,7 @@ def frames(m: AnySize, system: System) -> Iterator[Frame]:
         corked = ite(q.corked, 1, 0)
         counted = [q.ledger.unread, *(q.at(place) for place in (*UNDER_CQ_LOCK, "reserve")),
                    _work(m, q, submits=False), section(m, q)]  # fmt: skip
+        counted += [] if m.parts.crew.several else [look(q), q.in_flight, *(q.at(place) for place in IN_POP)]
         counted += [ite(q.live, 1, 0)] if q.has("live") else []
         counted += [q.permits + corked] if line else [q.permits, held(m, q)]
         yield Frame(f"{q.label} as the others leave it",

@@ -24,8 +24,16 @@ _PARKED = ("tail-1", "head", "reserve-permits", "reserve-slots", "head-when-full
 """Policies that are live with cork=park if EventIdx is written before the shadow is read and every step kicks."""
 _TWO_KICKS = "kick_on_reserve=yes;kick_on_remit=yes"
 """The least kicks with which several SQs are live, if EventIdx is written only while the CQ is full."""
+_NO_KICK = "kick_on_doorbell=no;kick_on_post=no;kick_on_reserve=no;kick_on_remit=no"
 _EVENTS = "events=delete+create"
 """SQs come and go, each any finite number of times."""
+_READS = (
+    "sq_read=wake;sq_event=tail",
+    "sq_read=wake;sq_arm=idle;sq_event=tail",
+    "sq_read=wake;sq_event=tail;sq_reread=no",
+    "sq_read=wake;sq_arm=idle;sq_event=tail;sq_reread=no",
+)
+"""Other ways to look at an SQ and to arm it; the last two do not read the tail again."""
 _KEPT = "kick_delivery=at-once;notify=kept;workers=2"
 _TSO = "memory=tso"
 
@@ -74,6 +82,8 @@ def designs() -> Iterator[Line]:
         yield Line("arm-recheck", "linux", "tail-1", "cork=park;backend=detached;post_order=read-then-arm", sqs)
         for kick in ("kick_on_post", "kick_on_reserve", "kick_on_remit"):
             yield Line("arm-recheck", "linux", "arm-on-cork", f"{kick}=no", sqs)
+        for reads in _READS:
+            yield Line("arm-recheck", "linux", "arm-on-cork", reads, sqs)
         for policy in ("head-when-full", "leave if permits>=1 else head"):
             yield Line("propolis-2026", "linux", policy, _TWO_KICKS, sqs)
         for policy in ("tail-1", "reserve-permits", "leave if permits>=1 else head"):
@@ -86,6 +96,7 @@ def designs() -> Iterator[Line]:
         yield Line("hand-over", "linux", "reserve-permits", f"backend=detached;{_TSO}", sqs)
         yield Line("arm-recheck", "linux", "arm-on-cork", _TSO, sqs)
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;backend=detached;{_TSO}", sqs)
+        yield from _of_one_thread(sqs)
     for fence in ("guest_fence", "device_fence_cq"):  # without it these hang, at sizes that a search reaches
         yield Line("arm-recheck", "linux", "arm-on-cork", f"{_TSO};{fence}=no", "one")
     for policy in ("reserve-permits", "reserve-slots", "tail-1", "head-when-full"):
@@ -95,6 +106,28 @@ def designs() -> Iterator[Line]:
     yield Line("hand-over", "linux", "reserve-permits", f"{_EVENTS};backend=detached", "any")
     for without in ("kick_on_release=no", "post_order=read-then-arm"):
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{without}", "any")
+
+
+def _of_one_thread(sqs: str) -> Iterator[Line]:
+    """Designs and devices with one thread for all SQs, those that poll, and those that kick themselves."""
+    yield Line("arm-recheck", "linux", "arm-on-cork", "threads=one", sqs)
+    for other in ("", "backend=detached;", "kick_on_remit=no;"):
+        yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{other}threads=one", sqs)
+    for device, policy, other in (
+        *(("arm-recheck", "never", f"cork=park;{_NO_KICK};"), ("propolis-2026", "tail", ""), ("mmio", "tail", "")),
+    ):
+        for threads in ("", "threads=one;"):
+            yield Line(device, "linux", policy, f"{other}{threads}poll=yes", sqs)
+    for threads in ("", ";threads=one"):
+        yield Line("arm-recheck", "linux", "never", f"cork=self-kick{threads}", sqs)
+    for device, policy in (
+        ("spdk-poll", "never"),
+        ("femu", "head-1"),
+        ("spdk-interrupt", "never"),
+        ("nvme-mdev", "head"),
+    ):
+        yield Line(device, "linux", policy, "", sqs)
+    yield Line("spdk-interrupt", "linux", "never", "sq_reread=no", sqs)
 
 
 def _at_every_size(name: str) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from uncork.core.expr import Expr, boolean, gap, ite, total
+from uncork.core.expr import Expr, boolean, gap, ite, number, total
 from uncork.core.property import NotForever
 from uncork.core.questions.argument import Elsewhere, Help, Replica, Response, Sums
 from uncork.core.sorts import Value
@@ -29,10 +29,13 @@ from uncork_properties.ranks import (
     crowded,
     events_left,
     held,
-    posting,
+    look,
+    looks_on,
     rest_at,
     rest_holds,
+    rest_in_look,
     rest_looks,
+    rest_runs,
     rest_unread,
     section,
     times,
@@ -53,7 +56,7 @@ Rank = list[tuple[str, Expr]]
 def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
     """The responses of a machine: of the CQ lock, and of each liveness in `wanted` that needs one."""
     several = len(m.sqs) > 1
-    if not several and not crowded(m):
+    if not several and not crowded(m) and not looks_on(m):
         return
     steps = _Steps(m, system)
     lock = NotForever("the CQ lock is released", "", "", m.cq.locked, say("the CQ lock is never released"))
@@ -61,17 +64,41 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     inside = steps.of_any(boolean(True), "cork_arm", "cork_park", "post_read", "post_arm", "post_leave")
     others = [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
     yield Response(lock, [("steps under the lock", left)], inside, others, replica=steps.replica)
-    if not several:
-        yield from (_drained(m, steps, prop, lock.name) for prop in wanted if prop.row == "drains")
-        return
     if m.parts.kicks.hands_over:
         yield from _served(m, steps, wanted, lock.name)
+        return
+    waits_for = lock
+    if not several or not m.parts.crew.several:
+        busy = m.cq.locked | m.in_look
+        waits_for = NotForever("the thread is free", "", "", busy, say("a look at an SQ never ends"))
+        yield _looks_end(m, steps, waits_for, lock.name)
+    if looks_on(m) or not several:
+        for prop in wanted:
+            if prop.row == "drains" or (prop.row == "progress" and looks_on(m) and not several):
+                yield _drained(m, steps, prop, waits_for.name)
+            elif prop.row == "uncorked" and looks_on(m):
+                yield _woken_alone(m, steps, prop)
         return
     every_read_kicks = m.parts.kicks.kicks("post") or not passes_on(m) or m.choices.backend != "in-worker"
     woken = _woken_by_posts if every_read_kicks else _woken_by_the_guest
     for prop in wanted:
         if prop.row == "uncorked":
-            yield woken(m, steps, prop, lock.name)
+            yield woken(m, steps, prop, waits_for.name)
+
+
+def _looks_end(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
+    """Where one look is under way at a time: it ends, and the CQ lock is released before the next begins."""
+    left = total(look(each) for each in m.every)
+    rank = [
+        ("steps of the look", left),
+        ("steps under the lock", ite(m.in_look, 0, total(section(m, each) for each in m.every))),
+    ]
+    helpers = [
+        *steps.of_any(boolean(True), "fetch", "arm_sq", "reread_sq", "remit", "cork_arm", "cork_park"),
+        *steps.of_any(~m.in_look, "post_read", "post_arm", "post_leave"),
+    ]
+    elsewhere = [*rest_in_look(m), rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
 class _Steps:
@@ -84,14 +111,14 @@ class _Steps:
             self.replica = Replica(
                 frozenset(variable.name for record in other.records for variable in record.variables),
                 frozenset(variable.name for variable in m.rest.variables),
-                [m.at("post read")],
+                [m.at("post read"), m.at(*IN_POST), m.in_flight, *([] if m.parts.crew.several else [m.in_look])],
                 frozenset(action.name for action in system.actions if not self._is_of(action, other)),
             )
 
     def of(self, while_: Expr, *families: str, q: AnySQ | None = None, free: Mapping[str, Value] | None = None) -> Help:
         """Steps of an SQ, or of the guest's consumer and the CQ's doorbell handler, while a condition holds."""
         own = boolean(True) if self.m.rest and not q else None
-        return Help(self._duties(families, q.label if q else ""), while_, own, free or {})
+        return Help(self._duties(families, q.label if q else ""), while_, own, self._free(families, q, free))
 
     def of_any(
         self,
@@ -105,7 +132,17 @@ class _Steps:
         found = [self.of(while_ & own(one), *families, q=one, free=free)]
         if self.m.rest is None:  # there is no third replica, so a condition may speak of all
             return found + [self.of(while_ & own(q), *families, q=q, free=free) for q in others]
-        return found + [Help(self._duties(families, q.label), while_, own(q), free or {}) for q in others]
+        return found + [
+            Help(self._duties(families, q.label), while_, own(q), self._free(families, q, free)) for q in others
+        ]
+
+    def _free(self, families: Sequence[str], q: AnySQ | None, free: Mapping[str, Value] | None) -> Mapping[str, Value]:
+        """What a step waits for besides the CQ lock: a look at an SQ may wait until no other SQ is looked at."""
+        found = dict(free or {})
+        if "reserve" in families and not self.m.parts.crew.several:
+            found |= {str(at.value): "elsewhere" for at in (self.m.rest.places if self.m.rest else ())}
+            found |= {str(w.at.value): "asleep" for each in self.m.every if each is not q for w in each.workers}
+        return found
 
     @staticmethod
     def _is_of(action: Action, q: AnySQ) -> bool:
@@ -143,6 +180,15 @@ def _near(m: AnySize, steps: _Steps, q: AnySQ, stage: Expr) -> list[Help]:
                  "need_sq", "ring_sq", "notify_tail", "notify", q=q),
         steps.of((stage > 5) & (stage < _WAITING), "ring_cq", "notify_head", "kick"),
     ]  # fmt: skip
+
+
+def _woken_alone(m: AnySize, steps: _Steps, prop: NotForever) -> Response:
+    """A worker polls, or its SQ kicks itself: an SQ that sleeps waits for nothing but its own doorbell."""
+    q = _waiting(m, prop)
+    if m.parts.crew.polls:
+        return Response(prop, [], [steps.of(boolean(True), "poll", q=q)])
+    stage = _stage(m, q)
+    return Response(prop, [("how near a wake-up is", stage)], _near(m, steps, q, stage)[:3], replica=steps.replica)
 
 
 def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
@@ -311,29 +357,57 @@ def _look(m: AnySize, q: AnySQ) -> Expr:
     return ite(q.asleep, notified, weighed(worker.at, weights))
 
 
-# -- several workers of one SQ -----------------------------------------------------------------------------------------
+# -- workers that poll, and several workers of one SQ ------------------------------------------------------------------
 def _drained(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
-    """A single SQ with several workers drains, although they may hand a permit to one another for some time.
+    """An SQ drains although workers look in vain again and again, or hand a permit to one another for some time.
 
-    A notification wakes all of them if no entry is known. As soon as nothing but entries that are not fetched is left,
-    all permits are there, so the next look takes an entry.
+    As soon as nothing but entries that are not fetched is left, all permits are there, so the next look takes an entry
+    that the device knows of. With several SQs that is so of looks that take turns. Of a single SQ at which workers may
+    look for ever, `progress` is shown alike.
     """
-    q, cq = m.every[0], m.cq
-    quiet = (q.in_flight == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (total(posting(m, q)) == 0)
-    stage = ite(q.at("reserve") > 0, 3, ite(q.wakeups > 0, 4, 5))
-    for near, place in ((2, "cork arm"), (1, "cork recheck"), (0, "fetch")):
-        stage = ite(q.at(place) > 0, near, stage)
+    q, cq, reader, polls = _waiting(m, prop), m.cq, m.parts.reader, m.parts.crew.polls
+    quiet = (m.in_flight == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (m.at(*IN_POST) == 0)
+    known = quiet & (gap(reader.tail(q), q.head) > 0)
+    look = {"reserve": 3, "cork arm": 2, "cork recheck": 1, "fetch": 0}
+    unknown = {"reserve": 15, "cork arm": 14, "cork recheck": 13, "fetch": 12, "arm": 11, "reread": 10, "remit": 9}
+    unknown, learns = (unknown, "poll" if polls else "wake") if reader.learns_at_wake else ({}, "")
+    wakes = number(4) if polls else ite(q.wakeups > 0, 4, 5)
+    told = number(6) if polls or not learns else ite(q.wakeups > 0, 6, ite(called(q) > 0, 7, 8))
+    stage = ite(known, _place(q, look, wakes), ite(quiet, _place(q, unknown, told), 0))
     rank = [
-        ("work left", work(m, submits=False)),
-        ("how near a look is", ite(quiet, stage, 0)),
-        ("looks that found nothing", ite(quiet, q.at("remit"), 0)),
+        ("work left", work(m, submits=prop.row != "drains")),
+        ("how near a look is that finds an entry", stage),
+        ("looks that found nothing", ite(known, times(3, q.at("arm")) + times(2, q.at("reread")) + q.at("remit"), 0)),
     ]
+    doorbell = "need_sq", "ring_sq", "notify_tail", "notify"
+    free: dict[str, Value] = {str(q.locked.value): False}
     helpers = [
         steps.of(~quiet, "consume", "publish", "need_cq", "ring_cq", "notify_head", "kick"),
-        steps.of(~quiet, "arm_sq", "reread_sq", *IN_POST_STEPS, q=q),
-        steps.of(quiet, "fetch", "remit", "cork_arm", "cork_saved", q=q),
-        steps.of(quiet & (stage == 3), "reserve", q=q),
-        steps.of(quiet & (stage == 4), "wake", q=q),
-        steps.of(quiet & (stage == 5), "deliver", "need_sq", "ring_sq", "notify_tail", "notify", q=q),
+        *steps.of_any(~quiet, *IN_POST_STEPS),
+        *([] if reader.permit_at else steps.of_any(boolean(True), "arm_sq", "reread_sq")),
+        *(steps.of(known & (stage == near), _STEPS[place], q=q) for place, near in look.items()),
+        *(steps.of(quiet & (stage == near), _STEPS[place], q=q) for place, near in unknown.items()),
+        steps.of(known, "remit", *(("arm_sq", "reread_sq") if reader.permit_at else ()), q=q),
+        steps.of(known & (stage == 4), "poll" if polls else "wake", q=q),
+        steps.of(known & (stage == 5), "deliver", *doorbell, q=q, free=free),
+        steps.of(stage == 6, learns, q=q),
+        steps.of(stage == 7, "deliver", q=q),
+        steps.of(quiet & ~known, *doorbell[:-1], q=q, free=free),
     ]
-    return Response(prop, rank, helpers, [], "cq.locked", lock)
+    elsewhere = [rest_runs(m), rest_at(m, *IN_POST), rest_unread(m, ~quiet)] if m.rest else []
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
+
+
+_STEPS = {
+    **{"reserve": "reserve", "cork arm": "cork_arm", "cork recheck": "cork_park", "fetch": "fetch"},
+    **{"arm": "arm_sq", "reread": "reread_sq", "remit": "remit"},
+}
+"""The step that a worker takes at each position of a look."""
+
+
+def _place(q: AnySQ, places: Mapping[str, int], far: Expr) -> Expr:
+    """The number of the last of these positions where a worker of an SQ is; `far` if none is at any."""
+    found = far
+    for place, near in places.items():
+        found = ite(q.at(place) > 0, near, found)
+    return found

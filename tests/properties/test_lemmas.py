@@ -12,10 +12,14 @@ SPOKEN_OF = {
     *("post_order", "backend", "workers", "doorbell_buffer", "early_free", "drain", "need_event", "submit_batch"),
     *("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"),
     *(MemoryChoices.__annotations__.keys() - {"memory"}),
-    "on_doorbell",
+    *("on_doorbell", "event_outside", "sq_read", "sq_arm", "sq_reread"),
 }
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
-KNOWN = {("cork", "arm-recheck"), ("notify", "spent"), ("kick_delivery", "deferred"), ("memory", "tso")}
+KNOWN = {
+    *(("sq_event", "tail"), ("sq_event", "tail-1"), ("cork", "arm-recheck")),
+    *(("notify", "spent"), ("kick_delivery", "deferred"), ("memory", "tso")),
+    *(("threads", "one"), ("poll", "yes"), ("cork", "self-kick")),
+}
 KEPT = {"notify": "kept", "kick_delivery": "at-once"}
 FITTING = {
     "hand-over": {"cork": "park"}, "held": {"notify": "kept"}, "first": KEPT, "every": KEPT,
@@ -37,6 +41,24 @@ def test_a_choice_that_no_lemma_speaks_of_is_refused(name: str, value: str, seve
     design = Design("arm-recheck", "linux", "arm-on-cork", chosen)
     with pytest.raises(SlipError, match=f"{name}={value}"):
         proof._part(design, several, 2, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ({"sq_read": "wake", "workers": 2}, "one worker an SQ"),
+        ({"sq_arm": "idle", "workers": 2}, "one worker an SQ"),
+        ({"sq_read": "wake", "kick_size": "hand-over", "cork": "park"}, "before each entry"),
+        ({"sq_arm": "idle", "kick_size": "hand-over", "cork": "park"}, "armed after each"),
+        ({"sq_event": "tail", "memory": "tso"}, "sq_event=tail, sq_reread=yes and memory=tso"),
+        ({"sq_reread": "no", "memory": "tso"}, "sq_reread=no and memory=tso"),
+    ],
+)
+def test_how_an_sq_is_looked_at_is_refused_with_what_no_lemma_speaks_of(
+    chosen: dict[str, str | int], says: str
+) -> None:
+    with pytest.raises(SlipError, match=says):
+        proof._part(Design("arm-recheck", "linux", "arm-on-cork", chosen), True, 2, lambda _: None)
 
 
 def test_a_pool_without_queued_completions_is_refused() -> None:

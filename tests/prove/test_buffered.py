@@ -367,9 +367,10 @@ def test_a_step_of_the_thread_that_moves_nowhere_is_asked_about_as_its_own() -> 
     assert "thread stands still: submit(SQ0) stores sq0.shadow, after peek(SQ0)" in asked_of(argument, peek)
 
 
-def test_events_are_refused() -> None:
-    of = design("hand-over/linux/tail-1/memory=tso,events=delete+create")
-    with pytest.raises(SlipError, match=r"events=delete.create and memory=tso are not proved together"):
+@pytest.mark.parametrize("other", ["hand-over/linux/tail-1/events=delete+create", "arm-recheck/linux/head/threads=one"])
+def test_events_and_a_single_thread_are_refused(other: str) -> None:
+    of = design(f"{other},memory=tso")
+    with pytest.raises(SlipError, match=r"(events=delete.create|threads=one) and memory=tso are not proved together"):
         proof.argued(of, several=ANY, least=2)
 
 

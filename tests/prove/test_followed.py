@@ -6,9 +6,11 @@ import random
 import re
 
 import pytest
-from proofs import ANY, ONE, Walk, design, differs
+from proofs import ANY, ONE, Walk, begins, design, differs, too_free
 from uncork.prove import proof
 from uncork_nvme import anysize
+from uncork_nvme.state import queues
+from uncork_nvme.state.queues import SQ
 
 ALIKE = [
     ("hand-over/linux/tail-1", ANY, (3, 2, 2)),
@@ -21,6 +23,25 @@ ALIKE = [
     ("propolis-2026/linux/if corked head else head+1/cork=arm-recheck", ANY, (3, 2, 3)),
     ("mmio/linux/tail/kick_on_remit=yes", ANY, (2, 2, 3)),
     ("arm-recheck/linux/reserve-slots/cork=park,events=delete+delete+create+create", ANY, (3, 2, 3)),
+    ("arm-recheck/linux/arm-on-cork/threads=one,backend=detached", ANY, (3, 2, 3)),
+    ("arm-recheck/linux/tail-1/cork=park,threads=one,workers=2", ANY, (2, 2, 2)),
+    ("arm-recheck/linux/never/cork=park,threads=one,poll=yes,kick_on_post=no", ANY, (3, 2, 2)),
+    ("mmio/linux/tail/threads=one,poll=yes,backend=detached", ANY, (3, 3, 2)),
+    ("spdk-poll/spdk/never", ANY, (3, 2, 2)),
+    ("spdk-poll/linux/never", ONE, (2, 3, 2)),
+    ("femu/linux/head-1", ANY, (3, 3, 2)),
+    ("spdk-interrupt/linux/never", ANY, (3, 3, 2)),
+    ("nvme-mdev/lazy/head", ANY, (3, 2, 2)),
+    ("arm-recheck/linux/head/sq_read=wake,sq_arm=idle,sq_event=tail", ANY, (2, 3, 3)),
+    ("arm-recheck/spdk/tail-1/sq_read=wake,sq_event=tail,sq_reread=no", ONE, (1, 4, 2)),
+]
+FREE = [
+    *("hand-over/linux/tail-1", "arm-recheck/linux/arm-on-cork"),
+    *(
+        "arm-recheck/linux/arm-on-cork/threads=one",
+        *("femu/linux/head-1", "spdk-interrupt/linux/never"),
+        "arm-recheck/linux/tail-1/cork=park,threads=one,backend=detached",
+    ),
 ]
 
 
@@ -32,6 +53,8 @@ def strays(name: str, several: bool, shape: tuple[int, int, int], steps: int) ->
     found, _ = proof.argued(design(name), several=several, least=2, sqs=1 if several else shape[0])
     walk, chosen = Walk(design(name).at(*shape)), random.Random(0)
     pairs = [(0, k) for k in range(1, shape[0])] if several else [tuple(range(shape[0]))]
+    if why := begins(found.system, walk.seen(several, pairs[0])):
+        return why
     for _ in range(steps):
         before = {pair: walk.seen(several, pair) for pair in pairs}
         taken = walk.step(chosen)
@@ -56,7 +79,49 @@ def test_so_is_each_step_of_a_long_run(name: str, several: bool, shape: tuple[in
     assert not strays(name, several, shape, 3000)
 
 
+def test_an_event_idx_that_is_left_behind_by_a_lap_is_none_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin: the number of SQ EventIdx does not grow by a lap when the head has moved so far."""
+    monkeypatch.setattr(anysize.AnySQ, "takes", SQ.takes)
+    assert ".event is" in strays(ALIKE[-2][0], ANY, (2, 3, 3), 200)
+
+
+def test_an_event_idx_that_no_index_has_begins_where_no_other_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin: an EventIdx that is never written begins at 0."""
+    event = queues._event
+    monkeypatch.setattr(
+        queues, "_event", lambda size, doc, outside: event(size, doc, outside=outside and isinstance(size, int))
+    )
+    assert "cq.event, sq0.event" in strays("spdk-poll/spdk/never", ANY, (2, 2, 2), 1)
+
+
 def test_a_kick_that_lets_out_one_sq_too_many_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin: the machine of all sizes hands over one permit more than there is."""
     monkeypatch.setattr(anysize, "minimum", lambda room, line: room + 1)
     assert "is" in strays("hand-over/linux/tail-1", ANY, (3, 2, 2), 200)
+
+
+def freer(name: str, steps: int) -> list[str]:
+    """What the machine of all sizes may do that the one of fixed sizes may not, along a random run of three SQs."""
+    found, _ = proof.argued(design(name), several=True, least=2)
+    walk, chosen = Walk(design(name).at(3, 2, 3)), random.Random(0)
+    for _ in range(steps):
+        walk.step(chosen)
+        for pair in ((0, 1), (0, 2)):
+            if free := too_free(found.system, walk, pair):
+                return free
+    return []
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", FREE)
+def test_a_step_that_may_help_at_all_sizes_may_be_taken_at_fixed_sizes(name: str) -> None:
+    """Whether a step can be taken is told of each step with all its outcomes, as fairness is owed to it."""
+    assert not freer(name, 1000)
+
+
+def test_a_look_that_waits_for_no_look_at_a_third_sq_is_too_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin: the machine of all sizes forgets the SQs that it does not follow."""
+    name = FREE[-1]
+    assert not freer(name, 60)
+    monkeypatch.setattr(anysize.AnySize, "in_look", anysize.Machine.in_look)
+    assert any(step.startswith("reserve") for step in freer(name, 60))

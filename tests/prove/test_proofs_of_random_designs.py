@@ -21,6 +21,13 @@ POLICIES = (
 )
 USUAL = {"kick_on_doorbell": 0.95, "kick_on_post": 0.6, "kick_on_reserve": 0.8, "kick_on_remit": 0.8}
 """How often a kick is there."""
+READS: dict[str, tuple[str, ...]] = {
+    "sq_read": ("each", "wake", "wake"),
+    "sq_arm": ("each", "idle", "idle", "never"),
+    "sq_event": ("head", "tail", "tail", "tail-1"),
+    "sq_reread": ("yes", "yes", "no"),
+}
+"""How some of the designs look at an SQ, and ask for its doorbell."""
 SMALL = {ONE: [(1, 2, 2), (1, 3, 2), (1, 2, 3), (1, 3, 3)], ANY: [(2, 2, 2), (2, 2, 3)]}
 STATES = 1_500_000
 
@@ -42,7 +49,19 @@ def drawn(seed: int) -> tuple[Design, bool]:
     guest = chosen.choice(["linux", "linux", "spdk", "lazy"])
     if chosen.random() < 0.2:
         values["early_free"] = "no"
-    return Design(device, guest, chosen.choice(POLICIES), values), chosen.random() < 0.5
+    policy, several = chosen.choice(POLICIES), chosen.random() < 0.5
+    looks = random.Random(f"looks of {seed}")
+    if device != "hand-over" and values["workers"] == 1 and looks.random() < 0.5:
+        values |= {name: looks.choice(of) for name, of in READS.items()}
+    if device != "hand-over" and chosen.random() < 0.25:
+        values["threads"] = "one"
+    if device != "hand-over" and chosen.random() < 0.25:
+        values["poll"] = "yes"
+    if device != "hand-over" and chosen.random() < 0.15:
+        values["cork"] = "self-kick"
+    if chosen.random() < 0.1:
+        values["event_outside"] = "both"
+    return Design(device, guest, policy, values), several
 
 
 def contradicted(seed: int) -> list[str]:
@@ -80,3 +99,8 @@ def test_designs_of_every_kind_are_drawn() -> None:
     assert {several for _, several in designs} == {ONE, ANY}
     assert {design.device for design, _ in designs} == {"propolis-2026", "arm-recheck", "hand-over"}
     assert {design.policy for design, _ in designs} == set(POLICIES)
+    for name, of in READS.items():
+        assert {design.overrides[name] for design, _ in designs if name in design.overrides} == set(of)
+    drawn_together = {(design.overrides.get("threads"), design.overrides.get("poll"), s) for design, s in designs}
+    assert {("one", None, ANY), ("one", "yes", ANY), (None, "yes", ANY), (None, "yes", ONE)} <= drawn_together
+    assert {"park", "arm-recheck", "self-kick"} <= {design.overrides.get("cork") for design, _ in designs}

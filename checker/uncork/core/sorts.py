@@ -174,7 +174,7 @@ def contains(sort: Sort, value: Value) -> bool:
         case Range(low, high):
             return not isinstance(value, bool | str | tuple) and low <= value <= high
         case Ring(size):
-            return type(value) is int and 0 <= value < size
+            return type(value) is int and (not isinstance(size, int) or 0 <= value < size)
         case Enum(names):
             return isinstance(value, str) and value in names
         case Array(size, element):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from uncork_nvme.anysize import AnySize
+from uncork_nvme.choices import Choices
 from uncork_nvme.instance import Design, find_policy, system
 from uncork_nvme.names import of_file
 from uncork_nvme.own.lemma import OwnLemma, stated
@@ -56,11 +57,20 @@ def argued(design: Design, *, several: bool, least: int, sqs: int = 1) -> tuple[
         )
     if tso and sqs > 1:
         raise SlipError(f"memory=tso is not proved with {sqs} SQs alone: use --sqs any, which is about any number")
-    if tso and (parts.own or parts.choices.events != "none"):
-        what = f"parts of your own ({', '.join(parts.own)})" if parts.own else f"events={parts.choices.events}"
+    unspoken = {"events": "none", "threads": "many", "poll": "no"}
+    other = [f"{name}={parts.values[name]}" for name, known in unspoken.items() if parts.values[name] != known]
+    other += ["cork=self-kick"] if parts.full.insists else []
+    if tso and (parts.own or other):
+        what = f"parts of your own ({', '.join(parts.own)})" if parts.own else other[0]
         raise SlipError(
             f"{what} and memory=tso are not proved together for all sizes: leave memory at sc, or use uncork check, "
             "which decides it at the sizes you name"
+        )
+    reads = {name: parts.values[name] for name in ("sq_read", "sq_arm", "sq_event", "sq_reread")}
+    if tso and reads != {name: Choices().items()[name] for name in reads}:
+        raise SlipError(
+            f"{', '.join(f'{name}={value}' for name, value in reads.items())} and memory=tso are not proved together "
+            "for all sizes: leave memory at sc, or use uncork check, which decides it at the sizes you name"
         )
     plain = replace(design, overrides={**design.overrides, "memory": "sc"}) if tso else design
     calm = replace(plain, overrides={**plain.overrides, "drain": "any"}) if tso else design

@@ -63,6 +63,11 @@ class Kept(Part):
         return self.chosen.threads == "many"
 
     @property
+    def polls(self) -> bool:
+        """Whether workers look again and again, without a notification."""
+        return self.chosen.poll == YES
+
+    @property
     def polls_changes(self) -> bool:
         """Whether a poller looks for SQ shadow tails that have changed since it looked last."""
         return self.chosen.poll == "changed" and self.parts.guest.buffered
@@ -100,7 +105,7 @@ class Kept(Part):
     # -- steps ---------------------------------------------------------------------------------------------------------
     def steps(self, m: Machine, q: SQ, w: Serving) -> Iterator[Action]:
         """How a worker comes to look at its SQ."""
-        yield poll(m, q, w) if self.chosen.poll == YES else wake(m, q, w)
+        yield poll(m, q, w) if self.polls else wake(m, q, w)
         if self.polls_changes:
             yield poll_tail(m, q)
 
@@ -113,7 +118,7 @@ class Kept(Part):
         """Whether a worker may look at its SQ and at the CQ."""
         may = self.lets(q, self.may_look(m, q, w) & m.cq.unlocked)
         may = m.parts.kicks.lets(m, q, may)
-        return may if self.several else may & ~any_of(m.looking(other) for other in m.sqs)
+        return may if self.several else may & ~m.in_look
 
     def lets(self, q: SQ, may: Expr) -> Expr:
         """The condition `may`, and what notifications add to it."""
@@ -305,7 +310,7 @@ class GivenAnew(Spent):
 
     def settled(self, m: Machine) -> Expr:
         """Whether no worker is in a pop: a worker is given another SQ under a lock that it holds through its pop."""
-        return ~any_of(m.looking(q) for q in m.sqs)
+        return ~m.in_look
 
     def follows(self, m: Machine, changed: SQ, *, live: bool) -> list[Updates]:
         """Every worker is given the SQ that is its turn now, and is woken if it sleeps."""

@@ -64,6 +64,16 @@ class Reader(Part):
         return self.chosen.sq_arm == "never"
 
     @property
+    def follows_head(self) -> bool:
+        """Whether SQ EventIdx is the head, but for the step between an entry that is taken and its arm."""
+        return self.parts.guest.buffered and self.chosen.sq_arm == "each" and self.chosen.sq_event == "head"
+
+    @property
+    def learns_at_wake(self) -> bool:
+        """Whether a worker that wakes up reads the SQ shadow tail, and goes by that until it sleeps."""
+        return self.parts.guest.buffered and self.chosen.sq_read == "wake"
+
+    @property
     def rereads(self) -> bool:
         """Whether each store of SQ EventIdx is followed by another read of the SQ shadow tail."""
         return self.chosen.sq_reread == YES
@@ -97,7 +107,7 @@ class Reader(Part):
         """What SQ EventIdx becomes, as the guest reads it."""
         if self.parts.buffer.swapped:
             return lift(0, q.event.sort)
-        return {"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[self.chosen.sq_event]
+        return q.placed({"head": q.head, "tail": q.tail, "tail-1": q.tail - 1}[self.chosen.sq_event])
 
     def compared(self, q: SQ) -> Expr:
         """What the tail is compared with that a worker reads after it wrote EventIdx: if it differs, there is more."""
@@ -113,7 +123,7 @@ class Reader(Part):
 
     def wakes(self, q: SQ) -> Updates:
         """What a worker reads as it wakes up."""
-        return q(tail=q.seen) if self.parts.guest.buffered and self.chosen.sq_read == "wake" else Updates()
+        return q(tail=q.seen) if self.learns_at_wake else Updates()
 
     def ignores(self, q: SQ) -> Expr:
         """Whether the device makes no use of the index that an SQ's doorbell carries, and needs no lock for it."""
@@ -172,11 +182,10 @@ def fetch(m: Machine, q: SQ, w: Serving) -> Guarded:
     """Reads the SQ shadow tail and takes the entry at the head; the command is in flight and holds the permit."""
     reader = m.parts.reader
     tail = reader.tail(q)
-    taken = q(tail=tail, head=q.head + 1, in_flight=q.in_flight + 1)
     onward = reader.way(taken=True).onward(m, q, w)
     seen = q.sqe_view.clears(~q.torn)  # an SQE that is taken torn is one that no other entry has to wait for
     handed = m.parts.memory.takes(w)
-    takes = when((w.at == "fetch") & (tail != q.head) & q.request_free, taken, seen, *handed, *onward)
+    takes = when((w.at == "fetch") & (tail != q.head) & q.request_free, q.takes(tail), seen, *handed, *onward)
     takes = takes.says("takes the entry[ in slot {}]", q.head)
     return takes.but_where(q.torn, "takes the entry[ in slot {}], and sees the SQE as it was before", q.head)
 

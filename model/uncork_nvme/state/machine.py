@@ -82,6 +82,11 @@ class Machine(Remembers):
         return any_of(w.at.among(*w.pops) for w in q.workers)
 
     @property
+    def in_look(self) -> Expr:
+        """Whether a worker of any SQ is in a pop."""
+        return any_of(self.looking(q) for q in self.sqs)
+
+    @property
     def permit(self) -> int:
         """The number of CQ slots set aside when a command is taken: 1 or 0."""
         return self.parts.admission.permit

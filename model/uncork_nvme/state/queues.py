@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the parts stand above what they are parts of
 
 def _event(size: int, doc: str, *, outside: bool) -> Declared:
     """The variable EventIdx; a value outside the ring is stored as the last slot (see `guest.crossed`)."""
-    return var(Ring(size), doc, size - 1) if outside else var(Ring(size), doc)
+    return var(Ring(size), doc, size - 1 if isinstance(size, int) else -1) if outside else var(Ring(size), doc)
 
 
 class SQ(Record):
@@ -123,6 +123,14 @@ class SQ(Record):
     def asleep(self) -> Expr:
         """Whether every worker of this SQ sleeps."""
         return all_of(worker.asleep for worker in self.workers)
+
+    def takes(self, tail: Expr) -> Updates:
+        """The update of an SQ of which a worker reads the tail and takes the entry at the head."""
+        return self(tail=tail, head=self.head + 1, in_flight=self.in_flight + 1)
+
+    def placed(self, event: Expr) -> Expr:
+        """A position that the device writes, as a value of SQ EventIdx."""
+        return event
 
     def lines_up(self, place: Expr) -> Updates:
         """The update of an SQ that is corked behind so many others."""

@@ -26,6 +26,8 @@ class Park(Part):
     chosen: FullChoices
     arms = False
     """Whether a worker writes CQ EventIdx before it parks its SQ."""
+    insists = False
+    """Whether the worker of a parked SQ looks again and again, without a kick."""
 
     def also(self, q: SQ) -> list[Updates]:
         """What else happens as an SQ is parked."""
@@ -40,6 +42,7 @@ class SelfKick(Park):
     """The SQ is parked, and notifies itself: its worker looks again and again."""
 
     named = ("self-kick",)
+    insists = True
 
     def also(self, q: SQ) -> list[Updates]:
         """The SQ's workers are notified."""
