@@ -47,6 +47,8 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "notify": ("kept", "spent"),
     "kick_delivery": ("at-once", "deferred"),
     **dict.fromkeys(MemoryChoices.__annotations__.keys() - {"memory"}, ()),  # not read under sc
+    "cq_full": ("permits", "queue"),
+    **dict.fromkeys(("on_full_doorbell", "on_request"), ()),  # requests never run out
     "cork": ("park", "arm-recheck"),
     "sq_read": ("each", "wake"),
     "sq_arm": ("each", "idle", "never"),
@@ -188,8 +190,9 @@ def _joined(*parts: Updates) -> Updates:
 class Rest(Record):
     """The sums over all SQs except SQ0 and SQ1. Steps of SQ0 and SQ1 change them only by a kick."""
 
-    def __init__(self, sqs: int, *, hands_over: bool, come_and_go: bool = False) -> None:
+    def __init__(self, sqs: int, *, hands_over: bool, queues: bool, come_and_go: bool = False) -> None:
         live = {"live": var(Nat(sqs - 2), "how many other SQs exist", cast(Value, sqs - 2))}
+        queued = {"queued": var(Nat(_ANY_NUMBER), "completions of the other SQs that are queued")}
         line = {
             "waiting": var(Nat(sqs - 2), "how many other SQs are corked"),
             "next": var(Nat(_ANY_NUMBER), "the ticket that is let out of the line next", 1),
@@ -205,6 +208,7 @@ class Rest(Record):
             looks=var(Nat(_ANY_NUMBER), "how many workers of the other SQs are about to look at their SQ"),
             way=var(Nat(_ANY_NUMBER), "how far the workers of the other SQs are from sleep or from a pop"),
             **(live if come_and_go else {}),
+            **(queued if queues else {}),
         )
 
 
@@ -344,6 +348,12 @@ class AnySize(Machine):
                 "workers=1, or sq_read=each and sq_arm=each, or use uncork check, which decides the sizes you name"
             )
         comes_and_goes = set(choices.happening) == {"create", "delete"}
+        apart = choices.workers, choices.doorbell_buffer, choices.events
+        if choices.cq_full == "queue" and apart != (1, "on", "none"):
+            raise SlipError(
+                "cq_full=queue is proved with a doorbell buffer, one worker an SQ, and SQs that stay: set "
+                "doorbell_buffer=on, workers=1 and events=none, or use uncork check, which decides the sizes you name"
+            )
         if comes_and_goes and (choices.workers != 1 or not several):
             raise SlipError(
                 "events=delete+create is proved with several SQs, of one worker each: set workers=1, and use --sqs any"
@@ -365,12 +375,13 @@ class AnySize(Machine):
         cq_size = symbol("C", least)
         sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
         of = symbol("n", 2) if several else 1
-        self.rest = Rest(of, hands_over=parts.kicks.hands_over, come_and_go=comes_and_goes) if several else None
+        kept = {"hands_over": parts.kicks.hands_over, "queues": parts.admission.queues}
+        self.rest = Rest(of, **kept, come_and_go=comes_and_goes) if several else None
         self.sqs: list[SQ] = [
             AnySQ(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
         ]
         self.cq = AnyCQ(cq_size, self.sqs, parts, self.life)
-        self.poster = None
+        self.poster = self.cq.poster
         self.crew = []
         self.anything = Record(
             "anything",
@@ -421,6 +432,15 @@ class AnySize(Machine):
     def held(self) -> Expr:
         """The number of permits held by commands in flight and by workers."""
         return super().held + self.rest.held if self.rest else super().held
+
+    @property
+    def queued(self) -> Expr:
+        """The number of completions that wait for room in the CQ."""
+        return super().queued + self.rest.queued if self.rest else super().queued
+
+    def notified_unseen(self) -> list[Updates]:
+        """How far the workers of the SQs that are not followed are from sleep, as all SQs may be notified."""
+        return [self.rest(way=self.anything.way)] if self.rest else []
 
     @property
     def unread(self) -> Expr:

@@ -53,6 +53,9 @@ def drawn(seed: int) -> tuple[Design, bool]:
     looks = random.Random(f"looks of {seed}")
     if device != "hand-over" and values["workers"] == 1 and looks.random() < 0.5:
         values |= {name: looks.choice(of) for name, of in READS.items()}
+    if device != "hand-over" and values["workers"] == 1 and looks.random() < 0.4:
+        values |= {"cq_full": "queue", "on_full_doorbell": looks.choice(["post", "post", "post", "nothing"])}
+        values |= {"doorbell_buffer": "on", "backend": looks.choice(["detached", "detached-repoll"])}
     return Design(device, guest, policy, values), several
 
 
@@ -91,5 +94,7 @@ def test_designs_of_every_kind_are_drawn() -> None:
     assert {several for _, several in designs} == {ONE, ANY}
     assert {design.device for design, _ in designs} == {"propolis-2026", "arm-recheck", "hand-over"}
     assert {design.policy for design, _ in designs} == set(POLICIES)
+    queued = [design.overrides for design, _ in designs if "cq_full" in design.overrides]
+    assert {chosen["on_full_doorbell"] for chosen in queued} == {"post", "nothing"}
     for name, of in READS.items():
         assert {design.overrides[name] for design, _ in designs if name in design.overrides} == set(of)
