@@ -167,6 +167,7 @@ class Walk:
                 "rest.held": sum(int(evaluate(q.permits, self.state)) for q in rest),
                 "rest.in_flight": sum(self.state[f"{q.name}.in_flight"] for q in rest),
                 "rest.unread": sum(unread[q.name] for q in rest),
+                "rest.queued": sum(self.state.get(f"{q.name}.queued", 0) for q in rest),
                 "rest.corked": corked > 0,
                 "rest.waiting": corked,
                 "rest.next": self.next,

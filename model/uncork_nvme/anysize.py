@@ -49,6 +49,8 @@ _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "notify": ("kept", "spent"),
     "kick_delivery": ("at-once", "deferred"),
     **dict.fromkeys(MemoryChoices.__annotations__.keys() - {"memory"}, ()),  # not read under sc
+    "cq_full": ("permits", "queue"),
+    **dict.fromkeys(("on_full_doorbell", "on_request"), ()),  # requests never run out
     "cork": ("park", "arm-recheck", "self-kick"),
     "sq_read": ("each", "wake"),
     "sq_arm": ("each", "idle", "never"),
@@ -195,6 +197,7 @@ class Rest(Record):
 
     def __init__(self, sqs: int, parts: Parts, *, come_and_go: bool) -> None:
         live = {"live": var(Nat(sqs - 2), "how many other SQs exist", cast(Value, sqs - 2))}
+        queued = {"queued": var(Nat(_ANY_NUMBER), "completions of the other SQs that are queued")}
         line = {
             "waiting": var(Nat(sqs - 2), "how many other SQs are corked"),
             "next": var(Nat(_ANY_NUMBER), "the ticket that is let out of the line next", 1),
@@ -216,6 +219,7 @@ class Rest(Record):
             looks=var(Nat(_ANY_NUMBER), "how many workers of the other SQs are about to look at their SQ"),
             way=var(Nat(_ANY_NUMBER), "how far the workers of the other SQs are from sleep or from a pop"),
             **(live if come_and_go else {}),
+            **(queued if parts.admission.queues else {}),
         )
         self.permit_at = parts.permit_at
 
@@ -376,6 +380,17 @@ class AnySize(Machine):
                 "events=delete+create is not proved of workers that poll, or that kick themselves: set poll=no and "
                 "cork=park, or leave events out"
             )
+        apart = choices.workers, choices.doorbell_buffer, choices.events
+        if choices.cq_full == "queue" and apart != (1, "on", "none"):
+            raise SlipError(
+                "cq_full=queue is proved with a doorbell buffer, one worker an SQ, and SQs that stay: set "
+                "doorbell_buffer=on, workers=1 and events=none, or use uncork check, which decides the sizes you name"
+            )
+        if choices.cq_full == "queue" and (choices.threads, choices.poll) != ("many", "no"):
+            raise SlipError(
+                "cq_full=queue is proved with a thread an SQ, and without polling: set threads=many and poll=no, or "
+                "use uncork check, which decides the sizes you name"
+            )
         if comes_and_goes and (choices.workers != 1 or not several):
             raise SlipError(
                 "events=delete+create is proved with several SQs, of one worker each: set workers=1, and use --sqs any"
@@ -402,7 +417,7 @@ class AnySize(Machine):
             AnySQ(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
         ]
         self.cq = AnyCQ(cq_size, self.sqs, parts, self.life, outside=parts.post.outside(policy, cq_size))
-        self.poster = None
+        self.poster = self.cq.poster
         self.crew = []
         self.anything = Record(
             "anything",
@@ -461,6 +476,15 @@ class AnySize(Machine):
         if self.rest is None:
             return known
         return known + (self.rest.in_flight if self.rest.has("in_flight") else self.rest.held)
+
+    @property
+    def queued(self) -> Expr:
+        """The number of completions that wait for room in the CQ."""
+        return super().queued + self.rest.queued if self.rest else super().queued
+
+    def notified_unseen(self) -> list[Updates]:
+        """How far the workers of the SQs that are not followed are from sleep, as all SQs may be notified."""
+        return [self.rest(way=self.anything.way)] if self.rest else []
 
     @property
     def unread(self) -> Expr:

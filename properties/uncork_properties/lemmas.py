@@ -8,6 +8,9 @@ or the guest is about to read EventIdx and will find it passed; or EventIdx is a
 the guest has not published, and will be passed; or a permit is held, and its later use wakes the SQ; or an actor has
 posted and is about to move EventIdx; or a worker is about to look at its SQ, and will find room. The other lemmas say
 where indices are, which actor holds which lock, and how many permits there are. The proof of the heart needs them.
+
+Where completions queue, no SQ is corked. There the heart is of the poster: *if it rests from queued completions, a CQ
+doorbell is on its way*, by which it is scheduled again.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from uncork.core.questions.argument import Lemma
 from uncork.core.sorts import Enum, Ring
 from uncork_nvme.anysize import AnySQ
 from uncork_nvme.choices import YES
-from uncork_nvme.state.actors import IN_CORK, IN_POP, IN_POST
+from uncork_nvme.state.actors import IN_CORK, IN_POP, IN_POST, Poster
 from uncork_nvme.state.kicks import Site
 from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import SQ
@@ -101,17 +104,20 @@ def _shared(m: Machine) -> Iterator[Lemma]:
     yield Lemma(
         "permits",
         "permits available, entries occupied and permits held make up the CQ",
-        cq.available + gap(cq.tail, cq.head) + m.held == cq.capacity,
+        cq.available + gap(cq.tail, cq.head) + (m.held if m.permit else 0) == cq.capacity,
         basis=True,
     )
-    yield Lemma(
-        "CQ lock", "at most one actor holds the CQ lock", m.at(*UNDER_CQ_LOCK) == ite(cq.locked, 1, 0), basis=True
-    )
+    under_lock = m.at(*UNDER_CQ_LOCK) + (ite(m.poster.at == "idle", 0, 1) if m.poster else 0)
+    yield Lemma("CQ lock", "at most one actor holds the CQ lock", under_lock == ite(cq.locked, 1, 0), basis=True)
     if not m.parts.crew.several:
         yield Lemma("one look at a time", "at most one worker of all SQs is in a look", m.at(*IN_POP) <= 1, basis=True)
     yield from _unused("the consumer", cq.consumer)
     for place in UNDER_CQ_LOCK:
         yield Lemma(f"nobody at {place}", f"no step leads to {place}", m.at(place) == 0)
+    if not m.parts.admission.corks:
+        yield Lemma("no SQ is corked", "a device that always takes commands corks no SQ", ~m.corked)
+    if m.poster:
+        yield from _queued(m, m.poster)
     told = cq.consumer.among("check", "ring", "notify head", "kick")
     yield Lemma(
         "consumer",
@@ -138,7 +144,7 @@ def _shared(m: Machine) -> Iterator[Lemma]:
         "CQ EventIdx is at the tail or less than a ring behind",
         (gap(cq.tail, cq.event) >= 0) & (gap(cq.tail, cq.event) < cq.size),
     )
-    arming = m.at(*_before_armed(m)) > 0
+    arming = _before_arm(m)
     yield Lemma(
         "a full CQ is armed",
         "when the CQ is full, CQ EventIdx is not the tail, the only position for which the guest never rings",
@@ -176,6 +182,41 @@ def _shared(m: Machine) -> Iterator[Lemma]:
     )
 
 
+def _queued(m: Machine, p: Poster) -> Iterator[Lemma]:
+    """Lemmas about completions that are queued, and the poster that posts them."""
+    rests, full = (p.at == "idle") & ~p.scheduled & (m.queued > 0), m.cq.available == 0
+    posts, stages = (p.at == "idle") | (m.queued > 0), m.parts.post.stages(m)
+    read = [*stages[stages.index("post read") + 1 :], "post"]
+    yield from _unused("the poster", p.at)
+    yield Lemma("something to post", "the poster posts only if completions are queued", posts)
+    yield Lemma(
+        "armed at an attempt",
+        "once the poster has armed a CQ that is full as last known, CQ EventIdx is not the tail",
+        implies(full & (p.at != "idle") & ~_before_arm(m), gap(m.cq.tail, m.cq.event) >= 1),
+    )
+    last, ahead = (p.at == "post") & (m.cq.available == 1), gap(m.cq.event, m.cq.head)
+    for what, before, after in (
+        ("not the tail", ahead >= 0, gap(m.cq.tail, m.cq.event) >= 1),
+        ("the head", ahead == 0, ahead == 0),
+    ):
+        yield Lemma(
+            f"armed as soon as full: {what}",
+            f"when the CQ is full as last known, or becomes full in the poster's next step, CQ EventIdx is {what}",
+            implies(last, before) & implies(full, after),
+        )
+    yield Lemma(
+        "completions stay queued",
+        "the poster rests from queued completions only if the CQ is full as last known",
+        implies(rests, full),
+    )
+    yield Lemma(
+        "a CQ doorbell for queued completions",
+        "if the poster has found the CQ full, and is not scheduled again, a CQ doorbell is on its way",
+        implies(rests | (p.at.among(*read) & full), _wake_up(m)),
+        needed=True,
+    )
+
+
 def _unused(who: str, at: Expr) -> Iterator[Lemma]:
     """A lemma for each position that no actor is there; the engine drops the lemmas of reachable positions."""
     assert isinstance(at.sort, Enum)
@@ -183,10 +224,11 @@ def _unused(who: str, at: Expr) -> Iterator[Lemma]:
         yield Lemma(f"{who} never at {place}", f"no step leads to {place}", at != place)
 
 
-def _before_armed(m: Machine) -> tuple[str, ...]:
-    """The positions of a poster that has written its CQE, but not yet CQ EventIdx."""
+def _before_arm(m: Machine) -> Expr:
+    """Whether a poster has begun to post, and not yet written CQ EventIdx."""
     sequence = m.parts.post.stages(m)
-    return tuple(sequence[: sequence.index("post arm") + 1]) if "post arm" in sequence else ()
+    places = sequence[: sequence.index("post arm") + 1] if "post arm" in sequence else []
+    return m.poster.at.among(*places) if m.poster else m.at(*places) > 0
 
 
 def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
@@ -270,6 +312,10 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
         implies(waits, boolean(False) if m.parts.full.insists else q.corked & (q.at("remit") == 0)),
         needed=needed,
     )
+    if m.poster:  # no SQ is corked
+        queued = f"completions of {name} that are queued are commands in flight"
+        yield Lemma(f"queued of {name}", queued, (q.queued >= 0) & (q.queued <= q.in_flight))
+        return
     stays = q.corked if m.parts.kicks.hands_over else waits  # in a line, a kick may be for SQs in front
     yield Lemma(
         f"no permit while {name} waits",
@@ -404,9 +450,9 @@ def _wake_up(m: Machine) -> Expr:
     handled = cq.consumer.among("ring", "notify head", "kick")
     if m.parts.kicks.hands_over:  # a kick wakes as many SQs as there are permits
         handled = (cq.consumer.among("ring", "notify head") & freed) | ((cq.consumer == "kick") & (cq.available > 0))
-    if not m.parts.kicks.on_doorbell:
+    if m.choices.on_full_doorbell == "nothing" if m.poster else not m.parts.kicks.on_doorbell:
         handled = boolean(False)
-    held = m.held > 0
+    held = boolean(False) if m.poster else m.held > 0
     if not m.buffered:
         return handled | (gap(cq.tail, cq.shadow) > 0) | held
     position = gap(cq.event, cq.shadow)
@@ -418,7 +464,9 @@ def _wake_up(m: Machine) -> Expr:
     if m.parts.kicks.hands_over:
         passed = passed & freed
     ahead = (position >= 0) & ahead
-    arming = m.at(*_before_armed(m)) > 0
+    if m.poster:
+        return handled | passed | ahead
+    arming = _before_arm(m)
     sites: dict[str, Site] = {"post read": "post", "cork recheck": "reserve"}
     kicking = [place for place, site in sites.items() if m.parts.kicks.kicks(site)]
     seen = freed & (m.at(*kicking) > 0) if kicking else boolean(False)

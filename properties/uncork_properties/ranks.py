@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from uncork.core.expr import Expr, boolean, count, gap, ite, total
 from uncork.core.property import NotForever
@@ -21,7 +21,10 @@ def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[D
     """The descents: a guest that submits no more drains the queues, and a single SQ makes progress and is uncorked."""
     if looks_on(m):
         return
-    elsewhere = [rest_at(m, *UNDER_CQ_LOCK), rest_holds(m), rest_unread(m, boolean(True))] if m.rest else []
+    elsewhere: list[Elsewhere] = []
+    if m.rest:
+        locked = rest_queued(m) if m.poster else rest_at(m, *UNDER_CQ_LOCK)
+        elsewhere = [locked, rest_unread(m, boolean(True)), rest_holds(m)]
     elsewhere += rest_in_look(m)
     if m.rest and passes_on(m):
         elsewhere.append(rest_looks(m, boolean(True)))
@@ -60,6 +63,14 @@ def rest_unread(m: AnySize, while_: Expr) -> Elsewhere:
     return Elsewhere(says, may & (m.rest.unread > 0), may & (m.every[1].ledger.unread > 0))
 
 
+def rest_queued(m: AnySize) -> Elsewhere:
+    """Another SQ with a queued completion, while the poster has found room."""
+    assert m.rest is not None and m.poster is not None
+    finds = (m.poster.at == "post") & (m.cq.available > 0)
+    says = "a completion of another SQ may be posted"
+    return Elsewhere(says, finds & (m.rest.queued > 0), finds & (m.every[1].queued > 0))
+
+
 def rest_looks(m: AnySize, while_: Expr) -> Elsewhere:
     """A worker of another SQ that is about to look, while something holds."""
     assert m.rest is not None
@@ -81,20 +92,35 @@ def _rank(m: AnySize, *, submits: bool) -> list[tuple[str, Expr]]:
     command slots count as work left, and entries not fetched do not.
     """
     way = total([*(_way(q) for q in m.every), *([m.rest.way] if m.rest else [])])
+    looks = [] if m.poster else [("permits that will be remitted", total(_idle(m, q) for q in m.every))]
     return [
         *events_left(m),
         ("work left", work(m, submits=submits)),
-        ("permits that will be remitted", total(_idle(m, q) for q in m.every)),
+        *looks,
         ("steps to sleep or to a pop", way),
     ]
 
 
 def work(m: AnySize, *, submits: bool) -> Expr:
     """The work left for all SQs, as far as they are followed, and for the guest's consumer."""
-    cq = m.cq
-    phase = weighed(cq.consumer, {"poll": 1, "check": 6, "ring": 5, "notify head": 4, "kick": 3})
-    return total([*(_work(m, q, submits=submits) for q in m.every), times(10, gap(cq.cursor, cq.shadow)),
-                  gap(cq.shadow, cq.head), phase])  # fmt: skip
+    cq, more = m.cq, _attempt(m)
+    weights = {"poll": 1, "check": 6 + more, "ring": 5 + more, "notify head": 4 + more, "kick": 3}
+    return total([*(_work(m, q, submits=submits) for q in m.every), times(10 + more, gap(cq.cursor, cq.shadow)),
+                  gap(cq.shadow, cq.head), weighed(cq.consumer, weights), *attempts(m)])  # fmt: skip
+
+
+def attempts(m: AnySize) -> list[Expr]:
+    """The number of steps left for a poster of all SQs, as far as it is scheduled."""
+    if not m.poster:
+        return []
+    places = [*m.parts.post.stages(m), "post"]
+    at = weighed(m.poster.at, {place: len(places) - k for k, place in enumerate(places)})
+    return [at, ite(m.poster.scheduled, _attempt(m), 0)]
+
+
+def _attempt(m: AnySize) -> int:
+    """The number of steps of an attempt to post queued completions; 0 if none are queued."""
+    return len(m.parts.post.stages(m)) + 2 if m.poster else 0
 
 
 def events_left(m: AnySize) -> list[tuple[str, Expr]]:
@@ -122,13 +148,14 @@ def look(q: AnySQ) -> Expr:
 
 def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
     """The work left for an SQ. Weights fall along a command's life: free, published, in flight, unread."""
-    free = 6 if submits else 0
+    free, more = 6 if submits else 0, _attempt(m)
     parts = [
         times(free, q.capacity - q.outstanding),
-        times(0 if submits else 17, gap(q.shadow, q.head)),
-        times(free + 14, q.in_flight),
+        times(0 if submits else 17 + 3 * more, gap(q.shadow, q.head)),
+        times(free + 14 + 3 * more, q.in_flight - q.queued if m.poster else q.in_flight),
+        *([times(free + 12 + 2 * more, q.queued)] if m.poster else []),
         *([times(14, q.orphans)] if q.has("orphans") else []),
-        times(free + 11, q.ledger.unread),
+        times(free + 11 + more, q.ledger.unread),
         *posting(m, q),
         *([] if m.parts.reader.permit_at else [_arming(q)]),
         weighed(q.submitter, {"check": 4, "ring": 3, "notify tail": 2, "notify": 1}),
@@ -159,8 +186,10 @@ def _way(q: AnySQ) -> Expr:
     own = q.parts.places  # of parts of one's own: from there a worker goes to sleep
     steps = len(own) + 1
     look = ("remit", *q.parts.reader.permit_at[::-1], "fetch", "cork recheck", "cork arm", "reserve")
-    places = {place: steps * weight for weight, place in enumerate(look, 1)}
+    places: dict[str, int | Expr] = {place: steps * weight for weight, place in enumerate(look, 1)}
     places |= {place: steps - 1 - number for number, place in enumerate(own)}
+    if q.parts.reader.permit_at:  # if the tail that is read again has moved, the worker takes an entry
+        places["fetch"] = ite(gap(q.tail, q.head) > 0, steps, places["fetch"])
     woken = len(q.workers) if q.parts.choices.notify == "spent" else 1
     notified = [times(10 * steps, q.wakeups), times((10 * woken + 1) * steps, called(q))]
     return total([*notified, *(weighed(w.at, places) for w in q.workers)])
@@ -177,7 +206,7 @@ def times(weight: int, number: Expr) -> Expr:
     return total([half, half, *([number] if weight % 2 else [])])
 
 
-def weighed(at: Expr, weights: dict[str, int]) -> Expr:
+def weighed(at: Expr, weights: Mapping[str, int | Expr]) -> Expr:
     """The weight of the position where an actor stands; 0 if the position has none."""
     return total(ite(at == name, weight, 0) for name, weight in weights.items())
 
@@ -205,29 +234,29 @@ def section(m: AnySize, q: AnySQ) -> Expr:
     return total([times(2, q.at("cork arm")), q.at("cork recheck"), *posting(m, q)])
 
 
+_OF_AN_SQ = ("consume", "post_queued", "create_sq", "delete_sq")
+"""The steps of the guest's consumer, of a poster of all SQs, and of events that are about one SQ."""
+
+
 # -- what the sums stand for -------------------------------------------------------------------------------------------
 def frames(m: AnySize, system: System) -> Iterator[Frame]:
     """The frames: what steps of an SQ, and of the guest's consumer, do not change in another SQ."""
     assert m.rest is not None
     line = m.parts.kicks.hands_over
-    moves = f"rest.{'next' if line else 'corked'}"
     for q in m.every:
-        own = {
-            a.name
-            for a in system.actions
-            if q.label in a.actor or (a.family in ("consume", "create_sq", "delete_sq") and a.about(q))
-        }
+        own = {a.name for a in system.actions if q.label in a.actor or (a.family in _OF_AN_SQ and a.about(q))}
         others = frozenset(a.name for a in system.actions) - own
-        kicks = frozenset(a.name for a in system.actions if moves in a.updates)
+        kicks = frozenset(a.name for a in system.actions if "rest.way" in a.updates)
         corked = ite(q.corked, 1, 0)
         counted = [q.ledger.unread, *(q.at(place) for place in (*UNDER_CQ_LOCK, "reserve")),
                    _work(m, q, submits=False), section(m, q)]  # fmt: skip
         counted += [] if m.parts.crew.several else [look(q), q.in_flight, *(q.at(place) for place in IN_POP)]
+        counted += [q.queued] if m.poster else []
         counted += [ite(q.live, 1, 0)] if q.has("live") else []
         counted += [q.permits + corked] if line else [q.permits, held(m, q)]
         yield Frame(f"{q.label} as the others leave it",
                     "no step of other SQs changes this SQ's contribution to the sums", others,
-                    counted, [_idle(m, q), *([corked] if line else [])])  # fmt: skip
+                    counted, [*([] if m.poster else [_idle(m, q)]), *([corked] if line else [])])  # fmt: skip
         for other in m.every if line else ():
             deletes = frozenset(a.name for a in system.actions if a.family == "delete_sq" and a.about(other))
             if other is not q:

@@ -84,6 +84,15 @@ def designs() -> Iterator[Line]:
             yield Line("arm-recheck", "linux", "arm-on-cork", f"{kick}=no", sqs)
         for reads in _READS:
             yield Line("arm-recheck", "linux", "arm-on-cork", reads, sqs)
+        for policy in ("head", "head-when-full", "tail-1", "reserve-slots", "tail-lag", "tail", "never"):
+            yield Line("qemu", "linux", policy, "", sqs)
+        for device, policy in (("qemu-9.1", "head"), ("qemu-7.1", "never")):
+            yield Line(device, "linux", policy, "", sqs)
+        for guest in ("spdk", "lazy"):
+            yield Line("qemu", guest, "head", "", sqs)
+        for other in ("post_order=read-then-arm", "sq_reread=no", "on_full_doorbell=nothing"):
+            yield Line("qemu", "linux", "head", other, sqs)
+        yield Line("qemu", "linux", "head-when-full", "post_order=read-then-arm", sqs)
         for policy in ("head-when-full", "leave if permits>=1 else head"):
             yield Line("propolis-2026", "linux", policy, _TWO_KICKS, sqs)
         for policy in ("tail-1", "reserve-permits", "leave if permits>=1 else head"):

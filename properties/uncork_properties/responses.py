@@ -25,6 +25,7 @@ from uncork_nvme.state.actors import IN_POST
 
 from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed, passes_on, room
 from uncork_properties.ranks import (
+    attempts,
     called,
     crowded,
     events_left,
@@ -35,6 +36,7 @@ from uncork_properties.ranks import (
     rest_holds,
     rest_in_look,
     rest_looks,
+    rest_queued,
     rest_runs,
     rest_unread,
     section,
@@ -50,6 +52,9 @@ _HOLDERS = ("fetch", "arm_sq", "reread_sq", "remit", "post", "post_read", "post_
 _KICK_DONE: Mapping[str, Value] = {"cq.consumer": "poll"}
 """When an SQ may be looked at that stands in no line: while the CQ's doorbell handler is not about to kick."""
 
+_ATTEMPT = ("post_read", "post_arm", "post_leave", "post_queued", "block")
+"""The steps of a poster of all SQs, from its first to its last."""
+
 Rank = list[tuple[str, Expr]]
 
 
@@ -63,9 +68,15 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     left = total(section(m, each) for each in m.every)
     inside = steps.of_any(boolean(True), "cork_arm", "cork_park", "post_read", "post_arm", "post_leave")
     others = [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
+    if m.poster:
+        left, inside = attempts(m)[0], [steps.of(boolean(True), *_ATTEMPT)]
+        others = [rest_queued(m)] if m.rest else []
     yield Response(lock, [("steps under the lock", left)], inside, others, replica=steps.replica)
     if m.parts.kicks.hands_over:
         yield from _served(m, steps, wanted, lock.name)
+        return
+    if m.poster:
+        yield from _always_taken(m, steps, wanted, lock.name)
         return
     waits_for = lock
     if not several or not m.parts.crew.several:
@@ -265,6 +276,51 @@ def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) 
         [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, stage >= 10), rest_looks(m, room(m))] if m.rest else []
     )
     return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
+
+
+# -- completions queue -------------------------------------------------------------------------------------------------
+def _always_taken(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> Iterator[Response]:
+    """Commands are taken whether or not the CQ has room: an SQ waits for steps of its own, and for the CQ lock."""
+    for prop in wanted:
+        if prop.row == "uncorked":
+            q = _waiting(m, prop)
+            stage = _stage(m, q)
+            yield Response(prop, [("how near a wake-up is", stage)], _near(m, steps, q, stage)[:3],
+                           replica=steps.replica)  # fmt: skip
+        if prop.row == "progress":
+            yield _taken(m, steps, prop, lock)
+
+
+def _taken(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
+    """A published entry is taken: as soon as the device knows of it, in the next look.
+
+    If the tail is read as a worker wakes up only, a look may find nothing. Then either the worker is about to read the
+    tail again, or a doorbell is coming, which tells it. A look that ends meanwhile does not begin again: a worker that
+    wakes up reads the tail.
+    """
+    q = _waiting(m, prop)
+    (worker,) = q.workers
+    known = gap(q.tail, q.head) > 0 if m.choices.sq_read == "wake" else boolean(True)
+    again = worker.at.among("arm", "reread")
+    to_fetch = weighed(worker.at, {"reserve": 1, "reread": 2, "arm": 3})
+    to_sleep = weighed(worker.at, {"reread": 1, "arm": 2, "fetch": 3, "reserve": 4})
+    rank = [
+        ("whether the device knows of the entry, or reads the tail again", ite(known, 0, ite(again, 1, 2))),
+        ("how near a doorbell is", ite(known | again, 0, _doorbell(q))),
+        ("how near the fetch is, or a wake-up; or the end of the look",
+         ite(known, ite(q.asleep, 4 + _stage(m, q), to_fetch), to_sleep)),
+    ]  # fmt: skip
+    looks = ~q.asleep & (known | ~worker.at.among("reserve"))
+    sleeps = known & q.asleep
+    helpers = [
+        steps.of(looks, "fetch", "arm_sq", "reread_sq", q=q),
+        steps.of(known & (worker.at == "reserve"), "reserve", q=q),
+        steps.of(sleeps & (q.wakeups > 0), "wake", q=q),
+        steps.of(sleeps & (q.wakeups == 0) & (called(q) > 0), "deliver", q=q),
+        steps.of(sleeps & (q.wakeups == 0) & (called(q) == 0), "need_sq", "ring_sq", "notify_tail", "notify", q=q),
+        steps.of(~known & worker.at.among("asleep", "reserve"), "need_sq", "ring_sq", "notify_tail", q=q),
+    ]
+    return Response(prop, rank, helpers, [], "cq.locked", lock, steps.replica)
 
 
 # -- a kick hands permits over -----------------------------------------------------------------------------------------

@@ -12,11 +12,11 @@ SPOKEN_OF = {
     *("post_order", "backend", "workers", "doorbell_buffer", "early_free", "drain", "need_event", "submit_batch"),
     *("kick_on_doorbell", "kick_on_post", "kick_on_reserve", "kick_on_remit"),
     *(MemoryChoices.__annotations__.keys() - {"memory"}),
-    *("on_doorbell", "event_outside", "sq_read", "sq_arm", "sq_reread"),
+    *("on_doorbell", "event_outside", "sq_read", "sq_arm", "sq_reread", "on_full_doorbell", "on_request"),
 }
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
 KNOWN = {
-    *(("sq_event", "tail"), ("sq_event", "tail-1"), ("cork", "arm-recheck")),
+    *(("cq_full", "queue"), ("sq_event", "tail"), ("sq_event", "tail-1"), ("cork", "arm-recheck")),
     *(("notify", "spent"), ("kick_delivery", "deferred"), ("memory", "tso")),
     *(("threads", "one"), ("poll", "yes"), ("cork", "self-kick")),
 }
@@ -50,11 +50,15 @@ def test_a_choice_that_no_lemma_speaks_of_is_refused(name: str, value: str, seve
         ({"sq_arm": "idle", "workers": 2}, "one worker an SQ"),
         ({"sq_read": "wake", "kick_size": "hand-over", "cork": "park"}, "before each entry"),
         ({"sq_arm": "idle", "kick_size": "hand-over", "cork": "park"}, "armed after each"),
-        ({"sq_event": "tail", "memory": "tso"}, "sq_event=tail, sq_reread=yes and memory=tso"),
-        ({"sq_reread": "no", "memory": "tso"}, "sq_reread=no and memory=tso"),
+        ({"sq_event": "tail", "memory": "tso"}, "sq_event=tail, sq_reread=yes, cq_full=permits and memory=tso"),
+        ({"sq_reread": "no", "memory": "tso"}, "sq_reread=no, cq_full=permits and memory=tso"),
+        ({"cq_full": "queue", "backend": "detached", "memory": "tso"}, "cq_full=queue and memory=tso"),
+        ({"cq_full": "queue", "backend": "detached", "workers": 2}, "cq_full=queue is proved with"),
+        ({"cq_full": "queue", "backend": "detached", "doorbell_buffer": "off"}, "cq_full=queue is proved with"),
+        ({"cq_full": "queue", "backend": "detached", "events": "delete+create"}, "cq_full=queue is proved with"),
     ],
 )
-def test_how_an_sq_is_looked_at_is_refused_with_what_no_lemma_speaks_of(
+def test_other_looks_and_queued_completions_are_refused_with_what_no_lemma_speaks_of(
     chosen: dict[str, str | int], says: str
 ) -> None:
     with pytest.raises(SlipError, match=says):

@@ -61,6 +61,14 @@ def drawn(seed: int) -> tuple[Design, bool]:
         values["cork"] = "self-kick"
     if chosen.random() < 0.1:
         values["event_outside"] = "both"
+    if (
+        device != "hand-over"
+        and values["workers"] == 1
+        and not values.keys() & {"threads", "poll"}
+        and looks.random() < 0.4
+    ):
+        values |= {"cq_full": "queue", "on_full_doorbell": looks.choice(["post", "post", "post", "nothing"])}
+        values |= {"doorbell_buffer": "on", "backend": looks.choice(["detached", "detached-repoll"])}
     return Design(device, guest, policy, values), several
 
 
@@ -99,6 +107,8 @@ def test_designs_of_every_kind_are_drawn() -> None:
     assert {several for _, several in designs} == {ONE, ANY}
     assert {design.device for design, _ in designs} == {"propolis-2026", "arm-recheck", "hand-over"}
     assert {design.policy for design, _ in designs} == set(POLICIES)
+    queued = [design.overrides for design, _ in designs if "cq_full" in design.overrides]
+    assert {chosen["on_full_doorbell"] for chosen in queued} == {"post", "nothing"}
     for name, of in READS.items():
         assert {design.overrides[name] for design, _ in designs if name in design.overrides} == set(of)
     drawn_together = {(design.overrides.get("threads"), design.overrides.get("poll"), s) for design, s in designs}

@@ -66,7 +66,7 @@ def argued(design: Design, *, several: bool, least: int, sqs: int = 1) -> tuple[
             f"{what} and memory=tso are not proved together for all sizes: leave memory at sc, or use uncork check, "
             "which decides it at the sizes you name"
         )
-    reads = {name: parts.values[name] for name in ("sq_read", "sq_arm", "sq_event", "sq_reread")}
+    reads = {name: parts.values[name] for name in ("sq_read", "sq_arm", "sq_event", "sq_reread", "cq_full")}
     if tso and reads != {name: Choices().items()[name] for name in reads}:
         raise SlipError(
             f"{', '.join(f'{name}={value}' for name, value in reads.items())} and memory=tso are not proved together "
@@ -79,9 +79,10 @@ def argued(design: Design, *, several: bool, least: int, sqs: int = 1) -> tuple[
         found = system(design.name, machine)
         for action in found.actions:
             _refuse_order(action, own and sqs > 1)
-            if f"{machine.cq.name}.tail" in action.updates and action.family != "post":
+            if f"{machine.cq.name}.tail" in action.updates and action.family not in ("post", "post_queued"):
                 raise SlipError(
-                    f"{action.name} writes a CQE: a proof for all sizes speaks of CQEs that the step post writes"
+                    f"{action.name} writes a CQE: a proof for all sizes speaks of CQEs that the steps post and "
+                    "post_queued write"
                 )
         made = argument(
             machine, found, [stated(each, machine, q) for each in own_lemmas(design) for q in machine.every]

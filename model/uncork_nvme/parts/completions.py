@@ -78,9 +78,9 @@ class Completions(FreeSlots):
         """A doorbell of a CQ that was full as last known has completions posted, and perhaps every SQ looked at."""
         assert m.poster is not None
         full = m.cq.available == 0
-        looked = m.sqs if m.parts.kicks.on_doorbell else []
+        looked = [notified(q, full) for q in m.sqs] + m.notified_unseen() if m.parts.kicks.on_doorbell else []
         posts = [m.poster(scheduled=m.poster.scheduled | full)] if self.chosen.on_full_doorbell == "post" else []
-        return [*posts, *(notified(q, full) for q in looked)]
+        return [*posts, *looked]
 
     def finished(self, m: Machine, q: SQ) -> Expr:
         """Whether they have posted, or found the CQ full and were dropped."""

@@ -141,6 +141,10 @@ class Machine(Remembers):
         """The number of completions that wait for room in the CQ."""
         return total(q.queued for q in self.sqs)
 
+    def notified_unseen(self) -> list[Updates]:
+        """What changes, besides the SQs of the machine, as all SQs may be notified: nothing."""
+        return []
+
     @property
     def held(self) -> Expr:
         """The number of permits held by commands in flight and by workers."""
