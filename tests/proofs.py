@@ -20,6 +20,7 @@ from uncork.engines.deductive import judge
 from uncork.prove import proof
 from uncork.prove.proof import Part
 from uncork_nvme.instance import Design, Instance
+from uncork_nvme.state.actors import IN_POP
 from uncork_properties.lemmas import UNDER_CQ_LOCK
 
 ONE, ANY = False, True
@@ -58,10 +59,13 @@ def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[A
     asked = design(name)
     with mutated(module, old, new) as (where, what):
         instance = where.Instance(asked.device, asked.guest, asked.policy, 1, 2, 2, asked.overrides)
-        anysize, proof = (importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.argument"))
-        machine = anysize.AnySize(instance.assembled, where.find_policy(asked.policy), several=several)
+        anysize, properties = (
+            importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.argument")
+        )
+        policy, counted = where.find_policy(asked.policy), proof.counted(asked)
+        machine = anysize.AnySize(instance.assembled, policy, several=several, counted=counted)
         made = where.system("mutant", machine)
-        found = judge(proof.argument(machine, made))
+        found = judge(properties.argument(machine, made))
         return found, [p.name for p in what.properties(machine, made) if not found.proves(p)]
 
 
@@ -142,6 +146,9 @@ class Walk:
         unread = {q.name: sum(label == q.label for label in self.state["cq.slots"]) for q in sqs}
         for q in sqs:
             shown |= {f"{q.name}.ledger.unread": unread[q.name], f"{q.name}.ledger.ticket": self.tickets[q.number]}
+            stand = [self.state[f"{worker.name}.at"] for worker in q.workers]
+            shown |= {f"{q.name}.workers.{place}": stand.count(place) for place in q.workers[0].places}
+            shown.setdefault(f"{q.name}.popping", any(place in IN_POP for place in stand))
         names = {f"sq{number}": f"sq{place}" for place, number in enumerate(followed)}
         found = {k: v for k, v in shown.items() if not k.startswith("sq")}
         for name, value in shown.items():
@@ -164,12 +171,13 @@ class Walk:
                 "rest.way": 0,
             }
         sizes = {"C": self.instance.cq_size, "S": self.instance.sq_size, "T": self.instance.sq_size}
-        return found | sizes | {"n": self.instance.sqs}
+        return found | sizes | {"n": self.instance.sqs, "W": self.instance.choices.workers}
 
 
 def differs(system: System, taken: Action, followed: Sequence[int], before: Mapping[str, Any], after: Any) -> str:
     """How a step of a machine of fixed sizes is none of the machine of all sizes; empty if it is one."""
     name = re.sub(r"(, |\()wakes [^)]*", lambda kick: "" if kick[1] == ", " else "(", taken.name).replace("()", "")
+    name = re.sub(r", worker \d+", "", name) if not any(", worker " in each.name for each in system.actions) else name
     for place, number in enumerate(followed):
         name = name.replace(f"SQ{number}", f"SQ?{place}")
     name = name.replace("?", "")

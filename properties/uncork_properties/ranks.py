@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uncork.core.expr import Expr, boolean, count, gap, ite, total
+from uncork.core.expr import Expr, boolean, gap, ite, number, total
 from uncork.core.property import NotForever
 from uncork.core.questions.argument import Descent, Elsewhere, Frame
 from uncork.core.system import System
@@ -114,7 +114,7 @@ def _idle(m: AnySize, q: AnySQ) -> Expr:
     before gives a permit back. A kick makes a corked empty SQ look once.
     """
     known = q.shadow if m.buffered else q.tail
-    looks = total([count(~w.asleep for w in q.workers), q.wakeups, ite(q.corked, 1, 0), called(q)])
+    looks = total([q.awake, q.wakeups, ite(q.corked, 1, 0), called(q)])
     return ite(gap(known, q.head) > 0, q.at("remit"), looks)
 
 
@@ -124,9 +124,10 @@ def _way(q: AnySQ) -> Expr:
     weights = {"remit": 1, "fetch": 2, "cork recheck": 3, "cork arm": 4, "reserve": 5}
     places = {place: steps * weight for place, weight in weights.items()}
     places |= {place: steps - 1 - number for number, place in enumerate(own)}
-    woken = len(q.workers) if q.parts.choices.notify == "spent" else 1
-    notified = [times(10 * steps, q.wakeups), times((10 * woken + 1) * steps, called(q))]
-    return total([*notified, *(weighed(w.at, places) for w in q.workers)])
+    notified = [times(10 * steps, q.wakeups)]
+    if q.has("called"):
+        notified.append(ite(q.called, times(10 * steps, number(q.number_of_workers)) + steps, 0))
+    return total([*notified, *(times(weight, q.working(place)) for place, weight in places.items())])
 
 
 def called(q: AnySQ) -> Expr:

@@ -22,10 +22,23 @@ ALIKE = [
 ]
 
 
-def strays(name: str, several: bool, shape: tuple[int, int, int], steps: int) -> str:
-    """How a random run, seen with each pair of SQs in turn, leaves the machine of all sizes; empty if it does not."""
+CROWDS = [
+    ("arm-recheck/lazy/arm-on-cork/workers=2,early_free=no", (2, 3, 3)),
+    ("propolis-2026/linux/tail-1/workers=2,notify=kept,kick_on_remit=yes", (3, 3, 2)),
+    ("arm-recheck/linux/head/workers=2,cork=park,backend=detached,notify=kept,kick_delivery=at-once", (2, 4, 3)),
+    ("mmio/linux/tail/workers=2,kick_on_remit=yes", (2, 3, 3)),
+]
+"""Designs with any number of workers, of which the runs have a number."""
+
+
+def strays(name: str, several: bool, shape: tuple[int, int, int], steps: int, workers: int = 0) -> str:
+    """How a random run, seen with each pair of SQs in turn, leaves the machine of all sizes; empty if it does not.
+
+    The run is of a machine with so many `workers` an SQ; 0: with those of the design.
+    """
     found, _ = proof.argued(design(name), several=several, least=2)
-    walk, chosen = Walk(design(name).at(*shape)), random.Random(0)
+    fixed = design(f"{name},workers={workers}" if workers else name)
+    walk, chosen = Walk(fixed.at(*shape)), random.Random(0)
     pairs = [(0, k) for k in range(1, shape[0])] if several else [(0,)]
     for _ in range(steps):
         before = {pair: walk.seen(several, pair) for pair in pairs}
@@ -45,6 +58,21 @@ def test_a_step_of_a_machine_of_fixed_sizes_is_one_of_the_machine_of_all_sizes(
     assert not strays(name, several, shape, 60)
 
 
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize(("name", "shape"), CROWDS)
+def test_a_step_of_a_machine_of_some_workers_is_one_of_the_machine_of_any_number(
+    name: str, shape: tuple[int, int, int], workers: int
+) -> None:
+    assert not strays(name, ANY, shape, 40, workers)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize(("name", "shape"), CROWDS)
+def test_so_is_each_step_of_a_long_run_with_some_workers(name: str, shape: tuple[int, int, int], workers: int) -> None:
+    assert not strays(name, ANY, shape, 3000, workers)
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize(("name", "several", "shape"), ALIKE)
 def test_so_is_each_step_of_a_long_run(name: str, several: bool, shape: tuple[int, int, int]) -> None:
@@ -55,3 +83,9 @@ def test_a_kick_that_lets_out_one_sq_too_many_is_no_step(monkeypatch: pytest.Mon
     """The twin: the machine of all sizes hands over one permit more than there is."""
     monkeypatch.setattr(anysize, "minimum", lambda room, line: room + 1)
     assert "is" in strays("hand-over/linux/tail-1", ANY, (3, 2, 2), 200)
+
+
+def test_a_notification_that_wakes_one_worker_too_many_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin: there is one worker more than the run has."""
+    monkeypatch.setattr(anysize.AnySQ, "sleepers", property(lambda q: q.crowd.at("asleep") + 1))
+    assert "wakeups is" in strays(CROWDS[0][0], ANY, CROWDS[0][1], 200, 2)

@@ -34,7 +34,7 @@ def drawn(seed: int) -> tuple[Design, bool]:
     values["backend"] = chosen.choice(["in-worker", "in-worker", "detached", "detached-repoll"])
     if device != "hand-over":
         values["cork"] = chosen.choice(["park", "park", "arm-recheck"])
-        values["workers"] = chosen.choice([1, 1, 1, 2])
+        values["workers"] = chosen.choice([1, 1, 2, 3])
         if chosen.random() < 0.2:
             values |= {"notify": "kept", "kick_delivery": "at-once"}
         if chosen.random() < 0.1:

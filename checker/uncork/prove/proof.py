@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from uncork_nvme.anysize import AnySize
+from uncork_nvme.anysize import AnySize, any_workers
 from uncork_nvme.instance import Design, find_policy, system
 from uncork_nvme.names import of_file
 from uncork_nvme.own.lemma import OwnLemma, stated
@@ -54,7 +54,8 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
     plain = replace(design, overrides={**design.overrides, "memory": "sc"}) if tso else design
     calm = replace(plain, overrides={**plain.overrides, "drain": "any"}) if tso else design
     with design.within():
-        machine = AnySize(calm.at(1, 2, 2).assembled, find_policy(design.policy), several=several, least=least)
+        assembled, policy = calm.at(1, 2, 2).assembled, find_policy(design.policy)
+        machine = AnySize(assembled, policy, several=several, least=least, counted=counted(design))
         found = system(design.name, machine)
         for action in found.actions:
             if f"{machine.cq.name}.tail" in action.updates and action.family != "post":
@@ -67,6 +68,14 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
         like = design.at(*shape)
         made = replace(made, buffered=buffered(machine, found, like.machine, like.system, plain.at(*shape).system))
     return made, properties(machine, found)
+
+
+def counted(design: Design) -> bool:
+    """Whether a proof is for any number of workers: then their number in the design is an example.
+
+    Parts and lemmas of the user's own may tell one worker from another.
+    """
+    return any_workers(design.at(1, 2, 2).assembled.choices) and not owned(design)
 
 
 def owned(design: Design) -> str:
@@ -97,11 +106,13 @@ def own_lemmas(design: Design) -> list[OwnLemma]:
 class Part:
     """The result for one SQ, or for several, with a CQ of at least `least` entries.
 
-    `rows` maps every tried property to whether it is proved, and to what failed.
+    `counted`: it is for any number of workers. `rows` maps every tried property to whether it is proved, and to what
+    failed.
     """
 
     several: bool
     least: int
+    counted: bool
     judgement: Judgement
     rows: Mapping[str, tuple[bool, Sequence[Failure]]]
 
@@ -118,14 +129,15 @@ class Part:
     @property
     def claim(self) -> str:
         """What is proved, in a sentence."""
-        return claim(self.several, self.least, self.proved, len(self.rows))
+        return claim(self.several, self.least, self.proved, len(self.rows), counted=self.counted)
 
 
-def claim(several: bool, least: int, proved: Sequence[str], tried: int) -> str:
+def claim(several: bool, least: int, proved: Sequence[str], tried: int, *, counted: bool) -> str:
     """What is proved, in a sentence."""
     sizes = "every queue size" if least == LEAST[0] else f"every SQ size and every CQ of {least} entries or more"
     what = "live" if len(proved) == tried else f"{', '.join(proved) or 'nothing'} proved"
-    return f"{what} for {sizes} and {'any number of SQs' if several else 'one SQ'}"
+    sqs = "any number of SQs" if several else "one SQ"
+    return f"{what} for {sizes}, {sqs} and any number of workers an SQ" if counted else f"{what} for {sizes} and {sqs}"
 
 
 def prove(design: Design, several: bool, watch: Watch = unwatched) -> list[Part]:
@@ -147,7 +159,7 @@ def _part(design: Design, several: bool, least: int, watch: Watch) -> Part:
     for prop in tried_of(found, stated):
         proved, against = rows.get(prop.row, (True, []))
         rows[prop.row] = proved and judgement.proves(prop), against + judgement.against(prop)
-    return Part(several, least, judgement, rows)
+    return Part(several, least, counted(design), judgement, rows)
 
 
 def tried_of(found: Argument, stated: Sequence[Property]) -> list[Property]:
