@@ -431,16 +431,19 @@ class AnySize(Machine):
             raise SlipError(
                 "kick_size=room picks SQs by chance, and a proof for any number follows but one: use all or hand-over"
             )
-        if choices.kick_size == "hand-over" and (choices.workers, choices.doorbell_buffer) != (1, "on"):
+        if choices.kick_size == "hand-over" and choices.doorbell_buffer != "on":
             raise SlipError(
-                "kick_size=hand-over is proved with one worker an SQ and a doorbell buffer: set workers=1 and "
-                "doorbell_buffer=on, or use uncork check, which decides it at the sizes you name"
+                "kick_size=hand-over is proved with a doorbell buffer: set doorbell_buffer=on, or use uncork check, "
+                "which decides it at the sizes you name"
+            )
+        if choices.workers > 1 and not counted and (choices.kick_size == "hand-over" or choices.events != "none"):
+            raise SlipError(
+                "kick_size=hand-over, and events, are proved with several workers an SQ only without store buffers, and "
+                "without parts and lemmas of your own: set memory=sc, or workers=1"
             )
         comes_and_goes = set(choices.happening) == {"create", "delete"}
-        if comes_and_goes and (choices.workers != 1 or not several):
-            raise SlipError(
-                "events=delete+create is proved with several SQs, of one worker each: set workers=1, and use --sqs any"
-            )
+        if comes_and_goes and not several:
+            raise SlipError("events=delete+create is proved with several SQs: use --sqs any")
         for name, value in {"events": choices.events, **choices.items()}.items():
             if name in ABOUT_EVENTS and (choices.events == "none" or (comes_and_goes and name in _OF_OTHER_EVENTS)):
                 continue

@@ -299,13 +299,13 @@ def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:
     )
     yield Lemma(
         f"no look at {name} in line",
-        "an SQ that stands in line, or was handed a permit, has a worker that sleeps or is about to look",
-        implies(q.corked | q.granted, q.at("asleep", "reserve") == q.number_of_workers),
+        "no worker is in a pop of an SQ that stands in line, or was handed a permit",
+        implies(q.corked | q.granted, q.settled),
     )
     yield Lemma(
         f"permit of {name}",
-        "an SQ that was handed a permit has left the line, and its worker will look",
-        implies(q.granted, ~q.corked & (~q.asleep | (q.wakeups > 0) | called)),
+        "an SQ that was handed a permit has left the line, and a worker will look",
+        implies(q.granted, ~q.corked & ((coming(q) > 0) | (q.wakeups > 0) | called)),
     )
     if isinstance(q, AnySQ) and q.rest is not None:
         ticket = q.ledger.ticket
@@ -316,6 +316,11 @@ def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:
             ite(q.corked, ticket == q.rest.next + q.before, ticket < q.rest.next),
             basis=True,
         )
+
+
+def coming(q: SQ) -> Expr:
+    """The number of workers of an SQ that are about to look at it, or will be without being notified."""
+    return q.working("reserve", "arm", "reread", "run", *IN_POST)
 
 
 def passes_on(m: Machine) -> bool:

@@ -12,7 +12,7 @@ from uncork_nvme.anysize import AnySize, AnySQ
 from uncork_nvme.choices import YES
 from uncork_nvme.parts.guest import looks
 
-from uncork_properties.lemmas import UNDER_CQ_LOCK, passes_on
+from uncork_properties.lemmas import UNDER_CQ_LOCK, coming, passes_on
 
 
 # -- why it ends -------------------------------------------------------------------------------------------------------
@@ -21,8 +21,9 @@ def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[D
     elsewhere = [rest_at(m, *UNDER_CQ_LOCK), rest_holds(m), rest_unread(m, boolean(True))] if m.rest else []
     if m.rest and passes_on(m):
         elsewhere.append(rest_looks(m, boolean(True)))
+    responds = crowded(m) and (m.rest is None or m.parts.kicks.hands_over)
     for prop in wanted:
-        if (prop.row == "drains" and (m.rest or not crowded(m))) or (prop.row != "drains" and not m.rest):
+        if (prop.row == "drains" and not responds) or (prop.row != "drains" and not m.rest):
             yield Descent(prop, _rank(m, submits=prop.row != "drains"), elsewhere)
 
 
@@ -153,7 +154,7 @@ def held(m: AnySize, q: AnySQ) -> Expr:
     if q.has("orphans"):
         parts.append(times(5, q.orphans))
     if m.parts.kicks.hands_over:
-        parts.append(ite(q.granted, ite(q.asleep, ite(q.wakeups > 0, 11, 12), 10), 0))
+        parts.append(ite(q.granted, ite(coming(q) > 0, 10, ite(q.wakeups > 0, 11, 12)), 0))
     return total(parts)
 
 

@@ -27,6 +27,8 @@ CROWDS = [
     ("propolis-2026/linux/tail-1/workers=2,notify=kept,kick_on_remit=yes", (3, 3, 2)),
     ("arm-recheck/linux/head/workers=2,cork=park,backend=detached,notify=kept,kick_delivery=at-once", (2, 4, 3)),
     ("mmio/linux/tail/workers=2,kick_on_remit=yes", (2, 3, 3)),
+    ("hand-over/linux/tail-1/workers=2", (3, 2, 2)),
+    ("hand-over/linux/reserve-permits/workers=2,notify=kept,events=delete+delete+create+create", (3, 2, 3)),
 ]
 """Designs with any number of workers, of which the runs have a number."""
 

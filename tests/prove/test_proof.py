@@ -267,6 +267,7 @@ WALKED = [
     *("arm-recheck/linux/arm-on-cork", "propolis-2026/linux/tail-1", "propolis-2025/spdk/tail-lag", "mmio/linux/tail"),
     "arm-recheck/lazy/head/workers=2,early_free=no",
     "arm-recheck/lazy/head/workers=2,early_free=no,notify=kept,kick_delivery=at-once",
+    *("hand-over/linux/tail-1/workers=2", "hand-over/linux/reserve-permits/workers=2,backend=detached"),
 ]
 
 
@@ -274,7 +275,7 @@ WALKED = [
 @pytest.mark.parametrize(
     ("name", "several"),
     [
-        pytest.param(n, s, marks=[pytest.mark.deep] if (s and n != "mmio/linux/tail") or n in WALKED[-2:] else [])
+        pytest.param(n, s, marks=[pytest.mark.deep] if (s and n != "mmio/linux/tail") or n in WALKED[-4:] else [])
         for n in WALKED for s in (ONE, ANY)
     ],
 )  # fmt: skip
@@ -324,7 +325,7 @@ def lines() -> list[Any]:
     """The designs that tests above have proved, or some step of which breaks the proof; the others are deep."""
     known = {
         (design(n).name, s)
-        for n in [*(d for d in DESIGNS if d not in LONGER), *WALKED[:-2]]
+        for n in [*(d for d in DESIGNS if d not in LONGER), *WALKED[:-4]]
         for s in ((ONE, ANY) if n == REMIT else (ONE,))
     }
     known |= {(design(twin[1]).name, twin[2]) for twin in TWINS if not twin[2] or twin[1] == "mmio/linux/tail"}
