@@ -438,7 +438,7 @@ class AnySize(Machine):
             )
         if choices.workers > 1 and not counted and (choices.kick_size == "hand-over" or choices.events != "none"):
             raise SlipError(
-                "kick_size=hand-over, and events, are proved with several workers an SQ only without store buffers, and "
+                "kick_size=hand-over, and events, are proved with several workers an SQ only without store buffers and "
                 "without parts and lemmas of your own: set memory=sc, or workers=1"
             )
         comes_and_goes = set(choices.happening) == {"create", "delete"}

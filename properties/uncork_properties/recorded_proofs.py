@@ -77,6 +77,11 @@ def designs() -> Iterator[Line]:
             yield Line("arm-recheck", "linux", "arm-on-cork", workers, sqs)
             yield Line("propolis-2026", "linux", "head-when-full", f"{_TWO_KICKS};{workers}", sqs)
             yield Line("propolis-2026", "linux", "tail-1", f"kick_on_post=yes;{_TWO_KICKS};{workers}", sqs)
+        for workers in (WORKERS, _KEPT):
+            yield Line("hand-over", "linux", "tail-1", workers, sqs)
+            yield Line("hand-over", "linux", "reserve-permits", f"backend=detached;{workers}", sqs)
+        yield Line("hand-over", "linux", "reserve-permits", WORKERS, sqs)
+        yield Line("hand-over", "linux", "head-when-full", WORKERS, sqs)
         yield Line("arm-recheck", "linux", "tail-1", "cork=park;backend=detached", sqs)
         yield Line("arm-recheck", "linux", "tail-1", "cork=park;backend=detached;post_order=read-then-arm", sqs)
         for kick in ("kick_on_post", "kick_on_reserve", "kick_on_remit"):
@@ -100,6 +105,8 @@ def designs() -> Iterator[Line]:
     for policy in ("tail-1", "reserve-permits", "head-when-full"):
         yield Line("hand-over", "linux", policy, _EVENTS, "any")
     yield Line("hand-over", "linux", "reserve-permits", f"{_EVENTS};backend=detached", "any")
+    yield Line("hand-over", "linux", "tail-1", f"{_EVENTS};{WORKERS}", "any")
+    yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{_KEPT}", "any")
     for without in ("kick_on_release=no", "post_order=read-then-arm"):
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{without}", "any")
 

@@ -61,11 +61,11 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     inside = steps.of_any(boolean(True), "cork_arm", "cork_park", "post_read", "post_arm", "post_leave")
     others = [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
     yield Response(lock, [("steps under the lock", left)], inside, others, replica=steps.replica)
-    if m.rest is None:
-        yield from (_drained(m, steps, prop, lock.name) for prop in wanted if prop.row == "drains")
-        return
     if m.parts.kicks.hands_over:
         yield from _served(m, steps, wanted, lock.name)
+        return
+    if m.rest is None:
+        yield from (_drained(m, steps, prop, lock.name) for prop in wanted if prop.row == "drains")
         return
     every_read_kicks = m.parts.kicks.kicks("post") or not passes_on(m) or m.choices.backend != "in-worker"
     woken = _woken_by_posts if every_read_kicks else _woken_by_the_guest
@@ -230,13 +230,13 @@ def _served(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> I
             steps.of(kicks, "kick"),
             *steps.of_any(~kicks, "cork_arm", "cork_park", "post_read", "post_arm", "post_leave"),
         ],
-        [rest_at(m, *UNDER_CQ_LOCK)],
+        [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else [],
         "cq.locked",
         lock,
         steps.replica,
     )
     for prop in wanted:
-        if prop.row in ("uncorked", "progress"):
+        if prop.row in ("uncorked", "progress") and m.rest:
             yield _in_turn(m, steps, prop, free.name)
         elif prop.row == "drains" and crowded(m):
             yield _finished(m, steps, _in_turn(m, steps, prop, free.name))
@@ -276,7 +276,7 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
         *steps.of_any(far, "reserve", own=lambda x: x.granted, free=_KICK_DONE),
         *steps.of_any(far & freed, "reserve", own=lambda x: x.exists, free=_KICK_DONE),
     ]  # fmt: skip
-    elsewhere = [*_elsewhere(m), *([] if events else [rest_looks(m, freed)])]
+    elsewhere = [*_elsewhere(m), *([] if events else [rest_looks(m, freed)])] if m.rest else []
     return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, Sums(3 + len(events), far))
 
 

@@ -22,6 +22,7 @@ SPENT = "arm-recheck/linux/arm-on-cork/workers=2"
 GUEST = "propolis-2026/linux/head-when-full/kick_on_reserve=yes,kick_on_remit=yes,workers=2"
 """A device that does not kick at a post: the guest, or a look, wakes its SQs."""
 DOORBELLS = "mmio/linux/tail/workers=2"
+IN_LINE = "hand-over/linux/tail-1/workers=2"
 LIVE = {"safety", "uncorked", "drains"}
 
 
@@ -89,6 +90,13 @@ MUTANTS = {
         "propolis-2026/linux/tail-1/workers=2", "crew",
         "more, most = ite(known == 0, q.number_of_workers, known)", "more, most = known",
         "a doorbell or a cork of SQ0",
+    ),
+    "a worker that takes a second permit while its SQ was handed one": (
+        IN_LINE, "room.kicks", "return may & ~q.granted & (m.cq.consumer", "return may & (m.cq.consumer",
+        "permit of SQ0",
+    ),
+    "a worker that joins the line while another looks": (
+        IN_LINE, "crew", "free = q.free_to_pop & q.unlocked", "free = q.unlocked", "no look at SQ0 in line",
     ),
     "a notification that wakes one worker too few": (
         DOORBELLS, "crew", "minimum(q.wakeups + more, most)", "minimum(q.wakeups + more, most - 1)",

@@ -39,9 +39,12 @@ def test_kicks_that_hand_permits_over_starve_no_sq(name: str, several: bool) -> 
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("name", ["hand-over/linux/head", "hand-over/linux/head/backend=detached"])
+@pytest.mark.parametrize(
+    "name", ["hand-over/linux/head", "hand-over/linux/head/backend=detached", "hand-over/linux/head/workers=2"]
+)
 def test_so_they_do_with_any_position_from_the_head_to_before_the_tail(name: str) -> None:
-    machine = AnySize(design(name).at(1, 2, 2).assembled, policy(anywhere), several=True)
+    of = design(name)
+    machine = AnySize(of.at(1, 2, 2).assembled, policy(anywhere), several=True, counted=proof.counted(of))
     made = system("anywhere", machine)
     found = judge(argument(machine, made))
     assert not found.failures
