@@ -15,10 +15,11 @@ SPOKEN_OF = {
     "on_doorbell",
 }
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
-KNOWN = {("cork", "arm-recheck"), ("notify", "spent"), ("kick_delivery", "deferred"), ("memory", "tso")}
+KNOWN = {("cork", "arm-recheck"), ("notify", "spent"), ("kick_delivery", "deferred"), ("memory", "tso"),
+         ("kick_size", "hand-over")}  # fmt: skip
 KEPT = {"notify": "kept", "kick_delivery": "at-once"}
 FITTING = {
-    "hand-over": {"cork": "park"}, "held": {"notify": "kept"}, "first": KEPT, "every": KEPT,
+    "held": {"notify": "kept"}, "first": KEPT, "every": KEPT,
     "dropped": {"kick_delivery": "at-once"}, "changed": {**KEPT, "workers": 1},
 }  # fmt: skip
 """What a value is described together with."""
