@@ -21,9 +21,10 @@ def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[D
     elsewhere = [rest_at(m, *UNDER_CQ_LOCK), rest_holds(m), rest_unread(m, boolean(True))] if m.rest else []
     if m.rest and passes_on(m):
         elsewhere.append(rest_looks(m, boolean(True)))
-    responds = crowded(m) and (m.rest is None or m.parts.kicks.hands_over)
+    several = len(m.sqs) > 1
+    responds = crowded(m) and (not several or m.parts.kicks.hands_over)
     for prop in wanted:
-        if (prop.row == "drains" and not responds) or (prop.row != "drains" and not m.rest):
+        if (prop.row == "drains" and not responds) or (prop.row != "drains" and not several):
             yield Descent(prop, _rank(m, submits=prop.row != "drains"), elsewhere)
 
 

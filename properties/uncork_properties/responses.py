@@ -53,7 +53,8 @@ Rank = list[tuple[str, Expr]]
 
 def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
     """The responses of a machine: of the CQ lock, and of each liveness in `wanted` that needs one."""
-    if m.rest is None and not crowded(m):
+    several = len(m.sqs) > 1
+    if not several and not crowded(m):
         return
     steps = _Steps(m, system)
     lock = NotForever("the CQ lock is released", "", "", m.cq.locked, say("the CQ lock is never released"))
@@ -64,7 +65,7 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     if m.parts.kicks.hands_over:
         yield from _served(m, steps, wanted, lock.name)
         return
-    if m.rest is None:
+    if not several:
         yield from (_drained(m, steps, prop, lock.name) for prop in wanted if prop.row == "drains")
         return
     every_read_kicks = m.parts.kicks.kicks("post") or not passes_on(m) or m.choices.backend != "in-worker"
@@ -79,7 +80,7 @@ class _Steps:
 
     def __init__(self, m: AnySize, system: System) -> None:
         self.m, self.system, self.replica = m, system, Replica()
-        for other in m.every[1:]:
+        for other in m.every[1:] if m.rest else ():
             assert m.rest is not None
             self.replica = Replica(
                 frozenset(variable.name for record in other.records for variable in record.variables),
@@ -103,6 +104,8 @@ class _Steps:
         """Steps of any SQ, as `own` says of it: of the waiting SQ, and of the other SQ, which stands for all others."""
         one, *others = self.m.every
         found = [self.of(while_ & own(one), *families, q=one, free=free)]
+        if self.m.rest is None:  # there is no third replica, so a condition may speak of all
+            return found + [self.of(while_ & own(q), *families, q=q, free=free) for q in others]
         return found + [Help(self._duties(families, q.label), while_, own(q), free or {}) for q in others]
 
     @staticmethod
@@ -112,6 +115,11 @@ class _Steps:
 
     def _duties(self, families: Sequence[str], of: str) -> frozenset[str]:
         return frozenset(a.duty for a in self.system.actions if a.family in families and of in a.actor)
+
+
+def _waiting(m: AnySize, prop: NotForever) -> AnySQ:
+    """The SQ that a property says not to wait for ever."""
+    return next(q for q in m.every if prop.name.endswith(q.label))
 
 
 # -- a kick wakes all --------------------------------------------------------------------------------------------------
@@ -140,7 +148,7 @@ def _near(m: AnySize, steps: _Steps, q: AnySQ, stage: Expr) -> list[Help]:
 
 def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
     """Every read of the shadow head that finds room kicks: each permit that is held comes to such a read."""
-    q = m.every[0]
+    q = _waiting(m, prop)
     stage = _stage(m, q)
     waiting, freed = stage == _WAITING, gap(m.cq.shadow, m.cq.head) > 0
     rechecked = freed if m.parts.kicks.kicks("reserve") else boolean(False)
@@ -156,15 +164,15 @@ def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> R
         *steps.of_any(waiting, *_HOLDERS),
         *steps.of_any(waiting & rechecked, "cork_saved"),
     ]
-    elsewhere = [*_elsewhere(m), rest_at(m, "cork recheck", while_=rechecked)]
+    elsewhere = [*_elsewhere(m), *([rest_at(m, "cork recheck", while_=rechecked)] if m.rest else [])]
     if passes_on(m):
         helpers += steps.of_any(waiting & freed, "reserve")
-        elsewhere.append(rest_looks(m, freed))
+        elsewhere += [rest_looks(m, freed)] if m.rest else []
     return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
 def _elsewhere(m: AnySize) -> list[Elsewhere]:
-    return [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, boolean(True))]
+    return [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, boolean(True))] if m.rest else []
 
 
 def _guest_work(m: AnySize) -> Expr:
@@ -180,7 +188,7 @@ def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) 
     is not full, EventIdx stays where it is. Permits are taken and returned meanwhile; each goes one way between two
     publishes: from the shadow head to the device, a worker, a command, a CQE, and the guest.
     """
-    q, cq = m.every[0], m.cq
+    q, cq = _waiting(m, prop), m.cq
     first = _stage(m, q)
     freed = gap(cq.shadow, cq.head)
     full = (gap(cq.tail, cq.head) == cq.capacity) & (m.at("post read") == 0)
@@ -208,7 +216,9 @@ def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) 
         *steps.of_any(stage == 11, *(each for each in _HOLDERS if each != "post_arm")),
         *steps.of_any((stage == 9) | ((stage == 11) & room(m)), "reserve"),
     ]
-    elsewhere = [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, stage >= 10), rest_looks(m, room(m))]
+    elsewhere = (
+        [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, stage >= 10), rest_looks(m, room(m))] if m.rest else []
+    )
     return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
@@ -236,14 +246,14 @@ def _served(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> I
         steps.replica,
     )
     for prop in wanted:
-        if prop.row in ("uncorked", "progress") and m.rest:
+        if prop.row in ("uncorked", "progress") and len(m.sqs) > 1:
             yield _in_turn(m, steps, prop, free.name)
         elif prop.row == "drains" and crowded(m):
             yield _finished(m, steps, _in_turn(m, steps, prop, free.name))
 
 
 def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response:
-    q, cq = m.every[0], m.cq
+    q, cq = _waiting(m, prop), m.cq
     freed = gap(cq.shadow, cq.head) > 0
     fetching = q.working("fetch") > 0
     looks, waits = ~q.corked & ~fetching, ~q.corked & ~fetching & (coming(q) == 0)
@@ -276,14 +286,14 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
         *steps.of_any(far, "reserve", own=lambda x: x.granted, free=_KICK_DONE),
         *steps.of_any(far & freed, "reserve", own=lambda x: x.exists, free=_KICK_DONE),
     ]  # fmt: skip
-    elsewhere = [*_elsewhere(m), *([] if events else [rest_looks(m, freed)])] if m.rest else []
-    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, Sums(3 + len(events), far))
+    elsewhere = [*_elsewhere(m), *([rest_looks(m, freed)] if m.rest and not events else [])]
+    sums = Sums(3 + len(events), far) if m.rest else None
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, sums)
 
 
 def _finished(m: AnySize, steps: _Steps, fetches: Response) -> Response:
     """An SQ is drained: its entries are fetched, by this response, and what was fetched is completed and consumed."""
-    q, sums = m.every[0], fetches.sums
-    assert sums is not None
+    q, sums = _waiting(m, fetches.prop), fetches.sums
     pending = gap(q.shadow, q.head) > 0
     events = events_left(m)
     rest = [(what, ite(pending, part, 0)) for what, part in fetches.rank[len(events) :]]
@@ -293,7 +303,8 @@ def _finished(m: AnySize, steps: _Steps, fetches: Response) -> Response:
         steps.of(~pending, "consume", "publish", "need_cq", "ring_cq", "notify_head", "kick"),
         steps.of(~pending, "arm_sq", "reread_sq", *IN_POST_STEPS, q=q),
     ]
-    return replace(fetches, rank=rank, helpers=helpers, sums=Sums(sums.first + 1, sums.counts & pending))
+    later = Sums(sums.first + 1, sums.counts & pending) if sums else None
+    return replace(fetches, rank=rank, helpers=helpers, sums=later)
 
 
 def _own(m: AnySize) -> Sequence[str]:
