@@ -85,7 +85,7 @@ MUTANTS = [
     ("an SQ that looks again goes to the end of the line", "room.kicks", "ite(q.corked, q.before, m.waiting)",
      "m.waiting", ONE, "consecution: place of SQ0, after cork(SQ0)"),
     ("a kick that hands a permit to everybody", "anysize", "q.corked & (q.before < self.handed) for q",
-     "q.corked for q", ANY, "consecution: permits, after kick"),
+     "q.corked for q", ANY, "consecution: rest.held in range, after kick"),
     ("room that a doorbell freed is taken past the line", "room.kicks", ' & (m.cq.consumer != "kick")', "",
      ANY, "rank not raised: progress SQ0, after reserve(SQ1)"),
 ]  # fmt: skip
