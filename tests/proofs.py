@@ -59,10 +59,13 @@ def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[A
     asked = design(name)
     with mutated(module, old, new) as (where, what):
         instance = where.Instance(asked.device, asked.guest, asked.policy, 1, 2, 2, asked.overrides)
-        anysize, proof = (importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.argument"))
-        machine = anysize.AnySize(instance.assembled, where.find_policy(asked.policy), several=several)
+        anysize, properties = (
+            importlib.import_module(m) for m in ("uncork_nvme.anysize", "uncork_properties.argument")
+        )
+        policy, counted = where.find_policy(asked.policy), proof.counted(asked)
+        machine = anysize.AnySize(instance.assembled, policy, several=several, counted=counted)
         made = where.system("mutant", machine)
-        found = judge(proof.argument(machine, made))
+        found = judge(properties.argument(machine, made))
         return found, [p.name for p in what.properties(machine, made) if not found.proves(p)]
 
 
@@ -150,6 +153,9 @@ class Walk:
         unread = {q.name: sum(label == q.label for label in self.state["cq.slots"]) for q in sqs}
         for q in sqs:
             shown |= {f"{q.name}.ledger.unread": unread[q.name], f"{q.name}.ledger.ticket": self.tickets[q.number]}
+            stand = [self.state[f"{worker.name}.at"] for worker in q.workers]
+            shown |= {f"{q.name}.workers.{place}": stand.count(place) for place in q.workers[0].places}
+            shown.setdefault(f"{q.name}.popping", any(place in IN_POP for place in stand))
         names = {f"sq{number}": f"sq{place}" for place, number in enumerate(followed)}
         found = {k: v for k, v in shown.items() if not k.startswith("sq")}
         for name, value in shown.items():
@@ -178,7 +184,7 @@ class Walk:
                 "rest.way": 0,
             }
         sizes = {"C": self.instance.cq_size, **dict.fromkeys("STU", self.instance.sq_size)}
-        return found | sizes | {"n": self.instance.sqs}
+        return found | sizes | {"n": self.instance.sqs, "W": self.instance.choices.workers}
 
 
 def renamed(name: str, followed: Sequence[int]) -> str:
@@ -217,6 +223,7 @@ def begins(system: System, first: Mapping[str, Any]) -> str:
 def differs(system: System, taken: Action, followed: Sequence[int], before: Mapping[str, Any], after: Any) -> str:
     """How a step of a machine of fixed sizes is none of the machine of all sizes; empty if it is one."""
     name = renamed(taken.name, followed)
+    name = re.sub(r", worker \d+", "", name) if not any(", worker " in each.name for each in system.actions) else name
     chosen = {"anything.way": 0, "anything.behind": 1}
     action = next((each for each in system.actions if each.name == name), None)
     if action is None and (batch := re.fullmatch(r"submit\(SQ(\d), (\d+)\)", name)):

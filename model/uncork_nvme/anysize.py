@@ -14,25 +14,27 @@ that joins the line draws a ticket, so that which SQs a kick lets out can be sai
 than the number of the next SQ to be let out. The numbers on the tickets exist for the proof only.
 
 With `events=delete+create` SQs are deleted and created again, each any finite number of times: a symbol, too.
+
+Several workers of an SQ may be any number (W): they are counted by where they stand (`Crowd`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from math import inf
 from typing import cast
 
-from uncork.core.expr import Expr, boolean, count, gap, ite, minimum, number, text, total
+from uncork.core.expr import Expr, all_of, boolean, conjuncts, count, gap, ite, minimum, number, text, total, variables
 from uncork.core.frozen import frozen
 from uncork.core.size import symbol
 from uncork.core.sorts import Bool, Enum, Nat, Range, SlipError, Value
-from uncork.core.system import Declared, Record, Updates, Variable, var
+from uncork.core.system import Action, Declared, Fairness, Record, Updates, Variable, var
 
 from uncork_nvme.assembly import PARTS, Parts
 from uncork_nvme.choices import ABOUT_EVENTS, Choice, Choices, LifeChoices, MemoryChoices
 from uncork_nvme.policies import CQView, Policy
-from uncork_nvme.state.actors import IN_CORK, IN_POP, IN_POST
+from uncork_nvme.state.actors import IN_CORK, IN_POP, IN_POST, Dealt, Serving, Shared, Worker
 from uncork_nvme.state.kicks import Kick, Site, notified, waiting
 from uncork_nvme.state.life import Life
 from uncork_nvme.state.machine import Machine
@@ -68,6 +70,14 @@ _OF_OTHER_EVENTS = ("on_create", "on_config", "kick_on_release", "on_reset", "on
 """Choices that make no difference if SQs come and go and the guest clears their words, or that the lemmas cover."""
 
 
+def any_workers(choices: Choices) -> bool:
+    """Whether the proof for all sizes takes the number of workers of an SQ for an example of any number.
+
+    A store buffer is a worker's own, so with store buffers workers differ in more than where they stand.
+    """
+    return choices.workers > 1 and choices.memory == "sc"
+
+
 class AnyLife(Life):
     """The events that may still happen, each any finite number of times: the number is a symbol."""
 
@@ -79,17 +89,81 @@ class AnyLife(Life):
             )
 
 
+class Crowd(Record):
+    """The workers of an SQ, of whatever number: how many stand at each position.
+
+    Nothing else tells one worker from another, so this is exact. Steps are made with one worker, `one`, that stands for
+    each of them. Where a fair run owes a step to each worker, it owes it to some worker that may take it: there are
+    finitely many, so one of them may take it again and again.
+    """
+
+    def __init__(self, one: Worker, number: int) -> None:
+        self._one, (at,) = one, one.variables
+        counts = {place: number if place == at.initial else 0 for place in one.places}
+        doc = "how many workers stand at {}"
+        super().__init__(f"{one.name}s", **{p: var(Nat(number), doc.format(p), k) for p, k in counts.items()})
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """All positions of a worker."""
+        return self._one.places
+
+    def at(self, *places: str) -> Expr:
+        """The number of workers at one of these positions."""
+        return total(getattr(self, place) for place in dict.fromkeys(places) if self.has(place))
+
+    def step(self, action: Action) -> Action:
+        """A step of the one worker, as a step of any worker that stands where this step begins.
+
+        Raises `SlipError` for a step that asks for more of a worker than where it stands, or leads to several places.
+        """
+        at = self._one.at
+        moves = f"{self._one.name}.at"
+        if moves not in action.reads | action.updates.keys():
+            return action
+        begins, others = list[str](), list[Expr]()
+        for part in conjuncts(action.guard):
+            stands = part.op == "==" and part.args[0] is at and part.args[1].op == "const"
+            begins += [str(part.args[1].value)] if stands else []
+            others += [] if stands else [part]
+        updates = {name: value for name, value in action.updates.items() if name != moves}
+        leads = action.updates.get(moves, at)
+        read = {str(each.value) for node in (*others, *updates.values()) for each in variables(node)}
+        if len(begins) != 1 or moves in read or leads.op != "const" or action.fairness is Fairness.WEAK:
+            raise SlipError(
+                f"{action.name} does not lead a worker from one position to one, whatever else is so of it: a proof "
+                "for any number of workers counts them by position"
+            )
+        (here,), there = begins, str(leads.value)
+        if here != there:
+            updates |= self(**{here: self.at(here) - 1, there: self.at(there) + 1})
+        return replace(action, guard=all_of([self.at(here) > 0, *others]), updates=updates)
+
+
 class AnySQ(SQ):
     """An SQ that also counts its CQEs that the guest has not taken, and draws a ticket where SQs stand in line."""
 
+    crowd: Crowd | None = None
+    """The SQ's workers, if they are any number."""
+
     def __init__(
-        self, number: int, size: int, cq_size: int, parts: Parts, life: Life, of: int, rest: Rest | None
+        self,
+        number: int,
+        size: int,
+        cq_size: int,
+        parts: Parts,
+        life: Life,
+        of: int,
+        rest: Rest | None,
+        *,
+        counted: bool,
     ) -> None:
+        self._counted = counted
         super().__init__(number, size, cq_size, parts, life, of=of)
         if self.has("orphans"):  # an SQ may be deleted again and again
-            most = Nat(_ANY_NUMBER)
-            self._declared["orphans"] = replace(self._declared["orphans"], sort=most)
-            self._vars["orphans"] = self.__dict__["orphans"] = Expr("var", (), most, f"{self.name}.orphans")
+            self._may_be("orphans", _ANY_NUMBER)
+        if self.crowd:
+            self._may_be("wakeups", self.number_of_workers)
         self.rest = rest if parts.kicks.hands_over else None
         ticket = {"ticket": var(Nat(_ANY_NUMBER), "the ticket that the SQ drew as it joined the line")}
         self.ledger = Record(
@@ -112,6 +186,50 @@ class AnySQ(SQ):
     def placed(self, event: Expr) -> Expr:
         """A position that the device writes, as a value of SQ EventIdx: the head, or less than a lap behind it."""
         return event if self.parts.reader.follows_head else ite(gap(event, self.head) > 0, event - self.size, event)
+
+    def _may_be(self, field: str, most: int) -> None:
+        """Gives a number another range."""
+        self._declared[field] = replace(self._declared[field], sort=Nat(most))
+        self._vars[field] = self.__dict__[field] = Expr("var", (), Nat(most), f"{self.name}.{field}")
+
+    # -- workers of whatever number ------------------------------------------------------------------------------------
+    def _workers(self, crew: Sequence[Shared | Dealt]) -> Sequence[Serving]:
+        if not self._counted:
+            return super()._workers(crew)
+        one = Worker(self.name, 0, 1, self.parts.places)
+        self.crowd = Crowd(one, symbol("W", 1))
+        return [one]
+
+    @property
+    def number_of_workers(self) -> int:
+        """The number of workers of this SQ."""
+        return symbol("W", 1) if self.crowd else super().number_of_workers
+
+    @property
+    def asleep(self) -> Expr:
+        """Whether every worker of this SQ sleeps."""
+        return self.crowd.at("asleep") == self.number_of_workers if self.crowd else super().asleep
+
+    @property
+    def sleepers(self) -> Expr:
+        """The number of workers that sleep."""
+        return self.crowd.at("asleep") if self.crowd else super().sleepers
+
+    @property
+    def awake(self) -> Expr:
+        """The number of workers that do not sleep."""
+        if self.crowd:
+            return self.crowd.at(*(place for place in self.crowd.places if place != "asleep"))
+        return count(~worker.asleep for worker in self.workers)
+
+    @property
+    def settled(self) -> Expr:
+        """Whether no worker is in a pop of this SQ."""
+        return self.crowd.at(*IN_POP, *self.parts.places) == 0 if self.crowd else super().settled
+
+    def working(self, *places: str) -> Expr:
+        """The number of this SQ's workers at one of these positions."""
+        return self.crowd.at(*places) if self.crowd else super().working(*places)
 
     def lines_up(self, place: Expr) -> Updates:
         """The update of an SQ that is corked behind so many others: it draws the next ticket, unless it has one."""
@@ -138,7 +256,10 @@ class AnySQ(SQ):
     @property
     def records(self) -> list[Record]:
         """The records of this SQ and its actors."""
-        return [*super().records, self.ledger]
+        own = super().records
+        if self.crowd:
+            own = [self.crowd if record in self.workers else record for record in own]
+        return [*own, self.ledger]
 
 
 class AnyCQ(CQ):
@@ -346,11 +467,13 @@ def _refuse_replaced(parts: Parts) -> None:
 class AnySize(Machine):
     """One CQ and its SQs of any sizes, under given choices and a policy: `several`, any number from two up, or `sqs`.
 
-    A number of SQs are all followed, so there is no `rest`. `least` is the least size of the CQ. Raises `SlipError` for
-    choices that the lemmas do not cover.
+    A number of SQs are all followed, so there is no `rest`. `least` is the least size of the CQ. With `counted` the
+    workers of each SQ are any number. Raises `SlipError` for choices that the lemmas do not cover.
     """
 
-    def __init__(self, parts: Parts, policy: Policy, *, several: bool, sqs: int = 1, least: int = 2) -> None:
+    def __init__(
+        self, parts: Parts, policy: Policy, *, several: bool, sqs: int = 1, least: int = 2, counted: bool = False
+    ) -> None:
         choices = parts.choices
         _refuse_replaced(parts)
         if sqs not in range(1, len(_SIZES) + 1):
@@ -359,10 +482,15 @@ class AnySize(Machine):
             raise SlipError(
                 "kick_size=room picks SQs by chance, and a proof for any number follows but one: use all or hand-over"
             )
-        if choices.kick_size == "hand-over" and (choices.workers, choices.doorbell_buffer) != (1, "on"):
+        if choices.kick_size == "hand-over" and choices.doorbell_buffer != "on":
             raise SlipError(
-                "kick_size=hand-over is proved with one worker an SQ and a doorbell buffer: set workers=1 and "
-                "doorbell_buffer=on, or use uncork check, which decides it at the sizes you name"
+                "kick_size=hand-over is proved with a doorbell buffer: set doorbell_buffer=on, or use uncork check, "
+                "which decides it at the sizes you name"
+            )
+        if choices.workers > 1 and not counted and (choices.kick_size == "hand-over" or choices.events != "none"):
+            raise SlipError(
+                "kick_size=hand-over, and events, are proved with several workers an SQ only without store buffers and "
+                "without parts and lemmas of your own: set memory=sc, or workers=1"
             )
         if choices.kick_size == "hand-over" and (choices.sq_read, choices.sq_arm) != ("each", "each"):
             raise SlipError(
@@ -391,10 +519,8 @@ class AnySize(Machine):
                 "cq_full=queue is proved with a thread an SQ, and without polling: set threads=many and poll=no, or "
                 "use uncork check, which decides the sizes you name"
             )
-        if comes_and_goes and (choices.workers != 1 or not several):
-            raise SlipError(
-                "events=delete+create is proved with several SQs, of one worker each: set workers=1, and use --sqs any"
-            )
+        if comes_and_goes and not several:
+            raise SlipError("events=delete+create is proved with several SQs: use --sqs any")
         for name, value in {"events": choices.events, **choices.items()}.items():
             if name in ABOUT_EVENTS and (choices.events == "none" or (comes_and_goes and name in _OF_OTHER_EVENTS)):
                 continue
@@ -414,7 +540,8 @@ class AnySize(Machine):
         of = symbol("n", 2) if several else sqs
         self.rest = Rest(of, parts, come_and_go=comes_and_goes) if several else None
         self.sqs: list[SQ] = [
-            AnySQ(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
+            AnySQ(number, size, cq_size, parts, self.life, of, self.rest, counted=counted)
+            for number, size in enumerate(sizes)
         ]
         self.cq = AnyCQ(cq_size, self.sqs, parts, self.life, outside=parts.post.outside(policy, cq_size))
         self.poster = self.cq.poster
@@ -428,6 +555,19 @@ class AnySize(Machine):
                 for number, size in enumerate(sizes)
             },
         )
+
+    def remembered(self, name: str, make: Callable[[], Action]) -> Action:
+        """The step of a name; a step of a worker of a crowd is one of any of them."""
+        return super().remembered(name, lambda: self._of_any_worker(make()))
+
+    def _of_any_worker(self, action: Action) -> Action:
+        for q in self.every:
+            action = q.crowd.step(action) if q.crowd else action
+        return action
+
+    def looking(self, q: SQ) -> Expr:
+        """Whether a worker of this SQ is in a pop."""
+        return ~q.settled
 
     @property
     def every(self) -> list[AnySQ]:

@@ -254,8 +254,15 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
             "a slot that waits before the publish belongs to a consumed entry",
             implies(m.cq.consumer.among("poll", "publish"), q.unfreed <= gap(m.cq.cursor, m.cq.shadow)),
         )
+    crowd = q.crowd if isinstance(q, AnySQ) else None
+    if crowd:
+        stand = crowd.at(*crowd.places) == q.number_of_workers
+        yield Lemma(f"workers of {name}", "each worker stands at one position", stand, basis=True)
+        for place in crowd.places:
+            yield Lemma(f"no worker of {name} at {place}", f"no step leads to {place}", crowd.at(place) == 0)
     for who in q.threads:
-        yield from _unused(who.name, who.at)
+        if not crowd or who not in q.workers:
+            yield from _unused(who.name, who.at)
     yield from _unused(f"the submitter of {name}", q.submitter)
     if q.has("live"):
         at_zero = q.head == 0 if isinstance(q.size, int) else expr.gap(q.head, lift(0, q.head.sort)) == 0
@@ -275,7 +282,7 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
             q.exists | (idle & ~q.called if q.has("called") else idle),
         )
     yield Lemma(f"lock of {name}", "at most one worker holds the SQ lock", q.at(*under_lock) == ite(q.locked, 1, 0))
-    if len(q.workers) > 1:
+    if not q.one_worker:
         yield Lemma(
             f"one pop at a time of {name}",
             "at most one worker pops, to the end of its remit",
@@ -332,7 +339,7 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
 
 def _rests(q: SQ) -> Expr:
     """Whether no worker of an SQ will look at it, as far as notifications go."""
-    rests = (q.at("asleep", "remit") == len(q.workers)) & (q.wakeups == 0)
+    rests = (q.at("asleep", "remit") == q.number_of_workers) & (q.wakeups == 0)
     return rests & ~q.called if q.has("called") else rests
 
 
@@ -394,13 +401,13 @@ def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:
     )
     yield Lemma(
         f"no look at {name} in line",
-        "an SQ that stands in line, or was handed a permit, has a worker that sleeps or is about to look",
-        implies(q.corked | q.granted, q.at("asleep", "reserve") == len(q.workers)),
+        "no worker is in a pop of an SQ that stands in line, or was handed a permit",
+        implies(q.corked | q.granted, q.settled),
     )
     yield Lemma(
         f"permit of {name}",
-        "an SQ that was handed a permit has left the line, and its worker will look",
-        implies(q.granted, ~q.corked & (~q.asleep | (q.wakeups > 0) | called)),
+        "an SQ that was handed a permit has left the line, and a worker will look",
+        implies(q.granted, ~q.corked & ((coming(q) > 0) | (q.wakeups > 0) | called)),
     )
     if isinstance(q, AnySQ) and q.rest is not None:
         ticket = q.ledger.ticket
@@ -413,12 +420,19 @@ def _in_line(m: Machine, q: SQ) -> Iterator[Lemma]:
         )
 
 
+def coming(q: SQ) -> Expr:
+    """The number of workers of an SQ that are about to look at it, or will be without being notified."""
+    return q.working("reserve", "arm", "reread", "run", *IN_POST)
+
+
 def passes_on(m: Machine) -> bool:
-    """Whether a look at an SQ passes room on: it kicks if its read finds room, and if it gives a permit back."""
-    choices = m.choices
+    """Whether a look at an SQ passes room on: it kicks if its read finds room, and if it gives a permit back.
+
+    Of several workers one may wait for another that corks the SQ, so there every cork has to be one step.
+    """
     stays = not m.choices.happening  # a worker does not look at an SQ that was deleted
     kicks = m.parts.kicks.kicks("reserve") and m.parts.kicks.kicks("remit")
-    return m.buffered and choices.workers == 1 and kicks and stays
+    return m.buffered and (m.choices.workers == 1 or not m.parts.full.arms) and kicks and stays
 
 
 def room(m: Machine) -> Expr:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from uncork.core.expr import Expr, boolean, count, gap, ite, total
+from uncork.core.expr import Expr, boolean, gap, ite, number, total
 from uncork.core.property import NotForever
 from uncork.core.questions.argument import Descent, Elsewhere, Frame
 from uncork.core.system import System
@@ -13,7 +13,7 @@ from uncork_nvme.choices import YES
 from uncork_nvme.parts.guest import looks
 from uncork_nvme.state.actors import IN_POP
 
-from uncork_properties.lemmas import UNDER_CQ_LOCK, passes_on
+from uncork_properties.lemmas import UNDER_CQ_LOCK, coming, passes_on
 
 
 # -- why it ends -------------------------------------------------------------------------------------------------------
@@ -28,9 +28,10 @@ def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[D
     elsewhere += rest_in_look(m)
     if m.rest and passes_on(m):
         elsewhere.append(rest_looks(m, boolean(True)))
+    several = len(m.sqs) > 1
+    responds = crowded(m) and (not several or m.parts.kicks.hands_over)
     for prop in wanted:
-        several = len(m.sqs) > 1
-        if (prop.row == "drains" and (several or not crowded(m))) or (prop.row != "drains" and not several):
+        if (prop.row == "drains" and not responds) or (prop.row != "drains" and not several):
             yield Descent(prop, _rank(m, submits=prop.row != "drains"), elsewhere)
 
 
@@ -143,7 +144,8 @@ def look(q: AnySQ) -> Expr:
     """The number of steps left of an SQ's look, which goes on if a worker that reads the tail again finds entries."""
     weights = {"cork arm": 8, "cork recheck": 7, "fetch": 3, "arm": 5, "reread": 4, "remit": 1}
     ends = (gap(q.tail, q.head) > 0) & boolean(bool(q.parts.reader.permit_at))  # with an entry, which it takes
-    return total([*(weighed(w.at, weights) for w in q.workers), ite(ends, 0, times(3, q.at("fetch")))])
+    left = [times(steps, q.working(place)) for place, steps in weights.items()]
+    return total([*left, ite(ends, 0, times(3, q.working("fetch")))])
 
 
 def _work(m: AnySize, q: AnySQ, *, submits: bool) -> Expr:
@@ -178,7 +180,7 @@ def _idle(m: AnySize, q: AnySQ) -> Expr:
     said of the entries that the device knows. A kick makes a corked empty SQ look once.
     """
     known = q.shadow if m.buffered and (m.choices.sq_read, m.choices.sq_arm) == ("each", "each") else q.tail
-    looks = total([count(~w.asleep for w in q.workers), q.wakeups, ite(q.corked, 1, 0), called(q)])
+    looks = total([q.awake, q.wakeups, ite(q.corked, 1, 0), called(q)])
     return ite(gap(known, q.head) > 0, q.at("remit"), looks)
 
 
@@ -186,13 +188,16 @@ def _way(q: AnySQ) -> Expr:
     own = q.parts.places  # of parts of one's own: from there a worker goes to sleep
     steps = len(own) + 1
     look = ("remit", *q.parts.reader.permit_at[::-1], "fetch", "cork recheck", "cork arm", "reserve")
-    places: dict[str, int | Expr] = {place: steps * weight for weight, place in enumerate(look, 1)}
+    places = {place: steps * weight for weight, place in enumerate(look, 1)}
     places |= {place: steps - 1 - number for number, place in enumerate(own)}
+    away = [times(weight, q.working(place)) for place, weight in places.items()]
     if q.parts.reader.permit_at:  # if the tail that is read again has moved, the worker takes an entry
-        places["fetch"] = ite(gap(q.tail, q.head) > 0, steps, places["fetch"])
-    woken = len(q.workers) if q.parts.choices.notify == "spent" else 1
-    notified = [times(10 * steps, q.wakeups), times((10 * woken + 1) * steps, called(q))]
-    return total([*notified, *(weighed(w.at, places) for w in q.workers)])
+        found, fetch = gap(q.tail, q.head) > 0, q.working("fetch")
+        away.append(ite(found, times(steps, fetch) - times(places["fetch"], fetch), 0))
+    notified = [times(10 * steps, q.wakeups)]
+    if q.has("called"):
+        notified.append(ite(q.called, times(10 * steps, number(q.number_of_workers)) + steps, 0))
+    return total([*notified, *away])
 
 
 def called(q: AnySQ) -> Expr:
@@ -219,7 +224,7 @@ def held(m: AnySize, q: AnySQ) -> Expr:
     if q.has("orphans"):
         parts.append(times(5, q.orphans))
     if m.parts.kicks.hands_over:
-        parts.append(ite(q.granted, ite(q.asleep, ite(q.wakeups > 0, 11, 12), 10), 0))
+        parts.append(ite(q.granted, ite(coming(q) > 0, 10, ite(q.wakeups > 0, 11, 12)), 0))
     return total(parts)
 
 

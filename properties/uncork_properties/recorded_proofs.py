@@ -15,6 +15,7 @@ from importlib.resources import files
 
 from uncork.core.size import symbol
 from uncork.core.sorts import SlipError
+from uncork_nvme.anysize import any_workers
 from uncork_nvme.choices import Choice, parse
 from uncork_nvme.instance import Instance, find_policy
 
@@ -34,7 +35,9 @@ _READS = (
     "sq_read=wake;sq_arm=idle;sq_event=tail;sq_reread=no",
 )
 """Other ways to look at an SQ and to arm it; the last two do not read the tail again."""
-_KEPT = "kick_delivery=at-once;notify=kept;workers=2"
+WORKERS = "workers=2"
+"""Any number of workers an SQ, of which two are an example."""
+_KEPT = f"notify=kept;{WORKERS}"
 _TSO = "memory=tso"
 
 
@@ -76,8 +79,17 @@ def designs() -> Iterator[Line]:
         for guest in ("spdk", "lazy"):
             yield Line("arm-recheck", guest, "arm-on-cork", "", sqs)
         yield Line("propolis-2026", "spdk", "tail", "", sqs)
-        for other in ("early_free=no", "backend=detached", "backend=detached-repoll", "workers=2", _KEPT):
+        for other in ("early_free=no", "backend=detached", "backend=detached-repoll"):
             yield Line("arm-recheck", "linux", "arm-on-cork", other, sqs)
+        for workers in (WORKERS, _KEPT, f"kick_delivery=at-once;{_KEPT}"):
+            yield Line("arm-recheck", "linux", "arm-on-cork", workers, sqs)
+            yield Line("propolis-2026", "linux", "head-when-full", f"{_TWO_KICKS};{workers}", sqs)
+            yield Line("propolis-2026", "linux", "tail-1", f"kick_on_post=yes;{_TWO_KICKS};{workers}", sqs)
+        for workers in (WORKERS, _KEPT):
+            yield Line("hand-over", "linux", "tail-1", workers, sqs)
+            yield Line("hand-over", "linux", "reserve-permits", f"backend=detached;{workers}", sqs)
+        yield Line("hand-over", "linux", "reserve-permits", WORKERS, sqs)
+        yield Line("hand-over", "linux", "head-when-full", WORKERS, sqs)
         yield Line("arm-recheck", "linux", "tail-1", "cork=park;backend=detached", sqs)
         yield Line("arm-recheck", "linux", "tail-1", "cork=park;backend=detached;post_order=read-then-arm", sqs)
         for kick in ("kick_on_post", "kick_on_reserve", "kick_on_remit"):
@@ -113,6 +125,8 @@ def designs() -> Iterator[Line]:
     for policy in ("tail-1", "reserve-permits", "head-when-full"):
         yield Line("hand-over", "linux", policy, _EVENTS, "any")
     yield Line("hand-over", "linux", "reserve-permits", f"{_EVENTS};backend=detached", "any")
+    yield Line("hand-over", "linux", "tail-1", f"{_EVENTS};{WORKERS}", "any")
+    yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{_KEPT}", "any")
     for without in ("kick_on_release=no", "post_order=read-then-arm"):
         yield Line("arm-recheck", "linux", "tail-1", f"cork=park;{_EVENTS};{without}", "any")
 
@@ -157,7 +171,8 @@ def known() -> list[Line]:
 def proved(instance: Instance) -> frozenset[str]:
     """The properties that are recorded as proved of an instance, with every size of its queues.
 
-    A guest that submits fewer entries at a time has no other runs than the guest of the line.
+    A guest that submits fewer entries at a time has no other runs than the guest of the line. Where a line has several
+    workers, it is about any number.
     """
     if instance.assembled.own:
         return frozenset()
@@ -166,8 +181,9 @@ def proved(instance: Instance) -> frozenset[str]:
         if line.policy != instance.policy or line.several != (instance.sqs > 1) or line.least > instance.cq_size:
             continue
         choices = Instance(line.device, line.guest, line.policy, *instance.shape, line.choices).choices
-        fewer = min(choices.submit_batch, instance.choices.submit_batch)
-        if choices.replace({"submit_batch": fewer}) == instance.choices:
+        like: dict[str, Choice] = {"submit_batch": min(choices.submit_batch, instance.choices.submit_batch)}
+        like |= {"workers": instance.choices.workers} if any_workers(choices) else {}
+        if choices.replace(like) == instance.choices:
             found |= {*line.proved.split()}
     return frozenset(found)
 

@@ -14,6 +14,7 @@ stay as they are, what the SQs contribute that the machine does not follow stays
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from uncork.core.expr import Expr, boolean, gap, ite, number, total
 from uncork.core.property import NotForever
@@ -23,7 +24,7 @@ from uncork.core.system import Action, System, say
 from uncork_nvme.anysize import AnySize, AnySQ
 from uncork_nvme.state.actors import IN_POST
 
-from uncork_properties.lemmas import UNDER_CQ_LOCK, doorbell_owed, passes_on, room
+from uncork_properties.lemmas import UNDER_CQ_LOCK, coming, doorbell_owed, passes_on, room
 from uncork_properties.ranks import (
     attempts,
     called,
@@ -347,49 +348,65 @@ def _served(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> I
         steps.replica,
     )
     for prop in wanted:
-        if prop.row in ("uncorked", "progress"):
+        if prop.row in ("uncorked", "progress") and len(m.sqs) > 1:
             yield _in_turn(m, steps, prop, free.name)
+        elif prop.row == "drains" and crowded(m):
+            yield _finished(m, steps, _in_turn(m, steps, prop, free.name))
 
 
 def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response:
     q, cq = _waiting(m, prop), m.cq
-    (worker,) = q.workers
     freed = gap(cq.shadow, cq.head) > 0
-    fetching, alone = worker.at == "fetch", ~q.corked & ~q.granted
-    coming = (cq.consumer.among("ring", "notify head") & freed) | ((cq.consumer == "kick") & (cq.available > 0))
-    near, far = q.corked & coming, q.corked & ~coming
-    room_comes = ite(coming, weighed(cq.consumer, {"kick": 1, "notify head": 2, "ring": 3}), 4)
-    uses = ite(q.asleep, ite(q.wakeups > 0, 2, 3), 1)
+    fetching = q.working("fetch") > 0
+    looks, waits = ~q.corked & ~fetching, ~q.corked & ~fetching & (coming(q) == 0)
+    handled = (cq.consumer.among("ring", "notify head") & freed) | ((cq.consumer == "kick") & (cq.available > 0))
+    near, far = q.corked & handled, q.corked & ~handled
+    room_comes = ite(handled, weighed(cq.consumer, {"kick": 1, "notify head": 2, "ring": 3}), 4)
     events = events_left(m)
     rank = [
         *events,
         ("who has to be waited for: nobody, its worker, the line, its next look",
          ite(fetching, 0, ite(q.granted, 1, ite(q.corked, 2, 3)))),
         ("the place in line", ite(q.corked, q.before, 0)),
-        ("how near its look is, or room for the line", ite(q.corked, room_comes, ite(q.granted, uses, _look(m, q)))),
+        ("how near its look is, or room for the line", ite(q.corked, room_comes, ite(fetching, 0, _look(m, q)))),
         ("permits and posts on their way", ite(far, total(held(m, each) for each in m.every), 0)),
         ("entries for the guest to consume and publish", ite(far, _guest_work(m), 0)),
     ]  # fmt: skip
-    sleeps = q.asleep & (q.wakeups == 0)
     helpers = [
         steps.of(fetching, "fetch", q=q),
-        steps.of(~q.corked & (q.wakeups > 0), "wake", q=q),
-        steps.of(~q.corked & sleeps & (called(q) > 0), "deliver", q=q),
-        steps.of(alone & sleeps & (called(q) == 0) & doorbell_owed(m, q),
+        steps.of(waits & (q.wakeups > 0), "wake", q=q),
+        steps.of(waits & (q.wakeups == 0) & (called(q) > 0), "deliver", q=q),
+        steps.of(waits & (q.wakeups == 0) & (called(q) == 0) & doorbell_owed(m, q),
                  "need_sq", "ring_sq", "notify_tail", "notify", q=q),
-        steps.of(~q.corked & (worker.at == "reserve"), "reserve", q=q, free=_KICK_DONE),
-        steps.of(alone & ~fetching & ~worker.at.among("asleep", "reserve"), *_own(m), q=q),
+        steps.of(looks & (q.working("reserve") > 0), "reserve", q=q, free=_KICK_DONE),
+        steps.of(looks, *_own(m), q=q),
         steps.of(near, "ring_cq", "notify_head", "kick"),
         steps.of(far, "consume", "publish", "need_cq", "ring_cq", "notify_head", "kick"),
         *steps.of_any(far, *_HOLDERS),
-        *steps.of_any(far, "deliver", own=lambda x: x.granted & x.asleep & (x.wakeups == 0)),
-        *steps.of_any(far, "wake", own=lambda x: x.granted & (x.wakeups > 0)),
+        *steps.of_any(far, "deliver", own=lambda x: x.granted & (coming(x) == 0) & (x.wakeups == 0)),
+        *steps.of_any(far, "wake", own=lambda x: x.granted & (coming(x) == 0) & (x.wakeups > 0)),
         *steps.of_any(far, "reserve", own=lambda x: x.granted, free=_KICK_DONE),
         *steps.of_any(far & freed, "reserve", own=lambda x: x.exists, free=_KICK_DONE),
     ]  # fmt: skip
     elsewhere = [*_elsewhere(m), *([rest_looks(m, freed)] if m.rest and not events else [])]
     sums = Sums(3 + len(events), far) if m.rest else None
     return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, sums)
+
+
+def _finished(m: AnySize, steps: _Steps, fetches: Response) -> Response:
+    """An SQ is drained: its entries are fetched, by this response, and what was fetched is completed and consumed."""
+    q, sums = _waiting(m, fetches.prop), fetches.sums
+    pending = gap(q.shadow, q.head) > 0
+    events = events_left(m)
+    rest = [(what, ite(pending, part, 0)) for what, part in fetches.rank[len(events) :]]
+    rank = [*events, ("work left", work(m, submits=False)), *rest]
+    helpers = [
+        *(replace(each, while_=each.while_ & pending) for each in fetches.helpers),
+        steps.of(~pending, "consume", "publish", "need_cq", "ring_cq", "notify_head", "kick"),
+        steps.of(~pending, "arm_sq", "reread_sq", *IN_POST_STEPS, q=q),
+    ]
+    later = Sums(sums.first + 1, sums.counts & pending) if sums else None
+    return replace(fetches, rank=rank, helpers=helpers, sums=later)
 
 
 def _own(m: AnySize) -> Sequence[str]:
@@ -403,14 +420,16 @@ IN_POST_STEPS = ("post", "post_read", "post_arm")
 
 
 def _look(m: AnySize, q: AnySQ) -> Expr:
-    """How many steps an SQ that stands in no line, and has no permit, is from its next look."""
-    (worker,) = q.workers
+    """How many steps an SQ that stands in no line, and fetches nothing, is from its next look.
+
+    Workers that run a command look afterwards, and one that gives its permit back has to end that first.
+    """
     stages = m.parts.post.stages(m)
-    runs = len(stages) + 2
-    weights = {"reserve": 1, "run": runs, "reread": runs + 1, "arm": runs + 2, "remit": 30}
-    weights |= {stage: len(stages) + 1 - k for k, stage in enumerate(stages)}
-    notified = ite(q.wakeups > 0, 2, ite(called(q) > 0, 3, _doorbell(q) + 2))
-    return ite(q.asleep, notified, weighed(worker.at, weights))
+    runs = len(stages) + 1
+    weights = {"remit": 1, "run": runs, "reread": runs + 1, "arm": runs + 2}
+    weights |= {stage: len(stages) - k for k, stage in enumerate(stages)}
+    notified = ite(coming(q) > 0, 1, ite(q.wakeups > 0, 2, ite(called(q) > 0, 3, _doorbell(q) + 2)))
+    return total([*(times(steps, q.working(place)) for place, steps in weights.items()), notified])
 
 
 # -- workers that poll, and several workers of one SQ ------------------------------------------------------------------

@@ -72,18 +72,20 @@ def _missed(*corks: str) -> Run:
     )  # fmt: skip
 
 
-def _passed_on() -> Run:
-    """Two empty SQs with two workers each pass a permit on for ever, and a third SQ looks only while it is held."""
+def _passed_on(cork: Sequence[str], post: Sequence[str]) -> Run:
+    """Two empty SQs with two workers each pass a permit on for ever, and a third SQ looks only while it is held.
+
+    `cork` and `post` are the steps of a worker that corks its SQ, and that posts.
+    """
     workers = {sq: [f"{sq}, worker {number}" for number in range(2)] for sq in ("SQ0", "SQ1", "SQ2")}
     (a0, a1), (b0, b1), (c0, c1) = workers.values()
 
     def corks(worker: str) -> list[str]:
-        return _steps(worker, "start_cork", "cork_arm", "cork_park")
+        return _steps(worker, *cork)
 
     def served(sq: str, worker: str) -> list[str]:
         doorbell = ("need_cq", "ring_cq", "notify_head", "kick")
-        posts = _steps(worker, "post", "post_arm", "post_read")
-        return [*posts, *corks(worker), *_publishes(sq, *doorbell)]
+        return [*_steps(worker, *post), *corks(worker), *_publishes(sq, *doorbell)]
 
     def looks(worker: str) -> list[str]:
         return [*_steps("SQ2", "deliver"), *_steps(worker, "wake"), *corks(worker)]
@@ -110,5 +112,13 @@ def _passed_on() -> Run:
     )  # fmt: skip
 
 
-KNOWN: Sequence[Run] = (_missed("cork"), _missed("start_cork", "cork_park"), _passed_on())
+_ARM_FIRST, _READ_FIRST = ("post", "post_arm", "post_read"), ("post", "post_read", "post_arm")
+
+KNOWN: Sequence[Run] = (
+    _missed("cork"),
+    _missed("start_cork", "cork_park"),
+    _passed_on(("start_cork", "cork_arm", "cork_park"), _ARM_FIRST),
+    _passed_on(("cork",), _ARM_FIRST),
+    _passed_on(("cork",), _READ_FIRST),
+)
 """All recorded runs."""

@@ -17,12 +17,12 @@ SPOKEN_OF = {
 """The choices of which the lemmas speak, whatever their value; of the others they know the values named below."""
 KNOWN = {
     *(("cq_full", "queue"), ("sq_event", "tail"), ("sq_event", "tail-1"), ("cork", "arm-recheck")),
-    *(("notify", "spent"), ("kick_delivery", "deferred"), ("memory", "tso")),
+    *(("notify", "spent"), ("kick_delivery", "deferred"), ("memory", "tso"), ("kick_size", "hand-over")),
     *(("threads", "one"), ("poll", "yes"), ("cork", "self-kick")),
 }
 KEPT = {"notify": "kept", "kick_delivery": "at-once"}
 FITTING = {
-    "hand-over": {"cork": "park"}, "held": {"notify": "kept"}, "first": KEPT, "every": KEPT,
+    "held": {"notify": "kept"}, "first": KEPT, "every": KEPT,
     "dropped": {"kick_delivery": "at-once"}, "changed": {**KEPT, "workers": 1},
 }  # fmt: skip
 """What a value is described together with."""

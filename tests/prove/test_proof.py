@@ -346,6 +346,7 @@ WALKED = [
     "femu/linux/head-1",
     "spdk-poll/spdk/never",
     "spdk-interrupt/linux/never",
+    *("hand-over/linux/tail-1/workers=2", "hand-over/linux/reserve-permits/workers=2,backend=detached"),
 ]
 
 
@@ -353,7 +354,7 @@ WALKED = [
 @pytest.mark.parametrize(
     ("name", "several"),
     [
-        pytest.param(n, s, marks=[pytest.mark.deep] if (s and n != "mmio/linux/tail") or n in WALKED[-9:] else [])
+        pytest.param(n, s, marks=[pytest.mark.deep] if (s and n != "mmio/linux/tail") or n in WALKED[-11:] else [])
         for n in WALKED for s in (ONE, ANY)
     ],
 )  # fmt: skip
@@ -403,7 +404,7 @@ def lines() -> list[Any]:
     """The designs that tests above have proved, or some step of which breaks the proof; the others are deep."""
     known = {
         (design(n).name, s)
-        for n in [*(d for d in DESIGNS if d not in LONGER), *WALKED[:-9]]
+        for n in [*(d for d in DESIGNS if d not in LONGER), *WALKED[:-11]]
         for s in ((ONE, ANY) if n == REMIT else (ONE,))
     }
     known |= {(design(twin[1]).name, twin[2]) for twin in TWINS if not twin[2] or twin[1] == "mmio/linux/tail"}

@@ -39,9 +39,9 @@ def drawn(seed: int) -> tuple[Design, bool]:
     values: dict[str, str | int] = {site: "yes" if chosen.random() < usual else "no" for site, usual in USUAL.items()}
     values["post_order"] = chosen.choice(["read-then-arm", "arm-then-read"])
     values["backend"] = chosen.choice(["in-worker", "in-worker", "detached", "detached-repoll"])
+    values["workers"] = chosen.choice([1, 1, 2, 3])
     if device != "hand-over":
         values["cork"] = chosen.choice(["park", "park", "arm-recheck"])
-        values["workers"] = chosen.choice([1, 1, 1, 2])
         if chosen.random() < 0.2:
             values |= {"notify": "kept", "kick_delivery": "at-once"}
         if chosen.random() < 0.1:

@@ -15,7 +15,13 @@ from uncork_properties import runs
 
 LEAVES = design("propolis-2026/linux/leave if permits>=1 else head/kick_on_reserve=yes,kick_on_remit=yes")
 CROWDED = design("arm-recheck/linux/arm-on-cork/workers=2")
+PARKED = design("arm-recheck/linux/tail-1/cork=park,workers=2")
+READS = design(
+    f"propolis-2026/linux/tail-1/workers=2,{','.join(f'kick_on_{s}=yes' for s in ('post', 'reserve', 'remit'))}"
+)
 RECHECKS = replace(LEAVES, overrides={**LEAVES.overrides, "cork": "arm-recheck"})
+REFUTED = (LEAVES, RECHECKS, CROWDED, PARKED, READS)
+"""The design that each recorded run refutes."""
 ROWS = ("uncorked", "drains")
 
 
@@ -30,7 +36,8 @@ def test_each_recorded_run_refutes_its_design() -> None:
     assert failures(LEAVES) == [("n3-sq2-cq3", "uncorked SQ2")]
     assert failures(CROWDED) == [("n3-sq2-cq2", "drains SQ2")]
     assert failures(RECHECKS) == [("n3-sq2-cq3", "uncorked SQ2")]
-    assert len(runs.KNOWN) == 3
+    assert failures(PARKED) == failures(READS) == [("n3-sq2-cq2", "drains SQ2")]
+    assert len(runs.KNOWN) == len(REFUTED)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +55,7 @@ def test_a_design_that_is_proved_is_refuted_by_none(sound: Design) -> None:
 
 @pytest.mark.parametrize("run", runs.KNOWN)
 def test_a_run_without_one_of_its_steps_is_none(run: runs.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    of = dict(zip(runs.KNOWN, (LEAVES, RECHECKS, CROWDED), strict=True))[run]
+    of = dict(zip(runs.KNOWN, REFUTED, strict=True))[run]
     system = of.at(*run.shape).system
     assert followed(system, Trace((), run.steps, len(run.before)))
     shorter = replace(run, loop=run.loop[:-1])

@@ -10,7 +10,7 @@ from uncork.engines import unwatched
 from uncork.prove import proof
 from uncork.prove.proof import Part
 from uncork_nvme.instance import Design
-from uncork_properties.recorded_proofs import Line, designs, dumps, known
+from uncork_properties.recorded_proofs import WORKERS, Line, designs, dumps, known
 
 from pages import DOCS, RECORDED, readme
 
@@ -43,7 +43,8 @@ def table(lines: Iterable[Line]) -> str:
     """
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for line in lines:
-        name = f"{line.device}, {line.guest}" + (f", {line.overrides.replace(';', ', ')}" if line.overrides else "")
+        overrides = line.overrides.replace(";", ", ").replace(WORKERS, "any number of workers")
+        name = f"{line.device}, {line.guest}" + (f", {overrides}" if overrides else "")
         found.setdefault((line.policy, name), {}).setdefault(line.sqs, []).append(_word(line))
     heads = ["policy", "device, guest", "one SQ", "any number of SQs"]
     rows = [[*key, *(_cell(cells.get(sqs, ["-"])) for sqs in ("one", "any"))] for key, cells in found.items()]

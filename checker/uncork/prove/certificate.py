@@ -25,7 +25,7 @@ from uncork.decide import processes
 from uncork.engines import unwatched
 from uncork.engines.deductive import certificate as obligations
 from uncork.engines.deductive import shown
-from uncork.prove.proof import LEAST, SQS, Part, argued, claim, tried_of
+from uncork.prove.proof import LEAST, SQS, Part, argued, claim, counted, tried_of
 
 MANIFEST, WORDS = "manifest.json", "need-event.smt2"
 """File names: the manifest, and the obligation that 16-bit arithmetic agrees with ring arithmetic."""
@@ -111,7 +111,7 @@ def _manifest(design: Design, parts: Sequence[Shown]) -> dict[str, Any]:
     """Returns the manifest of a certificate."""
     return {
         "format": FORMAT,
-        "claims": [claim(part.several, part.least, part.proved, part.tried, part.sqs) for part in parts],
+        "claims": [claim(p.several, p.least, p.proved, p.tried, p.sqs, counted=counted(design)) for p in parts],
         "design": [design.device, design.guest, design.policy],
         "overrides": [f"{name}={value}" for name, value in sorted(design.overrides.items())],
         "uncork": __version__,

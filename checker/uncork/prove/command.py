@@ -26,8 +26,9 @@ from uncork.decide.gate import worst
 def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, ...], certificate: str | None) -> int:
     """Prove a design for every queue size: with one SQ, and with any number of them.
 
-    With parts or lemmas of your own a design is proved with one, two or three SQs, and not with any number. If the
-    proof fails, uncork names the step that breaks it and searches small sizes for a counterexample.
+    Two workers of an SQ, or more, stand for any number of them. With parts or lemmas of your own a design is proved
+    with one, two or three SQs, and not with any number. If the proof fails, uncork names the step that breaks it and
+    searches small sizes for a counterexample.
     """
     from uncork.prove import certificate as files
     from uncork.prove import proof, show  # imports z3 and rich: slow

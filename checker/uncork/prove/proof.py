@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from uncork_nvme.anysize import AnySize
+from uncork_nvme.anysize import AnySize, any_workers
 from uncork_nvme.choices import Choices
 from uncork_nvme.instance import Design, find_policy, system
 from uncork_nvme.names import of_file
@@ -75,7 +75,8 @@ def argued(design: Design, *, several: bool, least: int, sqs: int = 1) -> tuple[
     plain = replace(design, overrides={**design.overrides, "memory": "sc"}) if tso else design
     calm = replace(plain, overrides={**plain.overrides, "drain": "any"}) if tso else design
     with design.within():
-        machine = AnySize(calm.at(1, 2, 2).assembled, find_policy(design.policy), several=several, sqs=sqs, least=least)
+        assembled, policy = calm.at(1, 2, 2).assembled, find_policy(design.policy)
+        machine = AnySize(assembled, policy, several=several, sqs=sqs, least=least, counted=counted(design))
         found = system(design.name, machine)
         for action in found.actions:
             _refuse_order(action, own and sqs > 1)
@@ -92,6 +93,14 @@ def argued(design: Design, *, several: bool, least: int, sqs: int = 1) -> tuple[
         like = design.at(*shape)
         made = replace(made, buffered=buffered(machine, found, like.machine, like.system, plain.at(*shape).system))
     return made, properties(machine, found)
+
+
+def counted(design: Design) -> bool:
+    """Whether a proof is for any number of workers: then their number in the design is an example.
+
+    Parts and lemmas of the user's own may tell one worker from another.
+    """
+    return any_workers(design.at(1, 2, 2).assembled.choices) and not owned(design)
 
 
 def _refuse_order(action: Action, own: str | bool) -> None:
@@ -141,11 +150,13 @@ def own_lemmas(design: Design) -> list[OwnLemma]:
 class Part:
     """The result for any number of SQs (`several`) or for `sqs` of them, with a CQ of at least `least` entries.
 
-    `rows` maps every tried property to whether it is proved, and to what failed.
+    `counted`: it is for any number of workers. `rows` maps every tried property to whether it is proved, and to what
+    failed.
     """
 
     several: bool
     least: int
+    counted: bool
     judgement: Judgement
     rows: Mapping[str, tuple[bool, Sequence[Failure]]]
     sqs: int = 1
@@ -163,15 +174,16 @@ class Part:
     @property
     def claim(self) -> str:
         """What is proved, in a sentence."""
-        return claim(self.several, self.least, self.proved, len(self.rows), self.sqs)
+        return claim(self.several, self.least, self.proved, len(self.rows), self.sqs, counted=self.counted)
 
 
-def claim(several: bool, least: int, proved: Sequence[str], tried: int, sqs: int = 1) -> str:
+def claim(several: bool, least: int, proved: Sequence[str], tried: int, sqs: int = 1, *, counted: bool = False) -> str:
     """What is proved, in a sentence."""
     sizes = "every queue size" if least == LEAST[0] else f"every SQ size and every CQ of {least} entries or more"
     what = "live" if len(proved) == tried else f"{', '.join(proved) or 'nothing'} proved"
     number = "any number of" if several else list(SQS)[sqs - 1]
-    return f"{what} for {sizes} and {number} {'SQ' if number == 'one' else 'SQs'}"
+    of = f"{number} {'SQ' if number == 'one' else 'SQs'}"
+    return f"{what} for {sizes}, {of} and any number of workers an SQ" if counted else f"{what} for {sizes} and {of}"
 
 
 def prove(design: Design, several: bool, watch: Watch = unwatched, sqs: int = 1) -> list[Part]:
@@ -193,7 +205,7 @@ def _part(design: Design, several: bool, least: int, watch: Watch, sqs: int = 1)
     for prop in tried_of(found, stated):
         proved, against = rows.get(prop.row, (True, []))
         rows[prop.row] = proved and judgement.proves(prop), against + judgement.against(prop)
-    return Part(several, least, judgement, rows, sqs)
+    return Part(several, least, counted(design), judgement, rows, sqs)
 
 
 def tried_of(found: Argument, stated: Sequence[Property]) -> list[Property]:

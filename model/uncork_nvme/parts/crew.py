@@ -151,10 +151,10 @@ class Kept(Part):
 
     def delivered(self, q: SQ, condition: Expr) -> Updates:
         """A notification reaches an SQ's workers if the condition holds."""
-        if len(q.workers) == 1:
+        if q.one_worker:
             return q(wakeups=ite(condition, 1, q.wakeups))
         more = maximum(q.tail - q.head, 1)
-        return q(wakeups=ite(condition, minimum(q.wakeups + more, len(q.workers)), q.wakeups))
+        return q(wakeups=ite(condition, minimum(q.wakeups + more, q.number_of_workers), q.wakeups))
 
 
 class Spent(Kept):
@@ -186,10 +186,10 @@ class Spent(Kept):
 
     def delivered(self, q: SQ, condition: Expr) -> Updates:
         """Wakes sleeping workers only."""
-        if len(q.workers) == 1:
+        if q.one_worker:
             return q(wakeups=ite(condition & q.asleep, 1, q.wakeups))
         known = q.tail - q.head
-        more, most = ite(known == 0, len(q.workers), known), count(worker.asleep for worker in q.workers)
+        more, most = ite(known == 0, q.number_of_workers, known), q.sleepers
         return q(wakeups=ite(condition, minimum(q.wakeups + more, most), q.wakeups))
 
 

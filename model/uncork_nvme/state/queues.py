@@ -75,7 +75,7 @@ class SQ(Record):
             **added(parts.backend),
             **added(parts.memory),
         )
-        self.workers: Sequence[Serving] = parts.crew.workers(name, number, crew)
+        self.workers: Sequence[Serving] = self._workers(crew)
         self.posters: Sequence[Serving | Completer] = parts.admission.posters(parts.backend.posters(name, self.workers))
         pending = parts.memory.pending(self.capacity)
         self.index = Word(f"{name}.shadow_tail", f"{self.label} shadow tail", self, "shadow", pending)
@@ -84,6 +84,19 @@ class SQ(Record):
         self.sight = parts.memory.sight(f"{name}.seen", self.index)
         self.views = (self.sight, self.sqe_view)
         self.buffer = Buffer(self.index, self.sqes, fifo=False) if self.sqes.depth else Buffer(self.index)
+
+    def _workers(self, crew: Sequence[Shared | Dealt]) -> Sequence[Serving]:
+        return self.parts.crew.workers(self.name, self.number, crew)
+
+    @property
+    def number_of_workers(self) -> int:
+        """The number of workers of this SQ."""
+        return len(self.workers)
+
+    @property
+    def one_worker(self) -> bool:
+        """Whether there is but one worker, which waits for no other's pop."""
+        return not self.has("popping")
 
     @property
     def exists(self) -> Expr:
@@ -124,6 +137,11 @@ class SQ(Record):
         """Whether every worker of this SQ sleeps."""
         return all_of(worker.asleep for worker in self.workers)
 
+    @property
+    def sleepers(self) -> Expr:
+        """The number of workers that sleep."""
+        return count(worker.asleep for worker in self.workers)
+
     def takes(self, tail: Expr) -> Updates:
         """The update of an SQ of which a worker reads the tail and takes the entry at the head."""
         return self(tail=tail, head=self.head + 1, in_flight=self.in_flight + 1)
@@ -146,7 +164,7 @@ class SQ(Record):
 
     def popping_is(self, value: bool) -> Updates:
         """The update of `popping` at a pop's first or last step; empty with one worker."""
-        return self(popping=value) if len(self.workers) > 1 else Updates()
+        return Updates() if self.one_worker else self(popping=value)
 
     @property
     def registered(self) -> list[Registered]:
@@ -172,7 +190,7 @@ class SQ(Record):
     @property
     def free_to_pop(self) -> Expr:
         """Whether no other worker of this SQ is in a pop: Propolis's queue minder serialises whole pops."""
-        return ~self.popping if len(self.workers) > 1 else boolean(True)
+        return boolean(True) if self.one_worker else ~self.popping
 
     @property
     def settled(self) -> Expr:
@@ -185,7 +203,7 @@ class SQ(Record):
         taken = self.in_flight + self.orphans if self.has("orphans") else self.in_flight
         if self.has("granted"):
             taken = taken + count([self.granted])
-        return taken + count(worker.at.among("fetch", *self.parts.permit_at, "remit") for worker in self.workers)
+        return taken + self.working("fetch", *self.parts.permit_at, "remit")
 
     @property
     def unlocked(self) -> Expr:
@@ -197,16 +215,29 @@ class SQ(Record):
     @property
     def threads(self) -> list[Storing]:
         """The device threads of this SQ."""
-        return [*self.workers, *(p for p in self.posters if isinstance(p, Completer))]
+        return [*self.workers, *self._completers]
+
+    @property
+    def _completers(self) -> list[Completer]:
+        return [poster for poster in self.posters if isinstance(poster, Completer)]
+
+    def working(self, *places: str) -> Expr:
+        """The number of this SQ's workers at one of these positions."""
+        return _standing(self.workers, places)
 
     def at(self, *places: str) -> Expr:
         """The number of this SQ's threads at one of these positions."""
-        return count(t.at.among(*(place for place in places if place in t.places)) for t in self.threads)
+        return total([self.working(*places), _standing(self._completers, places)])
 
     @property
     def records(self) -> list[Record]:
         """The records of this SQ and its actors."""
         return [self, *(thread for thread in self.threads if isinstance(thread, Thread))]
+
+
+def _standing(threads: Sequence[Storing], places: Sequence[str]) -> Expr:
+    """The number of threads at one of these positions."""
+    return count(each.at.among(*(place for place in places if place in each.places)) for each in threads)
 
 
 class CQ(Record):
