@@ -31,14 +31,14 @@ def design(name: str) -> Design:
     return Design(device, guest, policy, {k: int(v) if v.isdecimal() else v for k, v in overrides.items()})
 
 
-PROVED: dict[tuple[str, bool, int], Part] = {}
+PROVED: dict[tuple[str, bool, int, int], Part] = {}
 """What was proved in this process, of the model as it is: several tests ask for the same."""
 
 
-def once(design: Design, several: bool, least: int, watch: Watch) -> Part:
-    key = design.name, several, least
+def once(design: Design, several: bool, least: int, watch: Watch, sqs: int = 1) -> Part:
+    key = design.name, several, least, sqs
     if key not in PROVED:
-        PROVED[key] = PROVE(design, several, least, watch)
+        PROVED[key] = PROVE(design, several, least, watch, sqs)
     return PROVED[key]
 
 
@@ -166,7 +166,7 @@ class Walk:
                 "rest.live": sum(bool(self.state.get(f"{q.name}.live")) for q in rest),
                 "rest.way": 0,
             }
-        sizes = {"C": self.instance.cq_size, "S": self.instance.sq_size, "T": self.instance.sq_size}
+        sizes = {"C": self.instance.cq_size, **dict.fromkeys("STU", self.instance.sq_size)}
         return found | sizes | {"n": self.instance.sqs}
 
 

@@ -109,15 +109,16 @@ def prove(
     overrides: Mapping[str, Choice] | None = None,
     *,
     several: bool = False,
+    sqs: int = 1,
 ) -> Proof:
-    """The proof of a design for every queue size, with one SQ or, if `several`, with any number of SQs.
+    """The proof of a design for every queue size, with one to three SQs or, if `several`, with any number of SQs.
 
     `Proof.live` says whether safety and every liveness that was tried is proved, and `Proof.claim` says it in a
     sentence. A part that is not proved is not refuted: `check` looks at sizes.
     """
     from uncork.prove.proof import prove as proofs
 
-    return proofs(Design(device, guest, policy, dict(overrides or {})), several)[-1]
+    return proofs(Design(device, guest, policy, dict(overrides or {})), several, sqs=sqs)[-1]
 
 
 def repair(

@@ -2,8 +2,8 @@
 
     uncork prove head --device examples/devices/bits.py:mine --sqs one
 
-proves it for every queue size, with one SQ. Without the lemma the proof does not know that a sleeping worker has its
-bit set.
+proves it for every queue size with one SQ; with `--sqs two` or `three` it is proved, too. Without the lemma the proof
+does not know that a sleeping worker has its bit set.
 """
 
 from uncork_nvme import DEVICES, Bool, Spent, Worker, all_of, any_of, ite, lemma, var

@@ -39,6 +39,8 @@ from uncork_nvme.state.machine import Machine
 from uncork_nvme.state.queues import CQ, SQ
 
 _ANY_NUMBER = cast(int, inf)
+_SIZES = ("S", "T", "U")
+"""The symbols for the sizes of the SQs that are followed."""
 _SPOKEN_OF: dict[str, tuple[Choice, ...]] = {
     "post_order": ("read-then-arm", "arm-then-read"),
     **dict.fromkeys(("backend", "workers", "doorbell_buffer"), ()),
@@ -320,14 +322,17 @@ def _refuse_replaced(parts: Parts) -> None:
 
 
 class AnySize(Machine):
-    """One CQ and its SQs of any sizes, under given choices and a policy: one SQ, or any number from two up.
+    """One CQ and its SQs of any sizes, under given choices and a policy: `several`, any number from two up, or `sqs`.
 
-    `least` is the least size of the CQ. Raises `SlipError` for choices that the lemmas do not cover.
+    A number of SQs are all followed, so there is no `rest`. `least` is the least size of the CQ. Raises `SlipError` for
+    choices that the lemmas do not cover.
     """
 
-    def __init__(self, parts: Parts, policy: Policy, *, several: bool, least: int = 2) -> None:
+    def __init__(self, parts: Parts, policy: Policy, *, several: bool, sqs: int = 1, least: int = 2) -> None:
         choices = parts.choices
         _refuse_replaced(parts)
+        if sqs not in range(1, len(_SIZES) + 1):
+            raise SlipError(f"{sqs} SQs: a proof for all sizes is about one, two or three SQs, or any number")
         if choices.kick_size == "room":
             raise SlipError(
                 "kick_size=room picks SQs by chance, and a proof for any number follows but one: use all or hand-over"
@@ -373,8 +378,8 @@ class AnySize(Machine):
         self.life = AnyLife(choices) if comes_and_goes else parts.life.record()
         self._policy, self._looked, self._steps = policy, 0, {}
         cq_size = symbol("C", least)
-        sizes = [symbol("S", 2), symbol("T", 2)][: 1 + several]
-        of = symbol("n", 2) if several else 1
+        sizes = [symbol(name, 2) for name in _SIZES[: 2 if several else sqs]]
+        of = symbol("n", 2) if several else sqs
         kept = {"hands_over": parts.kicks.hands_over, "queues": parts.admission.queues}
         self.rest = Rest(of, **kept, come_and_go=comes_and_goes) if several else None
         self.sqs: list[SQ] = [
@@ -403,7 +408,7 @@ class AnySize(Machine):
         """The number of existing SQs."""
         if self.rest and self.rest.has("live"):
             return count(q.live for q in self.sqs) + self.rest.live
-        return symbol("n", 2) if self.rest else 1
+        return symbol("n", 2) if self.rest else len(self.sqs)
 
     def batches(self, q: SQ) -> Iterable[int | Expr]:
         """The numbers of entries that one move of the SQ shadow tail may publish: a free variable, or one."""

@@ -20,9 +20,10 @@ COUNTED = ("the CQ never overflows", "no CQE is overwritten unread")
 
 
 def argument(m: AnySize, system: System, own: Sequence[Lemma] = ()) -> Argument:
-    """The proof for a machine with one SQ, or with any number.
+    """The proof for a machine with a number of SQs, or with any number.
 
-    `own` are the user's lemmas. Raises `SlipError` if one has the name of another lemma.
+    With any number it is about SQ0, which stands for each of them; otherwise about each SQ. `own` are the user's
+    lemmas. Raises `SlipError` if one has the name of another lemma.
     """
     known = [*lemmas(m)]
     for each in own:
@@ -30,7 +31,8 @@ def argument(m: AnySize, system: System, own: Sequence[Lemma] = ()) -> Argument:
             raise SlipError(f"there is a lemma {each.name!r} already: give yours another name")
         known.append(each)
     stated = properties(m, system)
-    livenesses = [p for p in stated if isinstance(p, NotForever) and p.name.endswith(m.sqs[0].label)]
+    of = tuple(q.label for q in (m.sqs[:1] if m.rest else m.sqs))
+    livenesses = [p for p in stated if isinstance(p, NotForever) and p.name.endswith(of)]
     return Argument(
         system,
         inputs=frozenset(variable.name for variable in m.anything.variables),

@@ -25,7 +25,8 @@ def descents(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[D
     if m.rest and passes_on(m):
         elsewhere.append(rest_looks(m, boolean(True)))
     for prop in wanted:
-        if (prop.row == "drains" and (m.rest or not crowded(m))) or (prop.row != "drains" and not m.rest):
+        several = len(m.sqs) > 1
+        if (prop.row == "drains" and (several or not crowded(m))) or (prop.row != "drains" and not several):
             yield Descent(prop, _rank(m, submits=prop.row != "drains"), elsewhere)
 
 

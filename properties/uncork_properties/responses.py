@@ -57,7 +57,8 @@ Rank = list[tuple[str, Expr]]
 
 def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[Response]:
     """The responses of a machine: of the CQ lock, and of each liveness in `wanted` that needs one."""
-    if m.rest is None and not crowded(m):
+    several = len(m.sqs) > 1
+    if not several and not crowded(m):
         return
     steps = _Steps(m, system)
     lock = NotForever("the CQ lock is released", "", "", m.cq.locked, say("the CQ lock is never released"))
@@ -65,9 +66,10 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     inside = steps.of_any(boolean(True), "cork_arm", "cork_park", "post_read", "post_arm", "post_leave")
     others = [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
     if m.poster:
-        left, inside, others = attempts(m)[0], [steps.of(boolean(True), *_ATTEMPT)], [rest_queued(m)]
+        left, inside = attempts(m)[0], [steps.of(boolean(True), *_ATTEMPT)]
+        others = [rest_queued(m)] if m.rest else []
     yield Response(lock, [("steps under the lock", left)], inside, others, replica=steps.replica)
-    if m.rest is None:
+    if not several:
         yield from (_drained(m, steps, prop, lock.name) for prop in wanted if prop.row == "drains")
         return
     if m.parts.kicks.hands_over:
@@ -88,7 +90,7 @@ class _Steps:
 
     def __init__(self, m: AnySize, system: System) -> None:
         self.m, self.system, self.replica = m, system, Replica()
-        for other in m.every[1:]:
+        for other in m.every[1:] if m.rest else ():
             assert m.rest is not None
             self.replica = Replica(
                 frozenset(variable.name for record in other.records for variable in record.variables),
@@ -112,6 +114,8 @@ class _Steps:
         """Steps of any SQ, as `own` says of it: of the waiting SQ, and of the other SQ, which stands for all others."""
         one, *others = self.m.every
         found = [self.of(while_ & own(one), *families, q=one, free=free)]
+        if self.m.rest is None:  # there is no third replica, so a condition may speak of all
+            return found + [self.of(while_ & own(q), *families, q=q, free=free) for q in others]
         return found + [Help(self._duties(families, q.label), while_, own(q), free or {}) for q in others]
 
     @staticmethod
@@ -121,6 +125,11 @@ class _Steps:
 
     def _duties(self, families: Sequence[str], of: str) -> frozenset[str]:
         return frozenset(a.duty for a in self.system.actions if a.family in families and of in a.actor)
+
+
+def _waiting(m: AnySize, prop: NotForever) -> AnySQ:
+    """The SQ that a property says not to wait for ever."""
+    return next(q for q in m.every if prop.name.endswith(q.label))
 
 
 # -- a kick wakes all --------------------------------------------------------------------------------------------------
@@ -149,7 +158,7 @@ def _near(m: AnySize, steps: _Steps, q: AnySQ, stage: Expr) -> list[Help]:
 
 def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
     """Every read of the shadow head that finds room kicks: each permit that is held comes to such a read."""
-    q = m.every[0]
+    q = _waiting(m, prop)
     stage = _stage(m, q)
     waiting, freed = stage == _WAITING, gap(m.cq.shadow, m.cq.head) > 0
     rechecked = freed if m.parts.kicks.kicks("reserve") else boolean(False)
@@ -165,15 +174,15 @@ def _woken_by_posts(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> R
         *steps.of_any(waiting, *_HOLDERS),
         *steps.of_any(waiting & rechecked, "cork_saved"),
     ]
-    elsewhere = [*_elsewhere(m), rest_at(m, "cork recheck", while_=rechecked)]
+    elsewhere = [*_elsewhere(m), *([rest_at(m, "cork recheck", while_=rechecked)] if m.rest else [])]
     if passes_on(m):
         helpers += steps.of_any(waiting & freed, "reserve")
-        elsewhere.append(rest_looks(m, freed))
+        elsewhere += [rest_looks(m, freed)] if m.rest else []
     return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
 def _elsewhere(m: AnySize) -> list[Elsewhere]:
-    return [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, boolean(True))]
+    return [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, boolean(True))] if m.rest else []
 
 
 def _guest_work(m: AnySize) -> Expr:
@@ -189,7 +198,7 @@ def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) 
     is not full, EventIdx stays where it is. Permits are taken and returned meanwhile; each goes one way between two
     publishes: from the shadow head to the device, a worker, a command, a CQE, and the guest.
     """
-    q, cq = m.every[0], m.cq
+    q, cq = _waiting(m, prop), m.cq
     first = _stage(m, q)
     freed = gap(cq.shadow, cq.head)
     full = (gap(cq.tail, cq.head) == cq.capacity) & (m.at("post read") == 0)
@@ -217,31 +226,32 @@ def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) 
         *steps.of_any(stage == 11, *(each for each in _HOLDERS if each != "post_arm")),
         *steps.of_any((stage == 9) | ((stage == 11) & room(m)), "reserve"),
     ]
-    elsewhere = [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, stage >= 10), rest_looks(m, room(m))]
+    elsewhere = (
+        [rest_holds(m), rest_at(m, *IN_POST), rest_unread(m, stage >= 10), rest_looks(m, room(m))] if m.rest else []
+    )
     return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 
 # -- completions queue -------------------------------------------------------------------------------------------------
 def _always_taken(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> Iterator[Response]:
     """Commands are taken whether or not the CQ has room: an SQ waits for steps of its own, and for the CQ lock."""
-    q = m.every[0]
     for prop in wanted:
+        q = _waiting(m, prop)
         if prop.row == "uncorked":
             stage = _stage(m, q)
             yield Response(prop, [("how near a wake-up is", stage)], _near(m, steps, q, stage)[:3],
                            replica=steps.replica)  # fmt: skip
         if prop.row == "progress":
-            yield _taken(m, steps, prop, lock)
+            yield _taken(m, steps, prop, q, lock)
 
 
-def _taken(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
+def _taken(m: AnySize, steps: _Steps, prop: NotForever, q: AnySQ, lock: str) -> Response:
     """A published entry is taken: as soon as the device knows of it, in the next look.
 
     If the tail is read as a worker wakes up only, a look may find nothing. Then either the worker is about to read the
     tail again, or a doorbell is coming, which tells it. A look that ends meanwhile does not begin again: a worker that
     wakes up reads the tail.
     """
-    q = m.every[0]
     (worker,) = q.workers
     known = gap(q.tail, q.head) > 0 if m.choices.sq_read == "wake" else boolean(True)
     again = worker.at.among("arm", "reread")
@@ -284,7 +294,7 @@ def _served(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> I
             steps.of(kicks, "kick"),
             *steps.of_any(~kicks, "cork_arm", "cork_park", "post_read", "post_arm", "post_leave"),
         ],
-        [rest_at(m, *UNDER_CQ_LOCK)],
+        [rest_at(m, *UNDER_CQ_LOCK)] if m.rest else [],
         "cq.locked",
         lock,
         steps.replica,
@@ -295,7 +305,7 @@ def _served(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> I
 
 
 def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response:
-    q, cq = m.every[0], m.cq
+    q, cq = _waiting(m, prop), m.cq
     (worker,) = q.workers
     freed = gap(cq.shadow, cq.head) > 0
     fetching, alone = worker.at == "fetch", ~q.corked & ~q.granted
@@ -330,8 +340,9 @@ def _in_turn(m: AnySize, steps: _Steps, prop: NotForever, free: str) -> Response
         *steps.of_any(far, "reserve", own=lambda x: x.granted, free=_KICK_DONE),
         *steps.of_any(far & freed, "reserve", own=lambda x: x.exists, free=_KICK_DONE),
     ]  # fmt: skip
-    elsewhere = [*_elsewhere(m), *([] if events else [rest_looks(m, freed)])]
-    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, Sums(3 + len(events), far))
+    elsewhere = [*_elsewhere(m), *([rest_looks(m, freed)] if m.rest and not events else [])]
+    sums = Sums(3 + len(events), far) if m.rest else None
+    return Response(prop, rank, helpers, elsewhere, "cq.locked", free, steps.replica, sums)
 
 
 def _own(m: AnySize) -> Sequence[str]:

@@ -19,6 +19,8 @@ ALIKE = [
     ("hand-over/linux/tail-1", ANY, (3, 2, 2)),
     ("hand-over/linux/reserve-permits/backend=detached", ANY, (3, 3, 3)),
     ("hand-over/linux/tail-1", ONE, (1, 3, 3)),
+    ("hand-over/linux/tail-1", ONE, (3, 2, 3)),
+    ("arm-recheck/linux/arm-on-cork/kick_on_remit=no", ONE, (2, 3, 2)),
     ("hand-over/linux/reserve-permits/events=delete+delete+create+create", ANY, (3, 2, 2)),
     ("arm-recheck/lazy/head/workers=2,early_free=no", ANY, (2, 3, 3)),
     ("propolis-2026/linux/if corked head else head+1/cork=arm-recheck", ANY, (3, 2, 3)),
@@ -32,10 +34,13 @@ ALIKE = [
 
 
 def strays(name: str, several: bool, shape: tuple[int, int, int], steps: int) -> str:
-    """How a random run, seen with each pair of SQs in turn, leaves the machine of all sizes; empty if it does not."""
-    found, _ = proof.argued(design(name), several=several, least=2)
+    """How a random run leaves the machine of all sizes, which has all SQs, or is seen with each pair of them in turn.
+
+    Empty if it does not.
+    """
+    found, _ = proof.argued(design(name), several=several, least=2, sqs=1 if several else shape[0])
     walk, chosen = Walk(design(name).at(*shape)), random.Random(0)
-    pairs = [(0, k) for k in range(1, shape[0])] if several else [(0,)]
+    pairs = [(0, k) for k in range(1, shape[0])] if several else [tuple(range(shape[0]))]
     for _ in range(steps):
         before = {pair: walk.seen(several, pair) for pair in pairs}
         taken = walk.step(chosen)

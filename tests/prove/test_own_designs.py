@@ -31,8 +31,8 @@ def written(text: str, policy: str = "head", **overrides: str) -> Design:
     return Design("mine.py:mine", "linux", policy, overrides)
 
 
-def proved(of: Design) -> proof.Part:
-    return proof._part(of, ONE, 2, unwatched)
+def proved(of: Design, sqs: int = 1) -> proof.Part:
+    return proof._part(of, False, 2, unwatched, sqs)
 
 
 def changed(text: str, old: str, new: str) -> str:
@@ -166,8 +166,70 @@ def test_several_sqs_of_a_design_with_parts_or_lemmas_of_ones_own_are_refused(ca
     Path("mine.py").write_text(HEAD + SEVERAL[case])
     guest = case.startswith("a guest")
     of = Design("hand-over" if guest else "mine.py:mine", "mine.py:mine" if guest else "linux", "tail-1")
-    with pytest.raises(SlipError, match=r"is proved for one SQ only. Use --sqs one"):
+    with pytest.raises(SlipError, match=r"is proved for one, two or three SQs, and not for any number"):
         proof.argued(of, several=ANY, least=2)
+
+
+DELIVERS = (
+    "class Mine(Spent):\n    def delivered(self, q, condition):\n"
+    "        return super().delivered(q, condition) if q.label != 'SQ1' else q(wakeups=q.wakeups)\n"
+    'mine = DEVICES["mmio"].but("mine", "A device.", {Mine: {}})\n'
+)
+
+
+@pytest.mark.slow
+def test_a_number_of_sqs_is_proved_each_by_itself() -> None:
+    """Here nobody wakes SQ1, and that a proof of SQ0 goes through says nothing of it."""
+    of = written(HEAD + changed(DELIVERS, "'SQ1'", "'SQ9'"), "tail", kick_on_remit="yes")
+    assert proved(of, 2).claim == "live for every queue size and two SQs"
+    forget()
+    found = proved(written(HEAD + DELIVERS, "tail", kick_on_remit="yes"), 2)
+    assert found.proved == ["safety"]
+    unproved = {failure.obligation.of for failure in found.judgement.failures}
+    assert {"uncorked SQ1", "drains SQ1"} <= unproved and "uncorked SQ0" not in unproved
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+@pytest.mark.parametrize("case", [case for case in SEVERAL if "step" in case])
+def test_what_hangs_with_three_sqs_is_proved_with_two_only(case: str) -> None:
+    of = written(HEAD + SEVERAL[case], "tail-1")
+    assert proved(of, 2).live
+    assert "uncorked" not in proved(of, 3).proved
+    assert proof.failing(of, False, ["uncorked", "drains", "progress"], unwatched, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+def test_a_lemma_is_stated_of_each_sq() -> None:
+    assert proved(written(BITS), 2).live
+    forget()
+    assert proved(written(WITHOUT), 2).proved == ["safety"]
+    forget()
+    found = proved(written(HEAD + SEVERAL["a lemma"], "tail-1"), 2)
+    assert {"wrong of SQ0", "wrong of SQ1"} == {failure.obligation.about for failure in found.judgement.untrue}
+
+
+@pytest.mark.parametrize("sqs", [2, 3])
+def test_with_several_sqs_the_order_of_cqes_is_not_looked_at(sqs: int) -> None:
+    Path("mine.py").write_text(HEAD + SEVERAL["a guest that sees the CQE of another SQ"])
+    guest = Design("hand-over", "mine.py:mine", "tail-1")
+    with pytest.raises(SlipError, match="a guest with a part of your own is proved with one SQ only"):
+        proof.argued(guest, several=False, least=2, sqs=sqs)
+    forget()
+    spies = "class Mine(Permits):\n    def reserves(self, m, q, w):\n        yield from super().reserves(m, q, w)\n"
+    spies += "        yield spy(m, q, w)\n@step('worker {}')\ndef spy(m, q, w):\n    'Looks.'\n"
+    spies += "    return when((w.at == 'reserve') & ~m.cq.shows(q), w(at='remit'))\n" + HUNG
+    with pytest.raises(
+        InstanceError, match=r"spy\(SQ0\) looks at sq0.ledger.unread: with several SQs the order of CQEs"
+    ):
+        proof.argued(written(HEAD + spies, "tail-1"), several=False, least=2, sqs=sqs)
+
+
+@pytest.mark.parametrize("sqs", [0, 4])
+def test_numbers_of_sqs_that_are_not_followed_are_refused(sqs: int) -> None:
+    with pytest.raises(SlipError, match="is about one, two or three SQs, or any number"):
+        proof.argued(Design("mmio", "linux", "tail"), several=False, least=2, sqs=sqs)
 
 
 def test_several_sqs_of_a_device_with_settings_of_ones_own_are_not() -> None:
@@ -207,12 +269,14 @@ def test_prove_says_that_several_sqs_of_a_device_of_ones_own_are_not_covered() -
     written(HEAD + "class Mine(Kicks):\n    pass\n" + named)
     done = uncork("prove", "tail", "--device", "mine.py:mine")
     told = " ".join(done.stdout.split())
-    assert done.returncode == 30, done.stdout + done.stderr
+    assert done.returncode == 13, done.stdout + done.stderr
     assert "live for every queue size and one SQ" in told
-    assert "open: several SQs are not covered. Mine: with parts" in told
+    assert "safety proved for every queue size and two SQs" in told
+    assert "really fails at mine.py:mine/linux/tail/n2-sq2-cq2" in told
+    assert "open: more SQs are not covered. Mine: with parts" in told
     refused = uncork("prove", "tail", "--device", "mine.py:mine", "--sqs", "any")
     assert refused.returncode == 2
-    assert "Use --sqs one" in " ".join(refused.stderr.split())
+    assert "Use --sqs one, two or three" in " ".join(refused.stderr.split())
 
 
 @pytest.mark.slow

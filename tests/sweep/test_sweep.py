@@ -18,6 +18,9 @@ from click.testing import CliRunner
 from commands import uncork
 from uncork.cli import cli
 from uncork.decide import many
+from uncork.engines import Budget, unwatched
+from uncork.sweep import workers
+from uncork_nvme.instance import InstanceError, from_name
 
 pytestmark = pytest.mark.slow  # they start programs
 
@@ -193,6 +196,20 @@ def test_a_cluster_comes_to_the_same_verdicts(cluster: tuple[str, Path], done: P
     assert runs(tmp_path / "there.db") == SYSTEMS
 
 
+def test_a_worker_with_another_policy_is_refused(cluster: tuple[str, Path], tmp_path: Path) -> None:
+    """It has a file of this name that says something else, and what it finds would be kept under the wrong system."""
+    address, folder = cluster
+    db, asked = tmp_path / "mine.db", [*ONE, "--policy", "mine.py:mine", "--cluster", address]
+    policy(folder, 0)
+    policy(tmp_path, 1)
+    refused = sweep(db, *asked, code=2, cwd=tmp_path)
+    assert "a worker has another uncork or another policy file" in refused.stderr
+    assert runs(db) == 0
+    policy(tmp_path, 0)
+    sweep(db, *asked, cwd=tmp_path)
+    assert runs(db) == 1
+
+
 @pytest.mark.parametrize(("file", "died", "verdict"), [("once", "died", "refuted"), ("always", "never", "open")])
 def test_an_instance_whose_worker_of_a_cluster_dies_is_tried_again_or_open(
     cluster: tuple[str, Path], tmp_path: Path, file: str, died: str, verdict: str
@@ -207,18 +224,17 @@ def test_an_instance_whose_worker_of_a_cluster_dies_is_tried_again_or_open(
     assert {v[0] for v in found.values()} == {verdict}
 
 
-def test_a_worker_with_another_policy_is_refused(cluster: tuple[str, Path], tmp_path: Path) -> None:
-    """It has a file of this name that says something else, and what it finds would be kept under the wrong system."""
-    address, folder = cluster
-    db, asked = tmp_path / "mine.db", [*ONE, "--policy", "mine.py:mine", "--cluster", address]
-    policy(folder, 0)
-    policy(tmp_path, 1)
-    refused = sweep(db, *asked, code=2, cwd=tmp_path)
-    assert "a worker has another uncork or another policy file" in refused.stderr
-    assert runs(db) == 0
-    policy(tmp_path, 0)
-    sweep(db, *asked, cwd=tmp_path)
-    assert runs(db) == 1
+def test_a_cluster_without_workers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "_LOOK", 0.1)
+    monkeypatch.setattr(workers, "_PATIENCE", 0.3)
+    asked = workers.Task(from_name(LIVE), "", ("drains",), Budget(), "auto")
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=":0") as empty,
+        workers.Cluster(empty.scheduler_address) as cluster,
+        pytest.raises(InstanceError, match="has no worker: start one"),
+    ):
+        list(cluster.run([asked], 0, unwatched))
 
 
 def test_a_cluster_that_is_not_there_is_told_of(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ TAMPERED = {
     "another form": ("manifest.json", '"format": 1', '"format": 2', "format 2 is not known"),
     "another uncork": ("manifest.json", '"uncork": "', '"uncork": "9', "it is of uncork '9.*prove it again"),
     "sizes that there are not": ("manifest.json", '"least": 2', '"least": 70000', "is none of a proof's"),
-    "the same part twice": ("manifest.json", '"several": true', '"several": false', "or a second one"),
+    "the same part twice": ("manifest.json", '"sqs": "any"', '"sqs": 1', "or a second one"),
 }
 
 
@@ -75,7 +75,7 @@ SHOWN = certificates._shown
 
 @cache
 def shown(of: str, several: bool, least: int, lemmas: tuple[str, ...], unproved: tuple[str, ...]) -> certificates.Shown:
-    return SHOWN(DESIGNS[of], several, least, lemmas, unproved)
+    return SHOWN(DESIGNS[of], several, least, lemmas, unproved, 1)
 
 
 DESIGNS: dict[str, Design] = {}
@@ -88,7 +88,10 @@ def test_a_certificate_that_was_tampered_with_is_rejected(
 ) -> None:
     """What the model asks for is the same in most of them, and is made once."""
 
-    def made(design: Design, several: bool, least: int, lemmas: list[str], unproved: list[str]) -> certificates.Shown:
+    def made(
+        design: Design, several: bool, least: int, lemmas: list[str], unproved: list[str], sqs: int
+    ) -> certificates.Shown:
+        assert sqs == 1
         DESIGNS[design.name] = design
         return shown(design.name, several, least, tuple(lemmas), tuple(unproved))
 

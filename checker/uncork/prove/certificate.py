@@ -25,7 +25,7 @@ from uncork.decide import processes
 from uncork.engines import unwatched
 from uncork.engines.deductive import certificate as obligations
 from uncork.engines.deductive import shown
-from uncork.prove.proof import LEAST, Part, argued, claim, tried_of
+from uncork.prove.proof import LEAST, SQS, Part, argued, claim, tried_of
 
 MANIFEST, WORDS = "manifest.json", "need-event.smt2"
 """File names: the manifest, and the obligation that 16-bit arithmetic agrees with ring arithmetic."""
@@ -47,11 +47,12 @@ class Shown:
     proved: Sequence[str]
     tried: int
     files: Mapping[str, str]
+    sqs: int = 1
 
     @property
     def place(self) -> str:
         """The folder of the part's files."""
-        return "several" if self.several else "one"
+        return "several" if self.several else list(SQS)[self.sqs - 1]
 
 
 def prepare(folder: str, inputs: Iterable[str | Path | None] = ()) -> None:
@@ -87,7 +88,7 @@ def write(folder: Path, design: Design, parts: Sequence[Part]) -> None:
         kept = [lemma.name for lemma in part.judgement.kept]
         unproved = sorted({failure.obligation.of for failure in part.judgement.failures})
         files = obligations.files(part.judgement.argument, kept, frozenset(unproved))
-        shows.append(Shown(part.several, part.least, kept, unproved, part.proved, len(part.rows), files))
+        shows.append(Shown(part.several, part.least, kept, unproved, part.proved, len(part.rows), files, part.sqs))
         texts |= {f"{shows[-1].place}/{name}": text for name, text in files.items()}
     texts[MANIFEST] = json.dumps(_manifest(design, shows), indent=1) + "\n"
     target = Path(os.path.realpath(folder))
@@ -110,14 +111,14 @@ def _manifest(design: Design, parts: Sequence[Shown]) -> dict[str, Any]:
     """Returns the manifest of a certificate."""
     return {
         "format": FORMAT,
-        "claims": [claim(part.several, part.least, part.proved, part.tried) for part in parts],
+        "claims": [claim(part.several, part.least, part.proved, part.tried, part.sqs) for part in parts],
         "design": [design.device, design.guest, design.policy],
         "overrides": [f"{name}={value}" for name, value in sorted(design.overrides.items())],
         "uncork": __version__,
         "solvers": {"z3": obligations.version("z3")},
         "parts": [
             {
-                "several": part.several,
+                "sqs": "any" if part.several else part.sqs,
                 "least": part.least,
                 "proved": list(part.proved),
                 "unproved": list(part.unproved),
@@ -199,23 +200,26 @@ def _again(manifest: Mapping[str, Any]) -> tuple[Design, list[Shown]]:
     shows: list[Shown] = []
     for part in parts:
         match part:
-            case {"several": bool(several), "least": int(least), "lemmas": [*lemmas], "unproved": [*unproved]}:
-                if least not in LEAST or any(several is each.several for each in shows):
+            case {"sqs": "any" | 1 | 2 | 3 as of, "least": int(least), "lemmas": [*lemmas], "unproved": [*unproved]}:
+                several, sqs = (True, 1) if of == "any" else (False, int(of))
+                if least not in LEAST or any((several, sqs) == (each.several, each.sqs) for each in shows):
                     raise LookupError(f"a part about a CQ of {least} entries, or a second one, is none of a proof's")
-                shows.append(_shown(design, several, least, list(map(str, lemmas)), list(map(str, unproved))))
+                shows.append(_shown(design, several, least, list(map(str, lemmas)), list(map(str, unproved)), sqs))
             case _:
                 raise LookupError("a part names no subject or no lemmas")
     return design, shows
 
 
-def _shown(design: Design, several: bool, least: int, lemmas: Sequence[str], unproved: Sequence[str]) -> Shown:
-    found, stated = argued(design, several=several, least=least)
+def _shown(
+    design: Design, several: bool, least: int, lemmas: Sequence[str], unproved: Sequence[str], sqs: int = 1
+) -> Shown:
+    found, stated = argued(design, several=several, least=least, sqs=sqs)
     files = obligations.files(found, lemmas, frozenset(unproved))
     tried = tried_of(found, stated)
     lacking = {prop.row for prop in tried if not shown(found, prop, unproved, lemmas)}
     rows = dict.fromkeys(prop.row for prop in tried)
     proved = [row for row in rows if row not in lacking]
-    return Shown(several, least, lemmas, sorted(set(unproved)), proved, len(rows), files)
+    return Shown(several, least, lemmas, sorted(set(unproved)), proved, len(rows), files, sqs)
 
 
 def _same_files(folder: Path, texts: Mapping[str, str]) -> None:

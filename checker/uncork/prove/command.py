@@ -18,7 +18,7 @@ from uncork.decide.gate import worst
 @click.argument("policy", shell_complete=complete.policies)
 @click.option("--device", required=True, help="A device.")
 @click.option("--guest", default="linux", show_default=True, help="A guest.")
-@click.option("--sqs", type=click.Choice(["one", "any", "both"]), default="both", show_default=True)
+@click.option("--sqs", type=click.Choice(["one", "two", "three", "any", "both"]), default="both", show_default=True)
 @click.option(
     "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a choice (see: uncork show). Repeatable."
 )
@@ -26,8 +26,8 @@ from uncork.decide.gate import worst
 def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, ...], certificate: str | None) -> int:
     """Prove a design for every queue size: with one SQ, and with any number of them.
 
-    With parts or lemmas of your own a design is proved for one SQ only. If the proof fails, uncork names the step that
-    breaks it and searches small sizes for a counterexample.
+    With parts or lemmas of your own a design is proved with one, two or three SQs, and not with any number. If the
+    proof fails, uncork names the step that breaks it and searches small sizes for a counterexample.
     """
     from uncork.prove import certificate as files
     from uncork.prove import proof, show  # imports z3 and rich: slow
@@ -37,17 +37,17 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
     if certificate is not None:
         files.prepare(certificate, design.files)
     to, codes, proved = Page(), [], []
-    sides = {"one": [False], "any": [True], "both": [False, True]}[sqs]
     uncovered = proof.owned(design) if sqs == "both" else ""
-    for several in sides[:1] if uncovered else sides:
+    for side in [sqs] if sqs != "both" else ["one", "two" if uncovered else "any"]:
+        several, of = side == "any", proof.SQS.get(side, 1)
         with progress() as watch:
-            parts = proof.prove(design, several, watch)
+            parts = proof.prove(design, several, watch, of)
             lacking = show.unproved(parts)
-            real = list(proof.failing(design, several, lacking, watch)) if lacking else []
+            real = list(proof.failing(design, several, lacking, watch, of)) if lacking else []
         codes.append(show.report(to, design, parts, real))
         proved.append(parts[-1])
     if uncovered:
-        to.say(f"open: several SQs are not covered. {uncovered}", "magenta")
+        to.say(f"open: more SQs are not covered. {uncovered}", "magenta")
         codes.append(Exit.OPEN)
     if certificate is not None:
         files.write(Path(certificate), design, proved)

@@ -16,9 +16,11 @@ from uncork_properties.argument import argument
 from uncork_properties.catalogue import named, properties
 from uncork_properties.runs import KNOWN
 
+from uncork.core.expr import variables
 from uncork.core.property import Property
 from uncork.core.questions.argument import Argument
 from uncork.core.sorts import SlipError
+from uncork.core.system import Action
 from uncork.core.trace import Trace, followed, refutes
 from uncork.core.verdict import Refuted
 from uncork.decide import many
@@ -29,15 +31,17 @@ from uncork.engines.deductive import Failure, Judgement, judge
 
 LEAST = (2, 3)
 """The least CQ sizes that are tried: some designs are live only from 3 entries up."""
-REAL = {False: ((1, 2, 2), (1, 3, 2), (1, 3, 3)), True: ((2, 2, 2), (2, 2, 3), (3, 2, 2))}
-"""Sizes searched for a failure of an unproved design, by whether it has several SQs."""
+REAL = ((1, 2, 2), (1, 3, 2), (1, 3, 3), (2, 2, 2), (2, 2, 3), (3, 2, 2))
+"""Sizes searched for a failure of an unproved design."""
+SQS = {"one": 1, "two": 2, "three": 3}
+"""The numbers of SQs that a proof may be about, besides any number of them, in words."""
 
 SMALL = 3_000_000
 """Budget of states for such a search."""
 
 
-def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list[Property]]:
-    """Returns the proof argument for a design (one SQ or several), and the design's properties.
+def argued(design: Design, *, several: bool, least: int, sqs: int = 1) -> tuple[Argument, list[Property]]:
+    """Returns the proof argument for a design with `sqs` SQs (or any number, if `several`), and its properties.
 
     With store buffers the argument is about the design without them, whose guest may leave its loop at any time, and
     that each run with buffers is one of its runs.
@@ -46,6 +50,13 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
     own, tso = owned(design), parts.choices.memory == "tso"
     if own and several:
         raise SlipError(own)
+    if own and sqs > 1 and type(parts.guest).__name__ in parts.own:
+        raise SlipError(
+            f"{type(parts.guest).__name__}: a guest with a part of your own is proved with one SQ only. A proof counts "
+            "CQEs, and does not know their order: use --sqs one, or uncork check"
+        )
+    if tso and sqs > 1:
+        raise SlipError(f"memory=tso is not proved with {sqs} SQs alone: use --sqs any, which is about any number")
     if tso and (parts.own or parts.choices.events != "none"):
         what = f"parts of your own ({', '.join(parts.own)})" if parts.own else f"events={parts.choices.events}"
         raise SlipError(
@@ -61,15 +72,18 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
     plain = replace(design, overrides={**design.overrides, "memory": "sc"}) if tso else design
     calm = replace(plain, overrides={**plain.overrides, "drain": "any"}) if tso else design
     with design.within():
-        machine = AnySize(calm.at(1, 2, 2).assembled, find_policy(design.policy), several=several, least=least)
+        machine = AnySize(calm.at(1, 2, 2).assembled, find_policy(design.policy), several=several, sqs=sqs, least=least)
         found = system(design.name, machine)
         for action in found.actions:
+            _refuse_order(action, own and sqs > 1)
             if f"{machine.cq.name}.tail" in action.updates and action.family not in ("post", "post_queued"):
                 raise SlipError(
                     f"{action.name} writes a CQE: a proof for all sizes speaks of CQEs that the steps post and "
                     "post_queued write"
                 )
-        made = argument(machine, found, [stated(each, machine) for each in own_lemmas(design)])
+        made = argument(
+            machine, found, [stated(each, machine, q) for each in own_lemmas(design) for q in machine.every]
+        )
     if tso:
         shape = 2 if several else 1, 3, 3
         like = design.at(*shape)
@@ -77,17 +91,36 @@ def argued(design: Design, *, several: bool, least: int) -> tuple[Argument, list
     return made, properties(machine, found)
 
 
-def owned(design: Design) -> str:
-    """Why a design is proved for one SQ only, and what to do; empty if it may be proved for any number of them.
+def _refuse_order(action: Action, own: str | bool) -> None:
+    """Raises `SlipError` for a step of one's own that looks at whose the CQEs are, which have no order in a proof.
 
-    A proof for any number follows two SQs. Parts of the user's own may do other things with the next.
+    A CQE of an SQ that has any counts as one that the guest may find next. So a step may do more in a proof than in the
+    ring if it waits for such a CQE, and less if it waits for there to be none.
+    """
+    if not own or action.family == "consume":
+        return
+    looks = {str(v.value) for v in variables(action.guard)}
+    for name, value in action.updates.items():
+        looks |= {str(v.value) for v in variables(value)} - {name}
+    if of := sorted(name for name in looks if name.endswith(".ledger.unread")):
+        raise SlipError(
+            f"{action.name} looks at {', '.join(of)}: with several SQs the order of CQEs is not known to a proof. Use "
+            "--sqs one, or uncork check, which decides it at the sizes you name"
+        )
+
+
+def owned(design: Design) -> str:
+    """Why a design is not proved for any number of SQs, and what to do; empty if it may be.
+
+    A proof for any number follows two SQs. Parts of the user's own may do other things with the next. So a proof of
+    them follows all SQs of a number of them.
     """
     parts = [*design.at(1, 2, 2).assembled.own, *(f"the lemma {each.name}" for each in own_lemmas(design))]
     if not parts:
         return ""
     return (
-        f"{', '.join(parts)}: with parts or lemmas of your own a design is proved for one SQ only. Use --sqs one, or "
-        "uncork check, which decides several SQs at the sizes you name"
+        f"{', '.join(parts)}: with parts or lemmas of your own a design is proved for one, two or three SQs, and not "
+        "for any number. Use --sqs one, two or three, or uncork check, which decides more SQs at the sizes you name"
     )
 
 
@@ -103,7 +136,7 @@ def own_lemmas(design: Design) -> list[OwnLemma]:
 
 @dataclass(frozen=True)
 class Part:
-    """The result for one SQ, or for several, with a CQ of at least `least` entries.
+    """The result for any number of SQs (`several`) or for `sqs` of them, with a CQ of at least `least` entries.
 
     `rows` maps every tried property to whether it is proved, and to what failed.
     """
@@ -112,6 +145,7 @@ class Part:
     least: int
     judgement: Judgement
     rows: Mapping[str, tuple[bool, Sequence[Failure]]]
+    sqs: int = 1
 
     @property
     def proved(self) -> list[str]:
@@ -126,21 +160,22 @@ class Part:
     @property
     def claim(self) -> str:
         """What is proved, in a sentence."""
-        return claim(self.several, self.least, self.proved, len(self.rows))
+        return claim(self.several, self.least, self.proved, len(self.rows), self.sqs)
 
 
-def claim(several: bool, least: int, proved: Sequence[str], tried: int) -> str:
+def claim(several: bool, least: int, proved: Sequence[str], tried: int, sqs: int = 1) -> str:
     """What is proved, in a sentence."""
     sizes = "every queue size" if least == LEAST[0] else f"every SQ size and every CQ of {least} entries or more"
     what = "live" if len(proved) == tried else f"{', '.join(proved) or 'nothing'} proved"
-    return f"{what} for {sizes} and {'any number of SQs' if several else 'one SQ'}"
+    number = "any number of" if several else list(SQS)[sqs - 1]
+    return f"{what} for {sizes} and {number} {'SQ' if number == 'one' else 'SQs'}"
 
 
-def prove(design: Design, several: bool, watch: Watch = unwatched) -> list[Part]:
+def prove(design: Design, several: bool, watch: Watch = unwatched, sqs: int = 1) -> list[Part]:
     """Proves a design for every size. If that fails, also for larger CQs, if more can be proved there."""
     parts: list[Part] = []
     for least in LEAST:
-        part = patiently(partial(_part, design, several, least, watch))
+        part = patiently(partial(_part, design, several, least, watch, sqs))
         if not parts or len(part.proved) > len(parts[-1].proved):
             parts.append(part)
         if part.live:
@@ -148,14 +183,14 @@ def prove(design: Design, several: bool, watch: Watch = unwatched) -> list[Part]
     return parts
 
 
-def _part(design: Design, several: bool, least: int, watch: Watch) -> Part:
-    found, stated = argued(design, several=several, least=least)
+def _part(design: Design, several: bool, least: int, watch: Watch, sqs: int = 1) -> Part:
+    found, stated = argued(design, several=several, least=least, sqs=sqs)
     judgement = judge(found, lambda what: watch(Tick(0, 1, what)))
     rows: dict[str, tuple[bool, list[Failure]]] = {}
     for prop in tried_of(found, stated):
         proved, against = rows.get(prop.row, (True, []))
         rows[prop.row] = proved and judgement.proves(prop), against + judgement.against(prop)
-    return Part(several, least, judgement, rows)
+    return Part(several, least, judgement, rows, sqs)
 
 
 def tried_of(found: Argument, stated: Sequence[Property]) -> list[Property]:
@@ -164,22 +199,22 @@ def tried_of(found: Argument, stated: Sequence[Property]) -> list[Property]:
     return [prop for prop in stated if prop.row == "safety" or prop.name in named]
 
 
-def failing(design: Design, several: bool, rows: Sequence[str], watch: Watch) -> list[Checked]:
+def failing(design: Design, several: bool, rows: Sequence[str], watch: Watch, sqs: int = 1) -> list[Checked]:
     """Returns small instances with a counterexample to one of these properties.
 
     If a search finds none, a recorded run may be one, at sizes that a search does not reach.
     """
-    instances = [design.at(*shape) for shape in REAL[several]]
+    instances = [design.at(*shape) for shape in REAL if (shape[0] > 1 if several else shape[0] == sqs)]
     every = many.check(instances, rows, Budget(states=SMALL), watch)
     found = [each for each in every if any(isinstance(row.verdict, Refuted) for row in each.rows)]
-    return found or known_to_fail(design, several, rows)
+    return found or known_to_fail(design, several, rows, sqs)
 
 
-def known_to_fail(design: Design, several: bool, rows: Sequence[str]) -> list[Checked]:
+def known_to_fail(design: Design, several: bool, rows: Sequence[str], sqs: int = 1) -> list[Checked]:
     """Returns the instances of a design that a recorded run refutes, by one of these properties."""
     found: list[Checked] = []
     for run in KNOWN:
-        if run.row not in rows or (run.shape[0] > 1) is not several:
+        if run.row not in rows or not (run.shape[0] > 1 if several else run.shape[0] == sqs):
             continue
         instance = design.at(*run.shape)
         trace = followed(instance.system, Trace((), run.steps, len(run.before)))

@@ -70,7 +70,10 @@ def local(tasks: Sequence[Task], jobs: int, retries: int, watch: Watch) -> Resul
 _ONE = threading.Lock()
 """A worker runs one search at a time, whatever its threads: the search uses the memory of the whole worker."""
 _LOOK = 1.0
-"""Seconds between a worker's checks of whether it has to stop."""
+"""Seconds between a worker's checks of whether it has to stop, and between looks for workers."""
+_PATIENCE = 60.0
+"""Seconds without any worker after which no more are waited for: a worker that died is replaced sooner."""
+_EMPTY = "its scheduler has no worker: start one, and then this command again, which goes on from what is decided"
 
 
 class Cluster:
@@ -103,7 +106,7 @@ class Cluster:
         """Decides tasks on the cluster.
 
         The scheduler limits how often workers may die of a task (distributed.scheduler.allowed-failures). `retries`
-        counts tasks that run out of memory without killing their worker.
+        counts tasks that run out of memory without killing their worker. Raises `InstanceError` if no worker is left.
         """
         stop = self._dask.Event(f"uncork-stop-{uuid.uuid4().hex}", client=self._client)
         with signals.held_back() as interrupted:
@@ -113,8 +116,14 @@ class Cluster:
                 ): task
                 for task in tasks
             }
+            looked = staffed = time.monotonic()
             try:
                 while waiting and not interrupted.is_set():
+                    if time.monotonic() - looked >= _LOOK:
+                        looked = time.monotonic()
+                        staffed = looked if self._client.scheduler_info(n_workers=-1)["workers"] else staffed
+                    if looked - staffed >= _PATIENCE:
+                        raise InstanceError(f"--cluster {self.address}: {_EMPTY}")
                     for future in [each for each in waiting if each.done()]:
                         yield waiting.pop(future), self._result(future, retries)
                     watch(Tick(len(tasks) - len(waiting), len(tasks), "", None))

@@ -1,6 +1,6 @@
 """Lemmas of the user's own, for proofs for all sizes: functions in the file of a device, which are never trusted.
 
-A lemma says of a machine with one SQ what holds in every reachable state.
+A lemma says of each SQ of a machine what holds in every reachable state.
 """
 
 from __future__ import annotations
@@ -38,9 +38,8 @@ def lemma(function: Callable[[AnySize, AnySQ], Expr]) -> OwnLemma:
     return OwnLemma(function.__name__.replace("_", " "), said.rstrip("."), function)
 
 
-def stated(found: OwnLemma, m: AnySize) -> Lemma:
-    """The lemma about a machine's SQ; raises `SlipError` for one that looks at what it may not."""
-    (q,) = m.every
+def stated(found: OwnLemma, m: AnySize, q: AnySQ) -> Lemma:
+    """The lemma about an SQ of a machine; raises `SlipError` for one that looks at what it may not."""
     condition = found.condition(m, q)
     if not isinstance(condition, Expr) or not isinstance(condition.sort, Bool):
         raise SlipError(f"the lemma {found.name} gives {condition!r:.60}, and has to give a condition")
