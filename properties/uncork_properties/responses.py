@@ -283,23 +283,22 @@ def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) 
 def _always_taken(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> Iterator[Response]:
     """Commands are taken whether or not the CQ has room: an SQ waits for steps of its own, and for the CQ lock."""
     for prop in wanted:
+        q = _waiting(m, prop)
         if prop.row == "uncorked":
-            q = _waiting(m, prop)
             stage = _stage(m, q)
             yield Response(prop, [("how near a wake-up is", stage)], _near(m, steps, q, stage)[:3],
                            replica=steps.replica)  # fmt: skip
         if prop.row == "progress":
-            yield _taken(m, steps, prop, lock)
+            yield _taken(m, steps, prop, q, lock)
 
 
-def _taken(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
+def _taken(m: AnySize, steps: _Steps, prop: NotForever, q: AnySQ, lock: str) -> Response:
     """A published entry is taken: as soon as the device knows of it, in the next look.
 
     If the tail is read as a worker wakes up only, a look may find nothing. Then either the worker is about to read the
     tail again, or a doorbell is coming, which tells it. A look that ends meanwhile does not begin again: a worker that
     wakes up reads the tail.
     """
-    q = _waiting(m, prop)
     (worker,) = q.workers
     known = gap(q.tail, q.head) > 0 if m.choices.sq_read == "wake" else boolean(True)
     again = worker.at.among("arm", "reread")
