@@ -67,7 +67,7 @@ BUDGETS = {
     "decide/test_agreement.py": 12,
     "model/test_causes.py": 16,
     "model/test_orders.py": 8,
-    "model/test_arm.py": 14,
+    "model/test_arm.py": 17,
     "report/test_html.py": 10,
     "design/test_frontier.py": 9,
     "check/test_watch.py": 8,

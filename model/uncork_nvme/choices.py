@@ -363,14 +363,19 @@ class MemoryChoices:
         "as a permit comes back; or its one thread takes none, and only its fences empty its buffer",
     )
 
+    device_lock_after: Literal["nothing", "post", "take"] = _choice(
+        "with memory=arm and device_locks=no: where the device's thread takes a lock of its host's, and gives it back, "
+        "which nobody else in the model takes: nowhere; or after each CQE, as it signals an interrupt; or after each "
+        "command that it takes, as it hands the command on",
+    )
     device_load_fence: Yes = _choice(
         "with memory=arm: an acquire or a load fence stands behind each load of a shadow index by the device; or none "
         "does, and the device may read an index as it was before"
     )
-    cqe_store: Literal["release", "before", "plain"] = _choice(
+    cqe_store: Literal["release", "before", "plain", "whole"] = _choice(
         "with memory=arm: a release or a store fence stands between the rest of a CQE and its phase; or before the CQE,"
         " whose phase is in memory after all that its thread stored before, but perhaps before the rest; or there is "
-        "none, and the phase waits for those of earlier CQEs only"
+        "none, and the phase waits for those of earlier CQEs only; or there is none, and one store has all of a CQE"
     )
     cqe_load: Literal["fenced", "plain"] = _choice(
         "guest, with memory=arm: an acquire or a load fence stands between the load of a CQE's phase and those of the "

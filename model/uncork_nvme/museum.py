@@ -937,5 +937,36 @@ BUGS = (
             "(docs/memory.md).",
         ),
     ),
+    Bug(
+        "nvmet-mdev-pci-28387e1a",
+        "nvmet-mdev-pci writes the 16 bytes of a CQE in one copy, and its write barrier stands behind them. On Arm the "
+        "half with the phase may be in memory first: the guest sees the new phase, and consumes what stood in the slot "
+        "before.",
+        f"{_NVMET} c982e4b28482: nvmet_mdev_cq_work",
+        "The phase is stored last, behind a write barrier (28387e1aaeff).",
+        Shown(
+            Design("nvmet-mdev-pci-scan", "linux", "head-when-full", {"memory": "arm", "cqe_store": "plain"}),
+            "safety",
+            Design("nvmet-mdev-pci-scan", "linux", "head-when-full", {"memory": "arm"}),
+            _TWO_AND_THREE,
+            "Memory is Arm's. The device is that of the fix but for the CQE.",
+        ),
+    ),
+    Bug(
+        "femu-04ce8b1a",
+        "FEMU writes the 16 bytes of a CQE in one copy. On Arm the half with the phase may be in memory first: the "
+        "guest sees the new phase, and consumes what stood in the slot before.",
+        "https://github.com/MoatLab/FEMU 99ce4fb2, hw/femu/nvme-io.c: nvme_post_cqe",
+        "The dword with the phase is stored last, behind a write barrier (04ce8b1a7; nvme-util.c: nvme_write_cqe).",
+        Shown(
+            Design("femu", "linux", "head-1", {"memory": "arm", "sqe_load": "fenced", "cqe_store": "before"}),
+            "safety",
+            Design("femu", "linux", "head-1", {"memory": "arm", "sqe_load": "fenced"}),
+            _TWO_AND_THREE,
+            "Memory is Arm's. The device has a load fence between a tail and its SQE, which it lacks to this day "
+            "(docs/memory.md). Stores to EventIdx are in memory before the next CQE, which FEMU does not see to: "
+            "without that there are more runs.",
+        ),
+    ),
 )
 """The bugs; a bug that only `needs` a part may stand between bugs that are shown."""

@@ -252,9 +252,10 @@ def covers(m: Machine, system: System) -> list[Cover]:
         """A cover for an index that moves one way: it wraps exactly if it moves infinitely often."""
         return Repeatedly(name, frozenset(a.name for a in system.actions if a.family in families), name)
 
+    uncorks = _uncorking(m, system)  # nothing does if nobody kicks: an SQ that looks again by itself stays on record
     corks = [
         some("corks an SQ", _where(system, "cork", "cork_park")),
-        some("uncorks an SQ", _uncorking(m, system)),
+        *([some("uncorks an SQ", any_of(uncorks))] if uncorks else []),
     ]
     found: list[Cover] = [
         *([some("leaves a completion queued", _where(system, "block"))] if m.poster else []),
@@ -273,12 +274,12 @@ def covers(m: Machine, system: System) -> list[Cover]:
     return found
 
 
-def _uncorking(m: Machine, system: System) -> Expr:
-    """Whether a step that uncorks an SQ is enabled."""
-    return any_of(
+def _uncorking(m: Machine, system: System) -> list[Expr]:
+    """For each step that uncorks an SQ, whether it is enabled."""
+    return [
         action.guard & q.corked for action in system.actions for q in m.sqs if f"{q.name}.corked" in action.updates
         and action.family not in ("cork", "cork_park")
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
 def named(stated: Sequence[Property], name: str) -> Property:

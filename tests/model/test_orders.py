@@ -367,6 +367,7 @@ BUGS = {
     "libvfn before 9e4191a0": "libvfn",
     "OpenVMM before #506": "OpenVMM",
     "nvmet-mdev-pci before 28387e1aaeff": "nvmet-mdev-pci",
+    "FEMU before 04ce8b1a7": "FEMU",
 }
 """Public bugs of orders that x86 has anyway, each with what its fix made of it."""
 

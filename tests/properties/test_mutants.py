@@ -63,6 +63,8 @@ SPDK_LOADS, POLLS_LOADS = (
     "spdk-interrupt/linux/never/n1-sq2-cq2/cqe_store=release,memory=arm",
     "spdk-poll/linux/never/n1-sq2-cq2/cqe_store=release,memory=arm",
 )
+HANDS_ON = "nvme-mdev/linux/half/n1-sq2-cq2/memory=arm,sqe_load=fenced"
+READS_ANEW = "nvmet-mdev-pci-scan/linux/head-when-full/n1-sq2-cq2/memory=arm,poll=no,sq_compare=head"
 RINGS = "propolis-2026/spdk/tail-lag/n1-sq2-cq2/guest_fence=no,memory=tso"
 
 # what is wrong, module, token, instead, instance, property, verdict before, verdict after
@@ -257,8 +259,8 @@ MUTANTS = [
      BARE, "uncorked", "refuted", "proved"),
     ("no fence after SQ EventIdx", "reader", '(w.at == "reread") & m.parts.memory.sq_fence(w.buffer, q.views)',
      'w.at == "reread"', SPDK, "uncorked", "proved", "refuted"),
-    ("no fence after CQ EventIdx at a post", "post", "m.parts.memory.cq_fence(p.buffer, m.cq.views) if fenced",
-     "boolean(True) if fenced", ONE_THREAD, "drains", "proved", "refuted"),
+    ("no fence after CQ EventIdx at a post", "post", "m.parts.memory.cq_fence(p.buffer, m.cq.views) if self",
+     "boolean(True) if self", ONE_THREAD, "drains", "proved", "refuted"),
     ("a guest that goes by words that it leaves out", "state.life", "self.configured) if self.guest else",
      "self.configured) if True else", STORES, "uncorked", "proved", "refuted"),
     ("a doorbell's value that is not stored", "parts.buffer", 'self.chosen.on_doorbell == "store"',
@@ -312,6 +314,12 @@ MUTANTS = [
      POLLS_LOADS, "drains", "proved", "refuted"),
     ("a line with a gap where a store left", "state.memory", "ite(any_of(first[: k + 1])", "ite(any_of(first[:k])",
      SPDK_LOADS, "drains", "proved", "refuted"),
+    ("a lock that is taken before it is given back", "state.memory", "self.queue.waiting(self.what) <= 1",
+     "self.queue.waiting(self.what) >= 0", HANDS_ON, "safety", "proved", "refuted"),
+    ("a command that is handed on without a lock", "parts.memory", "if thread.unlock and after", "if not after",
+     HANDS_ON, "safety", "proved", "refuted"),
+    ("no fence before the head is read again", "anew", "~m.cq.again | fence", "m.cq.again | ~m.cq.again",
+     READS_ANEW, "drains", "proved", "refuted"),
     ("words in the byte order of the guest", "parts.buffer", 'self.chosen.byte_order == "other"',
      'self.chosen.byte_order == "same"', "qemu/linux/head/n1-sq2-cq2/byte_order=other", "safety", "refuted",
      "proved"),

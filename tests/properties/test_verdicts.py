@@ -10,7 +10,7 @@ from uncork.decide import many
 from uncork_nvme.instance import Instance, from_name
 from uncork_nvme.policies import POLICIES
 from uncork_properties import expected, matrix
-from uncork_properties.catalogue import ROWS
+from uncork_properties.catalogue import ROWS, covers
 from uncork_properties.expected import cell
 
 KNOWN = {
@@ -142,3 +142,12 @@ def test_two_checks_of_an_instance_give_the_same_traces() -> None:
 def test_proved_says_how() -> None:
     (checked,) = many.check([from_name("propolis-2026/linux/tail-lag/n1-sq3-cq3")], reductions=frozenset())
     assert {row.verdict for row in checked.rows} == {Proved("all 77,250 reachable states")}
+
+
+@pytest.mark.parametrize(("name", "kicks"), [("propolis-2026/linux/tail-lag", True), ("nvme-mdev/linux/half", False)])
+def test_a_device_that_kicks_nobody_has_no_cover_for_an_sq_that_is_uncorked(name: str, kicks: bool) -> None:
+    """Its SQs stay on record, and look again by themselves: that none is taken off says nothing of a proof."""
+    instance = from_name(f"{name}/n1-sq2-cq2")
+    named = [cover.name for cover in covers(instance.machine, instance.system)]
+    assert "corks an SQ" in named
+    assert ("uncorks an SQ" in named) is kicks

@@ -55,7 +55,8 @@ KINDS = {
     "Two threads wait for each other's lock": ("propolis-3be416e2",),
     "A load passes a store": ("linux-2018", "spdk-7188bb99", "device-fence", "usnvmemu-fence"),
     "An entry is seen before it is whole": (
-        *("spdk-93db90f7", "spdk-1828", "linux-b69e2ef2", "libvfn-9e4191a0", "openvmm-506"),
+        *("spdk-93db90f7", "spdk-1828", "linux-b69e2ef2", "libvfn-9e4191a0", "openvmm-506", "nvmet-mdev-pci-28387e1a"),
+        "femu-04ce8b1a",
     ),
     "A queue or a buffer begins anew, and something of before stays": (
         *("linux-58847f12", "spdk-1795", "config-at-nonzero", "openvmm-config", "openvmm-cached"),

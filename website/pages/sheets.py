@@ -142,6 +142,17 @@ FENCES = ("guest_fence", "device_fence_sq", "device_fence_cq")
 """The names of the choices that leave out a fence."""
 
 
+_OVERFLOW = tuple(Design(name, "linux", "never", {"early_free": NO}) for name in ("usnvmemu", "usnvmemu-remote"))
+"""usnvmemu, whose CQ does not overflow with a guest that publishes the CQ head before it uses a slot again."""
+
+_NVMET = (
+    Design("nvmet-mdev-pci", "linux", "head-when-full", {"poll": NO, "sq_compare": "head"}),
+    _own("nvmet-mdev-pci-scan"),
+    _own("nvmet-mdev-pci-batch"),
+)
+"""nvmet-mdev-pci without its poller and with the fix that it needs then; and the versions whose poller is right."""
+
+
 def _without(*left_out: str) -> dict[str, Choice]:
     fences = {fence: NO if fence in left_out else YES for fence in FENCES}
     return {"memory": "tso", **fences}
@@ -172,6 +183,8 @@ MEMORY = Sheet(
             Design("openvmm", "linux", "head-when-full", {"backend": "detached"}),
             _own("nvme-mdev"),
             _own("femu"),
+            *_OVERFLOW,
+            *_NVMET,
         )
         for shape in (Shape(1, 2, 2), Shape(1, 3, 3), Shape(1, 4, 3))
     },
@@ -224,6 +237,10 @@ ARM = _OnArm(
             _own("spdk-poll"),
             _own("openvmm"),
             Design("openvmm", "linux", "head-when-full", {"backend": "detached"}),
+            _own("nvme-mdev"),
+            _own("femu"),
+            *_OVERFLOW,
+            *_NVMET,
         )
         for shape in (Shape(1, 2, 2), Shape(1, 3, 3))
     },

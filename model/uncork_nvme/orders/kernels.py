@@ -81,6 +81,9 @@ _QEMU = "QEMU d922088e, hw/nvme/ctrl.c: "
 _PROPOLIS = "Propolis 372a5744, hw/nvme/queue.rs: "
 _OPENVMM = "OpenVMM 1488a37b, vm/devices/storage/nvme/src/queue.rs: "
 _NVMET = "nvmet-mdev-pci 6cff00f99f33, drivers/nvme/target/mdev-pci/queue.c: "
+_MDEV = "nvme-mdev, the fork's drivers/nvme/mdev/vsq.c: "
+_FEMU = "FEMU 7b7eaf13, hw/femu/"
+_USNVMEMU = "usnvmemu 076aeeb3, nvme_firmware/src/controller/mod.rs: "
 
 KERNELS = (
     Kernel(
@@ -103,6 +106,9 @@ KERNELS = (
         f"{_OPENVMM}DoorbellState::probe_inner, SubmissionQueue::poll_next",
     ),
     Kernel(SQE, "nvmet-mdev-pci", _SUBMITS, "t=tail; fence ld; s=sqe", f"{_NVMET}nvmet_mdev_sq_work: dma_rmb"),
+    Kernel(SQE, "nvme-mdev", _SUBMITS, "t=tail; s=sqe", f"{_MDEV}nvme_mdev_vsq_get_cmd"),
+    Kernel(SQE, "FEMU", _SUBMITS, "t=tail; s=sqe", f"{_FEMU}nvme-io.c: nvme_process_sq_io, nvme_copy_cmd"),
+    Kernel(SQE, "usnvmemu", _SUBMITS, "t=tail; s=sqe", f"{_USNVMEMU}handle_shadow_sq; dma.rs: mmap_read, twice"),
     Kernel(CQE, "Linux", _REAPS, _POSTS, f"{_LINUX}nvme_poll_cq"),
     Kernel(CQE, "Linux before b69e2ef24b7b", "p=phase; c=cqe", _POSTS, "the same before its dma_rmb"),
     Kernel(CQE, "SPDK's driver", _REAPS, _POSTS, f"{_DRIVER}nvme_pcie_common.c: nvme_pcie_qpair_process_completions"),
@@ -119,6 +125,15 @@ KERNELS = (
         *(CQE, "nvmet-mdev-pci before 28387e1aaeff", _REAPS, "cqe=1; phase=1; fence st"),
         "the same at c982e4b28482: one copy of 16 bytes, then dma_wmb",
     ),
+    Kernel(CQE, "FEMU", _REAPS, _POSTS, f"{_FEMU}nvme-util.c: nvme_write_cqe: smp_wmb"),
+    Kernel(
+        *(CQE, "FEMU before 04ce8b1a7", _REAPS, "cqe=1; phase=1"),
+        "the same at 99ce4fb2: nvme-io.c: nvme_post_cqe: one copy of 16 bytes",
+    ),
+    Kernel(
+        *(CQE, "usnvmemu", _REAPS, "cqe=1; phase=1; lock irq; unlock irq"),
+        f"{_USNVMEMU}post_cqe; dma.rs: mmap_write, a copy of 16 bytes; irq.rs: fire",
+    ),
     Kernel(SQ, "Linux, SPDK's driver", _SUBMITS, _ARMS, "as above"),
     Kernel(SQ, "Linux before f1ed3df2", "sqe=1; fence st; tail=1; e=event", _ARMS, "the same before its mb"),
     Kernel(SQ, "SPDK's target", _SUBMITS, "event=1; fence full; t=tail; fence ld", f"{_VFIO}set_sq_eventidx"),
@@ -131,6 +146,8 @@ KERNELS = (
         f"{_PROPOLIS}SubQueue::pop twice, as a worker does before it sleeps",
     ),
     Kernel(SQ, "OpenVMM", _SUBMITS, "event=1; fence full; t=tail", f"{_OPENVMM}DoorbellState::probe_inner"),
+    Kernel(SQ, "nvme-mdev", _SUBMITS, _ARMS, f"{_MDEV}nvme_mdev_vsq_suspend_io"),
+    Kernel(SQ, "usnvmemu", _SUBMITS, "event=1; t=tail", f"{_USNVMEMU}handle_shadow_sq; dma.rs: mmap_write, mmap_read"),
     Kernel(SQ, "nvmet-mdev-pci", _SUBMITS, "event=1; fence full; t=tail", f"{_NVMET}nvmet_mdev_arm_sq_event"),
     Kernel(CQ, "QEMU", _PUBLISHES, "event=1; fence full; h=head", f"{_QEMU}nvme_post_cqes"),
     Kernel(

@@ -138,9 +138,13 @@ class ReadArmRead(Post):
             return []
         return ["post read"] if event_idx(m).value is None else ["post read", "post arm"]
 
-    def fenced(self, m: Machine) -> bool:
-        """Nothing waits before the first read, since the poster has taken a lock; a fence stands before the second."""
-        return True
+    def may_read(self, m: Machine, p: Serving | Completer | Poster) -> Expr:
+        """A fence stands before the second read. None stands before the first, and on x86 nothing waits then.
+
+        The poster has taken a lock, for which on x86 it has waited, and on Arm it has not.
+        """
+        fence = m.parts.memory.cq_fence(p.buffer, m.cq.views)
+        return ~m.cq.again | fence if m.parts.memory.arm else fence
 
     def armed(self, m: Machine) -> EventIdx:
         """What the policy says; or the head, which is read once more for this, where the policy writes."""

@@ -17,7 +17,7 @@ from uncork.core.system import Action, Sentence, Updates
 from uncork_nvme.choices import NO, YES, Choice, ChoiceError, InstanceError, MemoryChoices
 from uncork_nvme.parts.part import Part
 from uncork_nvme.state.actors import Completer, Entry, Poster, Storing, Visit
-from uncork_nvme.state.memory import Buffer, Content, Queue, Sight, Stores, Word
+from uncork_nvme.state.memory import Buffer, Content, Queue, Sight, Stores, Unlock, Word
 from uncork_nvme.state.queues import CQ, SQ, Posted
 
 ORDERS: Mapping[str, Choice] = {
@@ -25,8 +25,10 @@ ORDERS: Mapping[str, Choice] = {
     **{"cqe_store": "release", "cqe_load": "fenced"},
 }
 """The choices that are about Arm only, and the values that leave out no order."""
-NOT_ON_ARM: Mapping[str, Choice] = {"sq_answer": "later", "sq_event": "tail-anew", "post_order": "read-arm-read"}
-"""Further reads of an index, of which it is not described what they may miss on Arm."""
+UNORDERED = ("plain", "whole")
+"""How a CQE is stored that waits for earlier CQEs only."""
+EVENTS = ("SQ EventIdx", "CQ EventIdx")
+"""What stands in a line of stores besides CQEs."""
 _Crowd: TypeAlias = "dict[str, list[tuple[Storing | Poster, Sequence[SQ]]]]"
 """The actors of each thread, each with the SQs that it works for."""
 
@@ -44,14 +46,15 @@ class Memory(Part):
         """
         if self.lockless and self.parts.crew.several:
             raise ChoiceError("device_locks=no is of a device with one thread: set threads=one, or device_locks=yes")
-        if self.lockless and self.chosen.arm and self.chosen.cqe_store == "plain":
+        after, store = self.chosen.device_lock_after, self.chosen.cqe_store
+        if self.overtakes and after == "nothing":
             raise ChoiceError(
-                "with cqe_store=plain and device_locks=no nothing bounds how many stores of the device wait: set "
-                "cqe_store=release, cqe_store=before or device_locks=yes"
+                f"with cqe_store={store} and device_locks=no nothing bounds how many stores of the device wait: set "
+                "device_lock_after=post or device_lock_after=take, or cqe_store=release, cqe_store=before or "
+                "device_locks=yes"
             )
-        for name, value in NOT_ON_ARM.items() if self.chosen.arm else ():
-            if self.parts.values[name] == value:
-                raise ChoiceError(f"{name}={value} is not described with memory=arm: set memory=tso, or another {name}")
+        if self.overtakes and after == "take":
+            self.only_with("device_lock_after=take", "device_lock_after=post", {"cqe_store": "whole"})
         for name, ordered in ORDERS.items() if self.chosen.arm else ():
             if self.parts.values[name] != ordered:
                 known = {"events": "none"} | ({"guest_fence": YES} if name == "sqe_store" else {})
@@ -66,6 +69,11 @@ class Memory(Part):
     def lockless(self) -> bool:
         """Whether the device takes no locks, so that only fences, and time, empty its buffer."""
         return self.waits and self.chosen.device_locks == NO
+
+    @property
+    def overtakes(self) -> bool:
+        """Whether a CQE may overtake any number of stores to EventIdx, unless the device takes a lock between them."""
+        return self.chosen.arm and self.lockless and self.chosen.cqe_store in UNORDERED
 
     @property
     def arm(self) -> bool:
@@ -103,7 +111,7 @@ class Memory(Part):
 
     def may_post(self, thread: Storing) -> Expr:
         """Whether a thread's stores let it take the CQ lock to post."""
-        return boolean(True) if self.lockless else thread.buffer.drained
+        return self._may_go_on(thread) if self.lockless else thread.buffer.drained
 
     def may_lock(self, thread: Storing | Poster) -> Expr:
         """Whether a thread's stores let it take another lock: a locked instruction waits until none of them waits.
@@ -112,7 +120,17 @@ class Memory(Part):
         none of them, but that lock is not free either.
         """
         waits = isinstance(thread.buffer, Queue) and not self.lockless and not self.chosen.arm
-        return thread.buffer.drained if waits else boolean(True)
+        return thread.buffer.drained if waits else self._may_go_on(thread)
+
+    @staticmethod
+    def _may_go_on(thread: Storing | Poster) -> Expr:
+        """Whether a thread has taken the lock, where it takes one of its host's: it does no more before that."""
+        return thread.unlock.taken if thread.unlock else boolean(True)
+
+    def takes(self, thread: Storing) -> list[Updates]:
+        """What a thread stores as it takes a command: it hands the command on, and gives a lock back for that."""
+        after = self.chosen.device_lock_after == "take"
+        return [thread.unlock.enter(1)] if thread.unlock and after else []
 
     def drained(self, *buffers: Buffer) -> Expr:
         """Whether no store waits in some threads' buffers."""
@@ -123,7 +141,10 @@ class Memory(Part):
         """What the device may miss of a shadow index, if it ever `looks` at it.
 
         It reads the index under a lock, or by its one thread. So it misses only stores that are in memory since that
-        lock was given back last; and none at a fence, or once a doorbell has carried the index.
+        lock was given back last; and none at a fence, or once a doorbell has carried the index. How often it reads in
+        between does not matter: no load of a word misses what an earlier load of that word has seen. A poller beside
+        the workers takes a lock before each run (the workqueue's), and loads the index once in it. So what it reads is
+        no older than its run, which is one step here, as with the other memories.
         """
         sight = Sight(name, index.label, index.size, index.size - 1 if self.lags and looks else 0)
         return _missed(sight, index)
@@ -141,7 +162,7 @@ class Memory(Part):
 
     def _tears(self, choice: str) -> bool:
         """Whether the order is missing that has an entry be seen as it was written."""
-        return self.chosen.arm and self.parts.values[choice] != ORDERS[choice]
+        return self.chosen.arm and self.parts.values[choice] not in (ORDERS[choice], "whole")
 
     @property
     def misses(self) -> bool:
@@ -244,16 +265,19 @@ class Memory(Part):
         """Gives a thread, which is these actors, one line of stores to all the places that they store to."""
         buffered = self.parts.guest.buffered
         by = f"by {self._called(*actors[0])}"
-        event = Word(f"{name}.cq_event", f"CQ EventIdx {by}", cq, "event", 0, what="CQ EventIdx")
+        event = Word(f"{name}.cq_event", f"CQ EventIdx {by}", cq, "event", 0, what=EVENTS[1])
         entries: dict[str, Posted] = {}
         events: dict[str, Word] = {}
         used: list[Stores] = []
+        unlock = Unlock(f"{name}.unlock", f"the host's lock {by}", 2, 0) if self.overtakes else None
         for actor, of in actors:
+            actor.unlock = unlock
             for q in of:
                 entry = entries.setdefault(q.label, Posted(f"{name}.cqe", f"CQE of {q.label} {by}", q, cq, 0))
-                entry.release, entry.in_turn = self.chosen.cqe_store != "plain", True
+                entry.release, entry.in_turn = self.chosen.cqe_store not in UNORDERED, True
+                entry.then = unlock if self.chosen.device_lock_after == "post" else None
                 words = f"{name}.sq_event", f"{q.label} EventIdx {by}"
-                word = events.setdefault(q.label, Word(*words, q, "event", 0, what="SQ EventIdx", about=q.label))
+                word = events.setdefault(q.label, Word(*words, q, "event", 0, what=EVENTS[0], about=q.label))
                 posts = isinstance(actor, Poster) or actor in q.posters
                 looks = not isinstance(actor, Poster | Completer)
                 used += [entry] if posts else []
@@ -264,7 +288,7 @@ class Memory(Part):
             if isinstance(actor, Poster):
                 actor.entries = entries
             actor.cq_event = event
-        places = list(dict.fromkeys(used))
+        places = list(dict.fromkeys([*used, *([unlock] if unlock else [])]))
         posted = [place for place in places if isinstance(place, Posted)]
         rests = self._rests(name, posted, by, cq, cq.size if self.lockless else 1)
         room = self._room(actors, places, cq)
@@ -299,6 +323,11 @@ class Memory(Part):
         store that waits it sees no CQE, so it submits no more than its SQs hold, and the CQ's head and tail move by no
         more than a CQ holds, or than the SQs hold if the device does not look for room. CQ EventIdx changes with these;
         if it is written at a cork, to and fro.
+
+        On Arm CQEs may overtake EventIdx, and then the lock of the host ends it (`device_lock_after`). It has been
+        given back where the thread did so three times ago. Since then the thread has posted (taken) twice, and it takes
+        (posts) as often as that and as its SQs hold: the guest has no more slots. Each of these is a CQE or an SQ
+        EventIdx. Besides, one SQ EventIdx is older; and CQ EventIdx follows posts, or is older.
         """
         if not self.lockless and not self.parts.own:
             look = int(self.parts.full.arms) + int(not self.parts.reader.never_arms)
@@ -307,11 +336,15 @@ class Memory(Part):
         fenced = self.chosen.device_fence_sq == YES and self.parts.reader.rereads
         room, owners = 0, dict.fromkeys(q for _, of in actors for q in of)
         posts = sum(q.capacity for q in owners)
+        if self.overtakes and not self.parts.full.arms:
+            sq_events, cq_events = (sum(place.what == what for place in places) for what in EVENTS)
+            armed = 3 if self.chosen.device_lock_after == "post" else posts + 3
+            return 2 + (posts + 2) + sq_events + cq_events * armed
         moves = min(cq.capacity, posts) if self.parts.admission.counts else posts
         for place in places:
-            if place.what == "SQ EventIdx":
+            if place.what == EVENTS[0]:
                 room += 1 if fenced else place.size
-            elif place.what == "CQ EventIdx":
+            elif place.what == EVENTS[1]:
                 room += 3 * cq.size if self.parts.full.arms else 2 * max(cq.capacity, moves) + 1
         return room + moves
 

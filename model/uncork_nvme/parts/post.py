@@ -86,9 +86,9 @@ class Post(Part):
         """What is written to CQ EventIdx, and when."""
         return event_idx(m)
 
-    def fenced(self, m: Machine) -> bool:
-        """Whether a fence stands before the read of the CQ shadow head."""
-        return self.stages(m)[0] == "post arm"
+    def may_read(self, m: Machine, p: Serving | Completer | Poster) -> Expr:
+        """Whether a poster may read the CQ shadow head, after the fence that follows its store of EventIdx, if any."""
+        return m.parts.memory.cq_fence(p.buffer, m.cq.views) if self.stages(m)[0] == "post arm" else boolean(True)
 
     def moved(self, m: Machine, p: Serving | Completer | Poster) -> Expr:
         """Whether a poster that reads the CQ shadow head finds that it has moved."""
@@ -160,8 +160,7 @@ def post(m: Machine, q: SQ, p: Serving | Completer) -> Guarded:
 
 def _reads(m: Machine, p: Serving | Completer | Poster) -> Expr:
     """Whether a poster is about to read the CQ shadow head, after its fence if it armed first."""
-    fenced = m.parts.post.fenced(m)
-    return (p.at == "post read") & (m.parts.memory.cq_fence(p.buffer, m.cq.views) if fenced else boolean(True))
+    return (p.at == "post read") & m.parts.post.may_read(m, p)
 
 
 @step("backend {}", of="post_read")

@@ -184,7 +184,8 @@ def fetch(m: Machine, q: SQ, w: Serving) -> Guarded:
     tail = reader.tail(q)
     onward = reader.way(taken=True).onward(m, q, w)
     seen = q.sqe_view.clears(~q.torn)  # an SQE that is taken torn is one that no other entry has to wait for
-    takes = when((w.at == "fetch") & (tail != q.head) & q.request_free, q.takes(tail), seen, *onward)
+    handed = m.parts.memory.takes(w)
+    takes = when((w.at == "fetch") & (tail != q.head) & q.request_free, q.takes(tail), seen, *handed, *onward)
     takes = takes.says("takes the entry[ in slot {}]", q.head)
     return takes.but_where(q.torn, "takes the entry[ in slot {}], and sees the SQE as it was before", q.head)
 

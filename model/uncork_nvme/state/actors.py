@@ -9,7 +9,7 @@ from uncork.core.expr import Expr, ite, lift
 from uncork.core.sorts import Bool, Enum, Range
 from uncork.core.system import Declared, Record, Updates, var
 
-from uncork_nvme.state.memory import Buffer, Content, Stores, Word
+from uncork_nvme.state.memory import Buffer, Content, Stores, Unlock, Word
 
 IN_POST = ("post read", "post arm")
 """Where an actor stands while it posts and holds the CQ lock."""
@@ -42,6 +42,8 @@ class Storing:
     cq_event: Word
     sq_event: Word
     buffer: Buffer
+    unlock: Unlock | None = None
+    """A lock that the thread takes and gives back between its stores."""
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -271,6 +273,7 @@ class Poster(Record):
     entries: Mapping[str, Entry]
     cq_event: Word
     buffer: Buffer
+    unlock: Unlock | None = None
 
     def __init__(self) -> None:
         super().__init__(

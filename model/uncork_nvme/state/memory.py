@@ -19,8 +19,10 @@ Arm's memory is that of `orders.arm`, for the programs that machines are. Stores
 any order, and a release after all that the thread stored before. A store is in memory for all threads at once. What is
 left is a load that reads what a word was before. If an acquire or a load fence stands behind each load, no load comes
 before an earlier load of its thread, and none needs to read an old value: the thread may as well have read it when it
-was new. Otherwise a `Sight` has the stores that a thread may still miss. Each store arrives, and is seen, some time
-(Lahav and others, Making weak memory models fair, OOPSLA 2021): that is owed to the steps `flush` and `see`.
+was new. Otherwise a `Sight` has the stores that a thread may still miss. A thread that takes a lock again and again,
+which no other thread takes, waits each time until it has given it back the time before, and so for all that it stored
+before that: an `Unlock` is where it gives the lock back. Each store arrives, and is seen, some time (Lahav and others,
+Making weak memory models fair, OOPSLA 2021): that is owed to the steps `flush` and `see`.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ class Stores(Record):
     """Whether a store waits for earlier stores to the places with the same `what`."""
     sights: Sequence[Sight] = ()
     """Who may still miss a store that has arrived."""
+    then: Unlock | None = None
+    """A lock that the thread takes and gives back behind each store; in a queue only."""
     lock: tuple[Sequence[Sight], Expr] | None = None
     """What is read under the lock that is given back behind these stores, and whether the lock is held."""
     arrived = "the store reaches memory, all see it"
@@ -197,6 +201,33 @@ class Content(Stores):
         return Updates()
 
 
+class Unlock(Stores):
+    """A lock is given back that nobody else takes: all that the thread stored before is in memory sooner.
+
+    To take the lock waits until it has been given back. So behind a step that takes it no more than one such store
+    waits, besides the one of that step.
+    """
+
+    what = "lock"
+    release = True
+    arrived = "it is given back, and all that was stored before is in memory"
+
+    @property
+    def word(self) -> str:
+        """No variable of the machine says who has the lock."""
+        return ""
+
+    @property
+    def taken(self) -> Expr:
+        """Whether the thread has taken the lock, where it did so last: the time before it has been given back."""
+        assert self.queue is not None
+        return self.queue.waiting(self.what) <= 1
+
+    def on_arrival(self, move: Expr) -> Updates:
+        """Nobody waits for it."""
+        return Updates()
+
+
 class Sight(Stores):
     """The stores to a place that are in memory, and that another thread's next load may still miss, the oldest first.
 
@@ -306,7 +337,10 @@ class Queue(Buffer):
         if self.fifo or place.release:
             first = here[0]
             for rest in self.besides:  # of the entries in line, or of an earlier one, for which this one waits
-                first = first & (total(rest.waits) <= self.waiting(place.what))
+                behind = self.waiting(place.what)  # behind a lock that is given back each entry is followed by another
+                first = first & (
+                    total(rest.waits) < behind if isinstance(place, Unlock) else total(rest.waits) <= behind
+                )
             return [first]
         alike = [getattr(self.line, f"what{k}") == place.what for k in range(self.room)] if place.in_turn else here
         return [each & ~any_of(alike[:k]) for k, each in enumerate(here)]
@@ -324,17 +358,27 @@ class Queue(Buffer):
         return count(getattr(self.line, f"what{k}") == what for k in range(self.room))
 
     def enter(self, place: Stores, move: Expr | int) -> Updates:
-        """A store enters at the end of the line, unless it moves nothing; in a full line it is out of range."""
-        new: dict[str, Expr | int | str] = {"what": place.what, "about": place.about or "none", "by": move}
+        """A store enters at the end of the line, unless it moves nothing; in a full line it is out of range.
+
+        If a lock is taken and given back behind it, that enters with it, and the store must move something.
+        """
         moves, last, nexts = lift(move, Nat(self._most)) > 0, self.room - 1, Updates()
+        entering = [(place, move), *([(place.then, 1)] if place.then else [])]
         for k in range(self.room):
-            here = moves & self._free(k) & (~self._free(k - 1) if k else boolean(True))
-            for field, value in new.items():
-                if self.line.has(f"{field}{k}"):
-                    old = getattr(self.line, f"{field}{k}")
-                    nexts |= self.line(**{f"{field}{k}": ite(here, lift(value, old.sort), old)})
+            for field in ("what", "about", "by"):
+                if not self.line.has(f"{field}{k}"):
+                    continue
+                old = value = getattr(self.line, f"{field}{k}")
+                for behind, (store, far) in enumerate(entering[: k + 1]):
+                    at = k - behind
+                    here = moves & self._free(at) & (~self._free(at - 1) if at else boolean(True))
+                    new = {"what": store.what, "about": store.about or "none", "by": far}[field]
+                    value = ite(here, lift(new, old.sort), value)
+                nexts |= self.line(**{f"{field}{k}": value})
         end = nexts[f"{self.line.name}.by{last}"]
-        nexts |= self.line(**{f"by{last}": ite(moves & ~self._free(last), self._most, end)})
+        needed = len(entering) - 1
+        full = ~self._free(last - needed) if needed <= last else boolean(True)
+        nexts |= self.line(**{f"by{last}": ite(moves & full, self._most, end)})
         return nexts
 
     def leave(self, place: Stores) -> Updates:

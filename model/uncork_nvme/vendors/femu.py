@@ -29,8 +29,9 @@ FEMU = Device(
         Kept: {"threads": "one", "poll": YES},
         Kicks: {"kick_on_doorbell": NO},
         Cycle: {"on_create": "neither"},
-        # nvme-io.c: nvme_poller has barriers around a sweep, none in it
-        Memory: {"device_locks": NO, "device_load_fence": NO, "cqe_store": "plain", "sqe_load": "plain"},
+        # nvme-io.c: nvme_poller has barriers around a sweep, none between a tail and its SQE, nor behind a head;
+        # nvme-util.c: nvme_write_cqe has smp_wmb (DMB ISH) before the dword with the phase since 04ce8b1a7
+        Memory: {"device_locks": NO, "device_load_fence": NO, "sqe_load": "plain"},
     },
     assumes="FEMU runs commands inline (NoSSD): it takes a command only if the CQ has room for the completion, and "
     "tries again each sweep. Its other modes take every command, and hold the completion until the CQ has room; so "

@@ -33,14 +33,20 @@ NVME_MDEV = Device(
         Kicks: {"kick_on_doorbell": NO},
         Cycle: {"on_create": "both", "on_config": "both", "on_delete": "post", "on_resume": "forget-notified"},
         # vsq.c: nvme_mdev_vsq_suspend_io, mb() between EventIdx and the tail; none in nvme_mdev_vsq_get_cmd. vcq.c:
-        # none in nvme_mdev_vcq_process, nor in nvme_mdev_vcq_write_io, whose one store of 8 bytes has all of a CQE
-        Memory: {"device_locks": NO, "device_load_fence": NO, "cqe_store": "plain", "sqe_load": "plain"},
+        # none in nvme_mdev_vcq_process, nor in nvme_mdev_vcq_write_io, whose one store of 8 bytes has all of a CQE.
+        # hctrl.c: nvme_mdev_hctrl_hq_submit hands a command on by the host's drivers/nvme/host/pci.c: nvme_submit_cmd,
+        # which takes and gives back sq_lock
+        Memory: {
+            **{"device_locks": NO, "device_lock_after": "take", "device_load_fence": NO},
+            **{"cqe_store": "whole", "sqe_load": "plain"},
+        },
     },
     assumes="While it polls, SQ EventIdx stays as it is, and is not moved half a ring past the head: the device "
     "needs no doorbell then. CQ EventIdx is written when a CQE is posted; the source writes it in a loop "
     "of its own when the head moves. It parks even if CQEs are unread. Doorbells during a pause are "
     "noted, but the thread is not woken at the resume (io.c: nvme_mdev_io_resume, called before the pause "
-    "is over). Without a buffer it never parks.",
+    "is over). Without a buffer it never parks. On Arm each command is handed on to a queue of the host, under that "
+    "queue's lock; one that is refused at once takes no lock.",
     read_in={
         "nvme_mdev_io_resume": ("wake",),
         "nvme_mdev_vcq_reserve_space": ("reserve",),

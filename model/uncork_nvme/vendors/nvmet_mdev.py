@@ -43,7 +43,9 @@ NVMET_MDEV_PCI = Device(
         Kept: {"poll": "changed"},
         Kicks: {"kick_on_doorbell": NO},
         Cycle: {"on_create": "neither", "on_delete": "post"},
-        # mb() after EventIdx in both arms; the workqueue's pool lock, or an atomic operation, before each work item
+        # mb() after EventIdx in both arms; the workqueue's pool lock, or an atomic operation, before each work item.
+        # Behind each load of an index are dma_rmb (before an SQE), atomic_xchg (before an arm), mb or smp_mb (in it and
+        # behind it), or the end of the work item. dma_wmb before a CQE's status
         Memory: {},
     },
     assumes=_ASSUMES
@@ -87,7 +89,10 @@ NVMET_MDEV_PCI_BATCH = NVMET_MDEV_PCI_SCAN.but(
     "nvmet-mdev-pci-batch",
     "nvmet-mdev-pci-scan before it had an owner for each queue: the work item of an SQ does not compare the tail with "
     "the SQ head before it sleeps.",
-    {ReadsAnew: {"sq_read": "wake", "sq_arm": "idle", "sq_compare": "written", "sq_last_look": NO}},
+    {
+        ReadsAnew: {"sq_read": "wake", "sq_arm": "idle", "sq_compare": "written", "sq_last_look": NO},
+        Memory: {"cqe_store": "plain"},  # one copy of 16 bytes, and dma_wmb behind the last of several
+    },
     source=f"peigongdsd/nvmet-mdev-pci 39130d697fc7 to c982e4b28482 {_FILES}: nvmet_mdev_sq_work, "
     "nvmet_mdev_budget_poll, nvmet_mdev_cq_work",
     read_in={

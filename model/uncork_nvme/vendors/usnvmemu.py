@@ -35,8 +35,9 @@ USNVMEMU = Device(
         # dma.rs: mmap_write copies EventIdx into the guest's page, mmap_read copies the tail out of it; between the
         # two are no fence, no lock and no system call
         Memory: {
-            **{"device_locks": NO, "device_fence_sq": NO},
-            **{"device_load_fence": NO, "cqe_store": "plain", "sqe_load": "plain"},  # no order is known to stand there
+            # mod.rs: post_cqe copies the CQE; then irq.rs: fire writes an eventfd, for which the kernel takes a lock
+            **{"device_locks": NO, "device_fence_sq": NO, "device_lock_after": "post"},
+            **{"device_load_fence": NO, "cqe_store": "plain", "sqe_load": "plain"},  # dma.rs: plain copies
         },
     },
     assumes="Built with debug assertions: without them it takes no command by the words (usnvmemu-release in the "
@@ -44,7 +45,8 @@ USNVMEMU = Device(
     "one SQ no larger than its CQ, only CQEs that the guest has read are overwritten. At a CQ doorbell usnvmemu reads "
     "the CQ shadow head and writes it to CQ EventIdx; here CQ EventIdx stays 0, because nothing depends on the head. "
     "A look that finds no entry writes EventIdx again here, and looks once more. Doorbell Buffer Config writes neither "
-    "word, so events=config does not describe it. Its tick, which looks at every queue, never comes with vfio-user.",
+    "word, so events=config does not describe it. Its tick, which looks at every queue, never comes with vfio-user. "
+    "On Arm an interrupt follows each CQE: the CQ has interrupts, which are neither coalesced nor masked.",
     read_in={
         "start_shadow_sq_poll": ("wake",),
         "handle_shadow_sq": ("fetch", "arm_sq", "reread_sq"),
@@ -62,7 +64,8 @@ USNVMEMU_REMOTE = USNVMEMU.but(
     {
         ByMessage: {},
         Kept: {"threads": "many"},  # the looks at different SQs take turns between question and answer
-        Memory: {"device_locks": YES, "device_fence_sq": YES},  # the messages keep their order
+        # the messages keep their order; what is read is an answer, and the device asks for nothing else before that
+        Memory: {"device_locks": YES, "device_fence_sq": YES, "device_load_fence": YES, "sqe_load": "fenced"},
     },
     source="usnvmemu 076aeeb3, usnvmemu/crates/nvme_firmware/src/controller/mod.rs (June 2026, in puxu-msft/openvmm): "
     "issue_shadow_read, handle_shadow_poll_complete, handle_shadow_sq; pcie_remote_device: worker.rs, dma.rs; "
