@@ -514,10 +514,10 @@ class AnySize(Machine):
                 "cq_full=queue is proved with a doorbell buffer, one worker an SQ, and SQs that stay: set "
                 "doorbell_buffer=on, workers=1 and events=none, or use uncork check, which decides the sizes you name"
             )
-        if choices.cq_full == "queue" and (choices.threads, choices.poll) != ("many", "no"):
+        if choices.cq_full == "queue" and choices.poll != "no":
             raise SlipError(
-                "cq_full=queue is proved with a thread an SQ, and without polling: set threads=many and poll=no, or "
-                "use uncork check, which decides the sizes you name"
+                "cq_full=queue is proved of devices that do not poll: set poll=no, or use uncork check, which decides "
+                "it at the sizes you name"
             )
         if comes_and_goes and not several:
             raise SlipError("events=delete+create is proved with several SQs: use --sqs any")

@@ -105,6 +105,10 @@ def designs() -> Iterator[Line]:
         for other in ("post_order=read-then-arm", "sq_reread=no", "on_full_doorbell=nothing"):
             yield Line("qemu", "linux", "head", other, sqs)
         yield Line("qemu", "linux", "head-when-full", "post_order=read-then-arm", sqs)
+        for policy in ("head-when-full", "tail-1", "never"):
+            yield Line("openvmm", "linux", policy, "", sqs)
+        for other in ("backend=detached", "post_order=read-then-arm", "sq_reread=no"):
+            yield Line("openvmm", "linux", "head-when-full", other, sqs)
         for policy in ("head-when-full", "leave if permits>=1 else head"):
             yield Line("propolis-2026", "linux", policy, _TWO_KICKS, sqs)
         for policy in ("tail-1", "reserve-permits", "leave if permits>=1 else head"):

@@ -76,14 +76,14 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
     if m.parts.kicks.hands_over:
         yield from _served(m, steps, wanted, lock.name)
         return
-    if m.poster:
-        yield from _always_taken(m, steps, wanted, lock.name)
-        return
     waits_for = lock
-    if not several or not m.parts.crew.several:
+    if not m.parts.crew.several or not (several or m.poster):
         busy = m.cq.locked | m.in_look
         waits_for = NotForever("the thread is free", "", "", busy, say("a look at an SQ never ends"))
         yield _looks_end(m, steps, waits_for, lock.name)
+    if m.poster:
+        yield from _always_taken(m, steps, wanted, waits_for.name)
+        return
     if looks_on(m) or not several:
         for prop in wanted:
             if prop.row == "drains" or (prop.row == "progress" and looks_on(m) and not several):
@@ -100,16 +100,19 @@ def responses(m: AnySize, system: System, wanted: list[NotForever]) -> Iterator[
 
 def _looks_end(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
     """Where one look is under way at a time: it ends, and the CQ lock is released before the next begins."""
-    left = total(look(each) for each in m.every)
+    under_lock = attempts(m)[0] if m.poster else total(section(m, each) for each in m.every)
     rank = [
-        ("steps of the look", left),
-        ("steps under the lock", ite(m.in_look, 0, total(section(m, each) for each in m.every))),
+        ("steps of the look", total(look(each) for each in m.every)),
+        ("steps under the lock", ite(m.in_look, 0, under_lock)),
     ]
+    posts = (
+        [steps.of(~m.in_look, *_ATTEMPT)] if m.poster else steps.of_any(~m.in_look, *IN_POST_STEPS[1:], "post_leave")
+    )
     helpers = [
         *steps.of_any(boolean(True), "fetch", "arm_sq", "reread_sq", "remit", "cork_arm", "cork_park"),
-        *steps.of_any(~m.in_look, "post_read", "post_arm", "post_leave"),
+        *posts,
     ]
-    elsewhere = [*rest_in_look(m), rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
+    elsewhere = [*rest_in_look(m), rest_queued(m) if m.poster else rest_at(m, *UNDER_CQ_LOCK)] if m.rest else []
     return Response(prop, rank, helpers, elsewhere, "cq.locked", lock, steps.replica)
 
 

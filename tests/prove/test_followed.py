@@ -38,6 +38,7 @@ ALIKE = [
     ("nvme-mdev/lazy/head", ANY, (3, 2, 2)),
     (LEFT_BEHIND, ANY, (2, 3, 3)),
     ("qemu/linux/head", ANY, (3, 2, 2)),
+    ("openvmm/linux/head-when-full", ANY, (3, 2, 2)),
     ("qemu-9.1/spdk/head-when-full/backend=detached-repoll,sq_arm=idle,sq_read=each", ANY, (2, 3, 3)),
     ("arm-recheck/spdk/tail-1/sq_read=wake,sq_event=tail,sq_reread=no", ONE, (1, 4, 2)),
 ]
@@ -45,7 +46,7 @@ FREE = [
     *("hand-over/linux/tail-1", "arm-recheck/linux/arm-on-cork"),
     *(
         "arm-recheck/linux/arm-on-cork/threads=one",
-        *("femu/linux/head-1", "spdk-interrupt/linux/never"),
+        *("femu/linux/head-1", "spdk-interrupt/linux/never", "openvmm/linux/head-when-full"),
         "arm-recheck/linux/tail-1/cork=park,threads=one,backend=detached",
     ),
 ]
