@@ -89,7 +89,7 @@ def _tell_why(to: Page, part: Part, row: str) -> None:
 def _tell_state(to: Page, part: Part, failure: Failure) -> None:
     for action in part.judgement.argument.system.actions:
         if action.name == failure.obligation.step:
-            to.say(f"  {action.name}, by the {action.actor}: {action.doc}")
+            to.say(f"  {action.name}, by the {action.actor.strip()}: {action.doc}")
     before = "before the step" if failure.obligation.step else "there"
     to.say(f"  The state {before} (positions do not wrap; the state may be unreachable):")
     for line in _state(failure.state or {}):
