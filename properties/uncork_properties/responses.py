@@ -282,43 +282,42 @@ def _woken_by_the_guest(m: AnySize, steps: _Steps, prop: NotForever, lock: str) 
 def _always_taken(m: AnySize, steps: _Steps, wanted: list[NotForever], lock: str) -> Iterator[Response]:
     """Commands are taken whether or not the CQ has room: an SQ waits for steps of its own, and for the CQ lock."""
     for prop in wanted:
+        q = _waiting(m, prop)
         if prop.row == "uncorked":
-            q = _waiting(m, prop)
             stage = _stage(m, q)
             yield Response(prop, [("how near a wake-up is", stage)], _near(m, steps, q, stage)[:3],
                            replica=steps.replica)  # fmt: skip
         if prop.row == "progress":
-            yield _taken(m, steps, prop, lock)
+            yield _taken(m, steps, prop, q, lock)
 
 
-def _taken(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response:
+def _taken(m: AnySize, steps: _Steps, prop: NotForever, q: AnySQ, lock: str) -> Response:
     """A published entry is taken: as soon as the device knows of it, in the next look.
 
-    If the tail is read as a worker wakes up only, a look may find nothing. Then either the worker is about to read the
-    tail again, or a doorbell is coming, which tells it. A look that ends meanwhile does not begin again: a worker that
-    wakes up reads the tail.
+    If the tail is read as a worker wakes up only, a look may find nothing. Then either the worker reads the tail again
+    in this look, or a doorbell is coming, which tells it. A look that ends meanwhile does not begin again: a worker
+    that wakes up reads the tail.
     """
-    q = _waiting(m, prop)
     (worker,) = q.workers
     known = gap(q.tail, q.head) > 0 if m.choices.sq_read == "wake" else boolean(True)
-    again = worker.at.among("arm", "reread")
+    again = ~q.asleep if m.choices.sq_arm == "idle" else worker.at.among("arm", "reread")
     to_fetch = weighed(worker.at, {"reserve": 1, "reread": 2, "arm": 3})
     to_sleep = weighed(worker.at, {"reread": 1, "arm": 2, "fetch": 3, "reserve": 4})
     rank = [
         ("whether the device knows of the entry, or reads the tail again", ite(known, 0, ite(again, 1, 2))),
-        ("how near a doorbell is", ite(known | again, 0, _doorbell(q))),
+        ("how near a doorbell is, or a wake-up",
+         ite(known | again, 0, ite(q.asleep, _stage(m, q), _doorbell(q)))),
         ("how near the fetch is, or a wake-up; or the end of the look",
          ite(known, ite(q.asleep, 4 + _stage(m, q), to_fetch), to_sleep)),
     ]  # fmt: skip
-    looks = ~q.asleep & (known | ~worker.at.among("reserve"))
-    sleeps = known & q.asleep
+    unasked, doorbell = q.asleep & (q.wakeups == 0), ("need_sq", "ring_sq", "notify_tail")
     helpers = [
-        steps.of(looks, "fetch", "arm_sq", "reread_sq", q=q),
-        steps.of(known & (worker.at == "reserve"), "reserve", q=q),
-        steps.of(sleeps & (q.wakeups > 0), "wake", q=q),
-        steps.of(sleeps & (q.wakeups == 0) & (called(q) > 0), "deliver", q=q),
-        steps.of(sleeps & (q.wakeups == 0) & (called(q) == 0), "need_sq", "ring_sq", "notify_tail", "notify", q=q),
-        steps.of(~known & worker.at.among("asleep", "reserve"), "need_sq", "ring_sq", "notify_tail", q=q),
+        steps.of(~worker.at.among("asleep", "reserve"), "fetch", "arm_sq", "reread_sq", q=q),
+        steps.of((known | again) & (worker.at == "reserve"), "reserve", q=q),
+        steps.of(q.asleep & (q.wakeups > 0), "wake", q=q),
+        steps.of(unasked & (called(q) > 0), "deliver", q=q),
+        steps.of(unasked & (called(q) == 0), *doorbell, "notify", q=q),
+        steps.of(~known & ~again & (worker.at == "reserve"), *doorbell, q=q),
     ]
     return Response(prop, rank, helpers, [], "cq.locked", lock, steps.replica)
 

@@ -189,6 +189,19 @@ def test_a_number_of_sqs_is_proved_each_by_itself() -> None:
     assert {"uncorked SQ1", "drains SQ1"} <= unproved and "uncorked SQ0" not in unproved
 
 
+QUEUES = changed(changed(BITS, 'DEVICES["arm-recheck"]', 'DEVICES["qemu"]'), "class Bits(Spent)", "class Bits(Kept)")
+
+
+@pytest.mark.slow
+@pytest.mark.deep
+def test_where_completions_queue_each_sq_is_proved_too() -> None:
+    """Its twin has EventIdx at the tail: then completions stay queued, and `drains` is not proved."""
+    text = changed(QUEUES, "any_of, ite", "any_of, ite, Kept")
+    assert proved(written(text), 2).claim == "live for every queue size and two SQs"
+    forget()
+    assert proved(written(text, "tail"), 2).proved == ["safety", "uncorked", "progress"]
+
+
 @pytest.mark.slow
 @pytest.mark.deep
 @pytest.mark.parametrize("case", [case for case in SEVERAL if "step" in case])
