@@ -125,8 +125,9 @@ class Walk:
         return taken
 
     def _arms(self) -> None:
-        """Finds where each EventIdx is, which may be moved back."""
-        for queue in ("cq", *(q.name for q in self.instance.machine.sqs)):
+        """Finds where each EventIdx is, which may be moved back. That of a deleted SQ stays as it was."""
+        exist = [q.name for q in self.instance.machine.sqs if self.state.get(f"{q.name}.live", True)]
+        for queue in ("cq", *exist):
             last = f"{queue}.tail" if queue == "cq" else f"{queue}.head"  # behind which it is by less than a lap
             behind = (self.state[last] - self.state[f"{queue}.event"]) % self.rings[last]
             self.at[f"{queue}.event"] = self.at[last] - behind

@@ -75,6 +75,8 @@ def strays(name: str, several: bool, shape: tuple[int, int, int], steps: int, wo
     if why := begins(found.system, walk.seen(several, pairs[0])):
         return why
     for _ in range(steps):
+        if not walk.system.enabled(walk.state):
+            return ""  # the design hangs
         before = {pair: walk.seen(several, pair) for pair in pairs}
         taken = walk.step(chosen)
         actors = set(map(int, re.findall(r"SQ(\d)", re.sub(r"wakes [^)]*", "", taken.name))))
