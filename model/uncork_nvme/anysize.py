@@ -442,7 +442,7 @@ def anywhere(cq: CQView) -> Expr:
 
 
 _REPLACED = {
-    "kicks": ("at", "choose"),
+    "kicks": ("at", "choose", "hands_over"),
     "crew": ("shared", "workers"),
     "admission": ("poster", "posters", "queue_steps"),
     "guest": ("batch",),
@@ -453,9 +453,18 @@ _REPLACED = {
 
 
 def _refuse_replaced(parts: Parts) -> None:
-    """Raises `SlipError` for a part of one's own that changes what the machine of all sizes has in its own way."""
+    """Raises `SlipError` for a part of one's own that changes what the machine of all sizes has in its own way.
+
+    That way depends on the choices, so a part has to be made of the part of this package that they ask for.
+    """
     for part in parts.all:
         stock = next(kind for kind in type(part).__mro__ if kind in PARTS)
+        asked = [kind for kind in PARTS if kind.slot == part.slot and kind.stands_for(parts.values)][-1]
+        if stock is not asked:
+            raise SlipError(
+                f"{type(part).__name__} is made of {stock.__name__}, and the choices ask for {asked.__name__}: make it "
+                f"of {asked.__name__}, or use uncork check, which decides it at the sizes you name"
+            )
         for name in _REPLACED.get(part.slot, ()):
             if getattr(type(part), name) is not getattr(stock, name):
                 raise SlipError(

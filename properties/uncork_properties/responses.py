@@ -126,7 +126,7 @@ class _Steps:
             self.replica = Replica(
                 frozenset(variable.name for record in other.records for variable in record.variables),
                 frozenset(variable.name for variable in m.rest.variables),
-                [m.at("post read"), m.at(*IN_POST), m.in_flight, *([] if m.parts.crew.several else [m.in_look])],
+                [m.at("post read"), m.at(*IN_POST), *([m.held] if m.parts.crew.several else [m.in_look, m.in_flight])],
                 frozenset(action.name for action in system.actions if not self._is_of(action, other)),
             )
 
@@ -443,7 +443,8 @@ def _drained(m: AnySize, steps: _Steps, prop: NotForever, lock: str) -> Response
     look for ever, `progress` is shown alike.
     """
     q, cq, reader, polls = _waiting(m, prop), m.cq, m.parts.reader, m.parts.crew.polls
-    quiet = (m.in_flight == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (m.at(*IN_POST) == 0)
+    busy = m.held if m.rest and m.parts.crew.several else m.in_flight  # of the two the one that is known of all SQs
+    quiet = (busy == 0) & (gap(cq.tail, cq.shadow) == 0) & (cq.consumer == "poll") & (m.at(*IN_POST) == 0)
     known = quiet & (gap(reader.tail(q), q.head) > 0)
     look = {"reserve": 3, "cork arm": 2, "cork recheck": 1, "fetch": 0}
     unknown = {"reserve": 15, "cork arm": 14, "cork recheck": 13, "fetch": 12, "arm": 11, "reread": 10, "remit": 9}

@@ -239,6 +239,53 @@ def test_with_several_sqs_the_order_of_cqes_is_not_looked_at(sqs: int) -> None:
         proof.argued(written(HEAD + spies, "tail-1"), several=False, least=2, sqs=sqs)
 
 
+STEPS = "    def steps(self, m, q, w):\n        yield from super().steps(m, q, w)\n"
+UNREAD = "    unread = q.outstanding > q.pending + q.in_flight\n"
+BESIDES = {
+    "a step that takes a CQE": (
+        "class Mine(ArmRecheck):\n" + STEPS + "        yield reap(m, q)\n@step('consumer', of='poll')\n"
+        "def reap(m, q):\n    'Takes a CQE of this SQ, which has one.'\n"
+        + UNREAD
+        + "    return when((m.cq.consumer == 'poll') & unread, m.cq.take(q), q(outstanding=q.outstanding - 1))\n"
+        + NAMED,
+        r"reap\(SQ0\) takes a CQE",
+    ),
+    "a step that is named as the guest's": (
+        "class Mine(ArmRecheck):\n" + STEPS + "        yield consume(m, q, 1)\n@step('backend {}')\n"
+        "def consume(m, q, number):\n    'Forgets a cork.'\n"
+        + UNREAD
+        + "    return when(q.corked & unread & ~m.cq.shows(q), q(corked=False))\n"
+        + NAMED,
+        r"consume\(SQ0, 1\) looks at sq0.ledger.unread",
+    ),
+    "kicks of some under the name of kicks of all": (
+        "from uncork_nvme.parts.room.kicks import AsManyAsRoom\nclass Mine(AsManyAsRoom):\n    named = ('all',)\n"
+        + NAMED,
+        "Mine is made of AsManyAsRoom, and the choices ask for Kicks",
+    ),
+    "workers that are dealt under the name of others": (
+        "from uncork_nvme.parts.crew import GivenAnew\nclass Mine(GivenAnew):\n    named = ('spent',)\n"
+        'mine = DEVICES["arm-recheck"].but("mine", "A device.", {Mine: {"workers": 2}})\n',
+        "Mine is made of GivenAnew, and the choices ask for Spent",
+    ),
+    "kicks that say they hand permits over": (
+        "class Mine(Kicks):\n    hands_over = True\n"
+        "    def of_sq(self, size, cq_size, sqs):\n"
+        "        line = {'granted': var(Bool(), 'g'), 'before': var(Nat(9), 'b')}\n"
+        "        return line | super().of_sq(size, cq_size, sqs)\n" + NAMED,
+        "Mine changes hands_over",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BESIDES)
+def test_what_the_machine_of_all_sizes_would_have_in_another_way_is_refused(case: str) -> None:
+    """Of each of these some property was proved with two SQs that the explicit engine refutes."""
+    text, says = BESIDES[case]
+    with pytest.raises((SlipError, InstanceError), match=says):
+        proof.argued(written(HEAD + text), several=False, least=2, sqs=2)
+
+
 @pytest.mark.parametrize("sqs", [0, 4])
 def test_numbers_of_sqs_that_are_not_followed_are_refused(sqs: int) -> None:
     with pytest.raises(SlipError, match="is about one, two or three SQs, or any number"):

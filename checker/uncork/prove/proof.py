@@ -79,7 +79,8 @@ def argued(design: Design, *, several: bool, least: int, sqs: int = 1) -> tuple[
         machine = AnySize(assembled, policy, several=several, sqs=sqs, least=least, counted=counted(design))
         found = system(design.name, machine)
         for action in found.actions:
-            _refuse_order(action, own and sqs > 1)
+            if own and sqs > 1:
+                _refuse_order(action, [f"consume({q.label})" for q in machine.sqs])
             if f"{machine.cq.name}.tail" in action.updates and action.family not in ("post", "post_queued"):
                 raise SlipError(
                     f"{action.name} writes a CQE: a proof for all sizes speaks of CQEs that the steps post and "
@@ -103,21 +104,24 @@ def counted(design: Design) -> bool:
     return any_workers(design.at(1, 2, 2).assembled.choices) and not owned(design)
 
 
-def _refuse_order(action: Action, own: str | bool) -> None:
-    """Raises `SlipError` for a step of one's own that looks at whose the CQEs are, which have no order in a proof.
+def _refuse_order(action: Action, takes: Sequence[str]) -> None:
+    """Raises `SlipError` for a step that looks at whose the CQEs are, or takes one; but for the guest's, which `takes`.
 
-    A CQE of an SQ that has any counts as one that the guest may find next. So a step may do more in a proof than in the
-    ring if it waits for such a CQE, and less if it waits for there to be none.
+    In a proof CQEs have no order: one of any SQ that has one counts as the next that the guest may find. So a step that
+    waits for such a CQE may do more than in the ring, one that waits for there to be none less, and one that takes it
+    might find another SQ's.
     """
-    if not own or action.family == "consume":
+    if action.name in takes:
         return
     looks = {str(v.value) for v in variables(action.guard)}
     for name, value in action.updates.items():
         looks |= {str(v.value) for v in variables(value)} - {name}
-    if of := sorted(name for name in looks if name.endswith(".ledger.unread")):
+    of = sorted(name for name in looks if name.endswith(".ledger.unread"))
+    if of or "cq.cursor" in action.updates:
+        what = f"looks at {', '.join(of)}" if of else "takes a CQE"
         raise SlipError(
-            f"{action.name} looks at {', '.join(of)}: with several SQs the order of CQEs is not known to a proof. Use "
-            "--sqs one, or uncork check, which decides it at the sizes you name"
+            f"{action.name} {what}: with several SQs the order of CQEs is "
+            "not known to a proof. Use --sqs one, or uncork check, which decides it at the sizes you name"
         )
 
 
