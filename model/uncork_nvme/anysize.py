@@ -460,7 +460,7 @@ def _refuse_replaced(parts: Parts) -> None:
     for part in parts.all:
         stock = next(kind for kind in type(part).__mro__ if kind in PARTS)
         asked = [kind for kind in PARTS if kind.slot == part.slot and kind.stands_for(parts.values)][-1]
-        if stock is not asked:
+        if type(part) is not stock and stock is not asked:
             raise SlipError(
                 f"{type(part).__name__} is made of {stock.__name__}, and the choices ask for {asked.__name__}: make it "
                 f"of {asked.__name__}, or use uncork check, which decides it at the sizes you name"

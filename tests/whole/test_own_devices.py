@@ -82,7 +82,7 @@ ROWS = [
         'mine = GUESTS["linux"].but("mine", "A guest.", {Mine: {}})\n',
     ),
     row("museum completer.py:mine", "a device of your own goes with --device completer.py:mine", 2),
-    row("prove tail --device watchdog.py:mine --sqs any", "a design is proved for one SQ only", 2),
+    row("prove tail --device watchdog.py:mine --sqs any", "a design is proved for one, two or three SQs", 2),
     row("prove head --device completer.py:mine --sqs one", "live for every queue size and one SQ"),
     row(f"report --device coalescing.py:mine {SMALL} --output r.html", "1 run, each replayed"),
     row(f"sweep --db s.db --device watchdog.py:mine,completer.py:mine {SMALL} --jobs 2", "2 instances, 2 different"),
