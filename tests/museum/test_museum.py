@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 SHOWN = [bug for bug in halls.BUGS if bug.shown]
 
 
-@pytest.fixture(scope="module", params=[3, pytest.param(1, marks=pytest.mark.deep)], ids=["one in three", "all"])
+@pytest.fixture(scope="module", params=[5, pytest.param(1, marks=pytest.mark.deep)], ids=["one in five", "all"])
 def exhibits(request: pytest.FixtureRequest) -> list[Exhibit]:
     some = SHOWN[:: request.param]
     found = list(museum.check(some))

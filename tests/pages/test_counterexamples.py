@@ -55,9 +55,9 @@ def test_the_page_of_counterexamples_lists_every_one() -> None:
 @pytest.mark.slow
 def test_making_some_counterexamples_anew_changes_nothing(tmp_path: Path) -> None:
     named = dict.fromkeys(itf.loads(path.read_text())[1]["instance"] for path in RUNS)
-    counterexamples.generate(tmp_path / "again", [from_name(name) for name in [*named][::15]])
+    counterexamples.generate(tmp_path / "again", [from_name(name) for name in [*named][::31]])
     again = sorted({path.name for path in (tmp_path / "again").iterdir()} - {"README.md"})
-    assert len(again) >= len(RUNS) // 9
+    assert len(again) >= len(RUNS) // 18
     _, different, errors = filecmp.cmpfiles(STORED, tmp_path / "again", again, shallow=False)
     assert not different
     assert not errors
