@@ -15,12 +15,14 @@ from uncork.core.expr import Expr
 from uncork.core.size import Size
 from uncork.core.sorts import Ring
 from uncork.core.system import Action, System
-from uncork.engines import Watch, unwatched
+from uncork.core.verdict import Refuted
+from uncork.engines import REDUCTIONS, Watch, explicit, unwatched
 from uncork.engines.deductive import judge
 from uncork.prove import proof
 from uncork.prove.proof import Part
 from uncork_nvme.instance import Design, Instance
 from uncork_nvme.state.actors import IN_POP
+from uncork_properties import catalogue
 from uncork_properties.lemmas import UNDER_CQ_LOCK
 
 ONE, ANY = False, True
@@ -52,6 +54,14 @@ def part(name: str, several: bool, least: int = 2) -> Part:
 
 def broken(found: Part) -> set[str]:
     return {failure.obligation.name for failure in found.judgement.broken}
+
+
+def hangs(name: str, shape: tuple[int, int, int] = (2, 2, 2), row: str = "uncorked") -> bool:
+    """Whether an SQ may stay corked, or asleep with entries, at a size; or whether another property is refuted."""
+    instance = design(name).at(*shape)
+    wanted = [p for p in catalogue.properties(instance.machine, instance.system) if p.row == row]
+    outcome = explicit.check(instance.system, wanted, reductions=REDUCTIONS)
+    return any(isinstance(verdict, Refuted) for _, verdict in outcome.verdicts)
 
 
 def mutant(module: str, old: str, new: str, name: str, several: bool) -> tuple[Any, list[Any]]:

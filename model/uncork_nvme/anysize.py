@@ -143,27 +143,12 @@ class Crowd(Record):
 class AnySQ(SQ):
     """An SQ that also counts its CQEs that the guest has not taken, and draws a ticket where SQs stand in line."""
 
-    crowd: Crowd | None = None
-    """The SQ's workers, if they are any number."""
-
     def __init__(
-        self,
-        number: int,
-        size: int,
-        cq_size: int,
-        parts: Parts,
-        life: Life,
-        of: int,
-        rest: Rest | None,
-        *,
-        counted: bool,
+        self, number: int, size: int, cq_size: int, parts: Parts, life: Life, of: int, rest: Rest | None
     ) -> None:
-        self._counted = counted
         super().__init__(number, size, cq_size, parts, life, of=of)
         if self.has("orphans"):  # an SQ may be deleted again and again
             self._may_be("orphans", _ANY_NUMBER)
-        if self.crowd:
-            self._may_be("wakeups", self.number_of_workers)
         self.rest = rest if parts.kicks.hands_over else None
         ticket = {"ticket": var(Nat(_ANY_NUMBER), "the ticket that the SQ drew as it joined the line")}
         self.ledger = Record(
@@ -192,44 +177,10 @@ class AnySQ(SQ):
         self._declared[field] = replace(self._declared[field], sort=Nat(most))
         self._vars[field] = self.__dict__[field] = Expr("var", (), Nat(most), f"{self.name}.{field}")
 
-    # -- workers of whatever number ------------------------------------------------------------------------------------
-    def _workers(self, crew: Sequence[Shared | Dealt]) -> Sequence[Serving]:
-        if not self._counted:
-            return super()._workers(crew)
-        one = Worker(self.name, 0, 1, self.parts.places)
-        self.crowd = Crowd(one, symbol("W", 1))
-        return [one]
-
-    @property
-    def number_of_workers(self) -> int:
-        """The number of workers of this SQ."""
-        return symbol("W", 1) if self.crowd else super().number_of_workers
-
-    @property
-    def asleep(self) -> Expr:
-        """Whether every worker of this SQ sleeps."""
-        return self.crowd.at("asleep") == self.number_of_workers if self.crowd else super().asleep
-
-    @property
-    def sleepers(self) -> Expr:
-        """The number of workers that sleep."""
-        return self.crowd.at("asleep") if self.crowd else super().sleepers
-
     @property
     def awake(self) -> Expr:
         """The number of workers that do not sleep."""
-        if self.crowd:
-            return self.crowd.at(*(place for place in self.crowd.places if place != "asleep"))
         return count(~worker.asleep for worker in self.workers)
-
-    @property
-    def settled(self) -> Expr:
-        """Whether no worker is in a pop of this SQ."""
-        return self.crowd.at(*IN_POP, *self.parts.places) == 0 if self.crowd else super().settled
-
-    def working(self, *places: str) -> Expr:
-        """The number of this SQ's workers at one of these positions."""
-        return self.crowd.at(*places) if self.crowd else super().working(*places)
 
     def lines_up(self, place: Expr) -> Updates:
         """The update of an SQ that is corked behind so many others: it draws the next ticket, unless it has one."""
@@ -256,10 +207,58 @@ class AnySQ(SQ):
     @property
     def records(self) -> list[Record]:
         """The records of this SQ and its actors."""
-        own = super().records
-        if self.crowd:
-            own = [self.crowd if record in self.workers else record for record in own]
-        return [*own, self.ledger]
+        return [*super().records, self.ledger]
+
+
+class CrowdedSQ(AnySQ):
+    """An SQ with any number of workers, which are counted."""
+
+    crowd: Crowd
+
+    def __init__(
+        self, number: int, size: int, cq_size: int, parts: Parts, life: Life, of: int, rest: Rest | None
+    ) -> None:
+        super().__init__(number, size, cq_size, parts, life, of, rest)
+        self._may_be("wakeups", self.number_of_workers)
+
+    def _workers(self, crew: Sequence[Shared | Dealt]) -> Sequence[Serving]:
+        one = Worker(self.name, 0, 1, self.parts.places)
+        self.crowd = Crowd(one, self.number_of_workers)
+        return [one]
+
+    @property
+    def number_of_workers(self) -> int:
+        """The number of workers of this SQ: a symbol."""
+        return symbol("W", 1)
+
+    @property
+    def asleep(self) -> Expr:
+        """Whether every worker of this SQ sleeps."""
+        return self.crowd.at("asleep") == self.number_of_workers
+
+    @property
+    def sleepers(self) -> Expr:
+        """The number of workers that sleep."""
+        return self.crowd.at("asleep")
+
+    @property
+    def awake(self) -> Expr:
+        """The number of workers that do not sleep."""
+        return self.crowd.at(*(place for place in self.crowd.places if place != "asleep"))
+
+    @property
+    def settled(self) -> Expr:
+        """Whether no worker is in a pop of this SQ."""
+        return self.crowd.at(*IN_POP, *self.parts.places) == 0
+
+    def working(self, *places: str) -> Expr:
+        """The number of this SQ's workers at one of these positions."""
+        return self.crowd.at(*places)
+
+    @property
+    def records(self) -> list[Record]:
+        """The records of this SQ and its actors; in place of its one worker stands the crowd."""
+        return [self.crowd if record in self.workers else record for record in super().records]
 
 
 class AnyCQ(CQ):
@@ -473,6 +472,70 @@ def _refuse_replaced(parts: Parts) -> None:
                 )
 
 
+def _comes_and_goes(choices: Choices) -> bool:
+    """Whether SQs are deleted and created, and nothing else happens."""
+    return set(choices.happening) == {"create", "delete"}
+
+
+def _refuse_uncovered(parts: Parts, *, several: bool, counted: bool) -> None:
+    """Raises `SlipError` for choices of which the lemmas do not speak, alone or together."""
+    choices = parts.choices
+    if choices.kick_size == "room":
+        raise SlipError(
+            "kick_size=room picks SQs by chance, and a proof for any number follows but one: use all or hand-over"
+        )
+    if choices.kick_size == "hand-over" and choices.doorbell_buffer != "on":
+        raise SlipError(
+            "kick_size=hand-over is proved with a doorbell buffer: set doorbell_buffer=on, or use uncork check, "
+            "which decides it at the sizes you name"
+        )
+    if choices.workers > 1 and not counted and (choices.kick_size == "hand-over" or choices.events != "none"):
+        raise SlipError(
+            "kick_size=hand-over, and events, are proved with several workers an SQ only without store buffers and "
+            "without parts and lemmas of your own: set memory=sc, or workers=1"
+        )
+    if choices.kick_size == "hand-over" and (choices.sq_read, choices.sq_arm) != ("each", "each"):
+        raise SlipError(
+            "kick_size=hand-over is proved where an SQ is read before each entry and armed after each: set "
+            "sq_read=each and sq_arm=each, or use uncork check, which decides it at the sizes you name"
+        )
+    if (choices.sq_read == "wake" or choices.sq_arm == "idle") and choices.workers != 1:
+        raise SlipError(
+            f"sq_read={choices.sq_read} and sq_arm={choices.sq_arm} are proved with one worker an SQ: set "
+            "workers=1, or sq_read=each and sq_arm=each, or use uncork check, which decides the sizes you name"
+        )
+    comes_and_goes = _comes_and_goes(choices)
+    if comes_and_goes and (parts.crew.polls or parts.full.insists):
+        raise SlipError(
+            "events=delete+create is not proved of workers that poll, or that kick themselves: set poll=no and "
+            "cork=park, or leave events out"
+        )
+    apart = choices.workers, choices.doorbell_buffer, choices.events
+    if choices.cq_full == "queue" and apart != (1, "on", "none"):
+        raise SlipError(
+            "cq_full=queue is proved with a doorbell buffer, one worker an SQ, and SQs that stay: set "
+            "doorbell_buffer=on, workers=1 and events=none, or use uncork check, which decides the sizes you name"
+        )
+    if choices.cq_full == "queue" and choices.poll != "no":
+        raise SlipError(
+            "cq_full=queue is proved of devices that do not poll: set poll=no, or use uncork check, which decides "
+            "it at the sizes you name"
+        )
+    if comes_and_goes and not several:
+        raise SlipError("events=delete+create is proved with several SQs: use --sqs any")
+    for name, value in {"events": choices.events, **choices.items()}.items():
+        if name in ABOUT_EVENTS and (choices.events == "none" or (comes_and_goes and name in _OF_OTHER_EVENTS)):
+            continue
+        if name == "events" and comes_and_goes:
+            continue
+        spoken = _SPOKEN_OF.get(name, (Choices().items()[name],))
+        if spoken and value not in spoken:
+            raise SlipError(
+                f"{name}={value} is not proved for all sizes: the lemmas speak of {name}="
+                f"{' or '.join(map(str, spoken))}. Use uncork check, which decides it at the sizes you name"
+            )
+
+
 class AnySize(Machine):
     """One CQ and its SQs of any sizes, under given choices and a policy: `several`, any number from two up, or `sqs`.
 
@@ -487,60 +550,8 @@ class AnySize(Machine):
         _refuse_replaced(parts)
         if sqs not in range(1, len(_SIZES) + 1):
             raise SlipError(f"{sqs} SQs: a proof for all sizes is about one, two or three SQs, or any number")
-        if choices.kick_size == "room":
-            raise SlipError(
-                "kick_size=room picks SQs by chance, and a proof for any number follows but one: use all or hand-over"
-            )
-        if choices.kick_size == "hand-over" and choices.doorbell_buffer != "on":
-            raise SlipError(
-                "kick_size=hand-over is proved with a doorbell buffer: set doorbell_buffer=on, or use uncork check, "
-                "which decides it at the sizes you name"
-            )
-        if choices.workers > 1 and not counted and (choices.kick_size == "hand-over" or choices.events != "none"):
-            raise SlipError(
-                "kick_size=hand-over, and events, are proved with several workers an SQ only without store buffers and "
-                "without parts and lemmas of your own: set memory=sc, or workers=1"
-            )
-        if choices.kick_size == "hand-over" and (choices.sq_read, choices.sq_arm) != ("each", "each"):
-            raise SlipError(
-                "kick_size=hand-over is proved where an SQ is read before each entry and armed after each: set "
-                "sq_read=each and sq_arm=each, or use uncork check, which decides it at the sizes you name"
-            )
-        if (choices.sq_read == "wake" or choices.sq_arm == "idle") and choices.workers != 1:
-            raise SlipError(
-                f"sq_read={choices.sq_read} and sq_arm={choices.sq_arm} are proved with one worker an SQ: set "
-                "workers=1, or sq_read=each and sq_arm=each, or use uncork check, which decides the sizes you name"
-            )
-        comes_and_goes = set(choices.happening) == {"create", "delete"}
-        if comes_and_goes and (parts.crew.polls or parts.full.insists):
-            raise SlipError(
-                "events=delete+create is not proved of workers that poll, or that kick themselves: set poll=no and "
-                "cork=park, or leave events out"
-            )
-        apart = choices.workers, choices.doorbell_buffer, choices.events
-        if choices.cq_full == "queue" and apart != (1, "on", "none"):
-            raise SlipError(
-                "cq_full=queue is proved with a doorbell buffer, one worker an SQ, and SQs that stay: set "
-                "doorbell_buffer=on, workers=1 and events=none, or use uncork check, which decides the sizes you name"
-            )
-        if choices.cq_full == "queue" and choices.poll != "no":
-            raise SlipError(
-                "cq_full=queue is proved of devices that do not poll: set poll=no, or use uncork check, which decides "
-                "it at the sizes you name"
-            )
-        if comes_and_goes and not several:
-            raise SlipError("events=delete+create is proved with several SQs: use --sqs any")
-        for name, value in {"events": choices.events, **choices.items()}.items():
-            if name in ABOUT_EVENTS and (choices.events == "none" or (comes_and_goes and name in _OF_OTHER_EVENTS)):
-                continue
-            if name == "events" and comes_and_goes:
-                continue
-            spoken = _SPOKEN_OF.get(name, (Choices().items()[name],))
-            if spoken and value not in spoken:
-                raise SlipError(
-                    f"{name}={value} is not proved for all sizes: the lemmas speak of {name}="
-                    f"{' or '.join(map(str, spoken))}. Use uncork check, which decides it at the sizes you name"
-                )
+        _refuse_uncovered(parts, several=several, counted=counted)
+        comes_and_goes = _comes_and_goes(choices)
         self.parts, self.choices = parts, choices
         self.life = AnyLife(choices) if comes_and_goes else parts.life.record()
         self._policy, self._looked, self._steps = policy, 0, {}
@@ -548,9 +559,9 @@ class AnySize(Machine):
         sizes = [symbol(name, 2) for name in _SIZES[: 2 if several else sqs]]
         of = symbol("n", 2) if several else sqs
         self.rest = Rest(of, parts, come_and_go=comes_and_goes) if several else None
+        kind = CrowdedSQ if counted else AnySQ
         self.sqs: list[SQ] = [
-            AnySQ(number, size, cq_size, parts, self.life, of, self.rest, counted=counted)
-            for number, size in enumerate(sizes)
+            kind(number, size, cq_size, parts, self.life, of, self.rest) for number, size in enumerate(sizes)
         ]
         self.cq = AnyCQ(cq_size, self.sqs, parts, self.life, outside=parts.post.outside(policy, cq_size))
         self.poster = self.cq.poster
@@ -571,7 +582,7 @@ class AnySize(Machine):
 
     def _of_any_worker(self, action: Action) -> Action:
         for q in self.every:
-            action = q.crowd.step(action) if q.crowd else action
+            action = q.crowd.step(action) if isinstance(q, CrowdedSQ) else action
         return action
 
     def looking(self, q: SQ) -> Expr:

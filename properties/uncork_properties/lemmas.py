@@ -22,7 +22,7 @@ from uncork.core import expr
 from uncork.core.expr import Expr, any_of, boolean, ite, lift
 from uncork.core.questions.argument import Lemma
 from uncork.core.sorts import Enum, Ring
-from uncork_nvme.anysize import AnySQ
+from uncork_nvme.anysize import AnySQ, CrowdedSQ
 from uncork_nvme.choices import YES
 from uncork_nvme.state.actors import IN_CORK, IN_POP, IN_POST, Poster
 from uncork_nvme.state.kicks import Site
@@ -254,7 +254,7 @@ def _of_sq(m: Machine, q: SQ) -> Iterator[Lemma]:
             "a slot that waits before the publish belongs to a consumed entry",
             implies(m.cq.consumer.among("poll", "publish"), q.unfreed <= gap(m.cq.cursor, m.cq.shadow)),
         )
-    crowd = q.crowd if isinstance(q, AnySQ) else None
+    crowd = q.crowd if isinstance(q, CrowdedSQ) else None
     if crowd:
         stand = crowd.at(*crowd.places) == q.number_of_workers
         yield Lemma(f"workers of {name}", "each worker stands at one position", stand, basis=True)

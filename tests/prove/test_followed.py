@@ -171,5 +171,5 @@ def test_a_look_that_waits_for_no_look_at_a_third_sq_is_too_free(monkeypatch: py
 
 def test_a_notification_that_wakes_one_worker_too_many_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin: there is one worker more than the run has."""
-    monkeypatch.setattr(anysize.AnySQ, "sleepers", property(lambda q: q.crowd.at("asleep") + 1))
+    monkeypatch.setattr(anysize.CrowdedSQ, "sleepers", property(lambda q: q.crowd.at("asleep") + 1))
     assert "wakeups is" in strays(CROWDS[0][0], ANY, CROWDS[0][1], 200, 2)

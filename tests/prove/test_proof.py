@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from budgets import examples
 from pages.proofs import found
-from proofs import ANY, ONE, Walk, broken, design, mutant, once, part, unwound
+from proofs import ANY, ONE, Walk, broken, design, hangs, mutant, once, part, unwound
 from uncork.core.evaluate import evaluate, holds
 from uncork.core.expr import Expr, ite, minimum, nodes
 from uncork.core.size import Undecided
 from uncork.core.sorts import Ring
-from uncork.core.verdict import Proved, Refuted
+from uncork.core.verdict import Proved
 from uncork.engines import REDUCTIONS, explicit
 from uncork.engines.deductive import judge
 from uncork.prove import proof
@@ -207,14 +207,6 @@ def test_an_sq_is_armed_so_that_no_entry_waits_for_a_doorbell(looks: str, breaks
     assert first == (f"consecution: a doorbell or a cork of SQ0, after {breaks}" if breaks else "")
     assert ("uncorked" in found.proved) is not bool(breaks)
     assert hangs(name, (1, 3, 3)) is bool(breaks)
-
-
-def hangs(name: str, shape: tuple[int, int, int], row: str = "uncorked") -> bool:
-    """Whether an SQ may stay corked, or asleep with entries, at a size; or whether another property is refuted."""
-    instance = design(name).at(*shape)
-    wanted = [p for p in properties(instance.machine, instance.system) if p.row == row]
-    outcome = explicit.check(instance.system, wanted, reductions=REDUCTIONS)
-    return any(isinstance(verdict, Refuted) for _, verdict in outcome.verdicts)
 
 
 QUEUES = [

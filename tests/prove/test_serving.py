@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from proofs import ANY, ONE, broken, design, mutant, part
+from proofs import ANY, ONE, broken, design, hangs, mutant, part
 from uncork.core.sorts import SlipError
 from uncork.core.verdict import Refuted
 from uncork.engines import REDUCTIONS, explicit
@@ -161,13 +161,6 @@ def test_then_a_released_permit_has_to_kick_and_the_order_of_a_post_matters(with
     assert hangs(name)
 
 
-def hangs(name: str, row: str = "uncorked") -> bool:
-    instance = design(name).at(2, 2, 2)
-    wanted = [p for p in properties(instance.machine, instance.system) if p.row == row]
-    outcome = explicit.check(instance.system, wanted, reductions=REDUCTIONS)
-    return any(isinstance(verdict, Refuted) for _, verdict in outcome.verdicts)
-
-
 IN_LINE = "hand-over/linux/{}/events=delete+create"
 
 
@@ -177,7 +170,7 @@ def test_in_line_sqs_may_come_and_go_and_none_starves(policy: str) -> None:
     """And it is so at a small size, where the explicit engine decides it."""
     assert part(IN_LINE.format(policy), ANY).proved == LIVE
     assert part(f"{IN_LINE.format(policy)},workers=2", ANY).proved == LIVE
-    assert not any(hangs(IN_LINE.format(policy), row) for row in LIVE)
+    assert not any(hangs(IN_LINE.format(policy), row=row) for row in LIVE)
 
 
 @pytest.mark.deep

@@ -52,7 +52,7 @@ class Shown:
     @property
     def place(self) -> str:
         """The folder of the part's files."""
-        return "several" if self.several else list(SQS)[self.sqs - 1]
+        return "several" if self.several else SQS[self.sqs - 1]
 
 
 def prepare(folder: str, inputs: Iterable[str | Path | None] = ()) -> None:

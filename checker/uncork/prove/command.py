@@ -40,7 +40,7 @@ def prove(policy: str, device: str, guest: str, sqs: str, overrides: tuple[str, 
     to, codes, proved = Page(), [], []
     uncovered = proof.owned(design) if sqs == "both" else ""
     for side in [sqs] if sqs != "both" else ["one", "two" if uncovered else "any"]:
-        several, of = side == "any", proof.SQS.get(side, 1)
+        several, of = side == "any", proof.SQS.index(side) + 1 if side in proof.SQS else 1
         with progress() as watch:
             parts = proof.prove(design, several, watch, of)
             lacking = show.unproved(parts)

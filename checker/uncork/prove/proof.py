@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -33,8 +33,11 @@ LEAST = (2, 3)
 """The least CQ sizes that are tried: some designs are live only from 3 entries up."""
 REAL = ((1, 2, 2), (1, 3, 2), (1, 3, 3), (2, 2, 2), (2, 2, 3), (3, 2, 2))
 """Sizes searched for a failure of an unproved design."""
-SQS = {"one": 1, "two": 2, "three": 3}
+SQS = ("one", "two", "three")
 """The numbers of SQs that a proof may be about, besides any number of them, in words."""
+
+_ALONE, _READS = ("events", "threads", "poll"), ("sq_read", "sq_arm", "sq_event", "sq_reread", "cq_full")
+"""Choices that have to be the usual ones for a proof with store buffers; the second are told together."""
 
 SMALL = 3_000_000
 """Budget of states for such a search."""
@@ -46,41 +49,18 @@ def argued(design: Design, *, several: bool, least: int, sqs: int = 1) -> tuple[
     With store buffers the argument is about the design without them, whose guest may leave its loop at any time, and
     that each run with buffers is one of its runs.
     """
-    parts = design.at(1, 2, 2).assembled
-    own, tso = owned(design), parts.choices.memory == "tso"
-    if own and several:
-        raise SlipError(own)
-    if own and sqs > 1 and type(parts.guest).__name__ in parts.own:
-        raise SlipError(
-            f"{type(parts.guest).__name__}: a guest with a part of your own is proved with one SQ only. A proof counts "
-            "CQEs, and does not know their order: use --sqs one, or uncork check"
-        )
-    if tso and sqs > 1:
-        raise SlipError(f"memory=tso is not proved with {sqs} SQs alone: use --sqs any, which is about any number")
-    unspoken = {"events": "none", "threads": "many", "poll": "no"}
-    other = [f"{name}={parts.values[name]}" for name, known in unspoken.items() if parts.values[name] != known]
-    other += ["cork=self-kick"] if parts.full.insists else []
-    if tso and (parts.own or other):
-        what = f"parts of your own ({', '.join(parts.own)})" if parts.own else other[0]
-        raise SlipError(
-            f"{what} and memory=tso are not proved together for all sizes: leave memory at sc, or use uncork check, "
-            "which decides it at the sizes you name"
-        )
-    reads = {name: parts.values[name] for name in ("sq_read", "sq_arm", "sq_event", "sq_reread", "cq_full")}
-    if tso and reads != {name: Choices().items()[name] for name in reads}:
-        raise SlipError(
-            f"{', '.join(f'{name}={value}' for name, value in reads.items())} and memory=tso are not proved together "
-            "for all sizes: leave memory at sc, or use uncork check, which decides it at the sizes you name"
-        )
+    own, tso = owned(design), design.at(1, 2, 2).choices.memory == "tso"
+    _refuse_uncovered(design, own, several=several, sqs=sqs)
     plain = replace(design, overrides={**design.overrides, "memory": "sc"}) if tso else design
     calm = replace(plain, overrides={**plain.overrides, "drain": "any"}) if tso else design
     with design.within():
         assembled, policy = calm.at(1, 2, 2).assembled, find_policy(design.policy)
         machine = AnySize(assembled, policy, several=several, sqs=sqs, least=least, counted=counted(design))
         found = system(design.name, machine)
+        takes = [f"consume({q.label})" for q in machine.sqs]
         for action in found.actions:
             if own and sqs > 1:
-                _refuse_order(action, [f"consume({q.label})" for q in machine.sqs])
+                _refuse_order(action, takes)
             if f"{machine.cq.name}.tail" in action.updates and action.family not in ("post", "post_queued"):
                 raise SlipError(
                     f"{action.name} writes a CQE: a proof for all sizes speaks of CQEs that the steps post and "
@@ -94,6 +74,37 @@ def argued(design: Design, *, several: bool, least: int, sqs: int = 1) -> tuple[
         like = design.at(*shape)
         made = replace(made, buffered=buffered(machine, found, like.machine, like.system, plain.at(*shape).system))
     return made, properties(machine, found)
+
+
+def _refuse_uncovered(design: Design, own: str, *, several: bool, sqs: int) -> None:
+    """Raises `SlipError` for a design of one's `own`, or with store buffers, that is not proved for these SQs."""
+    parts = design.at(1, 2, 2).assembled
+    if own and several:
+        raise SlipError(own)
+    if own and sqs > 1 and type(parts.guest).__name__ in parts.own:
+        raise SlipError(
+            f"{type(parts.guest).__name__}: a guest with a part of your own is proved with one SQ only. A proof counts "
+            "CQEs, and does not know their order: use --sqs one, or uncork check"
+        )
+    if parts.choices.memory != "tso":
+        return
+    if sqs > 1:
+        raise SlipError(f"memory=tso is not proved with {sqs} SQs alone: use --sqs any, which is about any number")
+    values, usual = parts.values, Choices().items()
+    told = [f"parts of your own ({', '.join(parts.own)})"] if parts.own else []
+    told += [f"{name}={values[name]}" for name in _ALONE if values[name] != usual[name]]
+    told += ["cork=self-kick"] if parts.full.insists else []
+    if not told and any(values[name] != usual[name] for name in _READS):
+        raise _together(f"{name}={values[name]}" for name in _READS)
+    if told:
+        raise _together(told[:1])
+
+
+def _together(what: Iterable[str]) -> SlipError:
+    return SlipError(
+        f"{', '.join(what)} and memory=tso are not proved together for all sizes: leave memory at sc, or use uncork "
+        "check, which decides it at the sizes you name"
+    )
 
 
 def counted(design: Design) -> bool:
@@ -185,7 +196,7 @@ def claim(several: bool, least: int, proved: Sequence[str], tried: int, sqs: int
     """What is proved, in a sentence."""
     sizes = "every queue size" if least == LEAST[0] else f"every SQ size and every CQ of {least} entries or more"
     what = "live" if len(proved) == tried else f"{', '.join(proved) or 'nothing'} proved"
-    number = "any number of" if several else list(SQS)[sqs - 1]
+    number = "any number of" if several else SQS[sqs - 1]
     of = f"{number} {'SQ' if number == 'one' else 'SQs'}"
     return f"{what} for {sizes}, {of} and any number of workers an SQ" if counted else f"{what} for {sizes} and {of}"
 
